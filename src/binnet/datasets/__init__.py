@@ -1,0 +1,20 @@
+"""Data sets: entangled MNIST, which comes with the package, and the raw MNIST files behind it.
+
+Nothing here touches the network unless a function is called with ``download=True``.
+"""
+
+from __future__ import annotations
+
+from .entangled import EntangledMnist, load_entangled_mnist, project_and_binarise
+from .idx import DataFileError, read_idx
+from .mnist import Mnist, load_mnist
+
+__all__ = [
+    "DataFileError",
+    "EntangledMnist",
+    "Mnist",
+    "load_entangled_mnist",
+    "load_mnist",
+    "project_and_binarise",
+    "read_idx",
+]

@@ -1,0 +1,132 @@
+"""Reader of IDX files, the plain binary format in which MNIST is distributed.
+
+A file starts with two zero bytes, one byte for the type of the numbers and one for the number of
+dimensions; then come the dimensions as big-endian uint32, then the numbers, big-endian too.
+Files may be gzip-compressed: the content decides, not the name.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+class DataFileError(OSError):
+    """A data file is damaged, truncated or not the file that its name promises."""
+
+
+def read_unpacked(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file, gunzipped if it starts as a gzip file does.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, of any name.
+
+    Returns
+    -------
+    bytes
+        The uncompressed content.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    DataFileError
+        If the gzip stream is damaged or ends too early.
+    """
+    content = Path(path).read_bytes()
+    if not content.startswith(_GZIP_MAGIC):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataFileError(
+            f"{path}: damaged gzip file ({error}); copy or download it again"
+        ) from error
+
+
+def parse_idx(content: bytes, name: str = "IDX data") -> NDArray[Any]:
+    """Turn the uncompressed bytes of an IDX file into an array.
+
+    Parameters
+    ----------
+    content : bytes
+        The whole file.
+    name : str, default "IDX data"
+        How error messages call it, usually its path.
+
+    Returns
+    -------
+    ndarray
+        Array of the type and shape stated in the header, in native byte order.
+
+    Raises
+    ------
+    DataFileError
+        If the header is not one of an IDX file, or if the number of bytes that follow it is not
+        the one that it announces.
+    """
+    remedy = "copy or download the file again"
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _DTYPES or content[3] == 0:
+        codes = ", ".join(f"{code:02x}" for code in _DTYPES)
+        raise DataFileError(
+            f"{name}: not an IDX file: it starts with the bytes [{content[:4].hex(' ')}] instead "
+            f"of 00 00, a type code ({codes}) and the number of dimensions (>= 1); {remedy}"
+        )
+    dtype, n_dims = np.dtype(_DTYPES[content[2]]), content[3]
+    start = 4 + 4 * n_dims
+    if len(content) < start:
+        raise DataFileError(
+            f"{name}: truncated IDX file: the header with {n_dims} dimensions takes {start} bytes, "
+            f"but the file ends after {len(content)}; {remedy}"
+        )
+    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", count=n_dims, offset=4))
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(content) != expected:
+        problem = "truncated" if len(content) < expected else "trailing bytes in"
+        raise DataFileError(
+            f"{name}: {problem} IDX file: an array of shape {shape} and type {dtype.name} takes "
+            f"{expected} bytes with its header, but the file has {len(content)}; {remedy}"
+        )
+    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return values.astype(dtype.newbyteorder("="))  # a copy: writable, native byte order
+
+
+def read_idx(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read an IDX file, plain or gzip-compressed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, of any name.
+
+    Returns
+    -------
+    ndarray
+        Array of the type and shape stated in the file's header, in native byte order.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    DataFileError
+        If the file is damaged: bad magic number, truncated, or bytes left over at its end.
+
+    Examples
+    --------
+    >>> images = read_idx("train-images-idx3-ubyte.gz")  # doctest: +SKIP
+    >>> images.shape, images.dtype  # doctest: +SKIP
+    ((60000, 28, 28), dtype('uint8'))
+    """
+    return parse_idx(read_unpacked(path), os.fspath(path))
