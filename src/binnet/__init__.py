@@ -1,0 +1,50 @@
+"""binnet: learning without backpropagation in binary recurrent networks.
+
+Networks of ±1 neurons learn by a local perceptron rule around fixed points of their own dynamics. What
+is listed here is loaded when first used: ``import binnet`` alone loads neither Numba nor Matplotlib.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["datasets", "dynamics", "learning", "networks", "plotting", "schedules"],
+    submod_attrs={
+        "datasets": ["load_entangled_mnist", "load_mnist"],
+        "dynamics": ["Relaxation", "predict", "relax"],
+        "learning": [
+            "Configuration",
+            "PerceptronPlasticity",
+            "TrainingParameters",
+            "TrainingResult",
+            "load_checkpoint",
+            "preset",
+            "resume",
+            "train",
+        ],
+        "networks": ["BinaryNetwork", "NetworkParameters"],
+        "schedules": ["FeedbackSchedule"],
+        "_provenance": ["get_version"],
+    },
+)
+
+if TYPE_CHECKING:
+    from binnet._provenance import get_version as get_version
+    from binnet.datasets import load_entangled_mnist as load_entangled_mnist
+    from binnet.datasets import load_mnist as load_mnist
+    from binnet.dynamics import Relaxation as Relaxation
+    from binnet.dynamics import predict as predict
+    from binnet.dynamics import relax as relax
+    from binnet.learning import Configuration as Configuration
+    from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
+    from binnet.learning import TrainingParameters as TrainingParameters
+    from binnet.learning import TrainingResult as TrainingResult
+    from binnet.learning import load_checkpoint as load_checkpoint
+    from binnet.learning import preset as preset
+    from binnet.learning import resume as resume
+    from binnet.learning import train as train
+    from binnet.networks import BinaryNetwork as BinaryNetwork
+    from binnet.networks import NetworkParameters as NetworkParameters
+    from binnet.schedules import FeedbackSchedule as FeedbackSchedule

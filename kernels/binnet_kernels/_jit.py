@@ -1,0 +1,89 @@
+"""The one place that talks to Numba's compiler: flags, and where compiled code is cached.
+
+Kernels are decorated with :func:`kernel` or :func:`parallel_kernel`. Compiled code is kept in the user's
+cache folder, in a subfolder named after a hash of all kernel sources, so that neither an upgrade nor an edit
+in a callee can leave a stale binary behind. Where that folder cannot be written, nothing is cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Contraction to fused multiply-adds is the only liberty taken: one factor of every product that is summed in
+# bulk is a spin (-1, 0, +1), so the product is exact and the fused result is the rounded one, bit for bit.
+CONTRACT = {"contract"}
+# For sums of products with spins whose order is free (a dot product must be reassociated to be vectorised).
+# NaN and infinity keep their meaning: neither `nnan` nor `ninf` is in the set (tests/test_kernels.py).
+REASSOCIATE = {"contract", "reassoc", "nsz"}
+
+
+def _user_cache_folder() -> Path:
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "binnet" / "kernels"
+
+
+def _source_hash() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _find_cache_folder() -> str | None:
+    """Return the folder for compiled kernels, or None where nothing can be written."""
+    if numba.config.CACHE_DIR:  # NUMBA_CACHE_DIR: the user has decided
+        return str(numba.config.CACHE_DIR)
+    try:
+        folder = _user_cache_folder() / _source_hash()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return str(folder)
+    except (OSError, RuntimeError):  # read-only file system; no home folder
+        return None
+
+
+CACHE_FOLDER = _find_cache_folder()
+
+
+def _compile(function: Function, **options: Any) -> Function:
+    options.setdefault("fastmath", CONTRACT)
+    users_folder = numba.config.CACHE_DIR
+    # Numba reads the folder while it decorates; other packages' kernels must not see ours.
+    numba.config.CACHE_DIR = CACHE_FOLDER or ""
+    try:
+        compiled: Function = numba.njit(
+            nogil=True, error_model="numpy", cache=CACHE_FOLDER is not None, **options
+        )(function)
+    finally:
+        numba.config.CACHE_DIR = users_folder
+    return compiled
+
+
+def kernel(function: Function) -> Function:
+    """Compile a serial kernel."""
+    return _compile(function, _nrt=False)
+
+
+def reassociating_kernel(function: Function) -> Function:
+    """Compile a serial kernel whose sums may be reordered (see REASSOCIATE)."""
+    return _compile(function, fastmath=REASSOCIATE, _nrt=False)
+
+
+def parallel_kernel(function: Function) -> Function:
+    """Compile a kernel whose `prange` loops run on the threads that the caller has set."""
+    return _compile(function, parallel=True)

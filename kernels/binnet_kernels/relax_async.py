@@ -1,0 +1,61 @@
+"""Asynchronous relaxation: one neuron at a time in a fresh random order, each sees the newest state.
+
+The fields are kept up to date, so a visit costs O(1) and only a flip costs O(H).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binnet_kernels._jit import kernel
+from binnet_kernels._rng import derive_key, shuffle_sites
+from binnet_kernels.structs import FIXED_POINT, UNSETTLED
+
+
+@kernel
+def relax_async(recurrence, drive, update, outcome, scratch, start, stop):
+    """Relax samples start..stop-1; a sweep is H updates in a random order drawn for that sweep.
+
+    Same arguments as `relax_sync`; of `update` only the keys are read.
+    """
+    couplings = recurrence.couplings
+    n_banks, _, width = couplings.shape
+    one = outcome.state.dtype.type(1)
+    scale = outcome.state.dtype.type(recurrence.scale)
+    self_coupling = outcome.state.dtype.type(recurrence.self_coupling)
+    for b in range(start, stop):
+        state, field, external = outcome.state[b], outcome.field[b], drive.external[b]
+        feedback = drive.feedback[drive.labels[b]]
+        order = scratch.sites[0, b]
+        settled_at = np.nan
+        for t in range(drive.amplitudes.shape[0]):
+            amplitude = drive.amplitudes[t]
+            if settled_at == amplitude:
+                continue
+            shuffle_sites(derive_key(update.keys[b], t), order)
+            n_changes = 0
+            for i in order:
+                h = (
+                    external[i]
+                    + scale * field[i]
+                    + self_coupling * state[i]
+                    + amplitude * feedback[i]
+                )
+                spin = one if h >= 0 else -one
+                change = spin - state[i]
+                if change != 0:
+                    state[i] = spin
+                    for bank in range(n_banks):
+                        weights = couplings[bank, i]
+                        out = field[bank * width : (bank + 1) * width]
+                        for k in range(width):
+                            out[k] += change * weights[k]
+                    n_changes += 1
+            outcome.sweeps[b] += 1
+            outcome.changes[b, t] = n_changes
+            if n_changes == 0:
+                outcome.status[b] = FIXED_POINT
+                settled_at = amplitude
+            else:
+                outcome.status[b] = UNSETTLED
+                settled_at = np.nan

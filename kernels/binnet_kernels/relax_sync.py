@@ -1,0 +1,146 @@
+"""Synchronous and random-subset relaxation: all fields from the old state, then the spins at once.
+
+After a sweep only the columns of the neurons that changed alter the fields, so a sweep costs as much as it
+changes. Where many change at once, a dense product over a block of samples is cheaper (`dense_above`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from binnet_kernels._jit import kernel
+from binnet_kernels._rng import derive_key, draw_uniform
+from binnet_kernels.fields import accumulate_fields, add_events
+from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
+
+# Neurons per look when a changed neuron is searched: most stretches hold none.
+_STRETCH = 64
+
+
+@kernel
+def find_changes(
+    n_hidden, external, field, feedback, state, scale, self_coupling, amplitude, sites, changes
+):
+    """List the neurons whose field disagrees with their spin; return how many there are.
+
+    The field is h_i = external_i + scale * field_i + J_D s_i + a feedback_i (learning.md, section 1); all
+    arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of neuron ``sites[k]``.
+    """
+    one = state.dtype.type(1)
+    scale = state.dtype.type(scale)
+    self_coupling = state.dtype.type(self_coupling)
+    n_found = 0
+    for i in range(n_hidden):  # branch-free, hence vectorised
+        h = external[i] + scale * field[i] + self_coupling * state[i] + amplitude * feedback[i]
+        spin = one if h >= 0 else -one
+        changes[i] = spin - state[i]
+        n_found += spin != state[i]
+    n_listed = 0
+    for start in range(0, n_hidden, _STRETCH):
+        if n_listed == n_found:
+            break
+        stop = min(start + _STRETCH, n_hidden)
+        n_here = 0
+        for i in range(start, stop):
+            n_here += changes[i] != 0
+        if n_here > 0:
+            for i in range(start, stop):
+                if changes[i] != 0:
+                    sites[n_listed] = i
+                    changes[n_listed] = changes[i]
+                    n_listed += 1
+    return n_found
+
+
+@kernel
+def _keep_random_subset(key, probability, sites, changes, n_found):
+    """Keep each listed change with the given probability, keyed by its neuron; return how many stay."""
+    n_kept = 0
+    for k in range(n_found):
+        if draw_uniform(key, sites[k]) < probability:
+            sites[n_kept] = sites[k]
+            changes[n_kept] = changes[k]
+            n_kept += 1
+    return n_kept
+
+
+@kernel
+def _same_sites(first, second, n):
+    for k in range(n):
+        if first[k] != second[k]:
+            return False
+    return True
+
+
+@kernel
+def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
+    """Relax samples start..stop-1 in sweeps first_sweep..T-1 of the T in `drive.amplitudes`.
+
+    A sample that a sweep finds at a fixed point (or, where asked, in a 2-cycle) rests until the amplitude
+    of the feedback changes. See `structs` for the arguments.
+    """
+    n_sweeps = drive.amplitudes.shape[0]
+    n_banks, n_hidden, width = recurrence.couplings.shape
+    for b in range(start, stop):
+        scratch.settled_at[b] = np.nan
+    for t in range(first_sweep, n_sweeps):
+        amplitude = drive.amplitudes[t]
+        this, last = scratch.sites[t % 2], scratch.sites[1 - t % 2]
+        n_dense = 0
+        for b in range(start, stop):
+            if scratch.settled_at[b] == amplitude:
+                continue
+            changes = scratch.changes[b]
+            n_changes = find_changes(
+                n_hidden,
+                drive.external[b],
+                outcome.field[b],
+                drive.feedback[drive.labels[b]],
+                outcome.state[b],
+                recurrence.scale,
+                recurrence.self_coupling,
+                amplitude,
+                this[b],
+                changes,
+            )
+            outcome.sweeps[b] += 1
+            if n_changes == 0:
+                outcome.status[b] = FIXED_POINT
+                scratch.settled_at[b] = amplitude
+                continue
+            outcome.status[b] = UNSETTLED
+            scratch.settled_at[b] = np.nan
+            if update.probability < 1.0:
+                key = derive_key(update.keys[b], t)
+                n_changes = _keep_random_subset(
+                    key, update.probability, this[b], changes, n_changes
+                )
+            outcome.changes[b, t] = n_changes
+            for k in range(n_changes):
+                outcome.state[b, this[b, k]] += changes[k]
+            if n_changes > update.dense_above:
+                scratch.rows[start + n_dense] = b
+                n_dense += 1
+            else:
+                add_events(recurrence.couplings, this[b], changes, n_changes, outcome.field[b])
+            if (
+                update.stop_at_cycle
+                and update.probability >= 1.0  # else the same flips may repeat by chance
+                and t > 1  # the first sweep may have woken silent neurons, which is no flip
+                and drive.amplitudes[t - 1] == amplitude
+                and outcome.changes[b, t - 1] == n_changes
+                and _same_sites(this[b], last[b], n_changes)
+            ):
+                outcome.status[b] = TWO_CYCLE
+                scratch.settled_at[b] = amplitude
+        for k in range(n_dense):
+            outcome.field[scratch.rows[start + k], :] = 0
+        for bank in range(n_banks):
+            accumulate_fields(
+                recurrence.couplings[bank],
+                outcome.state,
+                scratch.rows[start:stop],
+                n_dense,
+                outcome.field,
+                bank * width,
+            )

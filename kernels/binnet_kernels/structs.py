@@ -1,0 +1,117 @@
+"""The groups of arrays and scalars that the kernels pass around, as named tuples (which Numba understands)."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+# Entries of Outcome.status.
+UNSETTLED, FIXED_POINT, TWO_CYCLE = 0, 1, 2
+
+# The width of a bank is a multiple of this: whole cache lines, and whole steps of a vectorised loop.
+_LANES = 32
+_LINE = 64  # bytes
+
+
+def _allocate(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return zeros that begin on a cache line."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    buffer = np.zeros(n_bytes + _LINE, np.uint8)
+    offset = -buffer.ctypes.data % _LINE
+    return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+
+
+def bank_width(n_hidden: int, n_banks: int) -> int:
+    """Return how many neurons a bank holds, padding included."""
+    return -(-n_hidden // (n_banks * _LANES)) * _LANES
+
+
+def allocate_rows(n_rows: int, n_hidden: int, n_banks: int, dtype: Any) -> Array:
+    """Return zeros (n_rows, H + padding), with a column for each neuron of each bank."""
+    return _allocate((n_rows, n_banks * bank_width(n_hidden, n_banks)), dtype)
+
+
+def to_banks(matrix: Array, n_banks: int) -> Array:
+    """Cut a presynaptic-major matrix (K, H) into banks (S, K, W): bank s holds neurons s*W..(s+1)*W-1."""
+    n_pre, n_hidden = matrix.shape
+    width = bank_width(n_hidden, n_banks)
+    banks = _allocate((n_banks, n_pre, width), matrix.dtype)
+    for s in range(n_banks):
+        part = matrix[:, s * width : (s + 1) * width]
+        banks[s, :, : part.shape[1]] = part
+    return banks
+
+
+def from_banks(banks: Array, n_hidden: int) -> Array:
+    """Return the matrix (K, H) that `to_banks` cut up."""
+    return np.concatenate(list(banks), axis=1)[:, :n_hidden]
+
+
+class Recurrence(NamedTuple):
+    """What couples the hidden neurons: true J_ij is scale times the weight from j to i, and J_D on the diagonal."""
+
+    couplings: Array  # (S, H, W) banks, zero diagonal
+    scale: float
+    self_coupling: float
+
+
+class Drive(NamedTuple):
+    """What else enters the fields: h_i = ... + external[b, i] + amplitudes[t] * feedback[labels[b], i]."""
+
+    external: Array  # (B, H + padding)
+    feedback: Array  # (C, >= H): the readout feedback while the readout is clamped to each label
+    labels: Array  # (B,) int
+    amplitudes: Array  # (T,): a(t), the importance of the feedback in sweep t
+
+
+class Update(NamedTuple):
+    """How the neurons are updated."""
+
+    asynchronous: bool  # one at a time in random order; the next three are then not read
+    probability: float  # of each neuron in a sweep: 1 is synchronous, less is random-subset
+    dense_above: int  # changes in a sweep beyond which the fields are recomputed densely
+    stop_at_cycle: bool  # stop a sample that is in a synchronous 2-cycle
+    keys: Array  # (B,) uint64: each sample's key for random numbers
+
+
+class Outcome(NamedTuple):
+    """What a relaxation reads and writes; `state` and `field` must agree on entry and agree on exit."""
+
+    state: Array  # (B, H + padding): -1, 0 (silent), +1
+    field: Array  # (B, H + padding): the recurrent field without scale and self-coupling
+    changes: Array  # (B, T) int: neurons that changed in each sweep
+    sweeps: Array  # (B,) int: sweeps that were run (a settled sample skips the rest)
+    status: Array  # (B,) int: UNSETTLED, FIXED_POINT, TWO_CYCLE
+
+
+class Scratch(NamedTuple):
+    """Work space of the relaxation, one row per sample so that threads never share one."""
+
+    sites: Array  # (2, B, H) int: who changed in this sweep, and who did in the last one
+    changes: Array  # (B, H): new minus old spin of `sites`
+    settled_at: Array  # (B,): amplitude at which the sample was seen to be settled, else NaN
+    rows: Array  # (B,) int: samples whose fields are due for a dense product
+
+
+def make_outcome(n_samples: int, n_hidden: int, n_sweeps: int, n_banks: int, dtype: Any) -> Outcome:
+    """Return an all-silent outcome with zero counts."""
+    return Outcome(
+        state=allocate_rows(n_samples, n_hidden, n_banks, dtype),
+        field=allocate_rows(n_samples, n_hidden, n_banks, dtype),
+        changes=np.zeros((n_samples, n_sweeps), np.int64),
+        sweeps=np.zeros(n_samples, np.int64),
+        status=np.zeros(n_samples, np.int64),
+    )
+
+
+def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
+    """Return work space for `n_samples` relaxations at once."""
+    return Scratch(
+        sites=np.zeros((2, n_samples, n_hidden), np.int64),
+        changes=np.zeros((n_samples, n_hidden), dtype),
+        settled_at=np.full(n_samples, np.nan, dtype),
+        rows=np.zeros(n_samples, np.int64),
+    )

@@ -1,0 +1,76 @@
+"""How many threads the kernels run on: the results do not depend on it, only the time does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from binnet._validation import check_integer
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def resolve_threads(threads: int | None) -> int:
+    """Return `threads`, by default all cores, if the kernels can run on that many."""
+    import numba
+
+    available = int(numba.config.NUMBA_NUM_THREADS)
+    if threads is None:
+        return min(count_cores(), available)
+    try:
+        return check_integer("threads", threads, 1, available)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; the upper end is the number of cores, or the environment variable "
+            "NUMBA_NUM_THREADS where it is set"
+        ) from None
+
+
+@contextmanager
+def running_on(threads: int) -> Iterator[None]:
+    """Run the parallel kernels inside on `threads` threads."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+class ThreadChoice:
+    """One thread or all of them, whichever has been faster of late.
+
+    Threads that work in step wait for the slowest: where another process keeps a core busy, one thread can be
+    many times faster than two. As results do not depend on the number, it can be chosen by the clock.
+    """
+
+    _PROBE_EVERY = 16
+
+    def __init__(self, threads: int | None) -> None:
+        self.maximum = resolve_threads(threads)
+        self._candidates = [self.maximum] if threads is not None else [self.maximum, 1]
+        self._rates: dict[int, float] = {}
+        self._calls = 0
+
+    def next(self) -> int:
+        """Return the number of threads for the next call."""
+        self._calls += 1
+        for candidate in self._candidates:  # the first call also compiles and is not counted
+            if candidate not in self._rates:
+                return candidate
+        ranked = sorted(self._candidates, key=lambda n: -self._rates[n])
+        return ranked[-1] if self._calls % self._PROBE_EVERY == 0 else ranked[0]
+
+    def record(self, threads: int, rate: float) -> None:
+        """Note the rate (work per second) of a call on `threads` threads."""
+        if self._calls > 1:
+            self._rates[threads] = rate

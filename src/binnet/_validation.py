@@ -1,0 +1,105 @@
+"""Checks of what users pass in: every message names the value, the valid range and the remedy.
+
+Input is checked once, where it enters the library, and before any work starts; the kernels check nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def check_integer(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Return `value` as an int in low..high, or say what is wrong with it."""
+    valid = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be {valid}, got {value!r}")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be {valid}, got {value!r}") from None
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} must be {valid}, got {number}")
+    return number
+
+
+def check_real(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, *, above: bool = False
+) -> float:
+    """Return `value` as a finite float in [low, high], or (low, high] with `above`."""
+    valid = f"a finite number {'>' if above else '>='} {low:g}" if low > -math.inf else "finite"
+    if high < math.inf:
+        valid += f" and <= {high:g}"
+    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be {valid}, got {value!r}")
+    number = float(value)
+    if not math.isfinite(number) or number < low or number > high or (above and number == low):
+        raise ValueError(f"{name} must be {valid}, got {number:g}")
+    return number
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of `choices`."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    return str(value)
+
+
+def check_matrix(name: str, value: object, shape: tuple[int, ...], axes: str) -> NDArray[Any]:
+    """Return `value` as a finite floating-point array of the given shape."""
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {axes} = {shape}, got {array.shape}")
+    if array.dtype not in (np.float32, np.float64):
+        raise TypeError(f"{name} must be float32 or float64, got {array.dtype}")
+    if not np.isfinite(array).all():
+        where = tuple(int(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, got {array[where]} at {list(where)}")
+    return array
+
+
+def check_spins(name: str, value: object, n_columns: int, *, silent: bool = False) -> NDArray[np.int8]:
+    """Return `value` as an int8 array (n, n_columns) of -1 and +1 (and 0, with `silent`)."""
+    array = np.asarray(value)
+    if array.ndim != 2 or array.shape[1] != n_columns:
+        remedy = "; for one sample, pass sample[None, :]" if array.shape == (n_columns,) else ""
+        raise ValueError(
+            f"{name} must have shape (n_samples, {n_columns}), got {array.shape}{remedy}"
+        )
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be numbers -1 and +1, got an array of {array.dtype}")
+    valid = np.abs(array.astype(np.float64)) <= 1 if silent else np.abs(array.astype(np.float64)) == 1
+    valid &= array == np.rint(array)
+    if not valid.all():
+        row, column = (int(k) for k in np.argwhere(~valid)[0])
+        states = "-1, 0 or +1" if silent else "-1 or +1"
+        raise ValueError(
+            f"{name} must be {states}, got {array[row, column]} at [{row}, {column}]; "
+            "for 0/1 bits pass 2 * bits - 1, for real features binnet.datasets.project_and_binarise "
+            "shows a way"
+        )
+    return np.ascontiguousarray(array, dtype=np.int8)
+
+
+def check_labels(name: str, value: object, n_samples: int, n_classes: int) -> NDArray[np.int64]:
+    """Return `value` as int64 labels (n_samples,) in 0..n_classes-1."""
+    array = np.asarray(value)
+    if array.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one label a sample, got {array.shape}"
+        )
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers 0..{n_classes - 1}, got an array of {array.dtype}")
+    wrong = np.flatnonzero((array < 0) | (array >= n_classes))
+    if wrong.size:
+        raise ValueError(
+            f"{name} must be in 0..{n_classes - 1} (n_outputs = {n_classes}), "
+            f"got {array[wrong[0]]} at [{wrong[0]}]"
+        )
+    return np.ascontiguousarray(array, dtype=np.int64)

@@ -1,0 +1,19 @@
+"""The `binnet` command: thin, it parses, calls the library and prints."""
+
+from __future__ import annotations
+
+import click
+
+from binnet._provenance import get_version
+from binnet.cli.evaluate import evaluate
+from binnet.cli.train import train
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(get_version(), prog_name="binnet")
+def main() -> None:
+    """Learning without backpropagation in binary recurrent networks."""
+
+
+main.add_command(train)
+main.add_command(evaluate)

@@ -1,0 +1,118 @@
+"""The options of `binnet train` that set a parameter of the configuration, in one table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import click
+
+from binnet.dynamics import DYNAMICS
+from binnet.learning import DTYPES, RATE_SCHEDULES, Configuration, preset
+from binnet.schedules import ANNEALINGS
+
+
+class Parameter(NamedTuple):
+    """One parameter of the configuration, as an option; symbols are those of the specification."""
+
+    option: str
+    name: str
+    type: Any
+    meaning: str
+    valid: str
+
+
+PARAMETERS = (
+    Parameter("--hidden", "n_hidden", int, "H, number of hidden neurons", ">= 1"),
+    Parameter("--epochs", "epochs", int, "passes over the training samples", ">= 1"),
+    Parameter("--batch-size", "batch_size", int, "B, samples per update", ">= 1"),
+    Parameter(
+        "--self-coupling", "self_coupling", float, "J_D, coupling of a neuron to itself", ">= 0"
+    ),
+    Parameter("--input", "input_strength", float, "lambda_in, std of the input field", ">= 0"),
+    Parameter(
+        "--feedback",
+        "feedback_strength",
+        float,
+        "lambda_back, strength of the readout feedback; 0: none",
+        ">= 0",
+    ),
+    Parameter(
+        "--annealing",
+        "annealing",
+        click.Choice(ANNEALINGS),
+        "how a(t), the importance of the feedback, goes to 0 in the FREE sweeps; none: it stays 1",
+        "",
+    ),
+    Parameter(
+        "--dynamics",
+        "dynamics",
+        click.Choice(DYNAMICS),
+        "neurons are updated all at once, one by one in random order, or each with probability p",
+        "",
+    ),
+    Parameter("--update-probability", "update_probability", float, "p of random-subset", "0 to 1"),
+    Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
+    Parameter("--readout-margin", "readout_margin", float, "kappa_out, of the readout", ""),
+    Parameter("--rate-couplings", "rate_couplings", float, "eta_J; 0: J stays as drawn", ">= 0"),
+    Parameter("--rate-input", "rate_input", float, "eta_in; 0: W_in stays as drawn", ">= 0"),
+    Parameter("--rate-readout", "rate_readout", float, "eta_out; 0: W_out stays", ">= 0"),
+    Parameter("--decay-couplings", "decay_couplings", float, "wd_J, weight decay", "0 to 1"),
+    Parameter("--decay-input", "decay_input", float, "wd_in, weight decay", "0 to 1"),
+    Parameter("--decay-readout", "decay_readout", float, "wd_out, weight decay", "0 to 1"),
+    Parameter(
+        "--rate-schedule",
+        "rate_schedule",
+        click.Choice(RATE_SCHEDULES),
+        "whether the rates stay or fall linearly to 0 over the run",
+        "",
+    ),
+    Parameter("--dtype", "dtype", click.Choice(DTYPES), "arithmetic of the kernels", ""),
+    Parameter(
+        "--seed",
+        "seed",
+        int,
+        "of weights, order and dynamics; the same seed repeats a run bit by bit",
+        ">= 0",
+    ),
+)
+SCHEDULE = ("warmup", "feedback", "free")
+
+
+def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter, and one for the three lengths of the schedule."""
+    for parameter in reversed(PARAMETERS):
+        command = click.option(
+            parameter.option,
+            parameter.name,
+            type=parameter.type,
+            help=f"{parameter.meaning}  [{_describe(parameter.valid, parameter.name)}]",
+        )(command)
+    default, source = (
+        " ".join(str(getattr(configuration.schedule, name)) for name in SCHEDULE)
+        for configuration in (preset("default"), preset("source"))
+    )
+    return click.option(
+        "--schedule",
+        type=int,
+        nargs=3,
+        metavar="WARMUP T FREE",
+        help="sweeps of a training relaxation: WARMUP without feedback, up to T with it, then FREE more "
+        f"[0 <= WARMUP <= T, 0 <= FREE; default {default}; source {source}]",
+    )(command)
+
+
+def _describe(valid: str, name: str) -> str:
+    """Return range and defaults of a parameter."""
+    default, source = (_look_up(preset(kind), name) for kind in ("default", "source"))
+    values = f"default {default}" + ("" if default == source else f"; source {source}")
+    return f"{valid}; {values}" if valid else values
+
+
+def _look_up(configuration: Configuration, name: str) -> Any:
+    for part in dataclasses.fields(configuration):
+        table = dataclasses.asdict(getattr(configuration, part.name))
+        if name in table:
+            return table[name]
+    raise KeyError(name)

@@ -1,0 +1,41 @@
+"""`binnet evaluate`: reload a run's checkpoint and measure its accuracy again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from binnet.cli import _runs
+from binnet.cli._common import clear_errors
+from binnet.dynamics import predict
+from binnet.learning import load_checkpoint
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+def evaluate(run: Path, threads: int | None) -> None:
+    """Measure the accuracy of the network that RUN, a folder written by `binnet train`, has learned.
+
+    The set is the run's own: test, or validation where one was held out.
+    """
+    with clear_errors():
+        state = load_checkpoint(_runs.find_checkpoint(run))
+        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
+        configuration = state.configuration
+        _, sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
+        ((name, (X, y)),) = sets.items()
+        training = configuration.training
+        predictions = predict(
+            state.network(),
+            X,
+            max_sweeps=training.inference_sweeps,
+            dynamics=training.dynamics,
+            update_probability=training.update_probability,
+            seed=training.seed,
+            threads=threads,
+        )
+    right = int((predictions == y).sum())
+    epochs = f"{state.epoch} of {training.epochs} epochs"
+    click.echo(f"{name} accuracy {right / len(y):.4f} ({right} of {len(y)}) after {epochs}")

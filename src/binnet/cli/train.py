@@ -1,0 +1,150 @@
+"""`binnet train`: learn entangled MNIST, and leave a folder that says everything about the run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from binnet._threads import resolve_threads
+from binnet.cli import _runs
+from binnet.cli._common import clear_errors, prefer_waiting_threads
+from binnet.cli._options import SCHEDULE, parameter_options
+from binnet.learning import (
+    PRESETS,
+    Configuration,
+    TrainingResult,
+    load_checkpoint,
+    preset,
+)
+from binnet.learning import resume as resume_run
+from binnet.learning import train as start_run
+
+
+@click.command()
+@click.option(
+    "--preset",
+    "preset_name",
+    type=click.Choice(PRESETS),
+    help="all parameters at once: our best local settings, or the source's  [default: default]",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of parameters, in the form of a run's config.toml; options go before it, it goes "
+    "before the preset",
+)
+@parameter_options
+@click.option(
+    "--validation",
+    type=click.IntRange(0),
+    help="hold out this many of the last training samples, and measure on them and not on the test set "
+    " [default: 0]",
+)
+@click.option(
+    "--threads",
+    type=int,
+    help="threads of the kernels; the result does not depend on it  [1 to cores; default: all or one, "
+    "whichever is faster while it runs]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="new folder for the run  [default: runs/TIME-H...-seed...]",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="go on with a stopped run, to exactly the end of an unstopped one; with no other option but "
+    "--threads",
+)
+def train(resume: Path | None, threads: int | None, **options: Any) -> None:
+    """Train the binary recurrent network on entangled MNIST, offline, by local plasticity.
+
+    Symbols are those of the equations in the documentation of binnet.BinaryNetwork and
+    binnet.PerceptronPlasticity. Ctrl-C writes a checkpoint and says how to go on.
+    """
+    prefer_waiting_threads()
+    with clear_errors():
+        if resume is not None:
+            given = [name for name, value in options.items() if value is not None]
+            if given:
+                raise click.UsageError(
+                    f"--resume goes on with the run's own parameters; it cannot change {', '.join(given)}"
+                )
+            folder, result = _resume(resume, threads)
+        else:
+            folder, result = _start(threads, **options)
+        _runs.draw_pictures(folder, result)
+    _report(folder, result)
+
+
+def _start(
+    threads: int | None,
+    out: Path | None,
+    preset_name: str | None,
+    config: Path | None,
+    schedule: tuple[int, int, int] | None,
+    validation: int | None,
+    **parameters: Any,
+) -> tuple[Path, TrainingResult]:
+    n_threads = resolve_threads(threads)
+    configuration = preset(preset_name or "default")
+    held_out = None
+    if config is not None:
+        tables, held_out = _runs.read_configuration(config)
+        configuration = Configuration.from_dict(tables, configuration)
+    changes = {name: value for name, value in parameters.items() if value is not None}
+    if schedule is not None:
+        changes |= dict(zip(SCHEDULE, schedule, strict=True))
+    configuration = configuration.replace(**changes)
+    validation = validation if validation is not None else held_out or 0
+    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    folder = _runs.make_folder(out, configuration)
+    _runs.write_configuration(folder, configuration, validation)
+    _runs.add_provenance(folder, configuration, n_threads)
+    result = start_run(
+        X,
+        y,
+        configuration,
+        evaluate_on=sets,
+        threads=threads,
+        checkpoint=folder / _runs.CHECKPOINT,
+        on_epoch=lambda result: _runs.write_metrics(folder, result),
+        progress=True,
+    )
+    return folder, result
+
+
+def _resume(folder: Path, threads: int | None) -> tuple[Path, TrainingResult]:
+    checkpoint = _runs.find_checkpoint(folder)
+    _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
+    configuration = load_checkpoint(checkpoint).configuration
+    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
+    _runs.add_provenance(folder, configuration, resolve_threads(threads))
+    result = resume_run(
+        checkpoint,
+        X,
+        y,
+        evaluate_on=sets,
+        threads=threads,
+        on_epoch=lambda result: _runs.write_metrics(folder, result),
+        progress=True,
+    )
+    return folder, result
+
+
+def _report(folder: Path, result: TrainingResult) -> None:
+    epochs = result.configuration.training.epochs
+    if result.history:
+        metrics = result.history[-1]
+        accuracies = ", ".join(f"{name} {value:.4f}" for name, value in metrics.accuracy.items())
+        click.echo(f"accuracy after epoch {metrics.epoch} of {epochs}: {accuracies}")
+    files = ", ".join(sorted(path.name for path in folder.iterdir() if path.name[0] != "."))
+    click.echo(f"files in {folder}: {files}")
+    if not result.completed:
+        click.echo(f"stopped before the end; go on with: binnet train --resume {folder}")
+        sys.exit(130)

@@ -1,0 +1,353 @@
+"""The dynamics: relax samples towards fixed points, and see how they got there.
+
+`relax` runs any schedule under synchronous, asynchronous or random-subset updates; `predict` is the
+inference of a trained network: no feedback, no clamp, and the readout with the largest field wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from binnet._threads import resolve_threads, running_on
+from binnet._validation import (
+    check_choice,
+    check_integer,
+    check_labels,
+    check_real,
+    check_spins,
+)
+from binnet.networks import BinaryNetwork, Weights
+from binnet.schedules import FeedbackSchedule
+
+if TYPE_CHECKING:
+    from binnet_kernels.structs import Update
+
+DYNAMICS = ("sync", "async", "random-subset")
+STATUS = ("unsettled", "fixed point", "2-cycle")
+INFERENCE_SWEEPS = 10
+_CHUNK = 1024  # samples in work at a time: bounds the memory
+
+
+@dataclass(frozen=True, eq=False)
+class Relaxation:
+    """What `relax` found; B samples, H hidden neurons, C readouts, T sweeps.
+
+    Attributes
+    ----------
+    states : ndarray of int8, shape (B, H)
+        Final spins; 0 for a neuron that random-subset updates never reached.
+    stabilities : ndarray, shape (B, H)
+        s_i h_i of the final state, without feedback; the self-coupling counts. Negative: unstable.
+    readout_fields : ndarray, shape (B, C)
+        f_c of the final state.
+    sweeps : ndarray of int64, shape (B,)
+        Sweeps that were run; a sample that has settled rests until the feedback changes.
+    changes : ndarray of int64, shape (B, T)
+        Neurons that changed in each sweep (waking from silence counts).
+    status : ndarray of int64, shape (B,)
+        Index into ``STATUS``: 0 unsettled when the sweeps ran out, 1 fixed point (a whole sweep
+        changed nothing), 2 a synchronous 2-cycle.
+    """
+
+    states: NDArray[np.int8]
+    stabilities: Weights
+    readout_fields: Weights
+    sweeps: NDArray[np.int64]
+    changes: NDArray[np.int64]
+    status: NDArray[np.int64]
+
+    @property
+    def converged(self) -> NDArray[np.bool_]:
+        """Whether each sample is at a fixed point, shape (B,)."""
+        return self.status == 1
+
+    @property
+    def unstable_fraction(self) -> NDArray[np.float64]:
+        """Fraction of neurons with s_i h_i <= 0 in the final state, shape (B,)."""
+        return np.asarray((self.stabilities <= 0).mean(axis=1))
+
+
+def relax(
+    network: BinaryNetwork,
+    inputs: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    schedule: FeedbackSchedule | None = None,
+    max_sweeps: int | None = None,
+    dynamics: str = "sync",
+    update_probability: float = 0.5,
+    initial_states: ArrayLike | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    stop_at_cycle: bool = True,
+) -> Relaxation:
+    """Relax samples under their input, with the readout's feedback where labels are given.
+
+    The fields are those of learning.md, section 1; the dynamics and stopping rules of section 2.
+
+    Parameters
+    ----------
+    network : BinaryNetwork
+        The network.
+    inputs : array_like, shape (B, N_in)
+        Inputs, -1 or +1.
+    labels : array_like of int, shape (B,), optional
+        Labels 0..C-1 that the readout is clamped to. Without them there is no feedback, a = 0.
+    schedule : FeedbackSchedule, optional
+        Importance of the feedback in each sweep. Default with labels: ``FeedbackSchedule()``.
+    max_sweeps : int, optional
+        Sweeps at most, at least those of the schedule; further ones keep its last importance.
+        Default: the schedule's, or 10 without labels.
+    dynamics : {"sync", "async", "random-subset"}, default "sync"
+        All neurons at once; one at a time in a fresh random order per sweep; or each neuron with
+        `update_probability` per sweep.
+    update_probability : float, default 0.5
+        For random-subset, in (0, 1].
+    initial_states : array_like, shape (B, H), optional
+        Spins to start from (-1, +1, or 0 for silent). Default: all silent.
+    seed : int, default 0
+        Seed of the random orders and subsets; sample b draws the same whatever B and `threads` are.
+    threads : int, optional
+        Threads to run on. Default: all cores. The result does not depend on it.
+    stop_at_cycle : bool, default True
+        Whether a sample in a synchronous 2-cycle stops.
+
+    Returns
+    -------
+    Relaxation
+        Final states, stabilities and readout fields; sweeps, changes per sweep and status.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Examples
+    --------
+    >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=64, n_inputs=20))
+    >>> result = relax(network, np.ones((3, 20)), max_sweeps=50)
+    >>> result.states.shape
+    (3, 64)
+    """
+    X = check_spins("inputs", inputs, network.n_inputs)
+    n_samples = len(X)
+    targets = np.zeros(n_samples, np.int64)
+    feedback = np.zeros((1, network.n_hidden), network.dtype)
+    amplitudes = np.zeros(INFERENCE_SWEEPS)
+    if labels is not None:
+        targets = check_labels("labels", labels, n_samples, network.n_outputs)
+        feedback = network.feedback_fields
+        amplitudes = (schedule or FeedbackSchedule()).amplitudes
+    elif schedule is not None:
+        raise ValueError("schedule needs labels: without a clamped readout there is no feedback")
+    if max_sweeps is not None:
+        n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
+        if labels is not None and n_sweeps < len(amplitudes):
+            raise ValueError(
+                f"max_sweeps must be >= {len(amplitudes)}, the sweeps of the schedule, got {n_sweeps}; "
+                "shorten the schedule or allow more sweeps"
+            )
+        amplitudes = np.append(amplitudes, np.full(n_sweeps, amplitudes[-1]))[:n_sweeps]
+    start = None
+    if initial_states is not None:
+        start = check_spins("initial_states", initial_states, network.n_hidden, silent=True)
+        if len(start) != n_samples:
+            raise ValueError(
+                f"initial_states must have one row for each of the {n_samples} inputs, got {len(start)}"
+            )
+    rule = check_dynamics(dynamics, update_probability)
+    n_threads = resolve_threads(threads)
+    key = stream_key(seed, 0)
+    banks = _to_banks(network)
+    parts = []
+    with running_on(n_threads):
+        for first in range(0, max(n_samples, 1), _CHUNK):
+            chunk = slice(first, first + _CHUNK)
+            parts.append(
+                _relax_chunk(
+                    network,
+                    banks,
+                    X[chunk],
+                    None if start is None else start[chunk],
+                    (feedback, targets[chunk], amplitudes.astype(network.dtype)),
+                    lambda keys: make_update(
+                        rule, network.n_hidden, keys, stop_at_cycle=stop_at_cycle
+                    ),
+                    (key, first),
+                )
+            )
+    return Relaxation(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def predict(
+    network: BinaryNetwork,
+    inputs: ArrayLike,
+    *,
+    max_sweeps: int = INFERENCE_SWEEPS,
+    dynamics: str = "sync",
+    update_probability: float = 0.5,
+    seed: int = 0,
+    threads: int | None = None,
+) -> NDArray[np.int64]:
+    """Predict the class of each input: relax without feedback, the largest readout field wins.
+
+    Parameters
+    ----------
+    network : BinaryNetwork
+        A trained network.
+    inputs : array_like, shape (B, N_in)
+        Inputs, -1 or +1.
+    max_sweeps : int, default 10
+        Sweeps at most; a sample stops at its fixed point.
+    dynamics, update_probability, seed, threads
+        As for `relax`.
+
+    Returns
+    -------
+    ndarray of int64, shape (B,)
+        Classes 0..C-1; the lowest where fields tie.
+    """
+    result = relax(
+        network,
+        inputs,
+        max_sweeps=max_sweeps,
+        dynamics=dynamics,
+        update_probability=update_probability,
+        seed=seed,
+        threads=threads,
+        stop_at_cycle=False,
+    )
+    return np.asarray(result.readout_fields.argmax(axis=1), dtype=np.int64)
+
+
+def check_dynamics(dynamics: str, update_probability: float) -> tuple[bool, float]:
+    """Return (asynchronous, probability of an update) as the kernels take them.
+
+    Parameters
+    ----------
+    dynamics : {"sync", "async", "random-subset"}
+        Kind of update.
+    update_probability : float
+        For random-subset, in (0, 1].
+
+    Returns
+    -------
+    tuple of bool and float
+        Whether neurons are updated one at a time; the probability that a sweep updates a neuron.
+    """
+    check_choice("dynamics", dynamics, DYNAMICS)
+    probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
+    return dynamics == "async", probability if dynamics == "random-subset" else 1.0
+
+
+def stream_key(seed: int, stream: int) -> np.uint64:
+    """Return the key of one stream of counter-based random numbers.
+
+    Parameters
+    ----------
+    seed : int
+        The user's seed, at least 0.
+    stream : int
+        Which of the seed's independent streams.
+
+    Returns
+    -------
+    uint64
+        Key for the kernels.
+    """
+    sequence = np.random.SeedSequence(check_integer("seed", seed, 0), spawn_key=(stream,))
+    return np.uint64(sequence.generate_state(1, np.uint64)[0])
+
+
+def make_update(
+    rule: tuple[bool, float], n_hidden: int, keys: NDArray[np.uint64], *, stop_at_cycle: bool
+) -> Update:
+    """Return the kernels' description of an update.
+
+    Parameters
+    ----------
+    rule : tuple of bool and float
+        From `check_dynamics`.
+    n_hidden : int
+        Number of hidden neurons.
+    keys : ndarray of uint64, shape (B,)
+        Each sample's key for random numbers.
+    stop_at_cycle : bool
+        Whether a sample in a synchronous 2-cycle stops.
+
+    Returns
+    -------
+    Update
+        For the kernels.
+    """
+    from binnet_kernels.structs import Update
+
+    asynchronous, probability = rule
+    # A dense product reads each coupling once for two samples, events once for each: measured, the
+    # product wins when more than about an eighth of the neurons change.
+    return Update(
+        asynchronous, probability, n_hidden // 8, stop_at_cycle and probability == 1.0, keys
+    )
+
+
+def _to_banks(network: BinaryNetwork) -> tuple[Weights, Weights, Weights]:
+    """Return couplings, input weights and readout as the kernels want them."""
+    from binnet_kernels.structs import allocate_rows, to_banks
+
+    readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
+    readout[:, : network.n_hidden] = network.readout
+    return to_banks(network.couplings.T, 1), to_banks(network.input_weights.T, 1), readout
+
+
+def _relax_chunk(
+    network: BinaryNetwork,
+    banks: tuple[Weights, Weights, Weights],
+    X: NDArray[np.int8],
+    start: NDArray[np.int8] | None,
+    steering: tuple[Weights, NDArray[np.int64], Weights],
+    update: Callable[[NDArray[np.uint64]], Update],
+    stream: tuple[np.uint64, int],
+) -> tuple[NDArray[Any], ...]:
+    from binnet_kernels._rng import derive_keys
+    from binnet_kernels.inference import relax_samples
+    from binnet_kernels.structs import (
+        Drive,
+        Recurrence,
+        allocate_rows,
+        make_outcome,
+        make_scratch,
+    )
+
+    n_samples, n_hidden, dtype = len(X), network.n_hidden, network.dtype
+    couplings, input_weights, readout = banks
+    outcome = make_outcome(n_samples, n_hidden, len(steering[2]), 1, dtype)
+    if start is not None:
+        outcome.state[:, :n_hidden] = start
+    readout_fields = np.zeros((n_samples, network.n_outputs), dtype)
+    external = allocate_rows(n_samples, n_hidden, 1, dtype)
+    relax_samples(
+        Recurrence(couplings, 1.0, float(network.self_coupling)),
+        input_weights,
+        X.astype(dtype),
+        readout,
+        Drive(external, *steering),
+        update(derive_keys(stream[0], stream[1], n_samples)),
+        outcome,
+        make_scratch(n_samples, n_hidden, dtype),
+        readout_fields,
+    )
+    states = outcome.state[:, :n_hidden]
+    fields = (external + outcome.field)[:, :n_hidden] + dtype.type(network.self_coupling) * states
+    return (
+        states.astype(np.int8),
+        states * fields,
+        readout_fields,
+        outcome.sweeps,
+        outcome.changes,
+        outcome.status,
+    )

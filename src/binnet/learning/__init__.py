@@ -1,0 +1,31 @@
+"""Learning: parameters of a run, the trainer, and its checkpoints."""
+
+from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
+from binnet.learning.configuration import (
+    DTYPES,
+    PRESETS,
+    Configuration,
+    TrainingParameters,
+    preset,
+)
+from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.learning.plasticity import RATE_SCHEDULES, PerceptronPlasticity
+from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
+
+__all__ = [
+    "DTYPES",
+    "PRESETS",
+    "QUANTILES",
+    "RATE_SCHEDULES",
+    "Configuration",
+    "EpochMetrics",
+    "PerceptronPlasticity",
+    "TrainingParameters",
+    "TrainingResult",
+    "history_as_records",
+    "load_checkpoint",
+    "preset",
+    "resume",
+    "save_checkpoint",
+    "train",
+]

@@ -1,0 +1,192 @@
+"""The state of a run: weights, where it stands, what it has counted. Everything a checkpoint must hold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.dynamics import check_dynamics, make_update, stream_key
+from binnet.learning.configuration import Configuration
+from binnet.learning.metrics import EpochMetrics
+from binnet.networks import BinaryNetwork, Weights
+
+_ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """A run that can be stopped between any two calls of `learn`.
+
+    The true weights of a block are its `scales` entry times the block: the scale holds the weight
+    decay. The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals` are
+    sums over the epoch so far, see ``binnet_kernels.training.Counts``.
+    """
+
+    configuration: Configuration
+    n_samples: int
+    fingerprint: str
+    weights: BinaryNetwork
+    scales: NDArray[np.float64]
+    changes: NDArray[np.int64]
+    totals: NDArray[np.int64]
+    epoch: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    history: list[EpochMetrics] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, configuration: Configuration, n_samples: int, fingerprint: str) -> TrainingState:
+        """Return the state before the first batch."""
+        training = configuration.training
+        return cls(
+            configuration,
+            n_samples,
+            fingerprint,
+            BinaryNetwork.random(configuration.network, training.seed, training.dtype),
+            np.ones(3),
+            np.zeros(configuration.schedule.n_sweeps, np.int64),
+            np.zeros(4, np.int64),
+        )
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches; the last one may be short."""
+        return math.ceil(self.n_samples / self.configuration.training.batch_size)
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples learned since the start."""
+        in_epoch = min(self.batch * self.configuration.training.batch_size, self.n_samples)
+        return self.epoch * self.n_samples + in_epoch
+
+    @property
+    def epoch_is_complete(self) -> bool:
+        """Whether all batches of the epoch are learned, but it is not ended yet."""
+        return self.batch == self.batches_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch >= self.configuration.training.epochs
+
+    @property
+    def rate_factor(self) -> float:
+        """What multiplied the learning rates in the last batch."""
+        return float(self._rate_factors(self.batch - 1, 1)[0])
+
+    def network(self) -> BinaryNetwork:
+        """Return the network with the scales multiplied in."""
+        w, scales = self.weights, self.scales.astype(self.weights.dtype)
+        return BinaryNetwork(
+            w.couplings * scales[0],
+            w.input_weights * scales[1],
+            w.readout * scales[2],
+            w.feedback,
+            w.self_coupling,
+        )
+
+    def learn(self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int) -> None:
+        """Learn up to `n_batches` batches, within the epoch, in one compiled call."""
+        from binnet_kernels import training as kernels
+        from binnet_kernels._rng import derive_key
+        from binnet_kernels.structs import allocate_rows, from_banks, make_outcome, make_scratch, to_banks
+
+        training, p = self.configuration.training, self.configuration.network
+        size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_hidden
+        n_batches = min(n_batches, self.batches_per_epoch - self.batch)
+        first = self.batch * size
+        order = self._order()[first : first + n_batches * size]
+        readout, feedback = (
+            allocate_rows(p.n_outputs, n_hidden, threads, dtype) for _ in range(2)
+        )
+        readout[:, :n_hidden] = self.weights.readout
+        feedback[:, :n_hidden] = self.weights.feedback_fields
+        model = kernels.Model(
+            to_banks(self.weights.couplings.T, threads),
+            to_banks(self.weights.input_weights.T, threads),
+            readout,
+            self.scales,
+            float(p.self_coupling),
+            feedback,
+        )
+        work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, threads, dtype)
+        amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
+        rule = check_dynamics(training.dynamics, training.update_probability)
+        kernels.train_batches(
+            model,
+            self._rule(),
+            kernels.Batches(
+                X,
+                y,
+                order,
+                size,
+                self._rate_factors(self.batch, n_batches),
+                np.uint64(derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)),
+                first,
+            ),
+            amplitudes,
+            make_update(rule, n_hidden, work.keys, stop_at_cycle=False),
+            work,
+            make_outcome(size, n_hidden, len(amplitudes), threads, dtype),
+            make_scratch(size, n_hidden, dtype),
+            kernels.Counts(self.changes, self.totals),
+        )
+        self.weights = BinaryNetwork(
+            np.ascontiguousarray(from_banks(model.couplings, n_hidden).T),
+            np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
+            np.ascontiguousarray(readout[:, :n_hidden]),
+            self.weights.feedback,
+            self.weights.self_coupling,
+        )
+        self.batch += n_batches
+
+    def end_epoch(self, metrics: EpochMetrics) -> None:
+        """Note the measurements of the epoch and turn to the next one."""
+        self.history.append(metrics)
+        self.epoch += 1
+        self.batch = 0
+        self.seconds = 0.0
+        self.changes[:] = 0
+        self.totals[:] = 0
+        self.weights, self.scales = self.network(), np.ones(3)
+
+    def _order(self) -> NDArray[np.int64]:
+        sequence = np.random.SeedSequence(
+            self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
+        )
+        return np.random.default_rng(sequence).permutation(self.n_samples)
+
+    def _rate_factors(self, first: int, n: int) -> NDArray[np.float64]:
+        done = self.epoch * self.batches_per_epoch
+        total = self.configuration.training.epochs * self.batches_per_epoch
+        return self.configuration.plasticity.rate_factors(done + first, n, total)
+
+    def _rule(self) -> Any:
+        from binnet_kernels.training import Rule
+
+        rule, p = self.configuration.plasticity, self.configuration.network
+        rates = np.array(
+            [
+                rule.rate_couplings / math.sqrt(p.n_hidden),
+                rule.rate_input * p.input_strength / math.sqrt(p.n_inputs),
+                rule.rate_readout / math.sqrt(p.n_hidden),
+            ]
+        )
+        decays = np.array([rule.decay_couplings, rule.decay_input, rule.decay_readout])
+        threshold = rule.margin + p.self_coupling * rule.margin_excludes_self_coupling
+        return Rule(rates, rates * decays, float(threshold), float(rule.readout_margin))
+
+
+def weights_as_tensors(state: TrainingState) -> dict[str, Weights]:
+    """Return the blocks of weights by name, without their scales."""
+    w = state.weights
+    return {
+        "couplings": w.couplings,
+        "input_weights": w.input_weights,
+        "readout": w.readout,
+        "feedback": w.feedback,
+    }

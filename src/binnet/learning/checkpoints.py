@@ -1,0 +1,131 @@
+"""Checkpoints: safetensors files with the weights, and everything that a run needs to go on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from binnet._files import atomic_path
+from binnet._provenance import get_version
+from binnet.learning._state import TrainingState, weights_as_tensors
+from binnet.learning.configuration import Configuration
+from binnet.learning.metrics import EpochMetrics
+from binnet.networks import BinaryNetwork
+
+_FORMAT = "binnet-training-1"
+
+
+def save_checkpoint(path: str | Path, state: TrainingState) -> None:
+    """Write a run's state, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write, ending in .safetensors by convention.
+    state : TrainingState
+        State to write.
+    """
+    from safetensors.numpy import save_file
+
+    tensors: dict[str, Any] = weights_as_tensors(state)
+    tensors |= {"scales": state.scales, "changes": state.changes, "totals": state.totals}
+    info = {
+        "format": _FORMAT,
+        "binnet": get_version(),
+        "configuration": state.configuration.to_dict(),
+        "n_samples": state.n_samples,
+        "fingerprint": state.fingerprint,
+        "epoch": state.epoch,
+        "batch": state.batch,
+        "seconds": state.seconds,
+        "history": [dataclasses.asdict(metrics) for metrics in state.history],
+    }
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, {"binnet": json.dumps(info)})
+
+
+def load_checkpoint(path: str | Path) -> TrainingState:
+    """Read a run's state.
+
+    Parameters
+    ----------
+    path : path-like
+        What `save_checkpoint` wrote.
+
+    Returns
+    -------
+    TrainingState
+        The state, ready to go on.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is damaged, not a checkpoint of binnet, or does not fit its own configuration.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}; name a file that training wrote")
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file ({error}); it was perhaps truncated while "
+            "being copied: copy it again"
+        ) from None
+    try:
+        info = json.loads(metadata["binnet"])
+        known = info["format"] == _FORMAT
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise ValueError(
+            f"{path} is not a training checkpoint of this version of binnet (format {_FORMAT})"
+        )
+    configuration = Configuration.from_dict(info["configuration"])
+    _check_tensors(path, tensors, configuration)
+    return TrainingState(
+        configuration,
+        info["n_samples"],
+        info["fingerprint"],
+        BinaryNetwork(
+            *(tensors[name] for name in ("couplings", "input_weights", "readout", "feedback")),
+            configuration.network.self_coupling,
+        ),
+        tensors["scales"].copy(),
+        tensors["changes"].copy(),
+        tensors["totals"].copy(),
+        info["epoch"],
+        info["batch"],
+        info["seconds"],
+        [EpochMetrics(**record) for record in info["history"]],
+    )
+
+
+def _check_tensors(path: Path, tensors: dict[str, Any], configuration: Configuration) -> None:
+    p = configuration.network
+    expected = {
+        "couplings": (p.n_hidden, p.n_hidden),
+        "input_weights": (p.n_hidden, p.n_inputs),
+        "readout": (p.n_outputs, p.n_hidden),
+        "feedback": (p.n_hidden, p.n_outputs),
+        "scales": (3,),
+        "changes": (configuration.schedule.n_sweeps,),
+        "totals": (4,),
+    }
+    for name, shape in expected.items():
+        found = np.shape(tensors[name]) if name in tensors else None
+        if found != shape:
+            raise ValueError(
+                f"{path} is a checkpoint of another architecture: {name} has shape {found}, its "
+                f"configuration (n_hidden = {p.n_hidden}) wants {shape}; use an undamaged checkpoint"
+            )

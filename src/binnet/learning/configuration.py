@@ -1,0 +1,198 @@
+"""Everything that defines a run, as one frozen object: what is resolved, written down and read again."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from binnet._validation import check_choice, check_integer
+from binnet.dynamics import INFERENCE_SWEEPS, check_dynamics
+from binnet.learning.plasticity import PerceptronPlasticity
+from binnet.networks import NetworkParameters
+from binnet.schedules import FeedbackSchedule
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class TrainingParameters:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int, default 20
+        Passes over the training samples, at least 1.
+    batch_size : int, default 16
+        B, samples per update, at least 1.
+    dynamics : {"sync", "async", "random-subset"}, default "sync"
+        How neurons are updated.
+    update_probability : float, default 0.5
+        Of each neuron in a sweep of random-subset updates, in (0, 1].
+    inference_sweeps : int, default 10
+        Sweeps at most when accuracies are measured.
+    dtype : {"float32", "float64"}, default "float32"
+        Arithmetic of the kernels.
+    seed : int, default 0
+        Of the initial weights, the order of samples and the dynamics.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range.
+    """
+
+    epochs: int = 20
+    batch_size: int = 16
+    dynamics: str = "sync"
+    update_probability: float = 0.5
+    inference_sweeps: int = INFERENCE_SWEEPS
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_integer("epochs", self.epochs, 1)
+        check_integer("batch_size", self.batch_size, 1)
+        check_dynamics(self.dynamics, self.update_probability)
+        check_integer("inference_sweeps", self.inference_sweeps, 1)
+        check_choice("dtype", self.dtype, DTYPES)
+        check_integer("seed", self.seed, 0)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Network, schedule, plasticity and training of one run.
+
+    Parameters
+    ----------
+    network : NetworkParameters
+        Sizes and strengths.
+    schedule : FeedbackSchedule
+        The readout feedback in a training relaxation.
+    plasticity : PerceptronPlasticity
+        The learning rule.
+    training : TrainingParameters
+        Epochs, batches, dynamics, dtype and seed.
+
+    Examples
+    --------
+    >>> preset("source").replace(n_hidden=100, epochs=2).training.epochs
+    2
+    """
+
+    network: NetworkParameters = field(default_factory=NetworkParameters)
+    schedule: FeedbackSchedule = field(default_factory=FeedbackSchedule)
+    plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
+    training: TrainingParameters = field(default_factory=TrainingParameters)
+
+    def replace(self, **changes: Any) -> Configuration:
+        """Return a copy with some parameters changed, wherever they live.
+
+        Parameters
+        ----------
+        **changes
+            Parameters of any of the four parts, by name.
+
+        Returns
+        -------
+        Configuration
+            The changed copy.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown or a value is out of its range.
+        """
+        parts = {}
+        for part in dataclasses.fields(self):
+            current = getattr(self, part.name)
+            names = {f.name for f in dataclasses.fields(current)}
+            own = {name: changes.pop(name) for name in names & changes.keys()}
+            parts[part.name] = dataclasses.replace(current, **own)
+        if changes:
+            known = sorted(name for values in self.to_dict().values() for name in values)
+            raise TypeError(
+                f"unknown parameter {next(iter(changes))!r}; known are {', '.join(known)}"
+            )
+        return Configuration(**parts)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the parameters as nested plain values, one table for each part.
+
+        Returns
+        -------
+        dict
+            ``{"network": {...}, "schedule": {...}, "plasticity": {...}, "training": {...}}``.
+        """
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(
+        cls, tables: Mapping[str, Any], base: Configuration | None = None
+    ) -> Configuration:
+        """Read what `to_dict` wrote; what is not there comes from `base`.
+
+        Parameters
+        ----------
+        tables : mapping
+            Tables of parameters.
+        base : Configuration, optional
+            Where missing parameters come from. Default: the source's settings.
+
+        Returns
+        -------
+        Configuration
+            The configuration.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a table or a parameter is unknown, or a value is out of its range.
+        """
+        configuration = base or cls()
+        parts = {part.name: getattr(configuration, part.name) for part in dataclasses.fields(cls)}
+        for name, values in tables.items():
+            if name not in parts or not isinstance(values, Mapping):
+                raise ValueError(f"unknown table [{name}]; known are {', '.join(parts)}")
+            known = [f.name for f in dataclasses.fields(parts[name])]
+            for key in values:
+                if key not in known:
+                    raise ValueError(
+                        f"unknown parameter {key!r} in [{name}]; known are {', '.join(known)}"
+                    )
+            parts[name] = dataclasses.replace(parts[name], **values)
+        return cls(**parts)
+
+
+# "source" are the settings of the publication (learning.md, section 3), with its constant rates. "default"
+# was chosen on a validation split, the last 10000 training samples: docs/results/training.md.
+_PRESETS = {
+    "source": Configuration(),
+    "default": Configuration().replace(
+        rate_couplings=0.015,
+        rate_input=0.09,
+        rate_readout=0.3,
+        margin=0.6,
+        decay_couplings=0.0,
+        decay_readout=0.0,
+        rate_schedule="linear",
+    ),
+}
+PRESETS = tuple(_PRESETS)
+
+
+def preset(name: str = "default") -> Configuration:
+    """Return a preset of all parameters.
+
+    Parameters
+    ----------
+    name : {"default", "source"}
+        Our best local settings, or the reference settings of the source.
+
+    Returns
+    -------
+    Configuration
+        The preset; change it with its method `replace`.
+    """
+    return _PRESETS[check_choice("preset", name, PRESETS)]

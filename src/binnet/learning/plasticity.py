@@ -1,0 +1,87 @@
+"""Parameters of the local plasticity: the perceptron rule that every neuron applies to its own weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet._validation import check_choice, check_real
+
+RATE_SCHEDULES = ("constant", "linear")
+
+
+@dataclass(frozen=True)
+class PerceptronPlasticity:
+    """The source's local rule (learning.md, section 3).
+
+    After the relaxation of a mini-batch of B samples every hidden neuron tests its own stability with
+    the feedback removed, unstable_i = [s_i h_i <= margin + J_D], and every readout neuron
+    unstable_c = [f_c y_c <= readout_margin]. Then, after a decay of each block by the fraction
+    (its prefactor and rate) * (its decay)::
+
+        dJ_ij  = (rate_couplings / sqrt(H))                  / sqrt(B) * sum_b unstable_i s_i s_j
+        dW_in  = (rate_input * lambda_in / sqrt(N_in))       / sqrt(B) * sum_b unstable_i s_i x_n
+        dW_out = (rate_readout / sqrt(H))                    / sqrt(B) * sum_b unstable_c y_c s_i
+
+    A synapse uses its own value, its two ends and the field of its target neuron: no error signal is
+    transported, and no gradient.
+
+    Parameters
+    ----------
+    rate_couplings, rate_input, rate_readout : float
+        eta_J, eta_in, eta_out >= 0; 0 leaves the block as it was drawn. Defaults 0.005, 0.03, 0.1.
+    margin : float, default 0.9
+        kappa, the stability that a hidden neuron asks for.
+    readout_margin : float, default 3.0
+        kappa_out, the stability that a readout neuron asks for.
+    decay_couplings, decay_input, decay_readout : float
+        Weight decays wd >= 0. Defaults 0.005, 0, 0.005.
+    margin_excludes_self_coupling : bool, default True
+        Whether J_D is added to `margin`, so that the fixed help of the self-coupling does not count.
+    rate_schedule : {"constant", "linear"}, default "constant"
+        Whether all rates stay, or fall linearly to 0 over the run.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range.
+    """
+
+    rate_couplings: float = 0.005
+    rate_input: float = 0.03
+    rate_readout: float = 0.1
+    margin: float = 0.9
+    readout_margin: float = 3.0
+    decay_couplings: float = 0.005
+    decay_input: float = 0.0
+    decay_readout: float = 0.005
+    margin_excludes_self_coupling: bool = True
+    rate_schedule: str = "constant"
+
+    def __post_init__(self) -> None:
+        for name in ("rate_couplings", "rate_input", "rate_readout"):
+            check_real(name, getattr(self, name), 0.0)
+        for name in ("decay_couplings", "decay_input", "decay_readout"):
+            check_real(name, getattr(self, name), 0.0, 1.0)
+        check_real("margin", self.margin)
+        check_real("readout_margin", self.readout_margin)
+        check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
+
+    def rate_factors(self, first: int, n: int, n_total: int) -> NDArray[np.float64]:
+        """Return what multiplies all rates in batches first..first+n-1 of a run of `n_total`.
+
+        Parameters
+        ----------
+        first, n, n_total : int
+            Number of the first batch, how many batches, and how many the run has.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            1, or falling linearly from 1 at batch 0 towards 0 at batch `n_total`.
+        """
+        if self.rate_schedule == "constant":
+            return np.ones(n)
+        return 1.0 - np.arange(first, first + n) / n_total

@@ -1,0 +1,258 @@
+"""Training: epochs of compiled batches, measured after each, stopped and taken up again bit by bit."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from tqdm.auto import tqdm
+
+from binnet._provenance import describe_run
+from binnet._threads import ThreadChoice, running_on
+from binnet._validation import check_labels, check_spins
+from binnet.learning._interrupts import DeferredInterrupt
+from binnet.learning._state import TrainingState
+from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
+from binnet.learning.configuration import Configuration, preset
+from binnet.learning.metrics import EpochMetrics, measure_epoch
+from binnet.networks import BinaryNetwork
+
+Samples = tuple[ArrayLike, ArrayLike]
+# Batches per compiled call: short enough (a fraction of a second) for progress and Ctrl-C.
+_WORK_PER_CALL = 1e10
+_TRAIN_SAMPLES_MEASURED = 10000
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """What training leaves.
+
+    Attributes
+    ----------
+    network : BinaryNetwork
+        The network as it was learned so far.
+    history : list of EpochMetrics
+        One entry for each whole epoch.
+    configuration : Configuration
+        All parameters of the run.
+    provenance : dict
+        Version, seed, threads, CPU and packages.
+    completed : bool
+        False if Ctrl-C (or SIGTERM) stopped the run before its last epoch.
+    """
+
+    network: BinaryNetwork
+    history: list[EpochMetrics]
+    configuration: Configuration
+    provenance: dict[str, Any]
+    completed: bool
+
+
+def train(
+    X: ArrayLike,
+    y: ArrayLike,
+    configuration: Configuration | None = None,
+    *,
+    evaluate_on: Mapping[str, Samples] | None = None,
+    threads: int | None = None,
+    checkpoint: str | Path | None = None,
+    on_epoch: Callable[[TrainingResult], None] | None = None,
+    progress: bool = False,
+) -> TrainingResult:
+    """Train a binary recurrent network by local plasticity.
+
+    Each mini-batch relaxes under the schedule of the readout feedback and then updates its weights
+    (learning.md, sections 2 and 3). Ctrl-C stops after the batches at work and returns what has
+    been learned; with `checkpoint` the run can be taken up again by `resume`.
+
+    Parameters
+    ----------
+    X : array_like, shape (n_samples, N_in)
+        Training inputs, -1 or +1.
+    y : array_like of int, shape (n_samples,)
+        Labels 0..C-1.
+    configuration : Configuration, optional
+        All parameters. Default: ``preset("default")``.
+    evaluate_on : mapping of str to (X, y), optional
+        Sets whose accuracy is measured after each epoch, such as ``{"test": (X_test, y_test)}``.
+        The accuracy on (the first 10000 of) the training samples is always measured.
+    threads : int, optional
+        Threads to run on; the result does not depend on it. Default: all cores or one, whichever
+        is faster while it runs (one, where other processes keep cores busy).
+    checkpoint : path-like, optional
+        File (.safetensors) to write after each epoch and when stopped.
+    on_epoch : callable, optional
+        Called with the result so far after each epoch.
+    progress : bool, default False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    TrainingResult
+        The network, its history, configuration and provenance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Examples
+    --------
+    >>> data = load_entangled_mnist()
+    >>> small = preset("source").replace(n_hidden=100, epochs=1)
+    >>> result = train(data.X_train, data.y_train, small)  # doctest: +SKIP
+    """
+    configuration = configuration or preset()
+    samples = _check_samples("", X, y, configuration)
+    sets = _check_sets(evaluate_on, configuration)
+    choice = ThreadChoice(threads)
+    state = TrainingState.start(configuration, len(samples[0]), _fingerprint(*samples))
+    return _run(state, samples, sets, choice, checkpoint, on_epoch, progress)
+
+
+def resume(
+    checkpoint: str | Path,
+    X: ArrayLike,
+    y: ArrayLike,
+    *,
+    evaluate_on: Mapping[str, Samples] | None = None,
+    threads: int | None = None,
+    on_epoch: Callable[[TrainingResult], None] | None = None,
+    progress: bool = False,
+) -> TrainingResult:
+    """Take up a stopped run: the end is that of a run that was never stopped, bit by bit.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+        What `train` wrote; it is written on.
+    X, y : array_like
+        The same training samples as before.
+    evaluate_on, threads, on_epoch, progress
+        As for `train`.
+
+    Returns
+    -------
+    TrainingResult
+        As of an unstopped run.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no checkpoint, it is damaged, or the samples are not those of the run.
+    """
+    state = load_checkpoint(checkpoint)
+    samples = _check_samples("", X, y, state.configuration)
+    if _fingerprint(*samples) != state.fingerprint:
+        raise ValueError(
+            f"these are not the training samples of {checkpoint} ({state.n_samples} samples, "
+            f"fingerprint {state.fingerprint}); resume with the same X and y, in the same order"
+        )
+    sets = _check_sets(evaluate_on, state.configuration)
+    return _run(state, samples, sets, ThreadChoice(threads), checkpoint, on_epoch, progress)
+
+
+def _run(
+    state: TrainingState,
+    samples: tuple[NDArray[np.int8], NDArray[np.int64]],
+    sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
+    threads: ThreadChoice,
+    checkpoint: str | Path | None,
+    on_epoch: Callable[[TrainingResult], None] | None,
+    progress: bool,
+) -> TrainingResult:
+    configuration = state.configuration
+    provenance = describe_run(configuration.training.seed, threads.maximum)
+    n_hidden, batch_size = configuration.network.n_hidden, configuration.training.batch_size
+    n_batches = max(1, int(_WORK_PER_CALL / (batch_size * n_hidden * (n_hidden + 1000))))
+    measured = {"train": tuple(part[:_TRAIN_SAMPLES_MEASURED] for part in samples), **sets}
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(DeferredInterrupt())
+        bar = stack.enter_context(
+            tqdm(
+                total=configuration.training.epochs * state.n_samples,
+                initial=state.samples_seen,
+                unit=" samples",
+                unit_scale=True,
+                disable=not progress,
+                dynamic_ncols=True,
+            )
+        )
+        while not state.finished and not interrupt.requested:
+            bar.set_description(f"epoch {state.epoch + 1}/{configuration.training.epochs}", False)
+            n_threads, before, begun = threads.next(), state.samples_seen, time.perf_counter()
+            with running_on(n_threads):
+                state.learn(*samples, n_batches, n_threads)
+            seconds = time.perf_counter() - begun
+            state.seconds += seconds
+            threads.record(n_threads, (state.samples_seen - before) / seconds)
+            bar.update(state.samples_seen - before)
+            if state.epoch_is_complete:
+                metrics = measure_epoch(state, measured, n_threads)
+                state.end_epoch(metrics)
+                bar.set_postfix(
+                    {name: f"{value:.4f}" for name, value in metrics.accuracy.items()}, refresh=True
+                )
+                if checkpoint is not None:
+                    save_checkpoint(checkpoint, state)
+                if on_epoch is not None:
+                    on_epoch(_result(state, provenance))
+        if checkpoint is not None and not state.finished:
+            save_checkpoint(checkpoint, state)
+    return _result(state, provenance)
+
+
+def _result(state: TrainingState, provenance: dict[str, Any]) -> TrainingResult:
+    return TrainingResult(
+        state.network(), list(state.history), state.configuration, provenance, state.finished
+    )
+
+
+def _check_samples(
+    prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration
+) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    inputs = check_spins(f"{prefix}X", X, configuration.network.n_inputs)
+    if len(inputs) == 0:
+        raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
+    labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)
+    return inputs, labels
+
+
+def _check_sets(
+    sets: Mapping[str, Samples] | None, configuration: Configuration
+) -> dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]]:
+    checked = {}
+    for name, (X, y) in (sets or {}).items():
+        if name == "train":
+            raise ValueError('evaluate_on may not hold "train": it is measured anyway; rename the set')
+        checked[name] = _check_samples(f"{name} ", X, y, configuration)
+    return checked
+
+
+def _fingerprint(X: NDArray[np.int8], y: NDArray[np.int64]) -> str:
+    digest = hashlib.sha256(X.tobytes())
+    digest.update(y.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def history_as_records(history: list[EpochMetrics]) -> list[dict[str, Any]]:
+    """Return a history as plain values, as ``pandas.json_normalize`` and JSON take them.
+
+    Parameters
+    ----------
+    history : list of EpochMetrics
+        One entry for each epoch.
+
+    Returns
+    -------
+    list of dict
+        One record for each epoch.
+    """
+    return [asdict(metrics) for metrics in history]

@@ -1,0 +1,208 @@
+"""Pictures of what was measured: functions that take data and an Axes, and return the Axes.
+
+Colours are those of Okabe and Ito, which colour-blind readers tell apart; lines also differ by marker or
+dash, so that they survive a black-and-white printer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from binnet._files import atomic_path
+from binnet.learning.metrics import QUANTILES, EpochMetrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
+    """Plot the accuracy on each measured set against the epoch.
+
+    Parameters
+    ----------
+    history : sequence of EpochMetrics
+        One entry for each epoch, at least one.
+    ax : Axes
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    epochs = [metrics.epoch for metrics in history]
+    for k, name in enumerate(history[-1].accuracy):
+        values = [metrics.accuracy[name] for metrics in history]
+        ax.plot(
+            epochs,
+            values,
+            color=COLOURS[k],
+            marker=_MARKERS[k],
+            markersize=4,
+            linestyle="--" if name == "train" else "-",
+            label=f"{name}: {values[-1]:.4f}",
+        )
+    ax.set(xlabel="epoch", ylabel="accuracy", title="accuracy")
+    _mark_epochs(ax)
+    ax.legend()
+    return ax
+
+
+def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
+    """Plot the fractions of unstable, flipping and saturated neurons against the epoch, on a log scale.
+
+    Parameters
+    ----------
+    history : sequence of EpochMetrics
+        One entry for each epoch, at least one.
+    ax : Axes
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    epochs = [metrics.epoch for metrics in history]
+    curves = {
+        "unstable hidden (learn J, W_in)": [m.unstable["hidden"] for m in history],
+        "unstable readout (learn W_out)": [m.unstable["readout"] for m in history],
+        "flips per sweep after the first": [sum(m.flips[1:]) / max(len(m.flips) - 1, 1) for m in history],
+        "saturated hidden": [m.saturation for m in history],
+    }
+    for k, (label, values) in enumerate(curves.items()):
+        shown = [value if value > 0 else np.nan for value in values]
+        ax.plot(epochs, shown, color=COLOURS[k], marker=_MARKERS[k], markersize=4, label=label)
+    ax.set(xlabel="epoch", ylabel="fraction", yscale="log", title="activity while learning")
+    _mark_epochs(ax)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def plot_stabilities(
+    history: Sequence[EpochMetrics], layer: str, margin: float, ax: Axes
+) -> Axes:
+    """Plot how the quantiles of the stabilities go, and the margin that is asked for.
+
+    Parameters
+    ----------
+    history : sequence of EpochMetrics
+        One entry for each epoch, at least one.
+    layer : {"hidden", "readout"}
+        Which neurons.
+    margin : float
+        kappa, drawn as a line: neurons below it are unstable and learn.
+    ax : Axes
+        Where to draw.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    epochs = [metrics.epoch for metrics in history]
+    quantiles = np.array([metrics.stability_quantiles[layer] for metrics in history])
+    n = len(QUANTILES)
+    for k, alpha in zip(range(n // 2), (0.15, 0.3, 0.5), strict=True):
+        low, high = QUANTILES[k], QUANTILES[n - 1 - k]
+        ax.fill_between(
+            epochs,
+            quantiles[:, k],
+            quantiles[:, n - 1 - k],
+            color=COLOURS[0],
+            alpha=alpha,
+            linewidth=0,
+            label=f"{low:.0%} to {high:.0%}",
+        )
+    ax.plot(epochs, quantiles[:, n // 2], color="black", marker="o", markersize=3, label="median")
+    ax.axhline(margin, color=COLOURS[1], linestyle="--", label=f"margin {margin:g}")
+    symbol = "$s_i h_i - J_D$" if layer == "hidden" else "$f_c y_c$"
+    ax.set(xlabel="epoch", ylabel=symbol, title=f"stability, {layer} neurons")
+    _mark_epochs(ax)
+    ax.legend(fontsize="small")
+    return ax
+
+
+def draw_learning_curves(history: Sequence[EpochMetrics], title: str) -> Figure:
+    """Draw accuracy and activity side by side.
+
+    Parameters
+    ----------
+    history : sequence of EpochMetrics
+        One entry for each epoch, at least one.
+    title : str
+        Line above the panels.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    figure, axes = _make_panels(title)
+    plot_accuracy(history, axes[0])
+    plot_activity(history, axes[1])
+    return figure
+
+
+def draw_stabilities(
+    history: Sequence[EpochMetrics], margin: float, readout_margin: float, title: str
+) -> Figure:
+    """Draw the stabilities of hidden and readout neurons side by side.
+
+    Parameters
+    ----------
+    history : sequence of EpochMetrics
+        One entry for each epoch, at least one.
+    margin, readout_margin : float
+        kappa and kappa_out.
+    title : str
+        Line above the panels.
+
+    Returns
+    -------
+    Figure
+        The figure.
+    """
+    figure, axes = _make_panels(title)
+    plot_stabilities(history, "hidden", margin, axes[0])
+    plot_stabilities(history, "readout", readout_margin, axes[1])
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> None:
+    """Write a figure as PNG, 150 dots per inch, atomically.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    path : path-like
+        File to write.
+    """
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
+
+
+def _make_panels(title: str) -> tuple[Figure, list[Axes]]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)  # no window system is needed, and pyplot's global state stays untouched
+    figure.suptitle(title)
+    return figure, list(figure.subplots(1, 2))
+
+
+def _mark_epochs(ax: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(alpha=0.3)
