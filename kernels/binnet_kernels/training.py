@@ -215,6 +215,30 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
         model.couplings[bank, i, i - start] = 0  # the self-coupling is not learned
 
 
+@kernel
+def _run_phase(
+    phase, share, model, rule, rates, amplitudes, update, work, outcome, scratch, n_samples
+):
+    """Do one share of a phase of the batch; the phases of a batch follow each other, shares are independent."""
+    n_banks, _, width = model.couplings.shape
+    is_awake = not update.asynchronous and update.probability >= 1.0
+    if phase == 0:
+        _drive_bank(model, amplitudes[0], work, outcome, n_samples, share, is_awake)
+    elif phase == 1:
+        if is_awake:
+            accumulate_fields(
+                model.couplings[share], outcome.state, work.everyone, n_samples,
+                outcome.field, share * width,
+            )  # fmt: skip
+    elif phase == 2:
+        start, stop = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
+        _relax_samples(
+            model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop
+        )
+    else:
+        _learn_bank(model, rule, rates, work, outcome.state, outcome.field, n_samples, share)
+
+
 @parallel_kernel
 def train_batches(model, rule, batches, amplitudes, update, work, outcome, scratch, counts):
     """Learn the samples of `batches`, batch by batch: relaxation, stability test, decay and update.
@@ -223,33 +247,26 @@ def train_batches(model, rule, batches, amplitudes, update, work, outcome, scrat
     of pieces that the work is cut into; the result does not depend on it.
     """
     n_banks = model.couplings.shape[0]
-    rates = np.zeros(3)
-    is_awake = not update.asynchronous and update.probability >= 1.0
+    rates, scales = np.zeros(3), np.zeros(3)
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)
         _load_batch(batches, work, outcome, offset, n_samples)
-        for bank in prange(n_banks):
-            _drive_bank(model, amplitudes[0], work, outcome, n_samples, bank, is_awake)
-        if is_awake:
-            for bank in prange(n_banks):
-                accumulate_fields(
-                    model.couplings[bank], outcome.state, work.everyone, n_samples,
-                    outcome.field, bank * model.couplings.shape[2],
-                )  # fmt: skip
-        for share in prange(n_banks):
-            start, stop = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
-            _relax_samples(
-                model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop
-            )
         factor = batches.rate_factors[batch]
         for block in range(3):
             # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it
-            model.scales[block] *= 1.0 - factor * rule.decays[block]
-            rates[block] = factor * rule.rates[block] / (np.sqrt(n_samples) * model.scales[block])
-        for bank in prange(n_banks):
-            _learn_bank(model, rule, rates, work, outcome.state, outcome.field, n_samples, bank)
-        counts.totals[2] += work.n_unstable.sum()
+            scales[block] = model.scales[block] * (1.0 - factor * rule.decays[block])
+            rates[block] = factor * rule.rates[block] / (np.sqrt(n_samples) * scales[block])
+        for phase in range(4):  # one parallel region in the source: each costs seconds of compilation
+            for share in prange(n_banks):
+                _run_phase(
+                    phase, np.int64(share), model, rule, rates, amplitudes, update, work, outcome,
+                    scratch, n_samples,
+                )  # fmt: skip
+        for block in range(3):  # only now: stability was tested with the weights that relaxed
+            model.scales[block] = scales[block]
+        for bank in range(n_banks):
+            counts.totals[2] += work.n_unstable[bank]
         for b in range(n_samples):
             counts.totals[0] += outcome.sweeps[b]
             counts.totals[1] += outcome.status[b] == FIXED_POINT

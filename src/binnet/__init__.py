@@ -1,7 +1,8 @@
 """binnet: learning without backpropagation in binary recurrent networks.
 
-Networks of ±1 neurons learn by a local perceptron rule around fixed points of their own dynamics. What
-is listed here is loaded when first used: ``import binnet`` alone loads neither Numba nor Matplotlib.
+Networks of ±1 neurons learn by a local perceptron rule around fixed points of their own dynamics.
+What is listed here is loaded when first used: ``import binnet`` alone loads neither Numba nor
+Matplotlib.
 """
 
 from typing import TYPE_CHECKING

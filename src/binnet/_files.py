@@ -14,14 +14,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def check_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a path in a folder that is not there or not writable, before there is work to lose."""
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"cannot write {path}: the folder {folder} does not exist; create it first"
+        )
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"cannot write {path}: no permission to write into {folder}; name another folder"
+        )
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it on success, remove it on failure."""
     final = Path(path)
-    if not final.parent.is_dir():
-        raise FileNotFoundError(
-            f"cannot write {final}: the folder {final.parent} does not exist; create it first"
-        )
+    check_folder(final)
     # The random part keeps two writers apart; the suffix stays, since some writers look at it.
     temporary = final.with_name(f".{secrets.token_hex(4)}.{final.name}")
     try:

@@ -49,8 +49,9 @@ def running_on(threads: int) -> Iterator[None]:
 class ThreadChoice:
     """One thread or all of them, whichever has been faster of late.
 
-    Threads that work in step wait for the slowest: where another process keeps a core busy, one thread can be
-    many times faster than two. As results do not depend on the number, it can be chosen by the clock.
+    Threads that work in step wait for the slowest: where another process keeps a core busy, one
+    thread can be many times faster than two. As results do not depend on the number, it can be
+    chosen by the clock.
     """
 
     _PROBE_EVERY = 16

@@ -1,6 +1,7 @@
 """Checks of what users pass in: every message names the value, the valid range and the remedy.
 
-Input is checked once, where it enters the library, and before any work starts; the kernels check nothing.
+Input is checked once, where it enters the library, and before any work starts; the kernels check
+nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def check_real(
     name: str, value: object, low: float = -math.inf, high: float = math.inf, *, above: bool = False
 ) -> float:
     """Return `value` as a finite float in [low, high], or (low, high] with `above`."""
-    valid = f"a finite number {'>' if above else '>='} {low:g}" if low > -math.inf else "finite"
+    valid = "a finite number"
+    if low > -math.inf:
+        valid += f" {'>' if above else '>='} {low:g}"
     if high < math.inf:
         valid += f" and <= {high:g}"
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
@@ -42,6 +45,32 @@ def check_real(
     if not math.isfinite(number) or number < low or number > high or (above and number == low):
         raise ValueError(f"{name} must be {valid}, got {number:g}")
     return number
+
+
+def keep_integer(owner: object, name: str, low: int) -> None:
+    """Check an integer field of a frozen dataclass and keep it as a plain int, as JSON takes it."""
+    object.__setattr__(owner, name, check_integer(name, getattr(owner, name), low))
+
+
+def keep_real(
+    owner: object,
+    name: str,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+) -> None:
+    """Check a real field of a frozen dataclass and keep it as a plain float."""
+    number = check_real(name, getattr(owner, name), low, high, above=above)
+    object.__setattr__(owner, name, number)
+
+
+def keep_bool(owner: object, name: str) -> None:
+    """Check a yes-or-no field of a frozen dataclass and keep it as a plain bool."""
+    value = getattr(owner, name)
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    object.__setattr__(owner, name, bool(value))
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
@@ -53,7 +82,9 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> str:
 
 def check_matrix(name: str, value: object, shape: tuple[int, ...], axes: str) -> NDArray[Any]:
     """Return `value` as a finite floating-point array of the given shape."""
-    array = np.asarray(value)
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name} must be a NumPy array, got {type(value).__name__}")
+    array = value
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {axes} = {shape}, got {array.shape}")
     if array.dtype not in (np.float32, np.float64):
@@ -64,7 +95,9 @@ def check_matrix(name: str, value: object, shape: tuple[int, ...], axes: str) ->
     return array
 
 
-def check_spins(name: str, value: object, n_columns: int, *, silent: bool = False) -> NDArray[np.int8]:
+def check_spins(
+    name: str, value: object, n_columns: int, *, silent: bool = False
+) -> NDArray[np.int8]:
     """Return `value` as an int8 array (n, n_columns) of -1 and +1 (and 0, with `silent`)."""
     array = np.asarray(value)
     if array.ndim != 2 or array.shape[1] != n_columns:
@@ -74,15 +107,17 @@ def check_spins(name: str, value: object, n_columns: int, *, silent: bool = Fals
         )
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers -1 and +1, got an array of {array.dtype}")
-    valid = np.abs(array.astype(np.float64)) <= 1 if silent else np.abs(array.astype(np.float64)) == 1
+    valid = (
+        np.abs(array.astype(np.float64)) <= 1 if silent else np.abs(array.astype(np.float64)) == 1
+    )
     valid &= array == np.rint(array)
     if not valid.all():
         row, column = (int(k) for k in np.argwhere(~valid)[0])
         states = "-1, 0 or +1" if silent else "-1 or +1"
         raise ValueError(
             f"{name} must be {states}, got {array[row, column]} at [{row}, {column}]; "
-            "for 0/1 bits pass 2 * bits - 1, for real features binnet.datasets.project_and_binarise "
-            "shows a way"
+            "for 0/1 bits pass 2 * bits - 1, for real features "
+            "binnet.datasets.project_and_binarise shows a way"
         )
     return np.ascontiguousarray(array, dtype=np.int8)
 
@@ -95,7 +130,9 @@ def check_labels(name: str, value: object, n_samples: int, n_classes: int) -> ND
             f"{name} must have shape ({n_samples},), one label a sample, got {array.shape}"
         )
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must be integers 0..{n_classes - 1}, got an array of {array.dtype}")
+        raise TypeError(
+            f"{name} must be integers 0..{n_classes - 1}, got an array of {array.dtype}"
+        )
     wrong = np.flatnonzero((array < 0) | (array >= n_classes))
     if wrong.size:
         raise ValueError(

@@ -64,7 +64,7 @@ class Relaxation:
     @property
     def converged(self) -> NDArray[np.bool_]:
         """Whether each sample is at a fixed point, shape (B,)."""
-        return self.status == 1
+        return np.asarray(self.status == 1)
 
     @property
     def unstable_fraction(self) -> NDArray[np.float64]:
@@ -149,8 +149,8 @@ def relax(
         n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
         if labels is not None and n_sweeps < len(amplitudes):
             raise ValueError(
-                f"max_sweeps must be >= {len(amplitudes)}, the sweeps of the schedule, got {n_sweeps}; "
-                "shorten the schedule or allow more sweeps"
+                f"max_sweeps must be >= {len(amplitudes)}, the sweeps of the schedule, got "
+                f"{n_sweeps}; shorten the schedule or allow more sweeps"
             )
         amplitudes = np.append(amplitudes, np.full(n_sweeps, amplitudes[-1]))[:n_sweeps]
     start = None
@@ -158,7 +158,8 @@ def relax(
         start = check_spins("initial_states", initial_states, network.n_hidden, silent=True)
         if len(start) != n_samples:
             raise ValueError(
-                f"initial_states must have one row for each of the {n_samples} inputs, got {len(start)}"
+                f"initial_states must have one row for each of the {n_samples} inputs, got "
+                f"{len(start)}"
             )
     rule = check_dynamics(dynamics, update_probability)
     n_threads = resolve_threads(threads)
@@ -204,7 +205,7 @@ def predict(
         Inputs, -1 or +1.
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
-    dynamics, update_probability, seed, threads
+    dynamics, update_probability, seed, threads : optional
         As for `relax`.
 
     Returns

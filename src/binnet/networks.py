@@ -1,7 +1,7 @@
 """The binary recurrent network: its parameters, and its weights.
 
-Hidden spins couple to each other asymmetrically, to themselves by one positive constant, to the input,
-and to a readout that feeds back while the network learns.
+Hidden spins couple to each other asymmetrically, to themselves by one positive constant, to the
+input, and to a readout that feeds back while the network learns.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from binnet._validation import check_integer, check_matrix, check_real
+from binnet._validation import check_integer, check_matrix, keep_integer, keep_real
 
 Weights = NDArray[np.floating[Any]]
 
@@ -51,12 +51,10 @@ class NetworkParameters:
     feedback_strength: float = 0.9
 
     def __post_init__(self) -> None:
-        check_integer("n_hidden", self.n_hidden, 1)
-        check_integer("n_inputs", self.n_inputs, 1)
-        check_integer("n_outputs", self.n_outputs, 2)
-        check_real("self_coupling", self.self_coupling, 0.0)
-        check_real("input_strength", self.input_strength, 0.0)
-        check_real("feedback_strength", self.feedback_strength, 0.0)
+        for name, low in (("n_hidden", 1), ("n_inputs", 1), ("n_outputs", 2)):
+            keep_integer(self, name, low)
+        for name in ("self_coupling", "input_strength", "feedback_strength"):
+            keep_real(self, name, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,8 @@ class BinaryNetwork:
 
     The hidden field of neuron i and the readout field of class c are (learning.md, section 1)::
 
-        h_i = sum_{j != i} J_ij s_j + J_D s_i + sum_n W_in[i, n] x_n + a(t) sum_c W_back[i, c] g(y_c)
+        h_i = sum_{j != i} J_ij s_j + J_D s_i + sum_n W_in[i, n] x_n
+              + a(t) sum_c W_back[i, c] g(y_c)
         f_c = sum_i W_out[c, i] s_i
 
     Parameters
@@ -84,7 +83,8 @@ class BinaryNetwork:
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit, a weight is not finite, or the dtypes are not all float32 or all float64.
+        If shapes do not fit, a weight is not finite, or the dtypes are not all float32 or all
+        float64.
 
     Examples
     --------
@@ -100,13 +100,17 @@ class BinaryNetwork:
     self_coupling: float
 
     def __post_init__(self) -> None:
-        if np.ndim(self.couplings) != 2 or 0 in np.shape(self.couplings):
-            raise ValueError(
-                f"couplings must have shape (H, H) with H >= 1, got {np.shape(self.couplings)}"
-            )
-        n_hidden = len(self.couplings)
-        n_inputs = np.shape(self.input_weights)[-1] if np.ndim(self.input_weights) == 2 else 0
-        n_outputs = len(self.readout) if np.ndim(self.readout) == 2 else 0
+        for name, value, axes in (
+            ("couplings", self.couplings, "(H, H)"),
+            ("input_weights", self.input_weights, "(H, N_in)"),
+            ("readout", self.readout, "(C, H)"),
+        ):
+            if np.ndim(value) != 2 or 0 in np.shape(value):
+                raise ValueError(
+                    f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
+                )
+        n_hidden, n_outputs = len(self.couplings), len(self.readout)
+        n_inputs = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
             ("couplings", self.couplings, (n_hidden, n_hidden), "(H, H)"),
             ("input_weights", self.input_weights, (n_hidden, n_inputs), "(H, N_in)"),
@@ -116,14 +120,14 @@ class BinaryNetwork:
             array = check_matrix(name, value, shape, axes)
             if array.dtype != self.couplings.dtype:
                 raise TypeError(
-                    f"{name} is {array.dtype} but couplings are {self.couplings.dtype}; convert one "
-                    "with .astype()"
+                    f"{name} is {array.dtype} but couplings are {self.couplings.dtype}; convert "
+                    "one with .astype()"
                 )
         if np.diagonal(self.couplings).any():
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
-        check_real("self_coupling", self.self_coupling, 0.0)
+        keep_real(self, "self_coupling", 0.0)
 
     @classmethod
     def random(

@@ -1,7 +1,7 @@
 """Pictures of what was measured: functions that take data and an Axes, and return the Axes.
 
-Colours are those of Okabe and Ito, which colour-blind readers tell apart; lines also differ by marker or
-dash, so that they survive a black-and-white printer.
+Colours are those of Okabe and Ito, which colour-blind readers tell apart; lines also differ by
+marker or dash, so that they survive a black-and-white printer.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
 
 
 def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
-    """Plot the fractions of unstable, flipping and saturated neurons against the epoch, on a log scale.
+    """Plot the fractions of unstable, flipping and saturated neurons against the epoch (log scale).
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
     curves = {
         "unstable hidden (learn J, W_in)": [m.unstable["hidden"] for m in history],
         "unstable readout (learn W_out)": [m.unstable["readout"] for m in history],
-        "flips per sweep after the first": [sum(m.flips[1:]) / max(len(m.flips) - 1, 1) for m in history],
+        "flips per sweep after the first": [
+            sum(m.flips[1:]) / max(len(m.flips) - 1, 1) for m in history
+        ],
         "saturated hidden": [m.saturation for m in history],
     }
     for k, (label, values) in enumerate(curves.items()):
@@ -87,9 +89,7 @@ def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
     return ax
 
 
-def plot_stabilities(
-    history: Sequence[EpochMetrics], layer: str, margin: float, ax: Axes
-) -> Axes:
+def plot_stabilities(history: Sequence[EpochMetrics], layer: str, margin: float, ax: Axes) -> Axes:
     """Plot how the quantiles of the stabilities go, and the margin that is asked for.
 
     Parameters
@@ -123,11 +123,10 @@ def plot_stabilities(
             label=f"{low:.0%} to {high:.0%}",
         )
     ax.plot(epochs, quantiles[:, n // 2], color="black", marker="o", markersize=3, label="median")
-    ax.axhline(margin, color=COLOURS[1], linestyle="--", label=f"margin {margin:g}")
+    ax.axhline(margin, color=COLOURS[1], linestyle="--", label="margin asked for")
     symbol = "$s_i h_i - J_D$" if layer == "hidden" else "$f_c y_c$"
     ax.set(xlabel="epoch", ylabel=symbol, title=f"stability, {layer} neurons")
     _mark_epochs(ax)
-    ax.legend(fontsize="small")
     return ax
 
 
@@ -174,6 +173,8 @@ def draw_stabilities(
     figure, axes = _make_panels(title)
     plot_stabilities(history, "hidden", margin, axes[0])
     plot_stabilities(history, "readout", readout_margin, axes[1])
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._validation import check_choice, check_integer, check_real
+from binnet._validation import check_choice, keep_integer, keep_real
 
 ANNEALINGS = ("step", "linear", "exponential", "none")
 
@@ -63,9 +63,8 @@ class FeedbackSchedule:
     time_constant: float = 1.0
 
     def __post_init__(self) -> None:
-        check_integer("free", self.free, 0)
-        check_integer("feedback", self.feedback, 0)
-        check_integer("warmup", self.warmup, 0)
+        for name in ("warmup", "feedback", "free"):
+            keep_integer(self, name, 0)
         if self.warmup > self.feedback:
             raise ValueError(
                 f"warmup must be <= feedback = {self.feedback} sweeps, of which it is the first "
@@ -74,7 +73,7 @@ class FeedbackSchedule:
         if self.n_sweeps == 0:
             raise ValueError("feedback + free must be >= 1 sweep, got 0 + 0")
         check_choice("annealing", self.annealing, ANNEALINGS)
-        check_real("time_constant", self.time_constant, 0.0, above=True)
+        keep_real(self, "time_constant", 0.0, above=True)
 
     @property
     def n_sweeps(self) -> int:

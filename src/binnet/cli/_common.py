@@ -1,4 +1,4 @@
-"""What the commands share: how errors are shown, and how the threads of a whole process are set up."""
+"""What the commands share: how errors are shown, and how a process's threads are set up."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ def clear_errors() -> Iterator[None]:
     """Turn errors about what the user passed into one line instead of a traceback."""
     try:
         yield
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, MemoryError) as error:
         raise click.ClickException(str(error)) from error
 
 
 def prefer_waiting_threads() -> None:
     """Let idle threads of this process spin for a moment before they sleep.
 
-    Training enters four parallel regions per batch, microseconds apart; waking a sleeping thread takes longer
-    than the region. The variable is GNU OpenMP's and is read when the kernels first start their threads; where
-    the user has set it, or the wait policy, that stays.
+    Training enters four parallel regions per batch, microseconds apart; waking a sleeping thread
+    takes longer than the region. The variable is GNU OpenMP's and is read when the kernels first
+    start their threads; where the user has set it, or the wait policy, that stays.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000000")

@@ -98,8 +98,8 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=int,
         nargs=3,
         metavar="WARMUP T FREE",
-        help="sweeps of a training relaxation: WARMUP without feedback, up to T with it, then FREE more "
-        f"[0 <= WARMUP <= T, 0 <= FREE; default {default}; source {source}]",
+        help="sweeps of a training relaxation: WARMUP without feedback, up to T with it, then FREE "
+        f"more  [0 <= WARMUP <= T, 0 <= FREE; default {default}; source {source}]",
     )(command)
 
 

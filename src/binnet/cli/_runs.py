@@ -1,4 +1,4 @@
-"""Run folders: what a run was asked, what it measured, its pictures and its checkpoint, as files."""
+"""Run folders: what a run was asked and measured, its pictures and its checkpoint, as files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import tomli_w
 
 from binnet._files import atomic_path, write_json
 from binnet._provenance import describe_run
+from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, TrainingResult, history_as_records
 
@@ -35,8 +36,8 @@ def make_folder(out: Path | None, configuration: Configuration) -> Path:
         out = Path("runs") / f"{stamp}-H{configuration.network.n_hidden}-seed{training.seed}"
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
-            f"{out} exists and is not an empty folder; name another --out, or go on with the run in it: "
-            f"binnet train --resume {out}"
+            f"{out} exists and is not an empty folder; name another --out, or go on with the run "
+            f"in it: binnet train --resume {out}"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -53,13 +54,14 @@ def find_checkpoint(run: Path) -> Path:
     """Return the checkpoint of a run folder."""
     if not (run / CHECKPOINT).is_file():
         raise FileNotFoundError(
-            f"{run} is not a run folder: it has no {CHECKPOINT}; name a folder that `binnet train` wrote"
+            f"{run} is not a run folder: it has no {CHECKPOINT}; name a folder that `binnet train` "
+            "wrote"
         )
     return run / CHECKPOINT
 
 
 def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
-    """Return the tables of a configuration file, and how many samples it holds out for validation."""
+    """Return the tables of a configuration file, and the number of samples that it holds out."""
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -69,6 +71,8 @@ def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
             f"{path} is not TOML ({error}); the config.toml of a run shows the form"
         ) from None
     data = tables.pop("data", {})
+    if not isinstance(data, dict):
+        raise TypeError(f"[data] must be a table of parameters, got {data!r}")
     unknown = data.keys() - {"validation"}
     if unknown:
         raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
@@ -101,7 +105,9 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
     if not result.history:
         return
     p, rule = result.configuration.network, result.configuration.plasticity
-    title = f"H = {p.n_hidden}, $J_D$ = {p.self_coupling:g}, seed {result.configuration.training.seed}"
+    title = (
+        f"H = {p.n_hidden}, $J_D$ = {p.self_coupling:g}, seed {result.configuration.training.seed}"
+    )
     save_figure(draw_learning_curves(result.history, title), folder / CURVES)
     save_figure(
         draw_stabilities(result.history, rule.margin, rule.readout_margin, title),
@@ -110,13 +116,10 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
 
 
 def load_samples(n_inputs: int, validation: int) -> tuple[Samples, dict[str, Samples]]:
-    """Return the training samples, and the set to measure on: test, or validation if one is held out."""
+    """Return the training samples, and the set to measure on: test, or the held-out validation."""
     data = load_entangled_mnist(n_inputs)
+    check_integer("validation", validation, 0, len(data.X_train) - 1)
     n_train = len(data.X_train) - validation
-    if not 0 <= validation < len(data.X_train):
-        raise ValueError(
-            f"validation must be in 0..{len(data.X_train) - 1}, of the training samples, got {validation}"
-        )
     samples = data.X_train[:n_train], data.y_train[:n_train]
     if validation:
         return samples, {"validation": (data.X_train[n_train:], data.y_train[n_train:])}

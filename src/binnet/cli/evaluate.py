@@ -16,7 +16,7 @@ from binnet.learning import load_checkpoint
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
 def evaluate(run: Path, threads: int | None) -> None:
-    """Measure the accuracy of the network that RUN, a folder written by `binnet train`, has learned.
+    """Measure the accuracy of the network that `binnet train` has learned in the folder RUN.
 
     The set is the run's own: test, or validation where one was held out.
     """

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from binnet._threads import resolve_threads
+from binnet._validation import check_labels
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors, prefer_waiting_threads
 from binnet.cli._options import SCHEDULE, parameter_options
@@ -33,21 +34,21 @@ from binnet.learning import train as start_run
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="TOML file of parameters, in the form of a run's config.toml; options go before it, it goes "
-    "before the preset",
+    help="TOML file of parameters, in the form of a run's config.toml; options go before it, it "
+    "goes before the preset",
 )
 @parameter_options
 @click.option(
     "--validation",
     type=click.IntRange(0),
-    help="hold out this many of the last training samples, and measure on them and not on the test set "
-    " [default: 0]",
+    help="hold out this many of the last training samples, and measure on them and not on the test "
+    "set  [default: 0]",
 )
 @click.option(
     "--threads",
     type=int,
-    help="threads of the kernels; the result does not depend on it  [1 to cores; default: all or one, "
-    "whichever is faster while it runs]",
+    help="threads of the kernels; the result does not depend on it  [1 to cores; default: all or "
+    "one, whichever is faster while it runs]",
 )
 @click.option(
     "--out",
@@ -58,8 +59,8 @@ from binnet.learning import train as start_run
     "--resume",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="go on with a stopped run, to exactly the end of an unstopped one; with no other option but "
-    "--threads",
+    help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
+    "but --threads",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     """Train the binary recurrent network on entangled MNIST, offline, by local plasticity.
@@ -70,14 +71,17 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     prefer_waiting_threads()
     with clear_errors():
         if resume is not None:
-            given = [name for name, value in options.items() if value is not None]
+            command = click.get_current_context().command
+            given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
             if given:
                 raise click.UsageError(
-                    f"--resume goes on with the run's own parameters; it cannot change {', '.join(given)}"
+                    "--resume goes on with the run's own parameters; it cannot change "
+                    f"{', '.join(given)}"
                 )
             folder, result = _resume(resume, threads)
         else:
             folder, result = _start(threads, **options)
+        _runs.write_metrics(folder, result)  # again: a crash may have come before the last epoch's
         _runs.draw_pictures(folder, result)
     _report(folder, result)
 
@@ -103,6 +107,7 @@ def _start(
     configuration = configuration.replace(**changes)
     validation = validation if validation is not None else held_out or 0
     (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    check_labels("the labels", y, len(y), configuration.network.n_outputs)
     folder = _runs.make_folder(out, configuration)
     _runs.write_configuration(folder, configuration, validation)
     _runs.add_provenance(folder, configuration, n_threads)

@@ -7,13 +7,14 @@ package; other sizes and other projections are computed from the raw MNIST files
 
 from __future__ import annotations
 
-import operator
 import os
 from dataclasses import dataclass
-from typing import Literal, SupportsIndex, overload
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from binnet._validation import check_integer
 
 from ._embedded import ATTRIBUTION, LICENCE, N_FEATURES, SEED, Arrays, read_embedded
 from .mnist import Mnist, load_mnist
@@ -119,8 +120,8 @@ def load_entangled_mnist(
     ((60000, 100), (10000, 100))
     >>> X_train, y_train, X_test, y_test = load_entangled_mnist(return_X_y=True)
     """
-    n_features = _check_integer("n_features", n_features, 1)
-    seed = SEED if seed is None else _check_integer("seed", seed, 0, 2**32 - 1)
+    n_features = check_integer("n_features", n_features, 1)
+    seed = SEED if seed is None else check_integer("seed", seed, 0, 2**32 - 1)
     arrays: Arrays
     if (n_features, seed) == (N_FEATURES, SEED):
         arrays = read_embedded()
@@ -175,8 +176,8 @@ def projection_matrix(n_features: int, seed: int) -> NDArray[np.float64]:
     ndarray of float64, shape (784, n_features)
         The matrix.
     """
-    n_features = _check_integer("n_features", n_features, 1)
-    seed = _check_integer("seed", seed, 0, 2**32 - 1)
+    n_features = check_integer("n_features", n_features, 1)
+    seed = check_integer("seed", seed, 0, 2**32 - 1)
     # With seed 0, the draw on which the reference figures were measured. NEP 19 lets numpy change
     # this stream in a later version; the embedded bits would stay, and a test would tell.
     normal = np.random.Generator(np.random.PCG64(seed)).standard_normal((N_PIXELS, n_features))
@@ -223,22 +224,9 @@ def project_and_binarise(images: NDArray[np.uint8], n_features: int, seed: int) 
     result = np.empty((len(images), projection.shape[1]), np.int8)
     for start in range(0, len(images), _BLOCK):
         # Every product and partial sum is a multiple of 2**-24, and below 784 * 255 * 16 < 2**22
-        # in size (numpy's ziggurat draws normal numbers below 14). It thus fits 22 + 24 < 53 bits: float64
-        # arithmetic is exact, and so the sign does not depend on the order in which the
+        # in size (numpy's ziggurat draws normal numbers below 14). It thus fits 22 + 24 < 53 bits:
+        # float64 arithmetic is exact, and so the sign does not depend on the order in which the
         # machine's BLAS adds up.
         field = images[start : start + _BLOCK].astype(np.float64) @ projection
         result[start : start + _BLOCK] = np.where(field >= 0, 1, -1)
     return result
-
-
-def _check_integer(name: str, value: SupportsIndex, low: int, high: int | None = None) -> int:
-    valid = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be {valid}, got {value!r}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be {valid}, got {value!r}") from None
-    if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be {valid}, got {number}")
-    return number

@@ -9,7 +9,7 @@ from typing import Any
 
 
 class DeferredInterrupt:
-    """Context in which the first SIGINT or SIGTERM only sets `requested`; a second one acts at once.
+    """Context in which a first SIGINT or SIGTERM only sets `requested`; a second acts at once.
 
     Outside the main thread, where Python delivers no signals, it does nothing.
     """

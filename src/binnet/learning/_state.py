@@ -1,4 +1,4 @@
-"""The state of a run: weights, where it stands, what it has counted. Everything a checkpoint must hold."""
+"""The state of a run: its weights, where it stands, what it has counted; all a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class TrainingState:
     """A run that can be stopped between any two calls of `learn`.
 
     The true weights of a block are its `scales` entry times the block: the scale holds the weight
-    decay. The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals` are
-    sums over the epoch so far, see ``binnet_kernels.training.Counts``.
+    decay. The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals`
+    are sums over the epoch so far, see ``binnet_kernels.training.Counts``.
     """
 
     configuration: Configuration
@@ -89,20 +89,27 @@ class TrainingState:
             w.self_coupling,
         )
 
-    def learn(self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int) -> None:
+    def learn(
+        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
+    ) -> None:
         """Learn up to `n_batches` batches, within the epoch, in one compiled call."""
         from binnet_kernels import training as kernels
         from binnet_kernels._rng import derive_key
-        from binnet_kernels.structs import allocate_rows, from_banks, make_outcome, make_scratch, to_banks
+        from binnet_kernels.structs import (
+            allocate_rows,
+            from_banks,
+            make_outcome,
+            make_scratch,
+            to_banks,
+        )
 
         training, p = self.configuration.training, self.configuration.network
         size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_hidden
-        n_batches = min(n_batches, self.batches_per_epoch - self.batch)
+        until_fold = self._batches_per_fold - self.batch % self._batches_per_fold
+        n_batches = min(n_batches, self.batches_per_epoch - self.batch, until_fold)
         first = self.batch * size
         order = self._order()[first : first + n_batches * size]
-        readout, feedback = (
-            allocate_rows(p.n_outputs, n_hidden, threads, dtype) for _ in range(2)
-        )
+        readout, feedback = (allocate_rows(p.n_outputs, n_hidden, threads, dtype) for _ in range(2))
         readout[:, :n_hidden] = self.weights.readout
         feedback[:, :n_hidden] = self.weights.feedback_fields
         model = kernels.Model(
@@ -143,6 +150,8 @@ class TrainingState:
             self.weights.self_coupling,
         )
         self.batch += n_batches
+        if n_batches == until_fold:
+            self._fold_scales()
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one."""
@@ -152,7 +161,17 @@ class TrainingState:
         self.seconds = 0.0
         self.changes[:] = 0
         self.totals[:] = 0
+        self._fold_scales()
+
+    def _fold_scales(self) -> None:
         self.weights, self.scales = self.network(), np.ones(3)
+
+    @property
+    def _batches_per_fold(self) -> int:
+        # A scale may fall to 1e-20: float32 weights, divided by it, are then far from overflow. The
+        # number depends on the parameters alone, so that stopping a run cannot change a bit.
+        loss = float(self.configuration.plasticity.losses(self.configuration.network).max())
+        return max(1, int(-math.log(1e-20) / max(-math.log1p(-loss), 1e-9)))
 
     def _order(self) -> NDArray[np.int64]:
         sequence = np.random.SeedSequence(
@@ -169,16 +188,8 @@ class TrainingState:
         from binnet_kernels.training import Rule
 
         rule, p = self.configuration.plasticity, self.configuration.network
-        rates = np.array(
-            [
-                rule.rate_couplings / math.sqrt(p.n_hidden),
-                rule.rate_input * p.input_strength / math.sqrt(p.n_inputs),
-                rule.rate_readout / math.sqrt(p.n_hidden),
-            ]
-        )
-        decays = np.array([rule.decay_couplings, rule.decay_input, rule.decay_readout])
         threshold = rule.margin + p.self_coupling * rule.margin_excludes_self_coupling
-        return Rule(rates, rates * decays, float(threshold), float(rule.readout_margin))
+        return Rule(rule.scaled_rates(p), rule.losses(p), threshold, rule.readout_margin)
 
 
 def weights_as_tensors(state: TrainingState) -> dict[str, Weights]:

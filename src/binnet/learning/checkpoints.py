@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from binnet._files import atomic_path
 from binnet._provenance import get_version
 from binnet.learning._state import TrainingState, weights_as_tensors
@@ -29,7 +27,7 @@ def save_checkpoint(path: str | Path, state: TrainingState) -> None:
     state : TrainingState
         State to write.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     tensors: dict[str, Any] = weights_as_tensors(state)
     tensors |= {"scales": state.scales, "changes": state.changes, "totals": state.totals}
@@ -45,7 +43,8 @@ def save_checkpoint(path: str | Path, state: TrainingState) -> None:
         "history": [dataclasses.asdict(metrics) for metrics in state.history],
     }
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"binnet": json.dumps(info)})
+        # By way of bytes: a full disk is then an OSError, as for every other file.
+        temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
 
 
 def load_checkpoint(path: str | Path) -> TrainingState:
@@ -79,8 +78,8 @@ def load_checkpoint(path: str | Path) -> TrainingState:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); it was perhaps truncated while "
-            "being copied: copy it again"
+            f"{path} is damaged or not a safetensors file ({error}); it was perhaps truncated "
+            "while being copied: copy it again"
         ) from None
     try:
         info = json.loads(metadata["binnet"])
@@ -98,7 +97,10 @@ def load_checkpoint(path: str | Path) -> TrainingState:
         info["n_samples"],
         info["fingerprint"],
         BinaryNetwork(
-            *(tensors[name] for name in ("couplings", "input_weights", "readout", "feedback")),
+            tensors["couplings"],
+            tensors["input_weights"],
+            tensors["readout"],
+            tensors["feedback"],
             configuration.network.self_coupling,
         ),
         tensors["scales"].copy(),
@@ -112,20 +114,21 @@ def load_checkpoint(path: str | Path) -> TrainingState:
 
 
 def _check_tensors(path: Path, tensors: dict[str, Any], configuration: Configuration) -> None:
-    p = configuration.network
+    p, dtype = configuration.network, configuration.training.dtype
     expected = {
-        "couplings": (p.n_hidden, p.n_hidden),
-        "input_weights": (p.n_hidden, p.n_inputs),
-        "readout": (p.n_outputs, p.n_hidden),
-        "feedback": (p.n_hidden, p.n_outputs),
-        "scales": (3,),
-        "changes": (configuration.schedule.n_sweeps,),
-        "totals": (4,),
+        "couplings": ((p.n_hidden, p.n_hidden), dtype),
+        "input_weights": ((p.n_hidden, p.n_inputs), dtype),
+        "readout": ((p.n_outputs, p.n_hidden), dtype),
+        "feedback": ((p.n_hidden, p.n_outputs), dtype),
+        "scales": ((3,), "float64"),
+        "changes": ((configuration.schedule.n_sweeps,), "int64"),
+        "totals": ((4,), "int64"),
     }
-    for name, shape in expected.items():
-        found = np.shape(tensors[name]) if name in tensors else None
-        if found != shape:
+    for name, wanted in expected.items():
+        found = (tensors[name].shape, tensors[name].dtype.name) if name in tensors else "not there"
+        if found != wanted:
             raise ValueError(
-                f"{path} is a checkpoint of another architecture: {name} has shape {found}, its "
-                f"configuration (n_hidden = {p.n_hidden}) wants {shape}; use an undamaged checkpoint"
+                f"{path} is a checkpoint of another architecture: {name} is {found}, its "
+                f"configuration (n_hidden = {p.n_hidden}) wants {wanted}; use an undamaged "
+                "checkpoint"
             )

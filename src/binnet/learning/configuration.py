@@ -1,4 +1,4 @@
-"""Everything that defines a run, as one frozen object: what is resolved, written down and read again."""
+"""Everything that defines a run, as one frozen object: resolved, written down and read again."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from binnet._validation import check_choice, check_integer
-from binnet.dynamics import INFERENCE_SWEEPS, check_dynamics
-from binnet.learning.plasticity import PerceptronPlasticity
+from binnet._validation import check_choice, keep_integer, keep_real
+from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
+from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
 from binnet.networks import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
@@ -52,12 +52,12 @@ class TrainingParameters:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_integer("epochs", self.epochs, 1)
-        check_integer("batch_size", self.batch_size, 1)
-        check_dynamics(self.dynamics, self.update_probability)
-        check_integer("inference_sweeps", self.inference_sweeps, 1)
+        for name in ("epochs", "batch_size", "inference_sweeps"):
+            keep_integer(self, name, 1)
+        keep_integer(self, "seed", 0)
+        check_choice("dynamics", self.dynamics, DYNAMICS)
+        keep_real(self, "update_probability", 0.0, 1.0, above=True)
         check_choice("dtype", self.dtype, DTYPES)
-        check_integer("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,15 @@ class Configuration:
     schedule: FeedbackSchedule = field(default_factory=FeedbackSchedule)
     plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
     training: TrainingParameters = field(default_factory=TrainingParameters)
+
+    def __post_init__(self) -> None:
+        for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
+            if loss >= 1.0:
+                raise ValueError(
+                    f"rate_{block} with its prefactor (learning.md, section 3) times decay_{block} "
+                    f"must be < 1, the fraction that a batch takes from the weights, got {loss:g}; "
+                    "lower one of them"
+                )
 
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
@@ -153,8 +162,10 @@ class Configuration:
         configuration = base or cls()
         parts = {part.name: getattr(configuration, part.name) for part in dataclasses.fields(cls)}
         for name, values in tables.items():
-            if name not in parts or not isinstance(values, Mapping):
+            if name not in parts:
                 raise ValueError(f"unknown table [{name}]; known are {', '.join(parts)}")
+            if not isinstance(values, Mapping):
+                raise TypeError(f"[{name}] must be a table of parameters, got {values!r}")
             known = [f.name for f in dataclasses.fields(parts[name])]
             for key in values:
                 if key not in known:
@@ -165,15 +176,18 @@ class Configuration:
         return cls(**parts)
 
 
-# "source" are the settings of the publication (learning.md, section 3), with its constant rates. "default"
-# was chosen on a validation split, the last 10000 training samples: docs/results/training.md.
+# "source" are the settings of the publication (learning.md, section 3), with its constant rates.
+# "default" was chosen on a validation split, the last 10000 training samples:
+# docs/results/training.md.
 _PRESETS = {
     "source": Configuration(),
     "default": Configuration().replace(
-        rate_couplings=0.015,
-        rate_input=0.09,
-        rate_readout=0.3,
+        self_coupling=0.7,
+        feedback_strength=1.5,
+        rate_couplings=0.025,
+        rate_input=0.18,
         margin=0.6,
+        readout_margin=4.0,
         decay_couplings=0.0,
         decay_readout=0.0,
         rate_schedule="linear",

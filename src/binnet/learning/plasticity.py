@@ -1,14 +1,17 @@
-"""Parameters of the local plasticity: the perceptron rule that every neuron applies to its own weights."""
+"""Parameters of the local plasticity: every neuron applies the perceptron rule to its weights."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._validation import check_choice, check_real
+from binnet._validation import check_choice, keep_bool, keep_real
+from binnet.networks import NetworkParameters
 
+BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")
 
 
@@ -16,8 +19,8 @@ RATE_SCHEDULES = ("constant", "linear")
 class PerceptronPlasticity:
     """The source's local rule (learning.md, section 3).
 
-    After the relaxation of a mini-batch of B samples every hidden neuron tests its own stability with
-    the feedback removed, unstable_i = [s_i h_i <= margin + J_D], and every readout neuron
+    After the relaxation of a mini-batch of B samples every hidden neuron tests its own stability
+    with the feedback removed, unstable_i = [s_i h_i <= margin + J_D], and every readout neuron
     unstable_c = [f_c y_c <= readout_margin]. Then, after a decay of each block by the fraction
     (its prefactor and rate) * (its decay)::
 
@@ -25,8 +28,8 @@ class PerceptronPlasticity:
         dW_in  = (rate_input * lambda_in / sqrt(N_in))       / sqrt(B) * sum_b unstable_i s_i x_n
         dW_out = (rate_readout / sqrt(H))                    / sqrt(B) * sum_b unstable_c y_c s_i
 
-    A synapse uses its own value, its two ends and the field of its target neuron: no error signal is
-    transported, and no gradient.
+    A synapse uses its own value, its two ends and the field of its target neuron: no error signal
+    is transported, and no gradient.
 
     Parameters
     ----------
@@ -39,7 +42,7 @@ class PerceptronPlasticity:
     decay_couplings, decay_input, decay_readout : float
         Weight decays wd >= 0. Defaults 0.005, 0, 0.005.
     margin_excludes_self_coupling : bool, default True
-        Whether J_D is added to `margin`, so that the fixed help of the self-coupling does not count.
+        Whether J_D is added to `margin`: the fixed help of the self-coupling then does not count.
     rate_schedule : {"constant", "linear"}, default "constant"
         Whether all rates stay, or fall linearly to 0 over the run.
 
@@ -62,12 +65,50 @@ class PerceptronPlasticity:
 
     def __post_init__(self) -> None:
         for name in ("rate_couplings", "rate_input", "rate_readout"):
-            check_real(name, getattr(self, name), 0.0)
+            keep_real(self, name, 0.0)
         for name in ("decay_couplings", "decay_input", "decay_readout"):
-            check_real(name, getattr(self, name), 0.0, 1.0)
-        check_real("margin", self.margin)
-        check_real("readout_margin", self.readout_margin)
+            keep_real(self, name, 0.0, 1.0)
+        keep_real(self, "margin")
+        keep_real(self, "readout_margin")
+        keep_bool(self, "margin_excludes_self_coupling")
         check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
+
+    def scaled_rates(self, network: NetworkParameters) -> NDArray[np.float64]:
+        """Return the rates with the prefactors of their blocks, but without 1 / sqrt(B).
+
+        Parameters
+        ----------
+        network : NetworkParameters
+            Sizes and strengths.
+
+        Returns
+        -------
+        ndarray, shape (3,)
+            Of couplings, input weights and readout.
+        """
+        return np.array(
+            [
+                self.rate_couplings / math.sqrt(network.n_hidden),
+                self.rate_input * network.input_strength / math.sqrt(network.n_inputs),
+                self.rate_readout / math.sqrt(network.n_hidden),
+            ]
+        )
+
+    def losses(self, network: NetworkParameters) -> NDArray[np.float64]:
+        """Return the fraction that each block loses per batch by its decay, at rate factor 1.
+
+        Parameters
+        ----------
+        network : NetworkParameters
+            Sizes and strengths.
+
+        Returns
+        -------
+        ndarray, shape (3,)
+            Of couplings, input weights and readout.
+        """
+        decays = np.array([self.decay_couplings, self.decay_input, self.decay_readout])
+        return np.asarray(self.scaled_rates(network) * decays)
 
     def rate_factors(self, first: int, n: int, n_total: int) -> NDArray[np.float64]:
         """Return what multiplies all rates in batches first..first+n-1 of a run of `n_total`.

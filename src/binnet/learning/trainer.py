@@ -1,4 +1,4 @@
-"""Training: epochs of compiled batches, measured after each, stopped and taken up again bit by bit."""
+"""Training: epochs of compiled batches, each measured; stopped and taken up again bit by bit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
+from binnet._files import check_folder
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice, running_on
 from binnet._validation import check_labels, check_spins
@@ -102,6 +103,8 @@ def train(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
+    FileNotFoundError, PermissionError
+        If the folder of `checkpoint` does not exist or cannot be written.
 
     Examples
     --------
@@ -113,6 +116,8 @@ def train(
     samples = _check_samples("", X, y, configuration)
     sets = _check_sets(evaluate_on, configuration)
     choice = ThreadChoice(threads)
+    if checkpoint is not None:
+        check_folder(checkpoint)
     state = TrainingState.start(configuration, len(samples[0]), _fingerprint(*samples))
     return _run(state, samples, sets, choice, checkpoint, on_epoch, progress)
 
@@ -135,7 +140,7 @@ def resume(
         What `train` wrote; it is written on.
     X, y : array_like
         The same training samples as before.
-    evaluate_on, threads, on_epoch, progress
+    evaluate_on, threads, on_epoch, progress : optional
         As for `train`.
 
     Returns
@@ -231,7 +236,9 @@ def _check_sets(
     checked = {}
     for name, (X, y) in (sets or {}).items():
         if name == "train":
-            raise ValueError('evaluate_on may not hold "train": it is measured anyway; rename the set')
+            raise ValueError(
+                'evaluate_on may not hold "train": it is measured anyway; rename the set'
+            )
         checked[name] = _check_samples(f"{name} ", X, y, configuration)
     return checked
 

@@ -1,0 +1,177 @@
+"""An epoch of training against lean PyTorch with the same maths; each kernel against its limit.
+
+`python -m pytest bench` prints and records the ratios; with ``--benchmark-disable`` it only runs
+everything once, on a little work. Nothing here asserts a time: the assertions are about equal
+results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sides import Side, describe, report, scale_to_epoch
+
+Case = Callable[..., dict[str, Any]]
+
+
+def _compare(
+    benchmark: Any,
+    sides: tuple[Side, Side],
+    title: str,
+    n_batches: int,
+    rounds: int,
+    **request: Any,
+) -> None:
+    """Let both sides learn the same batches in turn; pytest-benchmark times ours, we time both."""
+    binnet, torch = sides
+    if benchmark.disabled:
+        n_batches, rounds = 4, 1
+    peers: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
+
+    def ask_peer() -> None:
+        peers.append(torch.ask("learn", n_batches=n_batches, **request))
+
+    def ask_binnet() -> None:
+        replies.append(binnet.ask("learn", n_batches=n_batches, **request))
+
+    binnet.ask("learn", n_batches=2, **request)  # compiles
+    torch.ask("learn", n_batches=2, **request)
+    benchmark.pedantic(ask_binnet, setup=ask_peer, rounds=rounds)
+    ours, theirs = (scale_to_epoch(side, n_batches) for side in (replies, peers))
+    facts = describe(ours, theirs, request["threads"], request["seed"])
+    facts["batches_timed"], facts["unstable"] = n_batches, replies[-1]["unstable"]
+    facts["flips_after_first_sweep"] = float(np.mean(replies[-1]["flips"][1:]))
+    facts["fixed_seconds_per_call"] = min(reply["fixed"] for reply in replies)
+    benchmark.extra_info.update(facts)
+    report(title, facts)
+
+
+@pytest.mark.parametrize("threads", [2, 1])
+@pytest.mark.parametrize("preset", ["source", "default"])
+@pytest.mark.parametrize("n_hidden", [400, 1600])
+def test_burst_after_one_epoch(
+    benchmark: Any,
+    sides: tuple[Side, Side],
+    make_case: Case,
+    n_hidden: int,
+    preset: str,
+    threads: int,
+) -> None:
+    """The second epoch, from many short bursts: the fastest is the least disturbed one."""
+    n_batches, rounds = (50, 60) if n_hidden == 400 else (10, 25)
+    case = make_case(preset, n_hidden, epochs_before=0 if benchmark.disabled else 1)
+    title = f"burst H={n_hidden} {preset} threads={threads}"
+    _compare(benchmark, sides, title, n_batches, rounds, threads=threads, **case)
+
+
+@pytest.mark.parametrize("epochs_before", [0, 1])
+@pytest.mark.parametrize("preset", ["source", "default"])
+@pytest.mark.parametrize("n_hidden", [400, 1600])
+def test_epoch(
+    benchmark: Any,
+    sides: tuple[Side, Side],
+    make_case: Case,
+    n_hidden: int,
+    preset: str,
+    epochs_before: int,
+) -> None:
+    """The first and the second epoch, whole at H=400 and 500 of its 3750 batches at H=1600."""
+    n_batches = 3750 if n_hidden == 400 else 500
+    case = make_case(preset, n_hidden, 0 if benchmark.disabled else epochs_before)
+    title = f"epoch {epochs_before + 1} H={n_hidden} {preset}"
+    _compare(benchmark, sides, title, n_batches, 3, threads=2, **case)
+
+
+@pytest.mark.parametrize("n_hidden", [400, 1600])
+def test_kernel_limits(benchmark: Any, sides: tuple[Side, Side], n_hidden: int) -> None:
+    """Which limit each kernel meets on one core, and the fraction of it that is reached."""
+    facts = benchmark.pedantic(sides[0].ask, ("kernels",), {"n_hidden": n_hidden}, rounds=1)
+    facts |= {
+        "dense_fraction_of_arithmetic": facts["dense_flops"] / facts["flops"],
+        "event_fraction_of_bandwidth": facts["event_bandwidth"] / facts["bandwidth"],
+        "update_fraction_of_bandwidth": facts["update_bandwidth"] / facts["bandwidth"],
+    }
+    benchmark.extra_info.update(facts)
+    report(f"kernels H={n_hidden}, one core", facts)
+
+
+@pytest.mark.parametrize("preset", ["source", "default"])
+@pytest.mark.parametrize(("n_hidden", "n_batches"), [(400, 12), (1600, 3)])
+def test_same_update(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+    preset: str,
+    n_hidden: int,
+    n_batches: int,
+) -> None:
+    """From the same weights, the same samples give the same states and the same update.
+
+    The two add in different orders, so fields differ by float32 round-off, here below 1e-4 (a few
+    hundred summands of order 1, with 6e-8 relative error each). A spin or a stability test may come
+    out differently only where its field is that close to the threshold; a sample or neuron where
+    one was is left out, and few are.
+    """
+    import torch
+
+    from binnet_kernels import structs
+    from lean_torch import LeanTorch, as_batches
+    from worker import BATCH, Binnet, load_case
+
+    torch.set_num_threads(1)
+    round_off, left_out = 1e-4, 0
+    outcomes: list[Any] = []
+    original = structs.make_outcome
+
+    def keep(*arguments: Any) -> Any:
+        outcomes.append(original(*arguments))
+        return outcomes[-1]
+
+    monkeypatch.setattr(structs, "make_outcome", keep)
+    side = Binnet()
+    request = {
+        "preset": preset, "n_hidden": n_hidden, "seed": 0, "epochs_before": 0, "threads": 1,
+        "path": str(tmp_path / "case.npz"),
+    }  # fmt: skip
+    side.prepare(request)
+    state = side.resume(request)
+    _, rule, case = load_case(request["path"])
+    X, y = as_batches(side.data.X_train, side.data.y_train, case["order"], BATCH)
+    for k in range(n_batches):
+        before = state.network()
+        weights = {
+            "couplings": before.couplings,
+            "input_weights": before.input_weights,
+            "readout": before.readout,
+            "feedback_fields": before.feedback_fields,
+        }
+        peer = LeanTorch(weights, before.self_coupling)
+        seen: dict[str, list[Any]] = {"h": [], "margin": [], "s": []}
+        peer.learn(
+            X[k : k + 1], y[k : k + 1], rule, case["rate_factors"][k : k + 1],
+            lambda name, value, seen=seen: seen[name].append(value.clone().numpy()),
+        )  # fmt: skip
+        state.learn(side.data.X_train, side.data.y_train, 1, 1)
+        after = state.network()
+        sure_samples = np.abs(seen["h"]).min(axis=(0, 1)) > round_off  # in all sweeps, all neurons
+        states = outcomes[-1].state[:, :n_hidden].T
+        np.testing.assert_array_equal(seen["s"][0][:, sure_samples], states[:, sure_samples])
+        left_out += int((~sure_samples).sum())
+        if not np.array_equal(seen["s"][0], states):
+            continue  # a sample at round-off went another way, and so does the whole batch's update
+        sure = (np.abs(seen["margin"][0]) > round_off).all(axis=1)
+        assert sure.mean() > 0.9
+        # One step of J is rate / sqrt(H B) >= 6e-5 (source, H=400), and 3e-5 at H=1600: 1e-6 tells
+        # every step apart.
+        for ours, theirs in (
+            (after.couplings[sure], peer.couplings()[sure]),
+            (after.input_weights[sure], peer.W_in.numpy()[sure]),
+            (after.readout, peer.W_out.numpy()),
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+        assert not np.allclose(after.couplings, before.couplings, rtol=1e-6, atol=1e-6)
+    assert left_out <= 0.5 * n_batches * BATCH

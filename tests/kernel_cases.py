@@ -1,0 +1,103 @@
+"""Networks for the kernel tests, in the layout of the equations and in that of the kernels.
+
+"dyadic" weights are small multiples of a power of two: sums of them are exact, in any order and in
+float32 too, and fields of exactly 0 are common, so that sign(0) = +1 and the edges of margins are
+tested.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+import pytest
+
+import naive
+from binnet._threads import running_on
+from binnet_kernels import structs, training
+
+# Float64 sums of a few hundred terms of order one, which the kernels add in another order than the
+# references: each addition rounds by at most eps/2 = 1.1e-16 of a sum that stays below about 10.
+ROUND_OFF = 1e-12
+
+# True weights are scale * weights: powers of two, so that dividing by them is exact.
+SCALES = (0.5, 2.0, 0.25)
+
+
+def make_network(
+    kind: str, n_hidden: int, n_inputs: int, n_classes: int, seed: int, self_coupling: float = 0.5
+) -> naive.Network:
+    """Draw a network of order-one fields; its J has a diagonal that must never be read."""
+    rng = np.random.default_rng(seed)
+
+    def draw(shape: tuple[int, int], std: float) -> np.ndarray:
+        if kind == "dyadic":
+            return rng.integers(-3, 4, shape) / 8
+        return rng.normal(0, std, shape)
+
+    return naive.Network(
+        J=draw((n_hidden, n_hidden), n_hidden**-0.5),
+        J_D=self_coupling,
+        W_in=draw((n_hidden, n_inputs), 2 * n_inputs**-0.5),
+        W_out=draw((n_classes, n_hidden), n_hidden**-0.5),
+        W_back=draw((n_hidden, n_classes), n_classes**-0.5),
+    )
+
+
+def draw_spins(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    return rng.choice(np.array([-1, 1], np.int8), shape)
+
+
+def feedback_table(net: naive.Network) -> np.ndarray:
+    """Field of the feedback for each label while the clamp wins, (C, H)."""
+    n_hidden, n_classes = net.W_back.shape
+    table = np.zeros((n_classes, n_hidden))
+    for label in range(n_classes):
+        for c, y in enumerate(naive.target(label, n_classes)):
+            table[label] += net.W_back[:, c] * naive.g(y, n_classes)
+    return table
+
+
+def to_rows(values: np.ndarray, n_banks: int, dtype: type) -> np.ndarray:
+    rows = structs.allocate_rows(values.shape[0], values.shape[1], n_banks, dtype)
+    rows[:, : values.shape[1]] = values
+    return rows
+
+
+def to_model(net: naive.Network, n_banks: int, dtype: type) -> training.Model:
+    """Lay a network out for the kernels, with scales that are not 1."""
+    couplings = net.J / SCALES[0]
+    np.fill_diagonal(couplings, 0)
+    return training.Model(
+        couplings=structs.to_banks(couplings.T.astype(dtype), n_banks),
+        input_weights=structs.to_banks((net.W_in / SCALES[1]).T.astype(dtype), n_banks),
+        readout=to_rows(net.W_out / SCALES[2], n_banks, dtype),
+        scales=np.array(SCALES),
+        self_coupling=net.J_D,
+        feedback=to_rows(feedback_table(net), n_banks, dtype),
+    )
+
+
+def from_model(model: training.Model, net: naive.Network) -> naive.Network:
+    """Return the network that a model holds, in float64; what is not learned is that of `net`."""
+    n_hidden = model.couplings.shape[1]
+    scales = model.scales
+    return net._replace(
+        J=scales[0] * structs.from_banks(model.couplings, n_hidden).T.astype(float),
+        W_in=scales[1] * structs.from_banks(model.input_weights, n_hidden).T.astype(float),
+        W_out=scales[2] * model.readout[:, :n_hidden].astype(float),
+    )
+
+
+def assert_padding_is_zero(array: np.ndarray, n_hidden: int) -> None:
+    """`array` is rows (B, S * W) or banks (S, K, W)."""
+    rows = np.concatenate(list(array), axis=1) if array.ndim == 3 else array
+    assert not rows[:, n_hidden:].any()
+
+
+@contextmanager
+def on_threads(threads: int) -> Iterator[None]:
+    if threads > numba.config.NUMBA_NUM_THREADS:
+        pytest.skip(f"Numba has fewer than {threads} threads here (NUMBA_NUM_THREADS)")
+    with running_on(threads):
+        yield

@@ -1,0 +1,144 @@
+"""The parameters of a run: presets, precedence, reading and writing, and what is refused."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from binnet import Configuration, PerceptronPlasticity, TrainingParameters, preset
+from binnet.learning import PRESETS
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_json(name: str) -> None:
+    written = json.loads(json.dumps(preset(name).to_dict()))
+    assert Configuration.from_dict(written) == preset(name)
+
+
+def test_source_preset_is_the_specification() -> None:
+    """Reference defaults of learning.md, section 3."""
+    tables = preset("source").to_dict()
+    values = {name: value for table in tables.values() for name, value in table.items()}
+    reference = {
+        "self_coupling": 0.5,
+        "input_strength": 5.0,
+        "feedback_strength": 0.9,
+        "margin": 0.9,
+        "readout_margin": 3.0,
+        "rate_input": 0.03,
+        "rate_couplings": 0.005,
+        "rate_readout": 0.1,
+        "decay_couplings": 0.005,
+        "decay_readout": 0.005,
+        "decay_input": 0.0,
+        "batch_size": 16,
+        "warmup": 1,
+        "feedback": 5,
+        "free": 5,
+        "annealing": "step",
+        "rate_schedule": "constant",
+    }
+    assert {name: values[name] for name in reference} == reference
+
+
+def test_replace_reaches_every_part() -> None:
+    changed = preset().replace(n_hidden=7, warmup=0, margin=0.1, seed=5)
+    assert changed.network.n_hidden == 7
+    assert changed.schedule.warmup == 0
+    assert changed.plasticity.margin == 0.1
+    assert changed.training.seed == 5
+    assert changed.replace() == changed
+    with pytest.raises(TypeError, match=r"unknown parameter 'hidden'; known are annealing, .*warm"):
+        preset().replace(hidden=7)
+
+
+def test_numpy_numbers_become_plain_values() -> None:
+    changed = preset().replace(
+        n_hidden=np.int64(9),
+        margin=np.float32(0.5),
+        warmup=np.int8(1),
+        epochs=np.int64(2),
+        update_probability=np.float32(0.25),
+        margin_excludes_self_coupling=np.bool_(False),
+    )
+    assert Configuration.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
+
+
+def test_from_dict_fills_in_from_base() -> None:
+    base = preset("default").replace(n_hidden=7)
+    read = Configuration.from_dict({"training": {"epochs": 3}}, base)
+    assert read == base.replace(epochs=3)
+    assert Configuration.from_dict({}) == preset("source")
+
+
+@pytest.mark.parametrize(
+    ("tables", "error", "message"),
+    [
+        ({"net": {}}, ValueError, r"unknown table \[net\]; known are network, schedule, pl"),
+        ({"network": {"H": 3}}, ValueError, r"unknown parameter 'H' in \[network\]; known are n_h"),
+        ({"network": 3}, TypeError, r"\[network\] must be a table of parameters, got 3"),
+        ({"network": {"n_hidden": "9"}}, TypeError, r"n_hidden must be an integer >= 1, got '9'"),
+    ],
+)
+def test_from_dict_errors(tables: dict[str, object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Configuration.from_dict(tables)
+
+
+def test_linear_rate_schedule() -> None:
+    rule = PerceptronPlasticity(rate_schedule="linear")
+    np.testing.assert_allclose(rule.rate_factors(0, 4, 8), [1, 0.875, 0.75, 0.625])
+    np.testing.assert_allclose(rule.rate_factors(6, 2, 8), [0.25, 0.125])
+    assert (PerceptronPlasticity().rate_factors(3, 5, 8) == 1).all()
+
+
+def test_scaled_rates_and_losses() -> None:
+    """The prefactors of learning.md, section 3."""
+    configuration = preset("source")
+    p, rule = configuration.network, configuration.plasticity
+    rates = [0.005 / math.sqrt(400), 0.03 * 5 / math.sqrt(100), 0.1 / math.sqrt(400)]
+    np.testing.assert_allclose(rule.scaled_rates(p), rates)
+    np.testing.assert_allclose(rule.losses(p), [rates[0] * 0.005, 0, rates[2] * 0.005])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"rate_couplings": -1}, ValueError, r"rate_couplings must be a finite number >= 0, got -"),
+        ({"rate_input": math.nan}, ValueError, r"rate_input .* got nan"),
+        ({"decay_readout": 1.5}, ValueError, r"decay_readout .* >= 0 and <= 1, got 1.5"),
+        ({"margin": math.inf}, ValueError, r"margin must be a finite number, got inf"),
+        ({"readout_margin": "3"}, TypeError, r"readout_margin must be a finite number, got '3'"),
+        ({"margin_excludes_self_coupling": 1}, TypeError, r"must be True or False, got 1"),
+        ({"rate_schedule": "cosine"}, ValueError, r"one of constant, linear, got 'cosine'"),
+        ({"epochs": 0}, ValueError, r"epochs must be an integer >= 1, got 0"),
+        ({"epochs": 1.0}, TypeError, r"epochs must be an integer >= 1, got 1.0"),
+        ({"batch_size": 0}, ValueError, r"batch_size must be an integer >= 1, got 0"),
+        ({"batch_size": True}, TypeError, r"batch_size must be an integer >= 1, got True"),
+        ({"inference_sweeps": 0}, ValueError, r"inference_sweeps must be an integer >= 1"),
+        ({"dynamics": "serial"}, ValueError, r"dynamics must be one of sync, .* got 'serial'"),
+        ({"update_probability": 0}, ValueError, r"update_probability .* > 0 and <= 1, got 0"),
+        ({"dtype": "float16"}, ValueError, r"dtype must be one of float32, float64, got 'float16'"),
+        ({"seed": -1}, ValueError, r"seed must be an integer >= 0, got -1"),
+        ({"seed": 0.5}, TypeError, r"seed must be an integer >= 0, got 0.5"),
+        (
+            {"rate_readout": 30.0, "decay_readout": 1.0},
+            ValueError,
+            r"rate_readout .* times decay_readout must be < 1, .* got 1.5; lower one of them",
+        ),
+    ],
+)
+def test_errors(arguments: dict[str, object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        preset("source").replace(**arguments)
+
+
+def test_unknown_preset() -> None:
+    with pytest.raises(ValueError, match=r"preset must be one of .*source.*, got 'best'"):
+        preset("best")
+
+
+def test_frozen() -> None:
+    with pytest.raises(AttributeError):
+        TrainingParameters().epochs = 3  # type: ignore[misc]

@@ -1,0 +1,115 @@
+"""Relaxation of many samples at once: as the reference, on any number of threads and banks."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import naive
+from binnet_kernels import structs
+from binnet_kernels._rng import derive_keys
+from binnet_kernels.inference import relax_samples
+from kernel_cases import (
+    SCALES,
+    assert_padding_is_zero,
+    draw_spins,
+    feedback_table,
+    make_network,
+    on_threads,
+    to_model,
+    to_rows,
+)
+
+DYNAMICS: dict[str, dict[str, Any]] = {
+    "sync": {},
+    "subset": {"probability": 0.3},
+    "async": {"asynchronous": True},
+}
+# One dtype only, as each is compiled for seconds; test_kernels_relax.py has both.
+DTYPE = np.float32
+
+
+def run_kernel(
+    net: naive.Network, start: np.ndarray, inputs: np.ndarray, labels: np.ndarray,
+    amplitudes: list[float], keys: np.ndarray, *, n_banks: int = 2, threads: int = 1,
+    asynchronous: bool = False, probability: float = 1.0,
+) -> tuple[structs.Outcome, np.ndarray, np.ndarray]:  # fmt: skip
+    n_samples, n_hidden = start.shape
+    model = to_model(net, n_banks, DTYPE)
+    outcome = structs.make_outcome(n_samples, n_hidden, len(amplitudes), n_banks, DTYPE)
+    outcome.state[:, :n_hidden] = start
+    external = structs.allocate_rows(n_samples, n_hidden, n_banks, DTYPE)
+    readout_fields = np.zeros((n_samples, len(net.W_out)), DTYPE)
+    with on_threads(threads):
+        relax_samples(
+            structs.Recurrence(model.couplings, SCALES[0], model.self_coupling),
+            structs.to_banks(net.W_in.T.astype(DTYPE), n_banks),
+            inputs.astype(DTYPE),
+            to_rows(net.W_out, n_banks, DTYPE),
+            structs.Drive(
+                external, feedback_table(net).astype(DTYPE), labels, np.array(amplitudes, DTYPE)
+            ),
+            structs.Update(asynchronous, probability, 5, True, keys),
+            outcome,
+            structs.make_scratch(n_samples, n_hidden, DTYPE),
+            readout_fields,
+        )
+    return outcome, external, readout_fields
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize("start_from", ["silence", "partly silent", "spins"])
+def test_equals_the_reference(dynamics: str, start_from: str) -> None:
+    n_samples, n_hidden = 19, 40  # more than a block of samples
+    net = make_network("dyadic", n_hidden, 9, 4, seed=1)
+    rng = np.random.default_rng(1)
+    inputs, labels = draw_spins(rng, (n_samples, 9)), rng.integers(0, 4, n_samples)
+    start = draw_spins(rng, (n_samples, n_hidden))
+    start *= {"silence": 0, "spins": 1}.get(start_from, rng.integers(0, 2, start.shape))
+    amplitudes, keys = naive.anneal(1, 3, 4), derive_keys(np.uint64(3), 0, n_samples)
+    outcome, external, readout_fields = run_kernel(
+        net, start, inputs, labels, amplitudes, keys, **DYNAMICS[dynamics]
+    )
+    expected = [
+        naive.relax(
+            net, inputs[b].tolist(), int(labels[b]), amplitudes, int(keys[b]),
+            start=start[b].tolist(), **DYNAMICS[dynamics],
+        )
+        for b in range(n_samples)
+    ]  # fmt: skip
+    assert outcome.state[:, :n_hidden].tolist() == [one.s for one in expected]
+    assert outcome.changes.tolist() == [one.changes for one in expected]
+    assert outcome.sweeps.tolist() == [one.sweeps for one in expected]
+    assert outcome.status.tolist() == [one.status for one in expected]
+    assert readout_fields.tolist() == [
+        [naive.readout_field(net, c, one.s) for c in range(4)] for one in expected
+    ]
+    np.testing.assert_array_equal(external[:, :n_hidden], inputs @ net.W_in.T)
+    for rows in (outcome.state, outcome.field, external):
+        assert_padding_is_zero(rows, n_hidden)
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_threads_banks_and_neighbours_change_no_bit(dynamics: str) -> None:
+    n_samples, n_hidden = 70, 70
+    net = make_network("gaussian", n_hidden, 9, 4, seed=2)
+    rng = np.random.default_rng(2)
+    inputs, labels = draw_spins(rng, (n_samples, 9)), rng.integers(0, 4, n_samples)
+    start, keys = np.zeros((n_samples, n_hidden)), derive_keys(np.uint64(3), 0, n_samples)
+    few = 33  # samples to compare
+    results = set()
+    for threads in (1, 2):
+        for n_banks in (1, 2, 3):
+            for n in (few, n_samples):
+                outcome, external, readout_fields = run_kernel(
+                    net, start[:n], inputs[:n], labels[:n], naive.anneal(1, 3, 4), keys[:n],
+                    n_banks=n_banks, threads=threads, **DYNAMICS[dynamics],
+                )  # fmt: skip
+                rows = (outcome.state, outcome.field, external)
+                results.add(
+                    (
+                        *(array[:few, :n_hidden].tobytes() for array in rows),
+                        *(array[:few].tobytes() for array in (readout_fields, *outcome[2:])),
+                    )
+                )
+    assert len(results) == 1

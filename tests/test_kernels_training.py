@@ -1,0 +1,222 @@
+"""The training step against the plain reference, and that only the data decide its bits."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import naive
+from binnet_kernels import structs, training
+from binnet_kernels._rng import derive_keys
+from kernel_cases import (
+    ROUND_OFF,
+    assert_padding_is_zero,
+    draw_spins,
+    from_model,
+    make_network,
+    on_threads,
+    to_model,
+)
+
+KEY, FIRST = np.uint64(11), 1000
+DYNAMICS: dict[str, dict[str, Any]] = {
+    "sync": {},
+    "subset": {"probability": 0.3},
+    "async": {"asynchronous": True},
+}
+# Decays far larger than any that is used, so that a decay at the wrong moment is seen.
+RULE = naive.Rule(
+    rates=(0.05, 0.2, 0.1), decays=(0.1, 0.0, 0.3), threshold=0.9 + 0.5, readout_threshold=1.5
+)
+
+
+@dataclass
+class Run:
+    """`n` presentations of random samples to a network, and the two ways to learn them."""
+
+    net: naive.Network
+    n: int
+    batch_size: int
+    rule: naive.Rule = RULE
+    amplitudes: list[float] = field(default_factory=lambda: naive.anneal(1, 4, 4))
+    dynamics: dict[str, Any] = field(default_factory=dict)
+    rate_factors: Any = None
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(0)
+        n_known = self.n // 2 + 1  # each sample is presented about twice
+        self.inputs = draw_spins(rng, (n_known, self.net.W_in.shape[1]))
+        self.labels = rng.integers(0, len(self.net.W_out), n_known)
+        self.order = rng.integers(0, n_known, self.n)
+        if self.rate_factors is None:
+            self.rate_factors = np.linspace(1.0, 0.5, -(-self.n // self.batch_size))
+
+    def run_naive(self) -> naive.Trained:
+        batches = [
+            self.order[k : k + self.batch_size].tolist() for k in range(0, self.n, self.batch_size)
+        ]
+        keys = [naive.derive_key(int(KEY), FIRST + k) for k in range(self.n)]
+        return naive.train_batches(
+            self.net, self.rule, self.inputs, self.labels, batches, self.rate_factors,
+            self.amplitudes, keys, **self.dynamics,
+        )  # fmt: skip
+
+    def run_kernel(
+        self, dtype: type = np.float64, n_banks: int = 2, threads: int = 1, pieces: int = 1
+    ) -> tuple[training.Model, training.Counts, structs.Outcome]:
+        """Learn in one call, or in several that follow each other."""
+        n_hidden, n_inputs = self.net.W_in.shape
+        n_classes, n_sweeps = len(self.net.W_out), len(self.amplitudes)
+        model = to_model(self.net, n_banks, dtype)
+        rule = training.Rule(np.array(self.rule.rates), np.array(self.rule.decays), *self.rule[2:])
+        outcome = structs.make_outcome(self.batch_size, n_hidden, n_sweeps, n_banks, dtype)
+        counts = training.Counts(np.zeros(n_sweeps, np.int64), np.zeros(4, np.int64))
+        work = training.make_workspace(
+            self.batch_size, n_hidden, n_inputs, n_classes, n_banks, dtype
+        )
+        update = structs.Update(
+            self.dynamics.get("asynchronous", False),
+            self.dynamics.get("probability", 1.0),
+            5,
+            self.dynamics.get("stop_at_cycle", True),
+            work.keys,
+        )
+        for factors in np.array_split(np.arange(len(self.rate_factors)), pieces):
+            presented = slice(factors[0] * self.batch_size, (factors[-1] + 1) * self.batch_size)
+            batches = training.Batches(
+                self.inputs,
+                self.labels,
+                self.order[presented],
+                self.batch_size,
+                self.rate_factors[factors],
+                KEY,
+                FIRST + presented.start,
+            )
+            with on_threads(threads):
+                training.train_batches(
+                    model, rule, batches, np.array(self.amplitudes, dtype), update, work, outcome,
+                    structs.make_scratch(self.batch_size, n_hidden, dtype), counts,
+                )  # fmt: skip
+        return model, counts, outcome
+
+
+def assert_equals_reference(run: Run, dtype: type, *, exact: bool, n_banks: int = 2) -> None:
+    expected = run.run_naive()
+    model, counts, _ = run.run_kernel(dtype, n_banks)
+    learned = from_model(model, run.net)
+    assert counts.changes.tolist() == expected.changes
+    assert counts.totals.tolist() == expected.totals
+    for name in ("J", "W_in", "W_out"):
+        np.testing.assert_allclose(
+            getattr(learned, name), getattr(expected.net, name), rtol=0,
+            atol=0 if exact else ROUND_OFF, err_msg=name,
+        )  # fmt: skip
+    n_hidden = len(run.net.J)
+    assert not np.diagonal(learned.J).any()
+    for array in (model.couplings, model.input_weights, model.readout):
+        assert_padding_is_zero(array, n_hidden)
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize(
+    ("n", "batch_size"), [(3, 1), (40, 16), (41, 33), (75, 70)], ids=lambda size: str(size)
+)
+def test_equals_the_reference(n: int, batch_size: int, dynamics: str) -> None:
+    """The last batch is shorter, but for the first case."""
+    net = make_network("gaussian", 33, 11, 3, seed=1)
+    run = Run(net, n, batch_size, dynamics=DYNAMICS[dynamics])
+    assert_equals_reference(run, np.float64, exact=False)
+
+
+@pytest.mark.parametrize(
+    "amplitudes", [naive.anneal(0, 3, 4, "linear"), naive.anneal(3, 4, 4), [0.0] * 6, [1.0]]
+)
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+def test_schedules(amplitudes: list[float], dynamics: str) -> None:
+    net = make_network("gaussian", 33, 11, 3, seed=2)
+    run = Run(net, 24, 16, amplitudes=amplitudes, dynamics=DYNAMICS[dynamics])
+    assert_equals_reference(run, np.float64, exact=False)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n_banks", [1, 3])
+def test_dyadic_numbers_are_learned_exactly(dtype: type, n_banks: int) -> None:
+    """1/sqrt(16), the rates and the decays are powers of two: there is nothing to round."""
+    rule = naive.Rule((0.5, 0.25, 0.5), (0.5, 0.0, 0.5), threshold=1.5, readout_threshold=2.0)
+    net = make_network("dyadic", 40, 9, 4, seed=3)
+    run = Run(net, 48, 16, rule=rule, rate_factors=np.ones(3))
+    assert_equals_reference(run, dtype, exact=True, n_banks=n_banks)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize(("n", "batch_size"), [(37, 16), (41, 33)])
+def test_banks_and_threads_change_no_bit(
+    dtype: type, dynamics: str, n: int, batch_size: int
+) -> None:
+    """Neither a bank's share of neurons nor a thread's of samples is a whole number of anything."""
+    n_hidden = 70
+    run = Run(make_network("gaussian", n_hidden, 12, 5, 4), n, batch_size)
+    run.dynamics = DYNAMICS[dynamics]
+    results = []
+    for threads in (1, 2):
+        for n_banks in (1, 2, 3):
+            model, counts, outcome = run.run_kernel(dtype, n_banks, threads)
+            results.append(
+                (
+                    structs.from_banks(model.couplings, n_hidden).tobytes(),
+                    structs.from_banks(model.input_weights, n_hidden).tobytes(),
+                    model.readout[:, :n_hidden].tobytes(),
+                    model.scales.tobytes(),
+                    outcome.state[:, :n_hidden].tobytes(),
+                    outcome.field[:, :n_hidden].tobytes(),
+                    *(array.tobytes() for array in (*counts, *outcome[2:])),
+                )
+            )
+    assert len(set(results)) == 1
+
+
+def test_calls_may_be_split_anywhere() -> None:
+    """As a run that is stopped between two batches and resumed."""
+    run = Run(make_network("gaussian", 40, 9, 4, seed=5), 70, 16, dynamics={"probability": 0.5})
+    whole, whole_counts, _ = run.run_kernel()
+    parts, part_counts, _ = run.run_kernel(pieces=3)
+    for one, other in zip((*whole[:4], *whole_counts), (*parts[:4], *part_counts), strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+@pytest.mark.parametrize("still", [0, 1, 2])
+def test_rate_zero_leaves_a_block_untouched(still: int) -> None:
+    """Also where it decays: that is the scale's part."""
+    rates = [0.05, 0.2, 0.1]
+    rates[still] = 0.0
+    run = Run(make_network("gaussian", 40, 9, 4, seed=6), 40, 16)
+    run.rule = RULE._replace(rates=tuple(rates), decays=(0.1, 0.1, 0.1))
+    before = to_model(run.net, 2, np.float64)
+    after, _, _ = run.run_kernel()
+    for block in range(3):
+        assert (before[block].tobytes() == after[block].tobytes()) == (block == still)
+        assert after.scales[block] < before.scales[block]
+    assert before.feedback.tobytes() == after.feedback.tobytes()
+    assert_equals_reference(run, np.float64, exact=False)
+
+
+def test_without_rates_and_decays_nothing_changes() -> None:
+    run = Run(make_network("gaussian", 40, 9, 4, seed=7), 40, 16)
+    run.rule = RULE._replace(rates=(0.0, 0.0, 0.0), decays=(0.0, 0.0, 0.0))
+    before = to_model(run.net, 2, np.float32)
+    after, counts, _ = run.run_kernel(np.float32)
+    for one, other in zip(before[:4], after[:4], strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert counts.totals[2] > 0  # there was something to learn
+
+
+def test_keys_follow_the_presentation() -> None:
+    """The draws of the k-th presentation do not depend on the batches that came before it."""
+    run = Run(make_network("gaussian", 20, 5, 3, seed=8), 1, 1, dynamics={"probability": 0.5})
+    _, _, outcome = run.run_kernel()
+    x, label = run.inputs[run.order[0]], int(run.labels[run.order[0]])
+    key = int(derive_keys(KEY, FIRST, 1)[0])
+    expected = naive.relax(run.net, x.tolist(), label, run.amplitudes, key, probability=0.5)
+    assert outcome.state[0, :20].tolist() == expected.s
