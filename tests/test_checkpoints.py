@@ -109,8 +109,8 @@ def test_old_checkpoint_survives_a_failed_write(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     state.epoch = 2
-    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
-        patch.setattr(Path, "write_bytes", fill_the_disk)
+    monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
         save_checkpoint(path, state)
     assert load_checkpoint(path).epoch == 1
     assert list(path.parent.iterdir()) == [path]

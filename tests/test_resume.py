@@ -1,4 +1,4 @@
-"""A stopped run, taken up again, ends with the bits of an unstopped one, wherever it was stopped."""
+"""A stopped run, taken up again, ends with the bits of an unstopped one, wherever it stopped."""
 
 import signal
 from collections.abc import Iterator
@@ -92,9 +92,9 @@ def test_resumed_run_ends_like_an_unstopped_one(
 
 def test_strong_decay_resumes_too(stop_in_call: list[int], tmp_path: Path) -> None:
     """The scales are multiplied in at batches that do not depend on where the run was stopped."""
-    strong = TINY.replace(rate_readout=0.6, decay_readout=1.0, epochs=1, batch_size=1)
-    expected = train(X, Y, strong, threads=1)
-    stop_in_call += [n + 10 for n in (1, 2, 3)]
+    strong = TINY.replace(rate_readout=3.0, decay_readout=1.0, epochs=1, batch_size=1)
+    expected = train(X, Y, strong, threads=1)  # calls of 40 and 31 batches in turn, and one of 21
+    stop_in_call += [6 + n for n in (1, 3, 4)]
     path = tmp_path / "run.safetensors"
     result = train(X, Y, strong, threads=1, checkpoint=path)
     while not result.completed:

@@ -1,8 +1,9 @@
 """Spins as bits: many samples of one neuron in a word, and counting them.
 
-Sample b of a batch is bit b of a neuron's word (bit 1 codes +1). Two words hold a neuron: its signs, and a
-mask of the samples in which it counts at all. Then sum_b x_b y_b over the samples in both masks is
-``popcount(mask) - 2 popcount((x ^ y) & mask)``: 32 products for a handful of instructions.
+Sample b of a batch is bit b of a neuron's word (bit 1 codes +1). Two words hold a neuron: its
+signs, and a mask of the samples in which it counts at all. Then sum_b x_b y_b over the samples in
+both masks is ``popcount(mask) - 2 popcount((x ^ y) & mask)``: 32 products for a handful of
+instructions.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def popcount(typingctx: Any, word: Any) -> Any:
 
 @kernel
 def pack_samples(spins, first, n_samples, start, stop, signs, mask):
-    """Pack samples first..first+n_samples-1 (at most 32) of `spins` (B, K) into words, for columns start..stop-1.
+    """Pack rows first..first+n_samples-1 (at most 32) of `spins` (B, K), columns start..stop-1.
 
     Bit b of ``signs[k]`` is set where the spin is +1; bit b of ``mask[k]`` where it is not 0.
     """

@@ -1,8 +1,9 @@
 """The one place that talks to Numba's compiler: flags, and where compiled code is cached.
 
-Kernels are decorated with :func:`kernel` or :func:`parallel_kernel`. Compiled code is kept in the user's
-cache folder, in a subfolder named after a hash of all kernel sources, so that neither an upgrade nor an edit
-in a callee can leave a stale binary behind. Where that folder cannot be written, nothing is cached.
+Kernels are decorated with :func:`kernel` or :func:`parallel_kernel`. Compiled code is kept in the
+user's cache folder, in a subfolder named after a hash of all kernel sources, so that neither an
+upgrade nor an edit in a callee can leave a stale binary behind. Where that folder cannot be
+written, nothing is cached.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ import numba
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Contraction to fused multiply-adds is the only liberty taken: one factor of every product that is summed in
-# bulk is a spin (-1, 0, +1), so the product is exact and the fused result is the rounded one, bit for bit.
+# Contraction to fused multiply-adds is the only liberty taken: one factor of every product that is
+# summed in bulk is a spin (-1, 0, +1), so the product is exact and the fused result is the rounded
+# one, bit for bit.
 CONTRACT = {"contract"}
-# For sums of products with spins whose order is free (a dot product must be reassociated to be vectorised).
-# NaN and infinity keep their meaning: neither `nnan` nor `ninf` is in the set (tests/test_kernels.py).
+# For sums of products with spins whose order is free (a dot product must be reassociated to be
+# vectorised). NaN and infinity keep their meaning: neither `nnan` nor `ninf` is in the set
+# (tests/test_kernels_fields.py).
 REASSOCIATE = {"contract", "reassoc", "nsz"}
 
 

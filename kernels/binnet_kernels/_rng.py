@@ -1,7 +1,7 @@
-"""Counter-based random numbers: a draw is a function of (seed, stream, step, site) and of nothing else.
+"""Counter-based random numbers: a draw is a function of (seed, stream, step, site), nothing else.
 
-There is no state to advance, so the same seed gives the same numbers in any order and on any number of
-threads. The mixer is the finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014, Fig. 16).
+There is no state to advance, so the same seed gives the same numbers in any order and on any number
+of threads. The mixer is the finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014, Fig. 16).
 """
 
 from __future__ import annotations
@@ -54,6 +54,14 @@ def shuffle_sites(key, order):
         order[last], order[other] = order[other], order[last]
 
 
+@kernel
+def _fill_keys(key, first, keys):
+    for k in range(keys.shape[0]):
+        keys[k] = derive_key(key, first + k)
+
+
 def derive_keys(key: np.uint64, first: int, n: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     """Return the keys of sub-streams first..first+n-1 of `key`, shape (n,)."""
-    return np.array([derive_key(key, first + k) for k in range(n)], np.uint64)
+    keys = np.empty(n, np.uint64)
+    _fill_keys(key, first, keys)
+    return keys

@@ -1,7 +1,7 @@
 """Fields from states: the dense product, and the event-driven correction after a few flips.
 
-Both take four presynaptic neurons at a time: this keeps the accumulator's traffic low enough that a plain
-loop runs at the speed of a tuned BLAS.
+Both take four presynaptic neurons at a time: this keeps the accumulator's traffic low enough that a
+plain loop runs at the speed of a tuned BLAS.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ def accumulate_fields(weights, states, rows, n_rows, out, start):
     weights : array (K, W)
         One bank.
     states : array (B, >= K)
-        Entries -1, 0, +1: products are exact, so a row's result does not depend on how it is paired.
+        Entries -1, 0, +1: products are exact, so a row's result does not depend on how it is
+        paired.
     rows : int array (>= n_rows,)
         Which rows of `states` and `out`.
     n_rows : int
@@ -57,10 +58,10 @@ def accumulate_fields(weights, states, rows, n_rows, out, start):
 
 @kernel
 def add_events(banks, sites, changes, n_events, field):
-    """Add ``changes[k]`` times the couplings of neuron ``sites[k]`` to `field` for each of the `n_events` events.
+    """Add ``changes[k]`` times the couplings of neuron ``sites[k]`` to `field`, for each event k.
 
-    A flip of neuron j from s to -s is the event (j, -2s); a silent neuron's first spin s is (j, s). `banks` has
-    shape (S, H, W), `field` (S * W,).
+    A flip of neuron j from s to -s is the event (j, -2s); a silent neuron's first spin s is (j, s).
+    `banks` has shape (S, H, W), `field` (S * W,), `sites` and `changes` at least (n_events,).
     """
     n_banks, _, width = banks.shape
     n_quads = n_events - n_events % 4

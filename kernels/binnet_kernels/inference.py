@@ -11,7 +11,8 @@ from binnet_kernels.plasticity import read_out
 from binnet_kernels.relax_async import relax_async
 from binnet_kernels.relax_sync import relax_sync
 
-# Samples that share a pass over the couplings in a dense product. A sample's result does not depend on it.
+# Samples that share a pass over the couplings in a dense product. A sample's result does not depend
+# on it.
 _BLOCK = 16
 
 

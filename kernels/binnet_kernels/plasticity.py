@@ -1,7 +1,8 @@
 """Local perceptron plasticity: every neuron that is not stable enough reinforces its own state.
 
-A synapse sees its own value, its two ends and the field of its target; nothing else (learning.md, section 3).
-The update of a batch, sum_b pre[b, j] * post[b, i] over the unstable neurons, is counted in bits.
+A synapse sees its own value, its two ends and the field of its target; nothing else (learning.md,
+section 3). The update of a batch, sum_b pre[b, j] * post[b, i] over the unstable neurons, is
+counted in bits.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ def find_unstable_neurons(
 ):
     """Write s_i into `unstable` where s_i h_i <= threshold, else 0; return how many there are.
 
-    h_i is the field without feedback and clamp; `threshold` is kappa, plus J_D where it is not to count. All
-    arrays are (B, H); the first `n_samples` rows and columns start..stop-1 are looked at.
+    h_i is the field without feedback and clamp; `threshold` is kappa, plus J_D where it is not to
+    count. All arrays are (B, H); the first `n_samples` rows and columns start..stop-1 are looked
+    at.
     """
     count = 0
     dtype = state.dtype.type
@@ -52,13 +54,13 @@ def read_out(readout, scale, state, n_hidden, out):
     """Write the readout fields f_c = scale * sum_i readout[c, i] s_i into `out` (C,)."""
     scale = out.dtype.type(scale)
     for c in range(readout.shape[0]):
-        # Sliced to the neurons: with padding, the order of the sum would depend on the number of banks.
+        # Sliced to the neurons: with padding, the order of the sum would depend on the banks.
         out[c] = scale * _dot(readout[c, :n_hidden], state[:n_hidden])
 
 
 @kernel
 def find_unstable_readouts(fields, label, threshold, unstable):
-    """Write y_c (+1 for `label`, else -1) where f_c y_c <= threshold, else 0; return how many there are."""
+    """Write y_c (+1 for `label`, else -1) where f_c y_c <= threshold, else 0; return how many."""
     one = unstable.dtype.type(1)
     count = 0
     for c in range(fields.shape[0]):

@@ -1,4 +1,4 @@
-"""Asynchronous relaxation: one neuron at a time in a fresh random order, each sees the newest state.
+"""Asynchronous relaxation: one neuron at a time, in random order; each sees the newest state.
 
 The fields are kept up to date, so a visit costs O(1) and only a flip costs O(H).
 """

@@ -1,7 +1,8 @@
 """Synchronous and random-subset relaxation: all fields from the old state, then the spins at once.
 
-After a sweep only the columns of the neurons that changed alter the fields, so a sweep costs as much as it
-changes. Where many change at once, a dense product over a block of samples is cheaper (`dense_above`).
+After a sweep only the columns of the neurons that changed alter the fields, so a sweep costs as
+much as it changes. Where many change at once, a dense product over a block of samples is cheaper
+(`dense_above`).
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ def find_changes(
 ):
     """List the neurons whose field disagrees with their spin; return how many there are.
 
-    The field is h_i = external_i + scale * field_i + J_D s_i + a feedback_i (learning.md, section 1); all
-    arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of neuron ``sites[k]``.
+    The field is h_i = external_i + scale * field_i + J_D s_i + a feedback_i (learning.md, section
+    1); all arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of neuron
+    ``sites[k]``.
     """
     one = state.dtype.type(1)
     scale = state.dtype.type(scale)
@@ -54,7 +56,7 @@ def find_changes(
 
 @kernel
 def _keep_random_subset(key, probability, sites, changes, n_found):
-    """Keep each listed change with the given probability, keyed by its neuron; return how many stay."""
+    """Keep each listed change with the given probability, keyed by its neuron; return how many."""
     n_kept = 0
     for k in range(n_found):
         if draw_uniform(key, sites[k]) < probability:
@@ -76,8 +78,8 @@ def _same_sites(first, second, n):
 def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
     """Relax samples start..stop-1 in sweeps first_sweep..T-1 of the T in `drive.amplitudes`.
 
-    A sample that a sweep finds at a fixed point (or, where asked, in a 2-cycle) rests until the amplitude
-    of the feedback changes. See `structs` for the arguments.
+    A sample that a sweep finds at a fixed point (or, where asked, in a 2-cycle) rests until the
+    amplitude of the feedback changes. See `structs` for the arguments.
     """
     n_sweeps = drive.amplitudes.shape[0]
     n_banks, n_hidden, width = recurrence.couplings.shape

@@ -1,4 +1,4 @@
-"""The groups of arrays and scalars that the kernels pass around, as named tuples (which Numba understands)."""
+"""The groups of arrays and scalars that the kernels pass around, as named tuples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = np.ndarray[Any, Any]
 # Entries of Outcome.status.
 UNSETTLED, FIXED_POINT, TWO_CYCLE = 0, 1, 2
 
-# The width of a bank is a multiple of this: whole cache lines, and whole steps of a vectorised loop.
+# The width of a bank is a multiple of this: whole cache lines, whole steps of a vectorised loop.
 _LANES = 32
 _LINE = 64  # bytes
 
@@ -35,7 +35,10 @@ def allocate_rows(n_rows: int, n_hidden: int, n_banks: int, dtype: Any) -> Array
 
 
 def to_banks(matrix: Array, n_banks: int) -> Array:
-    """Cut a presynaptic-major matrix (K, H) into banks (S, K, W): bank s holds neurons s*W..(s+1)*W-1."""
+    """Cut a presynaptic-major matrix (K, H) into banks (S, K, W).
+
+    Bank s holds neurons s*W..(s+1)*W-1.
+    """
     n_pre, n_hidden = matrix.shape
     width = bank_width(n_hidden, n_banks)
     banks = _allocate((n_banks, n_pre, width), matrix.dtype)
@@ -51,7 +54,7 @@ def from_banks(banks: Array, n_hidden: int) -> Array:
 
 
 class Recurrence(NamedTuple):
-    """What couples the hidden neurons: true J_ij is scale times the weight from j to i, and J_D on the diagonal."""
+    """What couples the hidden neurons: J_ij is scale times the weight from j to i, J_ii is J_D."""
 
     couplings: Array  # (S, H, W) banks, zero diagonal
     scale: float
@@ -59,7 +62,7 @@ class Recurrence(NamedTuple):
 
 
 class Drive(NamedTuple):
-    """What else enters the fields: h_i = ... + external[b, i] + amplitudes[t] * feedback[labels[b], i]."""
+    """What else enters the fields: h_i = ... + external[b, i] + a(t) feedback[labels[b], i]."""
 
     external: Array  # (B, H + padding)
     feedback: Array  # (C, >= H): the readout feedback while the readout is clamped to each label
@@ -78,7 +81,7 @@ class Update(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a relaxation reads and writes; `state` and `field` must agree on entry and agree on exit."""
+    """What a relaxation reads and writes; `state` and `field` agree on entry and on exit."""
 
     state: Array  # (B, H + padding): -1, 0 (silent), +1
     field: Array  # (B, H + padding): the recurrent field without scale and self-coupling

@@ -1,9 +1,9 @@
 """The training step of many batches in one compiled call: relax, test the stability, update.
 
-Within a batch the work is shared out in two ways. Dense products and weight updates go by bank: a thread
-owns the weights of a range of neurons, which therefore stay in its cache. The sweeps after the first product
-go by sample. No sum depends on how the work is shared out, so the
-result is the same, bit by bit, on any number of threads.
+Within a batch the work is shared out in two ways. Dense products and weight updates go by bank: a
+thread owns the weights of a range of neurons, which therefore stay in its cache. The sweeps after
+the first product go by sample. No sum depends on how the work is shared out, so the result is the
+same, bit by bit, on any number of threads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from binnet_kernels.relax_sync import relax_sync
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Array, Drive, Recurrence, allocate_rows
 
 
-
 class Model(NamedTuple):
     """The weights (see the package for banks) and their scales; all but `feedback` are learned."""
 
@@ -37,11 +36,11 @@ class Model(NamedTuple):
     readout: Array  # (C, H + padding)
     scales: Array  # (3,): of couplings, input weights, readout
     self_coupling: float
-    feedback: Array  # (C, H + padding): field of the readout feedback, the readout clamped to each label
+    feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
 
 
 class Rule(NamedTuple):
-    """The plasticity of learning.md, section 3; prefactors but 1/sqrt(B) are multiplied into the rates."""
+    """The plasticity of learning.md, section 3; rates contain the prefactors but 1/sqrt(B)."""
 
     rates: Array  # (3,): of couplings, input weights, readout
     decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1
@@ -65,7 +64,7 @@ class Counts(NamedTuple):
     """Sums over the samples of a call."""
 
     changes: Array  # (T,) int64: neurons that changed in each sweep
-    totals: Array  # (4,) int64: sweeps, samples at a fixed point, unstable neurons, unstable readouts
+    totals: Array  # (4,) int64: sweeps, fixed points, unstable neurons, unstable readouts
 
 
 class Workspace(NamedTuple):
@@ -80,7 +79,7 @@ class Workspace(NamedTuple):
     unstable_readouts: Array  # (B, C)
     n_unstable_readouts: Array  # (B,) int64
     everyone: Array  # (B,) int64: 0, 1, 2, ...
-    words: Array  # (S, 4, 2, ...) uint32, for each bank: signs and masks of s, x, unstable, readouts
+    words: Array  # (S, 4, 2, ...) uint32, a bank's signs and masks of s, x, unstable, readouts
     n_unstable: Array  # (S,) int64
 
 
@@ -121,7 +120,7 @@ def _load_batch(batches, work, outcome, offset, n_samples):
 
 @kernel
 def _drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
-    """Write the input's fields of a bank's neurons, and silence them; or wake them in a first synchronous sweep."""
+    """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
     n_hidden, width = model.couplings.shape[1:]
     start, stop = bank * width, (bank + 1) * width
     scale, one = work.external.dtype.type(model.scales[1]), work.external.dtype.type(1)
@@ -137,8 +136,9 @@ def _drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
         for i in range(width):
             external[i] *= scale
         if is_waking:
-            # The network is silent: all of it changes, and what it feels is the input and the feedback.
-            state, feedback = outcome.state[b, start:stop], model.feedback[work.labels[b], start:stop]
+            # The network is silent: all of it changes, and what it feels is input and feedback.
+            state = outcome.state[b, start:stop]
+            feedback = model.feedback[work.labels[b], start:stop]
             for i in range(min(stop, n_hidden) - start):
                 state[i] = one if external[i] + amplitude * feedback[i] >= 0 else -one
 
@@ -160,9 +160,7 @@ def _relax_samples(model, rule, amplitudes, update, work, outcome, scratch, is_a
                 outcome.changes[b, 0] = n_hidden
         relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop)
     for b in range(start, stop):
-        read_out(
-            model.readout, model.scales[2], outcome.state[b], n_hidden, work.readout_fields[b]
-        )
+        read_out(model.readout, model.scales[2], outcome.state[b], n_hidden, work.readout_fields[b])
         work.n_unstable_readouts[b] = find_unstable_readouts(
             work.readout_fields[b],
             work.labels[b],
@@ -173,7 +171,7 @@ def _relax_samples(model, rule, amplitudes, update, work, outcome, scratch, is_a
 
 @kernel
 def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
-    """Test the stability of a bank's neurons and update all weights onto them, and a share of the readout."""
+    """Test the stability of a bank; update the weights onto them and a share of the readout."""
     n_banks, n_hidden, width = model.couplings.shape
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     work.n_unstable[bank] = find_unstable_neurons(
@@ -204,7 +202,8 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
             )
         if rates[1] != 0.0:
             update_couplings_perceptron(
-                model.input_weights[bank], rates[1], inputs[0], inputs[1], unstable[0], unstable[1], start
+                model.input_weights[bank], rates[1],
+                inputs[0], inputs[1], unstable[0], unstable[1], start,
             )  # fmt: skip
         if rates[2] != 0.0:
             update_couplings_perceptron(
@@ -219,7 +218,7 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
 def _run_phase(
     phase, share, model, rule, rates, amplitudes, update, work, outcome, scratch, n_samples
 ):
-    """Do one share of a phase of the batch; the phases of a batch follow each other, shares are independent."""
+    """Do one share of a phase of the batch; phases follow each other, shares are independent."""
     n_banks, _, width = model.couplings.shape
     is_awake = not update.asynchronous and update.probability >= 1.0
     if phase == 0:
@@ -243,8 +242,8 @@ def _run_phase(
 def train_batches(model, rule, batches, amplitudes, update, work, outcome, scratch, counts):
     """Learn the samples of `batches`, batch by batch: relaxation, stability test, decay and update.
 
-    Changes the weights and scales of `model` in place and adds to `counts`. The number of banks is the number
-    of pieces that the work is cut into; the result does not depend on it.
+    Changes the weights and scales of `model` in place and adds to `counts`. The number of banks is
+    the number of pieces that the work is cut into; the result does not depend on it.
     """
     n_banks = model.couplings.shape[0]
     rates, scales = np.zeros(3), np.zeros(3)
@@ -257,7 +256,8 @@ def train_batches(model, rule, batches, amplitudes, update, work, outcome, scrat
             # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it
             scales[block] = model.scales[block] * (1.0 - factor * rule.decays[block])
             rates[block] = factor * rule.rates[block] / (np.sqrt(n_samples) * scales[block])
-        for phase in range(4):  # one parallel region in the source: each costs seconds of compilation
+        # One parallel region in the source for all phases: each would cost seconds of compilation.
+        for phase in range(4):
             for share in prange(n_banks):
                 _run_phase(
                     phase, np.int64(share), model, rule, rates, amplitudes, update, work, outcome,

@@ -107,10 +107,9 @@ def check_spins(
         )
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers -1 and +1, got an array of {array.dtype}")
-    valid = (
-        np.abs(array.astype(np.float64)) <= 1 if silent else np.abs(array.astype(np.float64)) == 1
-    )
-    valid &= array == np.rint(array)
+    valid = (array == 1) | (array == -1)
+    if silent:
+        valid |= array == 0
     if not valid.all():
         row, column = (int(k) for k in np.argwhere(~valid)[0])
         states = "-1, 0 or +1" if silent else "-1 or +1"

@@ -188,7 +188,7 @@ class BinaryNetwork:
         return self.couplings.dtype
 
     @property
-    def feedback_fields(self) -> Weights:
+    def feedback_fields(self) -> Weights:  # numpydoc ignore=RT01
         """Fields of the feedback with the readout clamped to each label, shape (C, H).
 
         Row l is sum_c W_back[i, c] g(y_c) with y_l = +1 and the rest -1. g(+1) = sqrt(C) / 2 and

@@ -39,13 +39,14 @@ def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
         The same Axes.
     """
     epochs = [metrics.epoch for metrics in history]
-    for k, name in enumerate(history[-1].accuracy):
-        values = [metrics.accuracy[name] for metrics in history]
+    # A run that was resumed may have been measured on other sets before.
+    for k, name in enumerate(dict.fromkeys(name for m in history for name in m.accuracy)):
+        values = [metrics.accuracy.get(name, np.nan) for metrics in history]
         ax.plot(
             epochs,
             values,
-            color=COLOURS[k],
-            marker=_MARKERS[k],
+            color=COLOURS[k % len(COLOURS)],
+            marker=_MARKERS[k % len(_MARKERS)],
             markersize=4,
             linestyle="--" if name == "train" else "-",
             label=f"{name}: {values[-1]:.4f}",

@@ -1,0 +1,183 @@
+"""The commands on a small data set: run folders, precedence, validation, evaluation."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from binnet import load_checkpoint, preset
+from binnet.cli import main
+from binnet.cli.train import train
+from library_cases import draw_spins
+
+FILES = [
+    "checkpoint.safetensors",
+    "config.toml",
+    "learning_curves.png",
+    "metrics.json",
+    "provenance.json",
+    "stability_margins.png",
+]
+SMALL = ["--hidden", "40", "--epochs", "2", "--threads", "1"]
+
+
+def binnet(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def read(run: Path) -> dict[str, dict[str, Any]]:
+    return tomllib.loads((run / "config.toml").read_text())
+
+
+@pytest.fixture(autouse=True)
+def data(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Ten prototypes with noise, in the place of entangled MNIST."""
+    rng = np.random.default_rng(0)
+    prototypes = draw_spins(10, 100)
+    y = rng.integers(0, 10, 400)
+    X = prototypes[y] * np.where(rng.random((400, 100)) < 0.3, -1, 1).astype(np.int8)
+    small = SimpleNamespace(X_train=X[:300], y_train=y[:300], X_test=X[300:], y_test=y[300:])
+    monkeypatch.setattr("binnet.cli._runs.load_entangled_mnist", lambda n_features: small)
+    return small
+
+
+@pytest.fixture
+def _no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Save the second that they take."""
+    monkeypatch.setattr("binnet.cli._runs.draw_pictures", lambda folder, result: None)
+
+
+def test_run_folder(tmp_path: Path) -> None:
+    run = tmp_path / "deep" / "run"
+    result = binnet("train", *SMALL, "--out", run)
+    assert sorted(path.name for path in run.iterdir()) == FILES
+    assert all(path.stat().st_size > 0 for path in run.iterdir())
+    last, where = result.stdout.strip().splitlines()[-2:]
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert [record["epoch"] for record in metrics] == [1, 2]
+    assert last == (
+        f"accuracy after epoch 2 of 2: train {metrics[-1]['accuracy']['train']:.4f}, "
+        f"test {metrics[-1]['accuracy']['test']:.4f}"
+    )
+    assert where == f"files in {run}: {', '.join(FILES)}"
+    (session,) = json.loads((run / "provenance.json").read_text())
+    assert session["seed"] == 0
+    assert session["threads"] == 1
+    assert session["packages"]["numpy"] == np.__version__
+    assert {"binnet", "cpu", "platform", "python", "command", "started"} <= session.keys()
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    binnet("train", *SMALL, "--seed", 3)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}-H40-seed3", run.name)
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_evaluate_reproduces_the_accuracy_to_the_digit(tmp_path: Path) -> None:
+    for dynamics in ("sync", "async", "random-subset"):
+        run = tmp_path / dynamics
+        binnet("train", *SMALL, "--dynamics", dynamics, "--out", run)
+        accuracy = json.loads((run / "metrics.json").read_text())[-1]["accuracy"]["test"]
+        output = binnet("evaluate", run, "--threads", 2).stdout
+        found = re.fullmatch(r"test accuracy (\S+) \((\d+) of 100\) after 2 of 2 epochs\n", output)
+        assert found is not None, output
+        assert int(found[2]) / 100 == accuracy
+        assert found[1] == f"{accuracy:.4f}"
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_config_of_a_run_repeats_it(tmp_path: Path) -> None:
+    options = [*SMALL, "--schedule", 0, 3, 4, "--annealing", "linear", "--self-coupling", 0.7]
+    options += ["--dynamics", "random-subset", "--seed", 9, "--validation", 50, "--margin", 1]
+    binnet("train", *options, "--preset", "source", "--out", tmp_path / "first")
+    config = tmp_path / "first" / "config.toml"
+    binnet("train", "--config", config, "--out", tmp_path / "second")
+    assert read(tmp_path / "first") == read(tmp_path / "second")
+    first, second = (load_checkpoint(tmp_path / run / FILES[0]) for run in ("first", "second"))
+    assert np.array_equal(first.network().couplings, second.network().couplings)
+    tables = read(tmp_path / "first")
+    assert tables["schedule"]["warmup"] == 0
+    assert tables["schedule"]["free"] == 4
+    assert tables["network"]["self_coupling"] == 0.7
+    assert tables["data"] == {"validation": 50}
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_precedence(tmp_path: Path) -> None:
+    """Options go before the file, the file before the preset."""
+    config = tmp_path / "config.toml"
+    config.write_text(
+        "[network]\nself_coupling = 0.25\nn_hidden = 30\n[training]\nepochs = 1\nseed = 4\n"
+        "[data]\nvalidation = 20\n"
+    )
+    source, default = (preset(name).to_dict()["plasticity"] for name in ("source", "default"))
+    assert source != default
+    binnet("train", "--config", config, "--hidden", 40, "--out", tmp_path / "a")
+    tables = read(tmp_path / "a")
+    assert tables["network"]["n_hidden"] == 40
+    assert tables["network"]["self_coupling"] == 0.25
+    assert tables["training"]["epochs"] == 1
+    assert tables["plasticity"] == default
+    assert tables["data"]["validation"] == 20
+    binnet(
+        "train", "--preset", "source", "--config", config, "--validation", 0, "--seed", 5,
+        "--out", tmp_path / "b",
+    )  # fmt: skip
+    tables = read(tmp_path / "b")
+    assert tables["network"]["n_hidden"] == 30
+    assert tables["training"]["seed"] == 5
+    assert tables["plasticity"] == source
+    assert tables["data"]["validation"] == 0
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_validation_never_touches_the_test_set(tmp_path: Path, data: SimpleNamespace) -> None:
+    del data.X_test, data.y_test  # to read them is an AttributeError
+    run = tmp_path / "run"
+    output = binnet("train", *SMALL, "--validation", 100, "--out", run).stdout
+    accuracy = json.loads((run / "metrics.json").read_text())[-1]["accuracy"]
+    assert set(accuracy) == {"train", "validation"}
+    assert f"validation {accuracy['validation']:.4f}" in output
+    assert load_checkpoint(run / "checkpoint.safetensors").n_samples == 200
+    output = binnet("evaluate", run).stdout
+    assert f"validation accuracy {accuracy['validation']:.4f} (" in output
+    # The held-out samples are the last ones, and nothing that is learned depends on them.
+    other = tmp_path / "other"
+    data.y_train = np.concatenate([data.y_train[:200], 9 - data.y_train[200:]])
+    binnet("train", *SMALL, "--validation", 100, "--out", other)
+    first, second = (load_checkpoint(folder / FILES[0]).network() for folder in (run, other))
+    assert np.array_equal(first.couplings, second.couplings)
+
+
+def test_resume_of_a_finished_run_repeats_the_report(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = binnet("train", *SMALL, "--out", run)
+    assert sorted(path.name for path in run.iterdir()) == FILES
+    (run / "metrics.json").unlink()  # as if the machine had stopped before it was written
+    second = binnet("train", "--resume", run)
+    assert first.stdout.splitlines()[-2:] == second.stdout.splitlines()[-2:]
+    assert len(json.loads((run / "metrics.json").read_text())) == 2
+    assert len(json.loads((run / "provenance.json").read_text())) == 2
+    assert [f.name for f in sorted(run.iterdir())] == FILES
+
+
+def test_help_names_symbols_ranges_and_defaults() -> None:
+    shown = " ".join(binnet("train", "--help").output.split())
+    for text in ("J_D", "lambda_in", "lambda_back", "kappa", "kappa_out", "eta_J", "wd_out"):
+        assert text in shown
+    for option in train.params:
+        assert f"{option.opts[0]} " in shown
+    p, rule = preset().network, preset().plasticity
+    for value in (p.n_hidden, p.self_coupling, rule.margin, preset().training.epochs):
+        assert f"default {value}" in shown

@@ -1,0 +1,67 @@
+"""What importing costs: nothing heavy is loaded, nothing is done; every public name is there."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import binnet
+
+HEAVY = ("numba", "llvmlite", "matplotlib", "scipy", "binnet_kernels")
+
+
+def run_python(code: str, folder: Path) -> str:
+    """Run code in a new process that finds the packages where this one does."""
+    setup = f"import sys; sys.path[:] = {sys.path!r}\n"
+    command = [sys.executable, "-W", "error", "-c", setup + code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert not list(folder.iterdir())  # no side effects
+    return done.stdout
+
+
+LOADED = f"print(*[name for name in {HEAVY} if name in sys.modules])\n"
+
+
+def test_import_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = "before = set(sys.modules)\nimport binnet\n" + LOADED
+    code += "print(*[m for m in set(sys.modules) - before if m.startswith('binnet.')])"
+    assert run_python(code, tmp_path).split() == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]], ids=str)
+def test_command_line_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    code = f"""
+from binnet.cli import main
+main({arguments!r}, standalone_mode=False)
+print("loaded:")
+{LOADED}"""
+    shown, loaded = run_python(code, tmp_path).split("loaded:")
+    assert shown.startswith(("Usage:", "binnet, version"))
+    assert loaded.split() == []
+
+
+def test_parameters_can_be_handled_without_numba(tmp_path: Path) -> None:
+    code = """
+import binnet
+binnet.preset().replace(n_hidden=5).to_dict()
+binnet.BinaryNetwork.random(binnet.NetworkParameters(5))
+"""
+    assert run_python(code + LOADED, tmp_path).split() == []
+
+
+def test_every_public_name_resolves() -> None:
+    assert set(binnet.__all__) <= set(dir(binnet))
+    for name in binnet.__all__:
+        assert getattr(binnet, name) is not None
+        assert name in {"get_version"} or getattr(binnet, name).__doc__
+    for name in ("train", "relax", "predict", "resume", "BinaryNetwork", "FeedbackSchedule"):
+        assert name in binnet.__all__
+    with pytest.raises(AttributeError, match=r"nonsense"):
+        _ = binnet.nonsense
+
+
+def test_version() -> None:
+    assert isinstance(binnet.get_version(), str)
