@@ -1,7 +1,7 @@
 """Accuracy tables on the real 60000/10000 split: `python bench/accuracy.py --help`.
 
-Each run is appended to a JSON file as soon as it ends; runs that are there already are not repeated, so the
-script can be stopped and started again. The tables are printed as Markdown.
+Each run is appended to a JSON file as soon as it ends; runs that are there already are not
+repeated, so the script can be stopped and started again. The tables are printed as Markdown.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def format_table(table: str, records: list[dict[str, Any]]) -> str:
         test = [r["accuracy"]["test"] for r in runs]
         spread = f" ± {statistics.stdev(test):.4f}" if len(test) > 1 else ""
         lines.append(
-            f"| {row} | {statistics.mean(test):.4f}{spread} ({', '.join(f'{t:.4f}' for t in test)}) "
+            f"| {row} | {statistics.mean(test):.4f}{spread} "
+            f"({', '.join(f'{t:.4f}' for t in test)}) "
             f"| {statistics.mean(r['accuracy']['train'] for r in runs):.4f} "
             f"| {statistics.mean(r['unstable']['hidden'] for r in runs):.4f} "
             f"| {statistics.mean(r['sweeps'] for r in runs):.2f} "

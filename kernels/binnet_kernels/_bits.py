@@ -19,7 +19,7 @@ from binnet_kernels._jit import kernel
 WORD_BITS = 32
 
 
-@intrinsic
+@intrinsic  # type: ignore[untyped-decorator]
 def popcount(typingctx: Any, word: Any) -> Any:
     """Return the number of bits set in a uint32, as an int32."""
 

@@ -21,7 +21,8 @@ def _allocate(shape: tuple[int, ...], dtype: Any) -> Array:
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + _LINE, np.uint8)
     offset = -buffer.ctypes.data % _LINE
-    return buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+    aligned: Array = buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
+    return aligned
 
 
 def bank_width(n_hidden: int, n_banks: int) -> int:

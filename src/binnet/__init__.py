@@ -11,7 +11,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "dynamics", "learning", "networks", "plotting", "schedules"],
+    submodules=["datasets", "dynamics", "learning", "networks", "plotting", "schedules", "theory"],
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
         "dynamics": ["Relaxation", "predict", "relax"],

@@ -1,0 +1,93 @@
+"""Speed of the theory calculator: run with  pytest bench/bench_theory.py --benchmark-only
+
+Targets: a local-entropy curve (30 distances, converged to 1e-5) in under 10 s, and the phase
+diagram over 40 self-couplings in a few minutes.  The peers are what a user would write instead
+with scipy.
+"""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from binnet import theory
+from binnet.theory._quadrature import SharedField
+from binnet.theory.message_passing import belief_propagation, solve
+
+pytest.importorskip("pytest_benchmark")
+
+
+@pytest.mark.parametrize("j", [0.04, 0.2, 1.0])
+def test_local_entropy_curve(benchmark, j):
+    """The full curve for one self-coupling."""
+    distance = np.linspace(1 / 60, 0.5, 30)
+    curve = benchmark.pedantic(
+        theory.local_entropy, (j, distance), {"rtol": 1e-5}, rounds=3, iterations=1
+    )
+    benchmark.extra_info["largest_error"] = float(curve.error.max())
+
+
+def test_local_entropy_by_nested_searches(benchmark):
+    """Peer: one distance by scipy's scalar searches in q-hat inside y, on the same grid."""
+
+    def nested(distance=0.1, j=0.2):
+        field = SharedField(j, distance, 14)
+
+        def per_replica(log_y):
+            y = np.exp(log_y)
+
+            def free(log_conjugate):
+                conjugate = np.exp(log_conjugate)
+                log_norm = field.averages(conjugate, y).log_norm
+                return log_norm - 0.5 * y * conjugate * ((y - 1) * (1 - 2 * distance) + 1)
+
+            return optimize.minimize_scalar(free, bounds=(-8, 2), method="bounded").fun / y
+
+        return optimize.minimize_scalar(per_replica, bounds=(0.1, 6), method="bounded").fun
+
+    value = benchmark.pedantic(nested, rounds=3, iterations=1)
+    assert value == pytest.approx(theory.local_entropy(0.2, 0.1).value, abs=1e-6)
+
+
+def test_phase_diagram_40(benchmark):
+    """Complexity, isolation and gap at 40 self-couplings."""
+    grid = np.geomspace(0.002, 2.0, 40)
+    benchmark.pedantic(theory.phase_diagram, (grid,), rounds=1, iterations=1)
+
+
+def test_critical_self_coupling(benchmark):
+    """The transition to 1e-9."""
+    benchmark.pedantic(theory.critical_self_coupling, rounds=3, iterations=1)
+
+
+def test_dynamical_cavity(benchmark):
+    """100 sweeps of 8 x 4000 trajectories."""
+    benchmark.pedantic(theory.dynamical_cavity, (0.5, 100), rounds=3, iterations=1)
+
+
+@pytest.mark.parametrize("n", [20, 24])
+def test_enumeration(benchmark, n):
+    """All fixed points of one network."""
+    couplings = theory.random_couplings(n, np.random.default_rng(0))
+    states = benchmark.pedantic(
+        theory.enumerate_fixed_points, (couplings, 0.5), rounds=3, iterations=1
+    )
+    benchmark.extra_info["ns_per_configuration"] = benchmark.stats.stats.min / 2**n * 1e9
+    benchmark.extra_info["fixed_points"] = len(states)
+
+
+@pytest.mark.parametrize("method", ["reinforced", "focusing"])
+def test_solver(benchmark, method):
+    """One fixed point at N = 2000, J_D = 0.3."""
+    couplings = theory.random_couplings(2000, np.random.default_rng(0), np.float32)
+    result = benchmark.pedantic(solve, (couplings, 0.3), {"method": method}, rounds=3, iterations=1)
+    assert result.found
+    benchmark.extra_info["iterations"] = result.n_iterations
+
+
+def test_belief_propagation(benchmark):
+    """Bethe entropy of one network with fields, N = 1000."""
+    rng = np.random.default_rng(0)
+    couplings, field = theory.random_couplings(1000, rng), rng.standard_normal(1000)
+    benchmark.pedantic(
+        belief_propagation, (couplings, 0.5), {"field": field}, rounds=3, iterations=1
+    )

@@ -1,0 +1,210 @@
+"""`binnet theory`: the cavity/replica calculator on the command line.
+
+Thin on purpose: parse, call the library, print, and write figures with the data behind them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from binnet._files import atomic_path, write_json
+from binnet._provenance import describe_run
+from binnet.cli._common import clear_errors
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def _check_output(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
+    """Refuse a figure that could not be written, before anything is computed."""
+    if output.suffix not in (".png", ".pdf", ".svg"):
+        raise click.BadParameter(f"{output} must end in .png, .pdf or .svg")
+    if not output.parent.is_dir():
+        raise click.BadParameter(f"the folder {output.parent} does not exist; create it first")
+    return output
+
+
+_OUTPUT: dict[str, Any] = {
+    "type": click.Path(dir_okay=False, path_type=Path),
+    "callback": _check_output,
+    "show_default": True,
+    "help": "Figure; its data go beside it as JSON.",
+}
+
+
+def _plain(values: Any) -> list[float | None]:
+    """Return numbers for JSON, which knows neither nan nor infinity."""
+    return [float(v) if abs(v) < float("inf") else None for v in values]
+
+
+def _save(figure: Figure, output: Path, record: dict[str, Any], seed: int = 0) -> None:
+    """Write the figure and, beside it, the numbers it shows and where they come from."""
+    with atomic_path(output) as temporary:
+        figure.savefig(temporary, dpi=200, bbox_inches="tight")
+    data = output.with_suffix(".json")
+    write_json(data, {"run": describe_run(seed, threads=1), **record})
+    click.echo(f"figure: {output}\ndata:   {data}")
+
+
+def _new_figure(**options: Any) -> tuple[Figure, Any]:
+    """Figure on a canvas without display, whatever the user's backend is."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=options.pop("figsize"), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(**options)
+
+
+@click.group()
+def theory() -> None:
+    """Count fixed points and map their phases without simulating (theory of infinite networks)."""
+
+
+@theory.command()
+@click.option(
+    "--minimum", default=0.002, show_default=True, help="Smallest self-coupling (above 0)."
+)
+@click.option("--maximum", default=2.0, show_default=True, help="Largest self-coupling.")
+@click.option(
+    "--points", default=40, show_default=True, help="Number of self-couplings, evenly in the log."
+)
+@click.option("--rtol", default=1e-5, show_default=True, help="Accuracy of the local entropies.")
+@click.option(
+    "--dynamics/--no-dynamics", default=True, help="Also estimate where the dynamics freezes."
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of the dynamical estimate.")
+@click.option("--output", default="phase.png", **_OUTPUT)
+def phase(
+    minimum: float,
+    maximum: float,
+    points: int,
+    rtol: float,
+    dynamics: bool,
+    seed: int,
+    output: Path,
+) -> None:
+    """Draw the phase diagram: complexity, isolation, overlap gap and thresholds over J_D."""
+    if not 0.0 < minimum < maximum:
+        raise click.UsageError(f"need 0 < --minimum < --maximum, got {minimum:g} and {maximum:g}")
+    if points < 2:
+        raise click.UsageError(f"--points must be at least 2, got {points}")
+    import numpy as np
+    from tqdm import tqdm
+
+    import binnet.theory as calculator
+    from binnet.plotting.theory import plot_complexity, plot_gap
+
+    with clear_errors():
+        grid = np.geomspace(minimum, maximum, points)
+        table = calculator.phase_diagram(
+            grid, rtol=rtol, progress=lambda rows: tqdm(rows, unit="J_D")
+        )
+        critical, monotone = (
+            calculator.critical_self_coupling(),
+            calculator.monotone_self_coupling(),
+        )
+        click.echo(f"critical self-coupling  {critical.self_coupling:.6f} +- {critical.error:.1g}"
+                   f"  (gap closes at distance {critical.distance:.5f})")  # fmt: skip
+        click.echo(f"entropy monotone from   {monotone.self_coupling:.6f} +- {monotone.error:.1g}")
+        thresholds = {"critical": critical.self_coupling, "monotone": monotone.self_coupling}
+        errors = {"critical": critical.error, "monotone": monotone.error}
+        for name, fraction in (("freezing, synchronous", 1.0), ("freezing, half updated", 0.5)):
+            if dynamics:
+                freezing = calculator.freezing_self_coupling(update_fraction=fraction, seed=seed)
+                thresholds[name], errors[name] = freezing.self_coupling, freezing.error
+                click.echo(f"{name:<23} {freezing.self_coupling:.3f} +- {freezing.error:.3f}")
+        figure, (top, bottom) = _new_figure(figsize=(8.5, 6.0), nrows=2, sharex=True)
+        plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
+        plot_gap(table, bottom, closing=(critical.self_coupling, critical.distance))
+        for value in thresholds.values():
+            bottom.axvline(value, color="0.7", lw=0.8, zorder=0)
+        bottom.set_xscale("log")
+        bottom.set_xlabel(r"self-coupling $J_D$")
+        columns = {name: _plain(column) for name, column in table.items()}
+        record = {
+            "thresholds": thresholds,
+            "threshold_errors": errors,
+            "gap_closes_at": critical.distance,
+        }
+        _save(figure, output, {**record, "rtol": rtol, "table": columns}, seed)
+
+
+@theory.command("local-entropy")
+@click.option("--self-coupling", "first", multiple=True, type=float, required=True,
+              help="One or more self-couplings, e.g. --self-coupling 0.04 0.07 0.2.")  # fmt: skip
+@click.argument("more", nargs=-1, type=float)
+@click.option("--points", default=60, show_default=True, help="Number of distances per curve.")
+@click.option("--rtol", default=1e-5, show_default=True, help="Accuracy of the entropies.")
+@click.option("--output", default="local_entropy.png", **_OUTPUT)
+def local_entropy(
+    first: tuple[float, ...], more: tuple[float, ...], points: int, rtol: float, output: Path
+) -> None:
+    """Draw the local entropy of the densest clusters over distance, with the overlap gap shaded."""
+    if points < 2:
+        raise click.UsageError(f"--points must be at least 2, got {points}")
+    import numpy as np
+    from tqdm import tqdm
+
+    import binnet.theory as calculator
+    from binnet.plotting.theory import plot_local_entropy
+
+    with clear_errors():
+        distance = np.geomspace(2e-4, 0.5, points)
+        curves, gaps, record = {}, {}, []
+        for j in tqdm(sorted(set(first + more)), unit="J_D"):
+            curve = calculator.local_entropy(j, distance, rtol=rtol)
+            gap = calculator.overlap_gap(j, rtol=rtol)
+            curves[j], gaps[j] = (distance, curve.value), (gap.lower, gap.upper)
+            record.append({
+                "self_coupling": j, "gap": _plain(gaps[j]), "gap_error": _plain([gap.error])[0],
+                "distance": _plain(distance), "entropy": _plain(curve.value),
+                "error": _plain(curve.error), "replicas": _plain(curve.replicas),
+            })  # fmt: skip
+        figure, (left, right) = _new_figure(figsize=(9.5, 4.0), ncols=2)
+        plot_local_entropy(curves, left)
+        plot_local_entropy(curves, right, gaps=gaps)
+        right.set(
+            xscale="log", xlim=(2e-4, 0.5), ylim=(-0.012, 0.03), title="around zero; gap shaded"
+        )
+        _save(figure, output, {"rtol": rtol, "curves": record})
+    for j, (low, high) in gaps.items():
+        gap_text = f"no clusters at distances {low:.5f} to {high:.5f}" if low == low else "no gap"
+        click.echo(f"J_D = {j:g}: {gap_text}")
+
+
+@theory.command()
+@click.option("--neurons", required=True, type=int, help="Number of neurons N.")
+@click.option("--self-coupling", required=True, type=float, help="Self-coupling J_D >= 0.")
+@click.option(
+    "--margin", default=0.0, show_default=True, help="Stability that every neuron must exceed."
+)
+@click.option("--enumerate", "draws", default=0, show_default=True,
+              help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, help="Seed of the random networks.")
+def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: int) -> None:
+    """Print the expected number of fixed points, and exact counts of random networks if asked."""
+    import numpy as np
+    from tqdm import tqdm
+
+    import binnet.theory as calculator
+
+    with clear_errors():
+        sigma, error = calculator.complexity(self_coupling, margin, return_error=True)
+        log_count = calculator.log_expected_count(neurons, self_coupling, margin)
+        click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron")
+        number = f"{np.exp(log_count):.6g}" if log_count < 700 else f"exp({log_count:.6g})"
+        click.echo(f"expected count  {number}  (N = {neurons}, exact mean over networks)")
+        if draws <= 0:
+            return
+        exact = []
+        for draw in tqdm(range(draws), unit="network", disable=None):
+            couplings = calculator.random_couplings(neurons, np.random.default_rng([seed, draw]))
+            exact.append(
+                len(calculator.enumerate_fixed_points(couplings, self_coupling, margin=margin))
+            )
+        spread = f" +- {np.std(exact, ddof=1) / np.sqrt(draws):.2g}" if draws > 1 else ""
+        click.echo(f"exact count     {np.mean(exact):.6g}{spread}  ({draws} networks, seed {seed})")

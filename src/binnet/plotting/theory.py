@@ -1,0 +1,195 @@
+"""Figures of the theory calculator: phase diagram, local entropies, pairs and dynamics.
+
+Every function takes data and an Axes and returns the Axes.  Colours are those of Okabe and Ito, and
+lines also differ in their dashes, so that figures stay readable for colour-blind people and in
+grey print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
+)  # fmt: skip
+COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK)
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)))
+
+
+def _mark_thresholds(ax: Axes, thresholds: Mapping[str, float]) -> None:
+    """Vertical lines; the legend gives name and value."""
+    for index, (name, j) in enumerate(thresholds.items()):
+        style = DASHES[1 + index % (len(DASHES) - 1)]
+        ax.axvline(
+            j, color=COLOURS[(index + 1) % 7], linestyle=style, lw=1.3, label=f"{name} {j:.3f}"
+        )
+
+
+def plot_complexity(
+    self_coupling: ArrayLike,
+    complexity: ArrayLike,
+    ax: Axes,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+) -> Axes:
+    """Draw the complexity over the self-coupling, with named self-couplings as vertical lines.
+
+    Parameters
+    ----------
+    self_coupling, complexity : array_like, shape (n,)
+        J_D and Sigma(J_D) in nats.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    thresholds : mapping of str to float, optional
+        Self-couplings to mark, by name.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    ax.plot(self_coupling, complexity, color=BLUE, lw=2, label=r"complexity $\Sigma$")
+    ax.axhline(np.log(2.0), color="0.6", lw=0.8)
+    ax.annotate(r"$\log 2$", (0.02, np.log(2.0)), xycoords=("axes fraction", "data"), va="bottom")
+    _mark_thresholds(ax, thresholds or {})
+    ax.set_ylabel("nats per neuron")
+    ax.set_ylim(0.0, 0.8)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    return ax
+
+
+def plot_gap(
+    table: Mapping[str, ArrayLike], ax: Axes, *, closing: tuple[float, float] | None = None
+) -> Axes:
+    """Draw the empty distances: around typical fixed points, and (the gap) around all of them.
+
+    Parameters
+    ----------
+    table : mapping
+        As returned by `binnet.theory.phase_diagram`.
+    ax : matplotlib.axes.Axes
+        Where to draw; the distance axis becomes logarithmic.
+    closing : (float, float), optional
+        Critical self-coupling and the distance at which the gap closes.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    j = np.asarray(table["self_coupling"], dtype=np.float64)
+    lower, upper = (np.asarray(table[k], dtype=np.float64) for k in ("gap_lower", "gap_upper"))
+    gap = np.isfinite(upper)
+    x, low, high = j[gap], np.maximum(lower[gap], 1e-9), upper[gap]
+    if closing is not None:  # let both boundaries meet at the critical point
+        x, low, high = (
+            np.append(a, b) for a, b in ((x, closing[0]), (low, closing[1]), (high, closing[1]))
+        )
+    ax.fill_between(x, low, high, color=SKY, alpha=0.35, hatch="//", edgecolor=BLUE, lw=0.0,
+                    label="overlap gap: no clusters")  # fmt: skip
+    ax.plot(x, high, color=BLUE, lw=1.5)
+    ax.plot(x, low, color=BLUE, lw=1.5)
+    if closing is not None:
+        ax.plot(*closing, "o", color=BLACK, ms=6, label=rf"gap closes, $d$ = {closing[1]:.4f}")
+    ax.plot(
+        j, table["isolation_radius"], color=RED, ls="--", lw=2, label=r"isolation radius $d_{iso}$"
+    )
+    ax.set_yscale("log")
+    ax.set_ylim(1e-6, 0.6)
+    ax.set_ylabel(r"distance $d$")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
+    return ax
+
+
+def plot_local_entropy(
+    curves: Mapping[float, tuple[ArrayLike, ArrayLike]],
+    ax: Axes,
+    *,
+    gaps: Mapping[float, tuple[float, float]] | None = None,
+) -> Axes:
+    """Draw local entropies over distance, one curve per self-coupling, with the gaps shaded.
+
+    Parameters
+    ----------
+    curves : mapping of float to (distance, entropy)
+        Arrays by self-coupling.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    gaps : mapping of float to (lower, upper), optional
+        Ends of the overlap gap by self-coupling; nan where there is none.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    ax.axhline(0.0, color="0.4", lw=0.8)
+    for index, (j, (distance, entropy)) in enumerate(sorted(curves.items())):
+        colour = COLOURS[index % len(COLOURS)]
+        dashes = DASHES[index % len(DASHES)]
+        ax.plot(distance, entropy, color=colour, linestyle=dashes, lw=1.8, label=rf"$J_D$ = {j:g}")
+        low, high = (gaps or {}).get(j, (np.nan, np.nan))
+        if np.isfinite(low) and np.isfinite(high):
+            ax.axvspan(max(low, 1e-9), high, color=colour, alpha=0.12, lw=0, label=f"gap at {j:g}")
+    ax.set_xlabel(r"distance $d$")
+    ax.set_ylabel(r"local entropy $S_{loc}$ (nats)")
+    ax.legend(fontsize=8, frameon=False)
+    return ax
+
+
+def plot_comparison(
+    x: ArrayLike,
+    theory: ArrayLike,
+    measured: ArrayLike,
+    ax: Axes,
+    *,
+    error: ArrayLike | None = None,
+    label: str = "",
+    index: int = 0,
+) -> Axes:
+    """Draw a theory line and measured points with error bars in one colour.
+
+    Parameters
+    ----------
+    x, theory, measured : array_like, shape (n,)
+        Abscissa, prediction and measurement.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    error : array_like, shape (n,), optional
+        Standard errors of the measurement.
+    label : str, default ""
+        What the pair shows.
+    index : int, default 0
+        Which colour and marker of the palette.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    colour, marker = COLOURS[index % len(COLOURS)], "osD^vP*"[index % 7]
+    ax.plot(
+        x,
+        theory,
+        color=colour,
+        linestyle=DASHES[index % len(DASHES)],
+        lw=1.6,
+        label=f"theory {label}",
+    )
+    style: dict[str, Any] = {
+        "marker": marker,
+        "ms": 4.5,
+        "mfc": "white",
+        "ls": "none",
+        "capsize": 2,
+    }
+    ax.errorbar(x, measured, yerr=error, color=colour, label=f"measured {label}", **style)
+    ax.legend(fontsize=8, frameon=False)
+    return ax

@@ -1,0 +1,63 @@
+"""Statistical mechanics of fixed points: the cavity/replica calculator.
+
+How many fixed points a random asymmetric network with self-coupling J_D has, how they are
+arranged, how its dynamics ends, and algorithms that find fixed points.  Independent of the
+simulator: numpy and scipy only.
+"""
+
+from binnet.theory import message_passing
+from binnet.theory.clusters import ClusterEntropy, cluster_entropy
+from binnet.theory.complexity import chain_complexity, complexity, log_expected_count
+from binnet.theory.densest import LocalEntropy, local_entropy
+from binnet.theory.dmft import DynamicalCavity, Freezing, dynamical_cavity, freezing_self_coupling
+from binnet.theory.enumeration import enumerate_fixed_points, overlap_histogram, random_couplings
+from binnet.theory.pairs import (
+    SelfAveraging,
+    franz_parisi,
+    isolation_radius,
+    log_bivariate_cdf,
+    log_expected_pairs,
+    pair_entropy,
+    self_averaging,
+)
+from binnet.theory.phase import phase_diagram
+from binnet.theory.transition import (
+    OverlapGap,
+    Threshold,
+    critical_self_coupling,
+    monotone_self_coupling,
+    overlap_gap,
+    replica_gap,
+)
+
+__all__ = [
+    "ClusterEntropy",
+    "DynamicalCavity",
+    "Freezing",
+    "LocalEntropy",
+    "OverlapGap",
+    "SelfAveraging",
+    "Threshold",
+    "chain_complexity",
+    "cluster_entropy",
+    "complexity",
+    "critical_self_coupling",
+    "dynamical_cavity",
+    "enumerate_fixed_points",
+    "franz_parisi",
+    "freezing_self_coupling",
+    "isolation_radius",
+    "local_entropy",
+    "log_bivariate_cdf",
+    "log_expected_count",
+    "log_expected_pairs",
+    "message_passing",
+    "monotone_self_coupling",
+    "overlap_gap",
+    "overlap_histogram",
+    "pair_entropy",
+    "phase_diagram",
+    "random_couplings",
+    "replica_gap",
+    "self_averaging",
+]

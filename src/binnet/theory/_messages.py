@@ -1,0 +1,99 @@
+"""One step of dense message passing on one network, shared by belief propagation and the solvers.
+
+Messages are kept per neuron, as in approximate message passing: corrections for the neuron that a
+message is sent to are taken into account to the order 1/N that matters.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from binnet.theory import _checks
+from binnet.theory._checks import FloatArray
+from binnet.theory.enumeration import checked_couplings
+
+_LOG_2PI = math.log(2.0 * math.pi)
+_V_MIN = 1e-6  # floor of the cavity variance: a polarised network would divide by zero
+
+
+@dataclass
+class Messages:
+    """State of the dense message passing; all arrays have shape (N,)."""
+
+    total: FloatArray  # H = B + own message + external drive
+    cavity: FloatArray  # B: field on each neuron from the other factors
+    own: FloatArray  # message from a neuron's own factor
+    response: FloatArray  # g
+    drive: FloatArray  # reinforcement or focusing field
+    log_factor: FloatArray  # log of the factor's probability, for the Bethe entropy
+
+
+class Instance:
+    """One network and one step of its messages (theory specification, section 5)."""
+
+    def __init__(
+        self, couplings: ArrayLike, self_coupling: float, field: ArrayLike, exact: bool
+    ) -> None:
+        self.matrix = checked_couplings(couplings)
+        self.n = self.matrix.shape[0]
+        self.self_coupling = float(_checks.self_coupling(self_coupling))
+        self.field = np.broadcast_to(_checks.as_real("field", field), (self.n,))
+        self.squared = self.matrix * self.matrix if exact else None  # else (J_ij)^2 -> 1/N
+
+    def times(self, vector: FloatArray) -> FloatArray:
+        return np.asarray(self.matrix @ vector.astype(self.matrix.dtype), dtype=np.float64)
+
+    def transposed_times(self, vector: FloatArray) -> FloatArray:
+        return np.asarray(vector.astype(self.matrix.dtype) @ self.matrix, dtype=np.float64)
+
+    def squares_out(self, vector: FloatArray) -> FloatArray:
+        """sum_i J_ij^2 v_i, for every j."""
+        if self.squared is None:
+            return np.full(self.n, float(np.mean(vector)))
+        return np.asarray(vector.astype(self.matrix.dtype) @ self.squared, dtype=np.float64)
+
+    def squares_in(self, vector: FloatArray) -> FloatArray:
+        """sum_j J_ij^2 v_j, for every i."""
+        if self.squared is None:
+            return np.full(self.n, float(np.mean(vector)))
+        return np.asarray(self.squared @ vector.astype(self.matrix.dtype), dtype=np.float64)
+
+    def start(self, rng: np.random.Generator, spread: float) -> Messages:
+        cavity = np.asarray(spread * rng.standard_normal(self.n))
+        zero = np.zeros(self.n)
+        return Messages(cavity.copy(), cavity, zero, zero, zero, zero)
+
+    def step(self, old: Messages, damping: float) -> Messages:
+        """Update factors, then fields; `total` still lacks the drive, which the caller adds."""
+        m = np.tanh(old.total)
+        variance = np.maximum(self.squares_in(1.0 - m * m), _V_MIN)
+        omega = self.times(m) - variance * old.response + self.field
+        scale = np.sqrt(variance)
+        x = np.stack([self.self_coupling + omega, self.self_coupling - omega]) / scale  # s = +1, -1
+        log_phi = special.log_ndtr(x)
+        # The neuron of the factor itself, without the factor: p(s) = (1 + s tanh c)/2, c = B +
+        # drive.
+        own_cavity = old.cavity + old.drive
+        log_p = special.log_expit(np.stack([2.0 * own_cavity, -2.0 * own_cavity]))
+        log_factor = np.logaddexp(log_p[0] + log_phi[0], log_p[1] + log_phi[1])
+        density = np.exp(log_p - 0.5 * (x * x + _LOG_2PI) - log_factor)
+        response = (density[0] - density[1]) / scale
+        curvature = -(x[0] * density[0] + x[1] * density[1]) / variance - response**2  # dg/d omega
+        response = damping * old.response + (1.0 - damping) * response
+        cavity = self.transposed_times(response) - m * self.squares_out(curvature)
+        cavity = damping * old.cavity + (1.0 - damping) * cavity
+        own = 0.5 * (log_phi[0] - log_phi[1])
+        return Messages(cavity + own, cavity, own, response, old.drive, log_factor)
+
+    def bethe_entropy(self, messages: Messages) -> float:
+        """Sum of log factors and log variables, less the links (dense expansion to order 1/N)."""
+        m = np.tanh(messages.total)
+        b = messages.cavity
+        log_cosh = np.logaddexp(b, -b)
+        links = 0.5 * (1.0 - m * m) * self.squares_out(messages.response**2)
+        return float(np.mean(messages.log_factor + log_cosh - m * b + links))

@@ -1,0 +1,154 @@
+"""The densest clusters of fixed points that exist at a distance, and their local entropy.
+
+Among groups of y replicas, y is raised until no more such clusters exist (external entropy 0);
+what is left is the internal entropy of the densest ones. Where it is negative, there are none: the
+overlap gap.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize
+
+from binnet.theory import _checks
+from binnet.theory._quadrature import SharedField
+from binnet.theory._saddle import EPS, ORDERS, Y_MAX, evaluate, find_root, solve_log_theta
+from binnet.theory.complexity import _log_2ndtr
+
+LOG_Y_MAX = float(np.log(Y_MAX))
+_Q_LINEAR = 1e-4  # below this overlap S_loc is interpolated: its curvature costs less than 1e-8
+_LOG_THETA_MAX = 6.0  # y q-hat is about log(1/distance); the quick search may not stray further
+
+
+class LocalEntropy(NamedTuple):
+    """Densest existing clusters at a distance, in the broadcast shape of the arguments.
+
+    Parameters
+    ----------
+    value : float or ndarray
+        S_loc(d), nats per neuron; negative where no cluster of any kind exists.
+    replicas : float or ndarray
+        y*(d), at which the external entropy vanishes (at most 1e7; inf at d = 1/2).
+    conjugate : float or ndarray
+        q-hat at the saddle.
+    slope : float or ndarray
+        dS_loc/dd.
+    error : float or ndarray
+        Estimated absolute numerical error of `value`.
+    """
+
+    value: Any
+    replicas: Any
+    conjugate: Any
+    slope: Any
+    error: Any
+
+
+def local_entropy(
+    self_coupling: ArrayLike, distance: ArrayLike, *, rtol: float = 1e-5
+) -> LocalEntropy:
+    r"""Local entropy of the densest clusters of fixed points that exist at a distance.
+
+    The number of replicas y* is chosen so that the external entropy vanishes.  Since
+    :math:`\partial_y(\phi_y/y) = -S_E/y^2`, this is a minimum,
+
+    .. math:: S_{loc}(d) = \min_{y \ge 1} \phi_y(q)/y, \qquad q = 1 - 2d,
+
+    so that errors of y* and q-hat enter only at second order.  Its slope is
+    :math:`(y^*-1)(\hat q - \langle g^2\rangle)`, g being the response of a site to the shared
+    field.
+
+    Parameters
+    ----------
+    self_coupling : array_like
+        J_D >= 0.
+    distance : array_like
+        0 < d <= 1/2 (fraction of neurons in which two fixed points of the cluster differ).
+    rtol : float, default 1e-5
+        Accuracy asked for, relative to the larger of |S_loc| and 0.01 nats.
+
+    Returns
+    -------
+    LocalEntropy
+        Named arrays (or floats).
+
+    Raises
+    ------
+    ValueError
+        For a distance outside (0, 1/2], J_D < 0, or an accuracy that cannot be reached.
+
+    Examples
+    --------
+    >>> round(local_entropy(0.2, 0.1).value, 4)
+    0.0683
+    """
+    j = _checks.self_coupling(self_coupling)
+    remedy = "distance 1/2 is overlap 0; beyond it fixed points do not form groups"
+    d = _checks.in_range("distance", distance, 0.0, 0.5, open_low=True, remedy=remedy)
+    rtol = _checks.tolerance(rtol)
+    columns = np.vectorize(lambda a, b: densest(float(a), float(b), rtol), otypes=[float] * 5)(j, d)
+    return LocalEntropy(*(column[()] for column in columns))
+
+
+def densest(
+    j: float, distance: float, rtol: float, near: tuple[float, float] | None = None
+) -> tuple[float, float, float, float, float]:
+    """One point of `local_entropy` as plain floats: value, y*, q-hat, slope, error.
+
+    `near` is (y*, q-hat) at a distance close by, from which the search then starts.
+    """
+    q = 1.0 - 2.0 * distance
+    if (
+        q < 0.999 * _Q_LINEAR
+    ):  # S_loc -> Sigma linearly, y* ~ 1/q^2 and q-hat ~ q^2: S_E is lost in rounding here
+        value, y, conjugate, slope, error = densest(j, 0.5 * (1.0 - _Q_LINEAR), rtol)
+        sigma, part = float(_log_2ndtr(j)), q / _Q_LINEAR
+        y = y / part**2 if q > 0.0 else np.inf
+        return sigma + part * (value - sigma), y, conjugate * part**2, slope, error + _Q_LINEAR**2
+    y, conjugate = near or (4.0 + 40.0 * j, 1.0 / (4.0 + 40.0 * j))
+    start = np.log([min(y, 0.9 * Y_MAX), y * conjugate])
+    error = np.inf
+    for coarse, fine in pairwise(ORDERS):
+        start = _stationary_point(SharedField(j, distance, coarse), distance, start)
+        y, conjugate = float(np.exp(start[0])), float(np.exp(start[1] - start[0]))
+        here = evaluate(SharedField(j, distance, coarse), distance, conjugate, y)
+        better = evaluate(SharedField(j, distance, fine), distance, conjugate, y)
+        # phi/y is stationary, so an S_E that is not quite 0 costs less than |S_E|/y (all of it at
+        # the cap of y).
+        error = (abs(better.free - here.free) + abs(better.external)) / y + 8 * EPS
+        if error <= rtol * max(abs(better.free / y), 0.01):
+            slope = (y - 1.0) * (conjugate - better.averages.response)
+            return better.free / y, y, conjugate, slope, error
+    raise ValueError(
+        f"rtol={rtol:g} not reached at self_coupling={j:g}, distance={distance:g}: "
+        f"the finest grid gives an error of {error:.1g}; ask for less accuracy"
+    )
+
+
+def _stationary_point(field: SharedField, distance: float, start: Any) -> Any:
+    """(log y*, log y* q-hat) where S_E = 0 and <m^2> = q: quick search, else nested roots."""
+
+    def residual(x: Any) -> list[float]:
+        if not (0.0 < x[0] < LOG_Y_MAX and abs(x[1]) < _LOG_THETA_MAX):
+            return [1e3, 1e3]
+        saddle = evaluate(field, distance, float(np.exp(x[1] - x[0])), float(np.exp(x[0])))
+        return [saddle.external, saddle.averages.unpolarised / (2.0 * distance) - 1.0]
+
+    quick = optimize.root(residual, start, method="hybr", options={"xtol": 1e-8, "maxfev": 40})
+    if np.max(np.abs(quick.fun)) < 1e-7:
+        return quick.x
+    log_theta = float(start[1])
+
+    def minus_external(log_y: float) -> float:
+        nonlocal log_theta
+        y = float(np.exp(log_y))
+        log_theta = solve_log_theta(field, distance, y, log_theta, 1e-10)
+        return -evaluate(field, distance, float(np.exp(log_theta - log_y)), y).external
+
+    log_y = min(find_root(minus_external, float(start[0]), 0.5, 1e-9, LOG_Y_MAX), LOG_Y_MAX)
+    minus_external(log_y)
+    return np.array([log_y, log_theta])

@@ -1,0 +1,151 @@
+"""Every fixed point of one small network, found exactly by visiting all its configurations.
+
+Ground truth for the theory.  Configurations come in blocks that share the spins of the high
+neurons; within a block, neurons are tested one after the other and only configurations that pass
+survive to the next.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from binnet.theory import _checks
+from binnet.theory._checks import FloatArray
+
+_BLOCK = 14  # neurons within a block: 2^14 fields per neuron stay in the cache
+
+
+def checked_couplings(couplings: ArrayLike) -> NDArray[Any]:
+    """Return a square matrix of finite couplings with a zero diagonal, or raise."""
+    matrix = np.asarray(couplings)
+    if matrix.dtype not in (np.float32, np.float64):
+        matrix = _checks.as_real("couplings", matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
+        raise ValueError(
+            f"couplings must be a square matrix (N, N) with N >= 2, got shape {matrix.shape}"
+        )
+    if not np.all(np.isfinite(matrix)):
+        raise ValueError("couplings must be finite; remove the NaN or infinite entries")
+    if np.any(np.diagonal(matrix)):
+        raise ValueError("couplings must have a zero diagonal; pass J_D as `self_coupling` instead")
+    return matrix
+
+
+def random_couplings(
+    n_neurons: int, rng: np.random.Generator, dtype: Any = np.float64
+) -> NDArray[Any]:
+    """Independent Gaussian couplings J_ij of variance 1/N, J_ii = 0.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N >= 2.
+    rng : numpy.random.Generator
+        Source of randomness.
+    dtype : dtype, default float64
+        float32 or float64.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        Row i holds the couplings into neuron i.
+    """
+    n = _checks.whole("n_neurons", n_neurons, 2)
+    couplings = rng.standard_normal((n, n), dtype=dtype)
+    couplings /= np.sqrt(n).astype(dtype)
+    np.fill_diagonal(couplings, 0.0)
+    return couplings
+
+
+def _spins(n: int) -> NDArray[np.int8]:
+    """All 2^n configurations, one per row; bit j of the row number is spin j (1 is +1)."""
+    codes = np.arange(2**n, dtype=np.uint32)[:, None]
+    return (
+        2 * ((codes >> np.arange(n, dtype=np.uint32)) & np.uint32(1)).astype(np.int8) - 1
+    ).astype(np.int8)
+
+
+def enumerate_fixed_points(
+    couplings: ArrayLike, self_coupling: float, *, field: ArrayLike = 0.0, margin: float = 0.0
+) -> NDArray[np.int8]:
+    """All fixed points of one network: s_i (sum_j J_ij s_j + J_D s_i + b_i) > margin for every i.
+
+    Parameters
+    ----------
+    couplings : array_like, shape (N, N)
+        J_ij with zero diagonal, N <= 30 (time and memory double with every neuron: about 1 s at N
+        = 24).
+    self_coupling : float
+        J_D >= 0.
+    field : array_like, shape (N,) or scalar, default 0
+        External fields b_i.
+    margin : float, default 0
+        Stability that every neuron must exceed.
+
+    Returns
+    -------
+    ndarray of int8, shape (n_fixed_points, N)
+        The fixed points as rows of +-1.
+
+    Raises
+    ------
+    ValueError
+        For a matrix that is not square, has a diagonal or more than 30 neurons, or J_D < 0.
+    """
+    matrix = np.asarray(checked_couplings(couplings), dtype=np.float64)
+    n = _checks.whole(
+        "number of neurons", matrix.shape[0], 2, 30, remedy="use the closed form for larger N"
+    )
+    j = float(_checks.self_coupling(self_coupling))
+    bias = np.broadcast_to(_checks.as_real("field", field), (n,))
+    n_low = min(n, _BLOCK)
+    low, high = _spins(n_low), _spins(n - n_low)
+    fields_low: FloatArray = matrix[:, :n_low] @ low.T.astype(
+        np.float64
+    )  # [neuron, low configuration]
+    threshold = float(_checks.as_real("margin", margin)) - j
+    found = []
+    for code in range(high.shape[0]):
+        shared = matrix[:, n_low:] @ high[code] + bias
+        # Tests of high neurons have the sign of their spin fixed: a plain comparison over the
+        # block.
+        alive = np.ones(low.shape[0], dtype=bool)
+        for i in range(n_low, n):
+            s = high[code, i - n_low]
+            alive &= s * (fields_low[i] + shared[i]) > threshold
+        survivors = np.flatnonzero(alive)
+        for i in range(n_low):
+            if survivors.size == 0:
+                break
+            stability = low[survivors, i] * (fields_low[i, survivors] + shared[i])
+            survivors = survivors[stability > threshold]
+        if survivors.size:
+            rows = np.broadcast_to(high[code], (survivors.size, n - n_low))
+            found.append(np.concatenate([low[survivors], rows], axis=1))
+    return np.concatenate(found) if found else np.empty((0, n), dtype=np.int8)
+
+
+def overlap_histogram(fixed_points: ArrayLike) -> NDArray[np.int64]:
+    """Number of ordered pairs of fixed points by Hamming distance.
+
+    Parameters
+    ----------
+    fixed_points : array_like, shape (n, N)
+        Rows of +-1, as returned by `enumerate_fixed_points`.
+
+    Returns
+    -------
+    ndarray of int64, shape (N + 1,)
+        Pairs that differ in k = 0..N neurons; k = 0 counts every fixed point with itself.
+    """
+    states = np.asarray(fixed_points, dtype=np.float32)
+    n = states.shape[1]
+    counts = np.zeros(n + 1, dtype=np.int64)
+    for start in range(0, states.shape[0], 1024):
+        overlap = states[start : start + 1024] @ states.T  # exact: whole numbers below 2^24
+        distance = ((n - overlap) / 2).astype(np.int64)
+        counts += np.bincount(distance.ravel(), minlength=n + 1)
+    return counts

@@ -1,0 +1,249 @@
+"""Pairs of fixed points: how many lie at a given overlap, and how isolated a typical one is.
+
+The mean number of pairs decides two questions.  If pairs at overlap 0 dominate, the count of fixed
+points is self-averaging, so the mean count is the typical one; and the pairs close to a fixed
+point show that typical fixed points have no neighbours within a finite distance.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special
+
+from binnet.theory import _checks
+from binnet.theory._checks import FloatArray
+from binnet.theory.complexity import _log_2ndtr
+
+
+def log_bivariate_cdf(x: ArrayLike, correlation: ArrayLike) -> Any:
+    r"""Log Phi2(x, x; rho): both of two correlated standard normals stay below `x`.
+
+    Through Owen's function, :math:`\Phi_2(x,x;\rho) = \Phi(x) - 2\,T(x, \sqrt{(1-\rho)/(1+\rho)})`.
+
+    Parameters
+    ----------
+    x, correlation : array_like
+        Upper limit (x >= 0) and correlation in [-1, 1].
+
+    Returns
+    -------
+    float or ndarray
+        Natural logarithm, -inf where the probability vanishes (x = 0 and correlation -1).
+    """
+    x = _checks.in_range("x", x, 0.0)
+    rho = _checks.in_range("correlation", correlation, -1.0, 1.0)
+    return _log_both(x, (1.0 - rho) / 2.0)[()]
+
+
+def _log_ratio(x: FloatArray, distance: FloatArray) -> FloatArray:
+    """Log of Phi2(x, x; 1 - 2 distance)/Phi(x), with full precision at small distance."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        slope = np.sqrt(distance / (1.0 - distance))
+        owen = special.owens_t(x, slope)
+        # scipy's T loses its digits below slopes of 1e-8; its expansion there is exact to rounding.
+        small = (
+            np.exp(-0.5 * x * x) / (2.0 * np.pi) * slope * (1.0 - slope**2 * (2.0 + x * x) / 6.0)
+        )
+        deficit = 2.0 * np.where(slope < 1e-5, small, owen) / special.ndtr(x)
+        return np.asarray(np.log1p(-np.minimum(deficit, 1.0)))
+
+
+def _log_both(x: FloatArray, distance: FloatArray) -> FloatArray:
+    """Log Phi2(x, x; 1 - 2 distance)."""
+    return np.asarray(special.log_ndtr(x) + _log_ratio(x, distance))
+
+
+def _pair_terms(j: FloatArray, distance: FloatArray) -> FloatArray:
+    """S2 - Sigma as a function of the distance, free of cancellation at small distance."""
+    entropy = -special.xlogy(distance, distance) - special.xlog1py(1.0 - distance, -distance)
+    with np.errstate(invalid="ignore"):
+        same = (1.0 - distance) * _log_ratio(j, distance)
+        other = distance * _log_ratio(j, 1.0 - distance)
+    # 0 * log 0 = 0: at distance 0 (or 1) no neuron (or every neuron) differs
+    same, other = np.where(distance == 1.0, 0.0, same), np.where(distance == 0.0, 0.0, other)
+    return np.asarray(entropy + same + other)
+
+
+def pair_entropy(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
+    r"""Logarithm of the mean number of ordered pairs of fixed points at an overlap, per neuron.
+
+    .. math:: S_2(q) = \log 2 + H_b\!\left(\tfrac{1+q}{2}\right) +
+    \tfrac{1+q}{2}\log\Phi_2(J_D,J_D;q)
+              + \tfrac{1-q}{2}\log\Phi_2(J_D,J_D;-q)
+
+    Parameters
+    ----------
+    overlap : array_like
+        q in [-1, 1].
+    self_coupling : array_like
+        J_D >= 0.
+
+    Returns
+    -------
+    float or ndarray
+        Nats per neuron; S2(0) = 2 Sigma and S2(+-1) = Sigma.
+
+    Raises
+    ------
+    ValueError
+        For an overlap outside [-1, 1] or a negative self-coupling.
+    """
+    q = _checks.overlap(overlap)
+    j = _checks.self_coupling(self_coupling)
+    return np.asarray(_log_2ndtr(j) + _pair_terms(j, (1.0 - q) / 2.0))[()]
+
+
+def franz_parisi(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
+    """Local entropy of a *typical* fixed point: s_FP(q) = S2(q) - Sigma(J_D), nats per neuron.
+
+    Negative values mean that a typical fixed point has no other fixed point at that overlap.
+
+    Parameters
+    ----------
+    overlap, self_coupling : array_like
+        As in `pair_entropy`.
+
+    Returns
+    -------
+    float or ndarray
+        Nats per neuron, in the broadcast shape.
+    """
+    q = _checks.overlap(overlap)
+    j = _checks.self_coupling(self_coupling)
+    return _pair_terms(j, (1.0 - q) / 2.0)[()]
+
+
+def isolation_radius(self_coupling: ArrayLike, *, rtol: float = 1e-10) -> Any:
+    """Distance within which a typical fixed point has no other fixed point.
+
+    The first zero of the Franz-Parisi entropy, coming from distance 0; it shrinks like
+    exp(-J_D^2) up to logarithms, and is 1/2 at J_D = 0, where the count is not exponential.
+
+    Parameters
+    ----------
+    self_coupling : array_like
+        J_D in [0, 20]; beyond 20 the radius is below 1e-180 and no network shows it.
+    rtol : float, default 1e-10
+        Relative accuracy of the radius.
+
+    Returns
+    -------
+    float or ndarray
+        Distances d = (1-q)/2 between 0 and 1/2.
+    """
+    j = _checks.in_range("self_coupling", _checks.self_coupling(self_coupling), 0.0, 20.0)
+    rtol = _checks.tolerance(rtol)
+    return np.vectorize(lambda one: _first_zero(float(one), rtol), otypes=[float])(j)[()]
+
+
+def _first_zero(j: float, rtol: float) -> float:
+    if j == 0.0:
+        return 0.5
+    j_array = np.asarray(j)
+
+    def entropy(log_distance: float) -> float:
+        return float(_pair_terms(j_array, np.exp(np.asarray(log_distance))))
+
+    # s_FP ~ -sqrt(d) exp(-J^2/2)/(pi Phi(J)) + d log(1/d): start well inside, then look for the
+    # sign change.
+    grid = np.linspace(-j * j - 30.0, np.log(0.5), 400)
+    values = _pair_terms(j_array, np.exp(grid))
+    first = int(np.argmax(values > 0.0))
+    if first == 0:  # Sigma below rounding: no zero left of 1/2
+        return 0.5
+    log_d = optimize.brentq(
+        entropy, grid[first - 1], grid[first], xtol=1e-15, rtol=max(rtol, 1e-14)
+    )
+    return float(np.exp(log_d))
+
+
+class SelfAveraging(NamedTuple):
+    """Check that uncorrelated pairs dominate the mean number of pairs.
+
+    Parameters
+    ----------
+    dominant : bool or ndarray
+        Whether S2(q) is largest at overlap 0.
+    best_overlap : float or ndarray
+        Overlap of the largest S2.
+    excess : float or ndarray
+        max_q S2(q) - 2 Sigma, nats per neuron.
+    moment_ratio : float or ndarray
+        Limit of E[N_fp^2]/E[N_fp]^2 for large N.
+    """
+
+    dominant: Any
+    best_overlap: Any
+    excess: Any
+    moment_ratio: Any
+
+
+def self_averaging(self_coupling: ArrayLike, n_grid: int = 2001) -> SelfAveraging:
+    r"""Whether the number of fixed points is self-averaging (annealed = quenched).
+
+    Compares S2(0) = 2 Sigma with S2(q) on a grid of overlaps, and gives the limit of
+    :math:`E[N_{fp}^2]/E[N_{fp}]^2` for large N, in which a Gaussian sum around q = 0 meets the
+    finite-size shift of the correlations: with :math:`r = \varphi(J_D)/\Phi(J_D)` and
+    :math:`c = 2r^2 + J_D^2 r^2 - r^4`, it is :math:`e^{-r^2}/\sqrt{1 - c}` (identities of one
+    site).
+
+    Parameters
+    ----------
+    self_coupling : array_like
+        J_D >= 0.
+    n_grid : int, default 2001
+        Number of overlaps between -1 and 1 (odd, so that 0 is one of them).
+
+    Returns
+    -------
+    SelfAveraging
+        `dominant` (bool), `best_overlap`, `excess` = max_q S2(q) - 2 Sigma, `moment_ratio`, in the
+        shape of `self_coupling`.
+    """
+    j = _checks.self_coupling(self_coupling)
+    n_grid = _checks.whole("n_grid", n_grid, 3)
+    grid = np.linspace(-1.0, 1.0, n_grid + 1 - n_grid % 2)
+    values = np.asarray(pair_entropy(grid, j[..., None]))
+    best = np.argmax(values, axis=-1)
+    excess = np.max(values, axis=-1) - 2.0 * _log_2ndtr(j)
+    ratio = np.exp(-0.5 * j * j) / np.sqrt(2.0 * np.pi) / special.ndtr(j)
+    curvature = 2.0 * ratio**2 + (j * ratio) ** 2 - ratio**4
+    moment = np.exp(-(ratio**2)) / np.sqrt(1.0 - curvature)
+    return SelfAveraging((excess < 1e-12)[()], grid[best][()], excess[()], moment[()])
+
+
+def log_expected_pairs(n_neurons: int, self_coupling: float) -> FloatArray:
+    r"""Mean number of ordered pairs of fixed points of a finite network, by distance (exact).
+
+    Row i sees the other N-1 spins only, so two configurations that differ in k of N neurons have
+    fields of correlation (N-2k-1)/(N-1) at neurons where they agree and -(N-2k+1)/(N-1) (after
+    multiplication with the spins) where they differ:
+
+    .. math:: E[N_2(k)] = 2^N \binom{N}{k} \Phi_2(a,a;\rho_=)^{N-k}\, \Phi_2(a,a;\rho_{\neq})^{k},
+              \quad a = J_D\sqrt{N/(N-1)}
+
+    Parameters
+    ----------
+    n_neurons : int
+        N >= 2.
+    self_coupling : float
+        J_D >= 0.
+
+    Returns
+    -------
+    ndarray, shape (N + 1,)
+        log E[N_2(k)] for k = 0..N; k = 0 is the mean count itself.
+    """
+    n = _checks.whole("n_neurons", n_neurons, 2)
+    a = _checks.self_coupling(self_coupling) * np.sqrt(n / (n - 1.0))
+    k = np.arange(n + 1.0)
+    agree = _log_both(a, np.clip(k / (n - 1.0), 0.0, 1.0))  # (1 - rho)/2 at agreeing neurons
+    differ = _log_both(a, np.clip((n - k) / (n - 1.0), 0.0, 1.0))  # rho = -(N - 2k + 1)/(N - 1)
+    binomial = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
+    with np.errstate(invalid="ignore"):
+        agree = np.where(k == n, 0.0, (n - k) * agree)
+        differ = np.where(k == 0, 0.0, k * differ)
+    return np.asarray(n * np.log(2.0) + binomial + agree + differ)

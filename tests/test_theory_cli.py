@@ -1,0 +1,66 @@
+"""`binnet theory` as users meet it: numbers, figures with data beside them, clear refusals."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from binnet import theory as calculator
+from binnet.cli.theory import theory
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(theory, [str(a) for a in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_count_prints_the_expected_and_the_exact_number():
+    output = run("count", "--neurons", 12, "--self-coupling", 0.5, "--enumerate", 3)
+    assert "expected count  55.9" in output
+    assert "exact count" in output
+    assert "exact count" not in run("count", "--neurons", 1000, "--self-coupling", 0.5)
+    assert "exp(5204" in run("count", "--neurons", 10_000, "--self-coupling", 1.0)
+
+
+def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(tmp_path):
+    figure = tmp_path / "curves.png"
+    output = run("local-entropy", "--self-coupling", 0.04, 0.2, "--points", 5, "--output", figure)
+    assert "J_D = 0.04: no clusters at distances 0.00113 to 0.10016" in output
+    assert "J_D = 0.2: no gap" in output
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    data = json.loads(figure.with_suffix(".json").read_text())
+    assert [curve["self_coupling"] for curve in data["curves"]] == [0.04, 0.2]
+    curve = data["curves"][1]
+    expected = calculator.local_entropy(0.2, curve["distance"][2]).value
+    assert curve["entropy"][2] == pytest.approx(expected)
+    assert curve["gap"] == [None, None]
+
+
+def test_phase_writes_figure_and_table(tmp_path):
+    figure = tmp_path / "phase.png"
+    output = run("phase", "--points", 2, "--no-dynamics", "--output", figure)
+    assert "critical self-coupling  0.060099" in output
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    data = json.loads(figure.with_suffix(".json").read_text())
+    assert len(data["table"]["complexity"]) == 2
+    assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["count", "--neurons", 20, "--self-coupling", -1], 1, "self_coupling must lie in"),
+        (["count", "--neurons", 50, "--self-coupling", 1, "--enumerate", 1], 1, "between 2 and 30"),
+        (["count", "--neurons", "many", "--self-coupling", 1], 2, "not a valid integer"),
+        (["phase", "--minimum", 0], 2, "0 < --minimum"),
+        (["local-entropy", "--self-coupling", 0.1, "--points", 1], 2, "at least 2"),
+        (["local-entropy"], 2, "Missing option"),
+        (["phase", "--output", "phase.txt"], 2, "must end in .png"),
+        (["phase", "--output", "no/such/folder/phase.png"], 2, "create it first"),
+    ],
+)
+def test_wrong_requests_end_with_one_clear_line(arguments, code, words):
+    output = run(*arguments, code=code)
+    assert words in output
+    assert "Traceback" not in output
