@@ -17,14 +17,26 @@ _BLOCK = 16
 
 
 @kernel
-def _relax_block(recurrence, drive, update, outcome, scratch, everyone, start, stop):
-    rows = everyone[start:stop]
+def _is_awake(state):
+    for spin in state:
+        if spin != 0:
+            return True
+    return False
+
+
+@kernel
+def _relax_block(recurrence, drive, update, outcome, scratch, start, stop):
+    n_awake = 0
+    for b in range(start, stop):  # the field of a silent state is 0 as it stands
+        if _is_awake(outcome.state[b]):
+            scratch.rows[start + n_awake] = b
+            n_awake += 1
     for bank in range(recurrence.couplings.shape[0]):
         accumulate_fields(
             recurrence.couplings[bank],
             outcome.state,
-            rows,
-            stop - start,
+            scratch.rows[start:stop],
+            n_awake,
             outcome.field,
             bank * recurrence.couplings.shape[2],
         )
@@ -70,6 +82,6 @@ def relax_samples(
     for block in prange((n_samples + _BLOCK - 1) // _BLOCK):
         start, stop = block * _BLOCK, min(n_samples, (block + 1) * _BLOCK)
         _drive_block(input_weights, inputs, drive.external, everyone, start, stop)
-        _relax_block(recurrence, drive, update, outcome, scratch, everyone, start, stop)
+        _relax_block(recurrence, drive, update, outcome, scratch, start, stop)
         for b in range(start, stop):
             read_out(readout, 1.0, outcome.state[b], n_hidden, readout_fields[b])

@@ -97,9 +97,23 @@ def local_entropy(
 def densest(
     j: float, distance: float, rtol: float, near: tuple[float, float] | None = None
 ) -> tuple[float, float, float, float, float]:
-    """One point of `local_entropy` as plain floats: value, y*, q-hat, slope, error.
+    """One point of `local_entropy` as plain floats.
 
-    `near` is (y*, q-hat) at a distance close by, from which the search then starts.
+    Parameters
+    ----------
+    j : float
+        Self-coupling J_D.
+    distance : float
+        Distance d, in (0, 1/2].
+    rtol : float
+        Relative accuracy asked for.
+    near : tuple of float, optional
+        (y*, q-hat) at a distance close by, from which the search then starts.
+
+    Returns
+    -------
+    tuple of float
+        Value, y*, q-hat, slope and error.
     """
     q = 1.0 - 2.0 * distance
     if (

@@ -19,7 +19,18 @@ _BLOCK = 14  # neurons within a block: 2^14 fields per neuron stay in the cache
 
 
 def checked_couplings(couplings: ArrayLike) -> NDArray[Any]:
-    """Return a square matrix of finite couplings with a zero diagonal, or raise."""
+    """Return a square matrix of finite couplings with a zero diagonal, or raise.
+
+    Parameters
+    ----------
+    couplings : array_like, shape (N, N)
+        J_ij, from neuron j to neuron i.
+
+    Returns
+    -------
+    ndarray, shape (N, N)
+        The same, as float32 or float64.
+    """
     matrix = np.asarray(couplings)
     if matrix.dtype not in (np.float32, np.float64):
         matrix = _checks.as_real("couplings", matrix)
