@@ -81,7 +81,7 @@ def cluster_entropy(
     Examples
     --------
     >>> round(cluster_entropy(0.5, 0.6, 1.0).free_entropy, 6)
-    0.324201
+    np.float64(0.324201)
     """
     j = _checks.self_coupling(self_coupling)
     remedy = "equal overlaps of many replicas are not negative; for two use pair_entropy"

@@ -90,7 +90,7 @@ def complexity(
     Examples
     --------
     >>> round(complexity(0.5), 6)
-    0.324201
+    np.float64(0.324201)
     """
     j = _checks.self_coupling(self_coupling)
     kappa = _checks.as_real("margin", margin)
@@ -194,7 +194,7 @@ def chain_complexity(
     Two modules with strong positive coupling: each site may be + or - in both, log(2)/2 per neuron.
 
     >>> round(chain_complexity(0.0, 20.0, n_modules=2), 6)
-    0.346574
+    np.float64(0.346574)
     """
     j = _checks.self_coupling(self_coupling)
     left = _checks.as_real("coupling_left", coupling_left)

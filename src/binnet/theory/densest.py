@@ -84,7 +84,7 @@ def local_entropy(
     Examples
     --------
     >>> round(local_entropy(0.2, 0.1).value, 4)
-    0.0683
+    np.float64(0.0683)
     """
     j = _checks.self_coupling(self_coupling)
     remedy = "distance 1/2 is overlap 0; beyond it fixed points do not form groups"

@@ -84,7 +84,7 @@ def overlap_gap(self_coupling: ArrayLike, *, rtol: float = 1e-6) -> OverlapGap:
     --------
     >>> gap = overlap_gap(0.04)
     >>> round(gap.lower, 4), round(gap.upper, 4)
-    (0.0011, 0.1002)
+    (np.float64(0.0011), np.float64(0.1002))
     """
     j = _checks.self_coupling(self_coupling)
     rtol = _checks.tolerance(rtol)
