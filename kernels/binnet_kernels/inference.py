@@ -43,7 +43,7 @@ def _relax_block(recurrence, drive, update, outcome, scratch, start, stop):
     if update.asynchronous:
         relax_async(recurrence, drive, update, outcome, scratch, start, stop)
     else:
-        relax_sync(recurrence, drive, update, outcome, scratch, 0, start, stop)
+        relax_sync(recurrence, drive, update, outcome, scratch, np.int64(0), start, stop)
 
 
 @kernel

@@ -89,7 +89,7 @@ def update_couplings_perceptron(weights, rate, pre_signs, pre_mask, post_signs, 
     """
     n_pre, width = weights.shape
     dtype = weights.dtype.type
-    rate, minus_two_rates = dtype(rate), dtype(-2 * rate)
+    rate = dtype(rate)
     signs, mask = post_signs[start : start + width], post_mask[start : start + width]
     for j in range(n_pre):
         row = weights[j]
@@ -97,4 +97,5 @@ def update_couplings_perceptron(weights, rate, pre_signs, pre_mask, post_signs, 
         for i in range(width):
             both = np.uint32(mask[i] & mask_j)
             differ = popcount(np.uint32(np.uint32(signs[i] ^ signs_j) & both))
-            row[i] += rate * dtype(popcount(both)) + minus_two_rates * dtype(differ)
+            # An integer first: a synapse whose changes cancel must not move by a rounding error.
+            row[i] += rate * dtype(np.int32(popcount(both) - 2 * differ))
