@@ -86,7 +86,8 @@ def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
         ax.plot(epochs, shown, color=COLOURS[k], marker=_MARKERS[k], markersize=4, label=label)
     ax.set(xlabel="epoch", ylabel="fraction", yscale="log", title="activity while learning")
     _mark_epochs(ax)
-    ax.legend(fontsize="small")
+    # Below the axes: four curves on a log scale leave no corner free.
+    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
     return ax
 
 
