@@ -291,9 +291,7 @@ def make_update(
     asynchronous, probability = rule
     # A dense product reads each coupling once for two samples, events once for each: measured, the
     # product wins when more than about an eighth of the neurons change.
-    return Update(
-        asynchronous, probability, n_hidden // 8, stop_at_cycle and probability == 1.0, keys
-    )
+    return Update(asynchronous, probability, n_hidden // 8, stop_at_cycle, keys)
 
 
 def _to_banks(network: BinaryNetwork) -> tuple[Weights, Weights, Weights]:
