@@ -11,7 +11,17 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "dynamics", "learning", "networks", "plotting", "schedules", "theory"],
+    submodules=[
+        "datasets",
+        "dynamics",
+        "learning",
+        "networks",
+        "plotting",
+        "random_networks",
+        "schedules",
+        "states",
+        "theory",
+    ],
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
         "dynamics": ["Relaxation", "predict", "relax"],
@@ -26,7 +36,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "train",
         ],
         "networks": ["BinaryNetwork", "NetworkParameters"],
+        "random_networks": ["RandomNetwork"],
         "schedules": ["FeedbackSchedule"],
+        "states": ["pack_states", "unpack_states"],
         "_provenance": ["get_version"],
     },
 )
@@ -48,4 +60,7 @@ if TYPE_CHECKING:
     from binnet.learning import train as train
     from binnet.networks import BinaryNetwork as BinaryNetwork
     from binnet.networks import NetworkParameters as NetworkParameters
+    from binnet.random_networks import RandomNetwork as RandomNetwork
     from binnet.schedules import FeedbackSchedule as FeedbackSchedule
+    from binnet.states import pack_states as pack_states
+    from binnet.states import unpack_states as unpack_states
