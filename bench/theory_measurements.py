@@ -235,31 +235,45 @@ def solvers(neurons, networks) -> None:
 
 
 @main.command()
-@click.option("--networks", default=4)
+@click.option("--neurons", multiple=True, default=(1000, 2000, 4000))
+@click.option("--networks", default=8)
+@click.option("--attempts", default=4)
 @click.option("--rate", default=5e-4)
-def lowest(networks, rate) -> None:
-    """How low in J_D each solver goes: found fixed points among networks, two attempts (one at
-    4000)."""
-    for n in (1000, 2000, 4000):
-        for method in ("reinforced", "focusing"):
-            row = []
-            for j in (0.16, 0.14, 0.13, 0.12, 0.11, 0.10):
-                found = sum(
-                    solve(
-                        theory.random_couplings(n, np.random.default_rng([n, k]), np.float32),
-                        j,
-                        method=method,
-                        rate=rate,
-                        n_attempts=2 if n < 4000 else 1,
-                    ).found
-                    for k in range(networks if n < 4000 else 2)
+@click.option("--method", "methods", multiple=True, default=("reinforced", "focusing"))
+@click.option("--self-coupling", "grid", multiple=True, type=float,
+              default=(0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.10, 0.09))  # fmt: skip
+def lowest(neurons, networks, attempts, rate, methods, grid) -> None:
+    """How low in J_D each solver goes: networks solved, with attempts that all use the same rate.
+
+    Each row ends at the first self-coupling where no network is solved.
+    """
+    for n in neurons:
+        for method in methods:
+            for j in grid:
+                found, used, nearest, start = 0, 0, [], time.perf_counter()
+                for k in range(networks):
+                    couplings = theory.random_couplings(
+                        n, np.random.default_rng([n, k]), np.float32
+                    )
+                    best = n
+                    for seed in range(attempts):
+                        used += 1
+                        result = solve(
+                            couplings, j, method=method, rate=rate, n_attempts=1, seed=seed
+                        )
+                        best = min(best, result.n_unstable)
+                        if result.found:
+                            found += 1
+                            break
+                    if best:
+                        nearest.append(best)
+                click.echo(
+                    f"N {n} {method:<10} J_D {j:.2f}: {found} of {networks} networks, "
+                    f"{found} of {used} attempts; fewest unstable neurons elsewhere "
+                    f"{nearest or '-'}; {(time.perf_counter() - start) / used:.1f} s an attempt"
                 )
-                row.append(f"{j:.2f}:{found}")
                 if found == 0:
                     break
-            click.echo(
-                f"N {n} {method:<10} found of {networks if n < 4000 else 2}: {' '.join(row)}"
-            )
 
 
 @main.command()

@@ -90,6 +90,10 @@ def test_local_entropy_at_half_is_the_complexity_and_is_continuous_there():
     np.testing.assert_allclose(at_half.value, theory.complexity(j), atol=1e-9)
     np.testing.assert_allclose(near.value, at_half.value - 2e-4 * near.slope, atol=1e-7)
     assert np.all(np.isinf(at_half.replicas))
+    gap_to_half = np.array([2e-4, 3e-5, 1e-5])  # solved, scaled, scaled
+    across = theory.local_entropy(0.06, 0.5 - gap_to_half)
+    for scaled in (across.replicas * gap_to_half, across.conjugate / gap_to_half):
+        np.testing.assert_allclose(scaled, scaled[0], rtol=1e-3)
 
 
 def test_accuracy_asked_for_is_the_accuracy_reached():
@@ -98,6 +102,34 @@ def test_accuracy_asked_for_is_the_accuracy_reached():
     quick = theory.local_entropy(j, d, rtol=1e-4)
     assert np.all(np.abs(quick.value - exact.value) <= quick.error + exact.error)
     assert np.all(exact.error <= 1e-8 * np.maximum(np.abs(exact.value), 0.01))
+
+
+@pytest.mark.parametrize(("j", "q", "y"), [(0.06, 0.97, 4.0), (0.5, 0.8, 30.0), (1.0, 0.99, 60.0)])
+def test_every_cluster_entropy_lies_within_its_error(j, q, y):
+    exact = theory.cluster_entropy(j, q, y, rtol=1e-12)
+    quick = theory.cluster_entropy(j, q, y, rtol=1e-3)
+    for value, error in zip(range(4), range(4, 8), strict=True):
+        assert abs(quick[value] - exact[value]) <= 1.2 * (quick[error] + exact[error])
+
+
+@pytest.mark.parametrize(("j", "d"), [(0.06, 0.016), (0.3, 0.001), (1.0, 0.1), (0.1, 0.49)])
+def test_every_number_of_the_densest_clusters_lies_within_its_error(j, d):
+    exact = theory.local_entropy(j, d, rtol=1e-9)
+    quick = theory.local_entropy(j, d, rtol=1e-3)
+    for value, error in zip(range(4), range(4, 8), strict=True):
+        assert abs(quick[value] - exact[value]) <= 1.2 * (quick[error] + exact[error])
+        assert exact[error] < 1e-4 * (abs(exact[value]) + 0.1)
+
+
+def test_gap_numbers_lie_within_their_errors():
+    for function in (theory.overlap_gap, lambda j, rtol: theory.replica_gap(j, 3.0, rtol=rtol)):
+        exact, quick = function(0.04, rtol=1e-8), function(0.04, rtol=1e-4)
+        pairs = (("lower", "error"), ("upper", "error"), ("distance", "distance_error"),
+                 ("depth", "depth_error"))  # fmt: skip
+        for value, error in pairs:
+            difference = abs(getattr(quick, value) - getattr(exact, value))
+            assert difference <= getattr(quick, error) + getattr(exact, error), value
+            assert getattr(exact, error) < 1e-7
 
 
 def test_critical_self_coupling_to_three_decimals():
@@ -144,13 +176,13 @@ def test_gaps_of_few_replicas_lie_inside_the_gap_of_clusters():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theory.cluster_entropy(0.5, 1.0, 2.0), r"overlap must lie in \[0, 1\), got 1"),
-        (lambda: theory.cluster_entropy(0.5, -0.2, 2.0), "pair_entropy"),
-        (lambda: theory.cluster_entropy(0.5, 0.2, 0.5), "replicas must lie in"),
-        (lambda: theory.cluster_entropy(-0.5, 0.2, 2.0), "self_coupling"),
-        (lambda: theory.local_entropy(0.5, 0.0), r"distance must lie in \(0, 0.5\], got 0"),
-        (lambda: theory.local_entropy(0.5, 0.7), "distance"),
-        (lambda: theory.replica_gap(0.5, 1.0), "replicas"),
+        (lambda: theory.cluster_entropy(0.5, 1.0, 2.0), "overlap must be .* >= 0 and < 1, got 1;"),
+        (lambda: theory.cluster_entropy(0.5, -0.2, 2.0), "got -0.2; .*pair_entropy"),
+        (lambda: theory.cluster_entropy(0.5, 0.2, 0.5), "replicas must be .* >= 1 .*, got 0.5;"),
+        (lambda: theory.cluster_entropy(-0.5, 0.2, 2.0), "self_coupling must be .* >= 0, got -0.5"),
+        (lambda: theory.local_entropy(0.5, 0.0), "distance must be .* > 0 and <= 0.5, got 0;"),
+        (lambda: theory.local_entropy(0.5, [0.2, 0.7]), r"distance must .* got 0.7 at \[1\];"),
+        (lambda: theory.replica_gap(0.5, 1.0), "replicas must be .* >= 2 .*, got 1; a group"),
         (lambda: theory.local_entropy(2.0, 1e-5, rtol=1e-12), "ask for less accuracy"),
     ],
 )

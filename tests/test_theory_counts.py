@@ -72,6 +72,34 @@ def test_chain_against_the_sum_over_all_configurations():
     assert grid[1, 0] != pytest.approx(grid[0, 0])
 
 
+def test_rounding_errors_are_estimated_for_every_closed_form():
+    """The exact pair probability at x = 0, and sums over everything, give errors to compare."""
+    rho = np.cos(np.pi * np.array([1e-8, 0.3, 0.999, 1 - 1e-6]))
+    value, error = theory.log_bivariate_cdf(0.0, rho, return_error=True)
+    exact = np.log(np.array([1 - 1e-8, 0.7, 0.001, 1e-6]) / 2)  # 1/4 + asin(rho)/(2 pi)
+    # the correlation itself is rounded: what that shifts near -1 is not an error of the function
+    given = np.abs(np.finfo(float).eps / (np.sin(np.arccos(rho)) * np.exp(exact) * 2 * np.pi))
+    assert np.all(np.abs(value - exact) <= error + given)
+    assert np.all((error > 0) & (error < 1e-8))
+    for function in (theory.pair_entropy, theory.franz_parisi):
+        value, error = function([[0.0], [0.3], [1.0]], [0.0, 0.5], return_error=True)
+        assert value.shape == error.shape == (3, 2)
+        np.testing.assert_array_equal(value, function([[0.0], [0.3], [1.0]], [0.0, 0.5]))
+        assert np.all((error >= 0) & (error < 1e-13))
+    value, error = theory.pair_entropy(0.0, 1.0, return_error=True)
+    assert abs(value - 2 * theory.complexity(1.0)) <= error
+    value, error = theory.log_expected_count(4000, 0.5, return_error=True)
+    assert 0 < error < 1e-9
+    value, error = theory.log_expected_pairs(400, 0.5, return_error=True)
+    assert abs(value[0] - theory.log_expected_count(400, 0.5)) <= error[0] < 1e-9
+    value, error = theory.chain_complexity(0.5, 0.2, n_modules=3, return_error=True)
+    assert 0 < error < 1e-13
+    coarse, fine = (theory.isolation_radius(0.5, rtol=r, return_error=True) for r in (1e-3, 1e-12))
+    assert abs(coarse[0] - fine[0]) <= coarse[1]
+    assert fine[1] < 1e-10 * fine[0]
+    assert theory.self_averaging(0.5).error < 1e-13
+
+
 def test_bivariate_cdf_against_scipy():
     for x, rho in [(0.0, -0.3), (0.4, 0.9), (1.3, -0.95), (0.2, 0.0)]:
         expected = stats.multivariate_normal([0, 0], [[1, rho], [rho, 1]]).cdf([x, x])
@@ -116,18 +144,24 @@ def test_typical_fixed_points_are_isolated():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theory.complexity(-0.1), "self_coupling must lie in"),
+        (lambda: theory.complexity(-0.1), "self_coupling must be a finite number >= 0, got -0.1; "),
+        (lambda: theory.complexity([0.1, -2]), r"self_coupling must .* got -2 at \[1\]; .*margin"),
         (lambda: theory.complexity(0.1, 0.0, -1.0), "field_std"),
         (lambda: theory.complexity(np.nan), "finite"),
         (lambda: theory.complexity(0.1, rtol=0.0), "rtol"),
-        (lambda: theory.pair_entropy(1.2, 0.5), "overlap must lie in"),
+        (lambda: theory.pair_entropy(1.2, 0.5), "overlap must be .* >= -1 and <= 1, got 1.2; an"),
         (lambda: theory.log_expected_count(1, 0.5), "two neurons"),
-        (lambda: theory.chain_complexity(0.5, 0.1, n_modules=0), "n_modules must be at least 1"),
+        (lambda: theory.log_expected_count([20, 20.5], 0.5), "n_neurons must be whole numbers"),
+        (lambda: theory.chain_complexity(0.5, 0.1, n_modules=0), "n_modules must be .* >= 1"),
         (lambda: theory.isolation_radius(30.0), "self_coupling"),
     ],
 )
 def test_impossible_requests_are_refused_with_the_value_and_the_range(call, words):
     with pytest.raises(ValueError, match=words):
         call()
-    with pytest.raises(TypeError, match="number"):
-        theory.complexity("much")
+
+
+@pytest.mark.parametrize("value", ["much", "0.5", True, None, 1j, [[0.1], [0.2, 0.3]]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(TypeError, match="self_coupling must be a finite number >= 0"):
+        theory.complexity(value)
