@@ -7,6 +7,7 @@ survive to the next.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import FloatArray, check_integer, check_real
 from binnet.theory import _checks
+from binnet.theory.complexity import log_expected_count
 
+_MOST_BYTES = 4e9  # of the fixed points returned
 _BLOCK = 14  # neurons within a block: 2^14 fields per neuron stay in the cache
 
 
@@ -77,13 +80,21 @@ def enumerate_fixed_points(
     Raises
     ------
     ValueError
-        For a matrix that is not square, has a diagonal or more than 30 neurons, or J_D < 0.
+        For a matrix that is not square, has a diagonal or more than 30 neurons, J_D < 0, or more
+        fixed points than fit into 4 GB.
     """
     matrix = np.asarray(_checks.couplings(couplings), dtype=np.float64)
     remedy = "log_expected_count gives the mean over networks of any size"
     n = check_integer("number of neurons", matrix.shape[0], 2, 30, remedy=remedy)
     threshold = check_real("margin", margin) - _checks.one_self_coupling(self_coupling)
     bias = _checks.fields(field, n)
+    expected = math.exp(log_expected_count(n, max(0.0, -threshold), max(0.0, threshold)))
+    if expected * n > _MOST_BYTES:
+        size = expected * n / 1e9
+        raise ValueError(
+            f"about {expected:.2g} fixed points are expected, {size:.1f} GB of memory; "
+            "lower the number of neurons or the self-coupling"
+        )
     n_low = min(n, _BLOCK)
     low, high = _spins(n_low), _spins(n - n_low)
     fields_low: FloatArray = matrix[:, :n_low] @ low.T.astype(
