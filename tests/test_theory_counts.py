@@ -43,6 +43,18 @@ def test_gaussian_field_formula_against_monte_carlo(j, kappa, std):
     assert error < 1e-9
 
 
+def test_strong_fields_leave_what_lies_near_zero_field():
+    """Only |sigma z| of order 1 counts, so Sigma sigma tends to phi(0) times an integral over x."""
+    x = np.linspace(-12.0, 12.0, 4801)
+    near = np.logaddexp(special.log_ndtr(0.5 + x), special.log_ndtr(0.5 - x))
+    limit = np.sum(near) * (x[1] - x[0]) / np.sqrt(2 * np.pi)  # smooth and vanishing at both ends
+    std = np.array([1e2, 1e4, 1e8])
+    value, error = theory.complexity(0.5, 0.0, std, return_error=True)
+    np.testing.assert_allclose(value * std, limit, rtol=1e-4)
+    np.testing.assert_allclose(value[1:] * std[1:], limit, rtol=1e-7)
+    assert np.all(error < 1e-12)
+
+
 def test_vanishing_field_is_the_limit_of_weak_fields():
     assert theory.complexity(0.5, 0.0, 1e-5) == pytest.approx(theory.complexity(0.5), abs=1e-9)
 

@@ -177,9 +177,9 @@ def local_entropy(
         figure, (left, right) = _new_figure(figsize=(9.5, 4.0), ncols=2)
         plot_local_entropy(curves, left)
         plot_local_entropy(curves, right, gaps=gaps)
-        right.set(
-            xscale="log", xlim=(2e-4, 0.5), ylim=(-0.012, 0.03), title="around zero; gap shaded"
-        )
+        floor = min(-0.012, *(1.15 * float(np.min(entropy)) for _, entropy in curves.values()))
+        right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
+        right.set_title("around zero; gap shaded")
         _save(figure, output, {"rtol": rtol, "curves": record})
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._validation import FloatArray, check_integer, check_real
+from binnet._validation import FloatArray, check_integer, check_real, check_spins
 from binnet.theory import _checks
 from binnet.theory.complexity import log_expected_count
 
@@ -41,6 +41,13 @@ def random_couplings(
         Row i holds the couplings into neuron i.
     """
     n = check_integer("n_neurons", n_neurons, 2)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, got {rng!r}; "
+            "pass numpy.random.default_rng(seed)"
+        )
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     couplings = rng.standard_normal((n, n), dtype=dtype)
     couplings /= np.sqrt(n).astype(dtype)
     np.fill_diagonal(couplings, 0.0)
@@ -134,8 +141,9 @@ def overlap_histogram(fixed_points: ArrayLike) -> NDArray[np.int64]:
     ndarray of int64, shape (N + 1,)
         Pairs that differ in k = 0..N neurons; k = 0 counts every fixed point with itself.
     """
-    states = np.asarray(fixed_points, dtype=np.float32)
-    n = states.shape[1]
+    shape = np.shape(fixed_points)
+    n = shape[-1] if shape else 0
+    states = check_spins("fixed_points", fixed_points, n).astype(np.float32)
     counts = np.zeros(n + 1, dtype=np.int64)
     for start in range(0, states.shape[0], 1024):
         overlap = states[start : start + 1024] @ states.T  # exact: whole numbers below 2^24

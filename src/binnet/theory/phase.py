@@ -47,6 +47,11 @@ def phase_diagram(
     True
     """
     couplings = np.atleast_1d(_checks.self_coupling(self_coupling))
+    if couplings.ndim != 1 or couplings.size == 0:
+        raise ValueError(
+            f"self_coupling must have shape (n,) with n >= 1, got shape {couplings.shape}; "
+            "a table has one row per self-coupling"
+        )
     sigma, sigma_error = complexity(couplings, return_error=True)
     radius, radius_error = isolation_radius(couplings, return_error=True)
     rows: Iterable[Any] = couplings if progress is None else progress(couplings)
