@@ -21,7 +21,18 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 def log_2ndtr(x: ArrayLike) -> FloatArray:
-    """Log 2Phi(x), accurate both around x = 0 (where it vanishes) and far in the lower tail."""
+    """Log 2Phi(x), accurate both around x = 0 (where it vanishes) and far in the lower tail.
+
+    Parameters
+    ----------
+    x : array_like
+        Any real numbers.
+
+    Returns
+    -------
+    ndarray
+        In the shape of `x`.
+    """
     x = np.asarray(x, dtype=np.float64)
     near = np.log1p(special.erf(np.maximum(x, -1.0) / np.sqrt(2.0)))
     return np.asarray(np.where(x > -1.0, near, np.log(2.0) + special.log_ndtr(x)))

@@ -140,10 +140,14 @@ def sample_population(
 
     Parameters
     ----------
-    j, p, std : float
-        Self-coupling, update fraction and deviation of the fields.
-    steps, trajectories : int
-        Length of the run and size of the population.
+    j : float
+        Self-coupling J_D.
+    steps : int
+        Length of the run.
+    p, std : float
+        Update fraction and standard deviation of the fields.
+    trajectories : int
+        Size of the population.
     rng : numpy.random.Generator
         Source of randomness.
 
