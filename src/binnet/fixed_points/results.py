@@ -1,0 +1,150 @@
+"""What an enumeration found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from binnet._threads import resolve_threads, running_on
+from binnet.random_networks import RandomNetwork
+from binnet.states import unpack_states
+
+# A Walsh transform takes about 2**N N / 2 additions and 2**N words of memory, counting pairs a step
+# of a few nanoseconds for each.
+_LARGEST_TRANSFORM = 26
+_PAIRS_PER_CALL = 10**8
+
+
+@dataclass(frozen=True, eq=False)
+class FixedPoints:
+    """Every fixed point of a network, as `binnet.fixed_points.enumerate` returns it.
+
+    Parameters
+    ----------
+    network : RandomNetwork
+        The network.
+    states : ndarray of uint64, shape (n, 1)
+        Packed states (`binnet.pack_states`), in ascending order.
+    method : str
+        "gray" or "bounded".
+    margin : float
+        kappa, the stability s_i h_i that was asked of every neuron.
+    """
+
+    network: RandomNetwork
+    states: NDArray[np.uint64]
+    method: str
+    margin: float = 0.0
+
+    @property
+    def count(self) -> int:
+        """Number of fixed points n."""
+        return len(self.states)
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons N."""
+        return self.network.n_neurons
+
+    def unpacked(self) -> NDArray[np.int8]:
+        """Return the fixed points as spins.
+
+        Returns
+        -------
+        ndarray of int8, shape (n, N)
+            Rows of -1 and +1.
+        """
+        return unpack_states(self.states, self.n_neurons)
+
+    def margins(self) -> NDArray[np.float64]:
+        """Return the stabilities s_i h_i, self-coupling and external field included.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, N)
+            In the units of J, rounded as float64 sums are.
+        """
+        spins = self.unpacked().astype(np.float64)
+        self_coupling, external = self.network.in_field_units()
+        fields = spins @ self.network.couplings.T.astype(np.float64) + external
+        stabilities = spins * fields + float(self_coupling)
+        return np.asarray(self.network.scale * stabilities, np.float64)
+
+    def overlap_histogram(
+        self, *, threads: int | None = None, progress: bool = False
+    ) -> NDArray[np.int64]:
+        """Return the number of ordered pairs of fixed points by the neurons in which they differ.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Threads of the count; the result does not depend on it. Default: all cores.
+        progress : bool, default False
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        ndarray of int64, shape (N + 1,)
+            Entry k counts the pairs that differ in k neurons, whose overlap is q = 1 - 2 k / N;
+            entry 0 counts every fixed point with itself.
+        """
+        n_threads = resolve_threads(threads)
+        n = self.n_neurons
+        if n <= _LARGEST_TRANSFORM and self.count**2 > n * 2**n:
+            return _transform_distances(self.states[:, 0], n)
+        return _count_distances(self.states, n, n_threads, progress)
+
+
+def _count_distances(
+    states: NDArray[np.uint64], n_neurons: int, threads: int, progress: bool
+) -> NDArray[np.int64]:
+    from binnet_kernels.overlaps import count_distances
+
+    n = len(states)
+    counts = np.zeros((threads, 64 * states.shape[1] + 1), np.int64)
+    n_rows = max(1, _PAIRS_PER_CALL // max(n, 1))
+    with (
+        running_on(threads),
+        tqdm(total=n, unit="state", disable=not progress, delay=1.0, leave=False) as bar,
+    ):
+        for first in range(0, n, n_rows):
+            stop = min(first + n_rows, n)
+            count_distances(states, first, stop, counts)
+            bar.update(stop - first)
+    histogram: NDArray[np.int64] = 2 * counts.sum(axis=0)[: n_neurons + 1]
+    histogram[0] += n
+    return histogram
+
+
+def _transform_distances(words: NDArray[np.uint64], n_neurons: int) -> NDArray[np.int64]:
+    """Count pairs through the transform f of the set of states (MacWilliams' identity).
+
+    With B_w the sum of f(u)**2 over the words u of w bits, the number of pairs at distance k is
+    2**-N sum_w B_w K_k(w), where K_k are Krawtchouk's polynomials.
+    """
+    from binnet_kernels.overlaps import transform_walsh
+
+    spectrum = np.zeros(2**n_neurons, np.int32)
+    spectrum[words.astype(np.int64)] = 1
+    transform_walsh(spectrum)
+    power = np.zeros(n_neurons + 1)  # in all 2**N n <= 2**52: sums of float64 are exact
+    bits = np.bitwise_count(np.arange(min(2**n_neurons, 2**16), dtype=np.uint32))
+    for first in range(0, 2**n_neurons, len(bits)):
+        squares = spectrum[first : first + len(bits)].astype(np.float64) ** 2
+        power += np.bincount(bits + first.bit_count(), squares, n_neurons + 1)
+    totals = [int(total) for total in power]
+    return np.array(
+        [
+            sum(b * _krawtchouk(k, w, n_neurons) for w, b in enumerate(totals)) >> n_neurons
+            for k in range(n_neurons + 1)
+        ],
+        np.int64,
+    )
+
+
+def _krawtchouk(k: int, w: int, n: int) -> int:
+    return sum((-1) ** j * comb(w, j) * comb(n - w, k - j) for j in range(min(w, k) + 1))
