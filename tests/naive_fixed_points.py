@@ -68,3 +68,12 @@ def transform_walsh(values: list[int]) -> list[int]:
     """Sum over x of values[x] (-1)^(number of bits that x and u share), for each u."""
     n = len(values)
     return [sum(values[x] * (-1) ** bin(x & u).count("1") for x in range(n)) for u in range(n)]
+
+
+def sum_powers(words: list[int], n_neurons: int) -> list[int]:
+    """Squares of the transform of a set of words, summed by the number of bits of the frequency."""
+    totals = [0] * (n_neurons + 1)
+    for u in range(2**n_neurons):
+        f = sum((-1) ** bin(x & u).count("1") for x in words)
+        totals[bin(u).count("1")] += f * f
+    return totals

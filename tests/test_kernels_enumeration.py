@@ -15,7 +15,7 @@ from binnet._threads import running_on
 from binnet_kernels import _enumeration
 from binnet_kernels.enumerate_bounded import enumerate_bounded, make_reach
 from binnet_kernels.enumerate_gray import enumerate_gray
-from binnet_kernels.overlaps import count_distances, transform_walsh
+from binnet_kernels.overlaps import add_powers, add_signed, count_distances, transform_walsh
 
 METHODS = ("gray", "bounded")
 
@@ -138,3 +138,16 @@ def test_walsh_transform(n: int) -> None:
     expected = naive.transform_walsh(values.tolist())
     transform_walsh(values)
     assert values.tolist() == expected
+
+
+@pytest.mark.parametrize("n_low", [0, 3, 6])
+def test_powers_of_the_transform_block_by_block(n_low: int) -> None:
+    n = 6
+    words = np.random.default_rng(1).permutation(2**n)[:20].astype(np.uint64)
+    powers = np.zeros(n + 1, np.int64)
+    for high in range(2 ** (n - n_low)):
+        values = np.zeros(2**n_low, np.int32)
+        add_signed(words, np.uint64(high), n_low, values)
+        transform_walsh(values)
+        add_powers(values, high.bit_count(), powers)
+    assert powers.tolist() == naive.sum_powers(words.tolist(), n)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import prange
 
 from binnet_kernels._bits import popcount_word
@@ -34,6 +35,26 @@ def count_distances(words, first, stop, counts):
     for worker in prange(n_workers):
         for row in range(first + worker, stop, n_workers):
             _count_below(words, row, counts[worker])
+
+
+@kernel
+def add_signed(words, high, n_low, values):
+    """Add (-1)**popcount(x >> n_low & high) to ``values[x mod 2**n_low]`` for each of `words` (n,).
+
+    The Walsh transform of `values` (2**n_low,), zeros before, is then that of the set of words at
+    the frequencies u with u >> n_low = high.
+    """
+    low = np.uint64(values.shape[0] - 1)
+    for word in words:
+        odd = popcount_word((word >> np.uint64(n_low)) & high) & 1
+        values[np.int64(word & low)] += 1 - 2 * odd
+
+
+@kernel
+def add_powers(values, n_high, powers):
+    """Add ``values[u]**2`` to ``powers[popcount(u) + n_high]`` for each u."""
+    for u in range(values.shape[0]):
+        powers[popcount_word(np.uint64(u)) + n_high] += np.int64(values[u]) * np.int64(values[u])
 
 
 @kernel

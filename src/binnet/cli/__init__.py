@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
+from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -19,3 +20,4 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
+main.add_command(count)

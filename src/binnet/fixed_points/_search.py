@@ -81,7 +81,11 @@ class Search:
         parts, n_found = [], 0
         done, n_next = 0, 4 * self._threads
         with tqdm(
-            total=self.n_tasks, unit="task", disable=not progress, delay=1.0, leave=False
+            total=self.n_tasks,
+            unit="task",
+            disable=None if progress else True,
+            delay=1.0,
+            leave=False,
         ) as bar:
             while done < self.n_tasks:
                 n_now = min(n_next, self.n_tasks - done)
@@ -95,8 +99,8 @@ class Search:
                     expected = n_found * self.n_tasks // done
                     raise MemoryError(
                         f"more than max_states = {max_states} fixed points were found, and about "
-                        f"{expected:.2g} are expected, 8 bytes each; raise max_states if there is "
-                        "memory for them, or take a smaller self-coupling or fewer neurons"
+                        f"{expected:.2g} are expected, 8 bytes each; take a smaller self-coupling "
+                        "or fewer neurons, or raise max_states where there is memory for them"
                     )
                 bar.update(n_now)
                 grow = min(_CALL_SECONDS / max(took, 1e-6), 4.0)

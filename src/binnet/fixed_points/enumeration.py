@@ -57,7 +57,7 @@ def enumerate(
     threads : int, optional
         Threads of the search; the result does not depend on it. Default: all cores.
     progress : bool, default False
-        Whether to show a progress bar with the time left.
+        Whether to show a progress bar with the time left, on a terminal.
 
     Returns
     -------

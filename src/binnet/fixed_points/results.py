@@ -13,10 +13,11 @@ from binnet._threads import resolve_threads, running_on
 from binnet.random_networks import RandomNetwork
 from binnet.states import unpack_states
 
-# A Walsh transform takes about 2**N N / 2 additions and 2**N words of memory, counting pairs a step
-# of a few nanoseconds for each.
-_LARGEST_TRANSFORM = 26
 _PAIRS_PER_CALL = 10**8
+_TRANSFORM_BITS = 22  # of a Walsh transform that stays in the cache
+
+# Nanoseconds, measured: a pair; a step of a transform; adding a state to the values transformed.
+_PAIR, _STEP, _ADD = 0.6, 0.3, 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +95,10 @@ class FixedPoints:
         """
         n_threads = resolve_threads(threads)
         n = self.n_neurons
-        if n <= _LARGEST_TRANSFORM and self.count**2 > n * 2**n:
-            return _transform_distances(self.states[:, 0], n)
+        n_transforms = 2.0 ** max(n - _TRANSFORM_BITS, 0)
+        by_pairs = _PAIR * self.count**2 / 2 / n_threads
+        if by_pairs > _STEP * n * 2.0**n + _ADD * n_transforms * self.count:
+            return _transform_distances(self.states[:, 0], n, progress)
         return _count_distances(self.states, n, n_threads, progress)
 
 
@@ -109,7 +112,9 @@ def _count_distances(
     n_rows = max(1, _PAIRS_PER_CALL // max(n, 1))
     with (
         running_on(threads),
-        tqdm(total=n, unit="state", disable=not progress, delay=1.0, leave=False) as bar,
+        tqdm(
+            total=n, unit="state", disable=None if progress else True, delay=1.0, leave=False
+        ) as bar,
     ):
         for first in range(0, n, n_rows):
             stop = min(first + n_rows, n)
@@ -120,30 +125,35 @@ def _count_distances(
     return histogram
 
 
-def _transform_distances(words: NDArray[np.uint64], n_neurons: int) -> NDArray[np.int64]:
-    """Count pairs through the transform f of the set of states (MacWilliams' identity).
+def _transform_distances(
+    words: NDArray[np.uint64], n_neurons: int, progress: bool
+) -> NDArray[np.int64]:
+    """Count pairs through the Walsh transform f of the set of words (MacWilliams' identity).
 
-    With B_w the sum of f(u)**2 over the words u of w bits, the number of pairs at distance k is
-    2**-N sum_w B_w K_k(w), where K_k are Krawtchouk's polynomials.
+    With B_w the sum of f(u)**2 over the frequencies u of w bits, the number of pairs at distance k
+    is 2**-N sum_w B_w K_k(w), where K_k are Krawtchouk's polynomials.
     """
-    from binnet_kernels.overlaps import transform_walsh
+    from binnet_kernels.overlaps import add_powers, add_signed, transform_walsh
 
-    spectrum = np.zeros(2**n_neurons, np.int32)
-    spectrum[words.astype(np.int64)] = 1
-    transform_walsh(spectrum)
-    power = np.zeros(n_neurons + 1)  # in all 2**N n <= 2**52: sums of float64 are exact
-    bits = np.bitwise_count(np.arange(min(2**n_neurons, 2**16), dtype=np.uint32))
-    for first in range(0, 2**n_neurons, len(bits)):
-        squares = spectrum[first : first + len(bits)].astype(np.float64) ** 2
-        power += np.bincount(bits + first.bit_count(), squares, n_neurons + 1)
-    totals = [int(total) for total in power]
-    return np.array(
-        [
-            sum(b * _krawtchouk(k, w, n_neurons) for w, b in enumerate(totals)) >> n_neurons
-            for k in range(n_neurons + 1)
-        ],
-        np.int64,
-    )
+    n_low = min(n_neurons, _TRANSFORM_BITS)
+    totals = [0] * (n_neurons + 1)  # B_w, in Python's integers: 64 bits may not hold them
+    for high in tqdm(
+        range(2 ** (n_neurons - n_low)),
+        unit="block",
+        disable=None if progress else True,
+        delay=1.0,
+        leave=False,
+    ):
+        values, powers = np.zeros(2**n_low, np.int32), np.zeros(n_neurons + 1, np.int64)
+        add_signed(words, np.uint64(high), n_low, values)
+        transform_walsh(values)
+        add_powers(values, high.bit_count(), powers)
+        totals = [total + int(power) for total, power in zip(totals, powers, strict=True)]
+    histogram = [
+        sum(b * _krawtchouk(k, w, n_neurons) for w, b in enumerate(totals)) >> n_neurons
+        for k in range(n_neurons + 1)
+    ]
+    return np.array(histogram, np.int64)
 
 
 def _krawtchouk(k: int, w: int, n: int) -> int:
