@@ -77,3 +77,39 @@ def sum_powers(words: list[int], n_neurons: int) -> list[int]:
         f = sum((-1) ** bin(x & u).count("1") for x in words)
         totals[bin(u).count("1")] += f * f
     return totals
+
+
+def step(J: Array, J_D: float, dynamics: str, s: tuple[int, ...]) -> tuple[int, ...]:
+    """One sweep of a deterministic dynamics; one flip of greedy and reluctant."""
+    n, s = len(J), tuple(s)
+
+    def field(i: int, state: tuple[int, ...]) -> float:
+        return sum(J[i, j] * state[j] for j in range(n)) + J_D * state[i]
+
+    def sign(x: float) -> int:
+        return 1 if x >= 0 else -1
+
+    if dynamics == "sync":
+        return tuple(sign(field(i, s)) for i in range(n))
+    if dynamics == "async-fixed":
+        for i in range(n):
+            s = (*s[:i], sign(field(i, s)), *s[i + 1 :])
+        return s
+    strengths = {i: abs(field(i, s)) for i in range(n) if sign(field(i, s)) != s[i]}
+    if not strengths:
+        return s
+    choose = max if dynamics == "greedy" else min
+    i = choose(strengths, key=lambda k: strengths[k])
+    return (*s[:i], -s[i], *s[i + 1 :])
+
+
+def find_end(J: Array, J_D: float, dynamics: str, s: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The fixed point that s leads to, None where it leads to a cycle."""
+    seen = set()
+    while s not in seen:
+        seen.add(s)
+        after = step(J, J_D, dynamics, s)
+        if after == s:
+            return s
+        s = after
+    return None

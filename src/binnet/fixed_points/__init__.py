@@ -6,7 +6,8 @@ sign(0) = +1. For real couplings no field is exactly 0 and this is s_i h_i > 0 (
 """
 
 from binnet.fixed_points._search import METHODS
+from binnet.fixed_points.basins import Basins
 from binnet.fixed_points.enumeration import enumerate
 from binnet.fixed_points.results import FixedPoints
 
-__all__ = ["METHODS", "FixedPoints", "enumerate"]
+__all__ = ["METHODS", "Basins", "FixedPoints", "enumerate"]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from binnet._threads import resolve_threads, running_on
+from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.random_networks import RandomNetwork
 from binnet.states import unpack_states
 
@@ -100,6 +101,57 @@ class FixedPoints:
         if by_pairs > _STEP * n * 2.0**n + _ADD * n_transforms * self.count:
             return _transform_distances(self.states[:, 0], n, progress)
         return _count_distances(self.states, n, n_threads, progress)
+
+    def basins(
+        self,
+        dynamics: str = "sync",
+        *,
+        update_probability: float = 0.5,
+        max_sweeps: int = 1000,
+        seed: int = 0,
+        threads: int | None = None,
+        progress: bool = False,
+    ) -> Basins:
+        """Return how many of all 2**N states end in each fixed point, for N <= 20.
+
+        Parameters
+        ----------
+        dynamics : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
+            Default "sync"; see `binnet.relax`. Those that are deterministic are followed to their
+            end; of "async" and "random-subset" each start makes one run, with random numbers of its
+            own.
+        update_probability : float, default 0.5
+            For random-subset, in (0, 1].
+        max_sweeps : int, default 1000
+            Sweeps of a random run at most.
+        seed : int, default 0
+            Seed of the random runs.
+        threads : int, optional
+            Threads; the result does not depend on it. Default: all cores.
+        progress : bool, default False
+            Whether to show a progress bar, on a terminal.
+
+        Returns
+        -------
+        Basins
+            Sizes, and how many starts do not end in a fixed point.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a parameter is out of its range, N > 20, or the fixed points have a margin.
+
+        Examples
+        --------
+        >>> from binnet import RandomNetwork, fixed_points
+        >>> network = RandomNetwork.draw(10, self_coupling=1.0, dtype="int16", seed=1)
+        >>> basins = fixed_points.enumerate(network).basins("async-fixed")
+        >>> int(basins.sizes.sum()) + basins.n_cycles
+        1024
+        """
+        return measure_basins(
+            self, dynamics, update_probability, max_sweeps, seed, threads, progress
+        )
 
 
 def _count_distances(
