@@ -18,7 +18,7 @@ METHODS = ("auto", "gray", "bounded")
 # Low spins of a block, by method: long blocks sift faster, short ones are cut off sooner.
 _LOW_SPINS = {"gray": 8, "bounded": 7}
 _TASK_SPINS = 16  # spins that a task leaves free
-_SERIAL_NEURONS = 21
+_SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
 _SAMPLE_SECONDS = 0.3  # of an estimate
@@ -47,13 +47,13 @@ class Search:
         )
         block = _enumeration.make_block(rows, min(_LOW_SPINS[method], n - 1))
         self._n_held = max(1, n - _TASK_SPINS)
-        # A small search is over before other threads have woken up.
         self._threads = threads if n > _SERIAL_NEURONS else 1
         scratch = _enumeration.make_scratch(rows, self._threads)
         # Of s and -s only the one with its last spin up is searched where both are fixed points.
         self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
         self.n_tasks = 2**self._n_held - self._first_task
         self._capacity = 256
+        self._buffer = np.empty(0, np.uint64)
         self._run: Callable[[Any, Any, Any], None]
         if method == "gray":
             self._run = lambda tasks, found, counts: enumerate_gray(
@@ -67,14 +67,23 @@ class Search:
 
     def _do(self, tasks: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Return the words that the tasks find, with marks of doubt."""
-        counts = np.empty(len(tasks), np.int64)
-        while True:
-            found = np.empty((len(tasks), self._capacity), np.uint64)
+        parts = [np.empty(0, np.uint64)]
+        while len(tasks):
+            now, tasks = np.split(tasks, [max(1, _FOUND_WORDS // self._capacity)])
+            n_words = len(now) * self._capacity
+            if len(self._buffer) < n_words:  # kept: fresh memory costs as much as the search
+                self._buffer = np.empty(n_words, np.uint64)
+            found = self._buffer[:n_words].reshape(len(now), self._capacity)
+            counts = np.empty(len(now), np.int64)
             with running_on(self._threads):
-                self._run(tasks, found, counts)
-            if counts.max() <= self._capacity:
-                return found[np.arange(self._capacity) < counts[:, None]]
-            self._capacity = int(1.25 * counts.max())
+                self._run(now, found, counts)
+            there_was_room = counts <= self._capacity
+            filled = np.where(there_was_room, counts, 0)
+            parts.append(found[np.arange(self._capacity) < filled[:, None]])
+            if not there_was_room.all():  # these once more, with room enough
+                tasks = np.concatenate([tasks, now[~there_was_room]])
+                self._capacity = int(1.25 * counts.max())
+        return np.concatenate(parts)
 
     def run(self, max_states: int, progress: bool) -> NDArray[np.uint64]:
         """Do all tasks."""
@@ -110,16 +119,15 @@ class Search:
     def estimate_seconds(self) -> float:
         """Return how long `run` would take, from a sample of the tasks."""
         rng = np.random.default_rng(0)
-        n_sampled, n_now, seconds = 0, 4 * self._threads, 0.0
         self._do(self._sample(rng, 1))  # compiles
-        while seconds < _SAMPLE_SECONDS and n_sampled < self.n_tasks:
+        n_now, seconds = self._threads, 0.0
+        while seconds < _SAMPLE_SECONDS and n_now < self.n_tasks:
+            n_now = min(2 * n_now, self.n_tasks)
             tasks = self._sample(rng, n_now)
             begun = time.perf_counter()
             self._do(tasks)
-            seconds += time.perf_counter() - begun
-            n_sampled += n_now
-            n_now = min(2 * n_now, _FOUND_WORDS // self._capacity)
-        return float(seconds * self.n_tasks / n_sampled)
+            seconds = time.perf_counter() - begun  # of this call: short ones measure overheads
+        return seconds * self.n_tasks / n_now
 
     def _sample(self, rng: np.random.Generator, n: int) -> NDArray[np.uint64]:
         last = self._first_task + self.n_tasks

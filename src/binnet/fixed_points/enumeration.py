@@ -79,11 +79,17 @@ def enumerate(
 
     Examples
     --------
+    In a ferromagnet all are up or all are down.
+
+    >>> import numpy as np
     >>> from binnet import RandomNetwork, fixed_points
-    >>> network = RandomNetwork.draw(20, self_coupling=0.5, seed=1)
-    >>> found = fixed_points.enumerate(network)
-    >>> found.count, found.states.shape, found.unpacked().shape
-    (902, (902, 1), (902, 20))
+    >>> couplings = np.ones((20, 20), np.int16) - np.eye(20, dtype=np.int16)
+    >>> found = fixed_points.enumerate(RandomNetwork(couplings))
+    >>> found.states
+    array([[      0],
+           [1048575]], dtype=uint64)
+    >>> found.overlap_histogram()[[0, 20]]
+    array([2, 2])
     """
     if not isinstance(network, RandomNetwork):
         raise TypeError(f"network must be a RandomNetwork, got {type(network).__name__}")
