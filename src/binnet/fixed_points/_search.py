@@ -127,7 +127,7 @@ class Search:
             begun = time.perf_counter()
             self._do(tasks)
             seconds = time.perf_counter() - begun  # of this call: short ones measure overheads
-        return seconds * self.n_tasks / n_now
+        return float(seconds * self.n_tasks / n_now)
 
     def _sample(self, rng: np.random.Generator, n: int) -> NDArray[np.uint64]:
         last = self._first_task + self.n_tasks
