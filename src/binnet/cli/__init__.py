@@ -7,6 +7,7 @@ import click
 from binnet._provenance import get_version
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
+from binnet.cli.relax import relax
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -21,3 +22,4 @@ main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
 main.add_command(count)
+main.add_command(relax)
