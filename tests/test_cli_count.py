@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import xarray
 from click.testing import CliRunner, Result
 
 from binnet import RandomNetwork, fixed_points, theory
@@ -55,6 +56,17 @@ def test_figure(tmp_path: Path) -> None:
     assert json.loads(path.with_suffix(".json").read_text())["draws"] == 5
 
 
+def test_states_of_one_network_as_netcdf(tmp_path: Path) -> None:
+    path = tmp_path / "states.nc"
+    assert f"states: {path}" in run("--neurons", 9, "--self-coupling", 0.7, "--output", path)
+    found = fixed_points.enumerate(RandomNetwork.draw(9, 0.7, seed=0))
+    with xarray.open_dataset(path, engine="h5netcdf") as data:
+        assert (data["state"].values == found.states).all()
+        assert (data["pairs"].values == found.overlap_histogram()).all()
+        assert json.loads(data.attrs["provenance"])["seed"] == 0
+        assert json.loads(data.attrs["network"])["self_coupling"] == 0.7
+
+
 def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw, drawn = RandomNetwork.draw, []
 
@@ -80,10 +92,11 @@ def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["--self-coupling", -1], 1, "--self-coupling must be a finite number >= 0, got -1"),
         (["--self-coupling", "nan"], 1, "--self-coupling must be a finite number >= 0, got nan"),
         (["--density", 0], 1, "--density must be"),
-        (["--neurons", 40], 1, "pass --max-neurons 40 to go on"),
+        (["--neurons", 40], 1, "to go on, set --max-neurons to 40"),
         (["--neurons", 63, "--max-neurons", 62], 1, "at most 62 neurons"),
+        (["--draws", 2, "--output", "states.nc"], 2, "drop --draws"),
         (["--max-neurons", 70], 2, "70 is not in the range 1<=x<=62"),
-        (["--output", "counts.txt"], 2, "must end in .json, .png, .pdf or .svg"),
+        (["--output", "counts.txt"], 2, "must end in .json, .nc, .png, .pdf or .svg"),
         (["--output", "no/such/folder/x.json"], 2, "create it first"),
         (["--method", "fast"], 2, "'fast' is not one of"),
         (["--threads", 0], 1, "--threads must be"),

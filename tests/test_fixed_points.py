@@ -200,7 +200,7 @@ def test_chain_of_modules() -> None:
 def test_more_neurons_are_refused_with_the_time_unless_told_to_go_on() -> None:
     network = RandomNetwork.draw(34, 0.0, seed=1)
     with pytest.raises(
-        ValueError, match=r"about \d+ (seconds|minutes) .*pass max_neurons=34 to go on"
+        ValueError, match=r"about \d+ (seconds|minutes) .*to go on, set max_neurons to 34"
     ):
         fixed_points.enumerate(network)
     found = fixed_points.enumerate(network, max_neurons=34)

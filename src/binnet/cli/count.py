@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
+import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +28,7 @@ _OPTIONS = {
 
 
 def _check(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
-    return None if output is None else check_output(output, (".json", *FIGURE_SUFFIXES))
+    return None if output is None else check_output(output, (".json", ".nc", *FIGURE_SUFFIXES))
 
 
 @click.command()
@@ -61,7 +59,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
               help="Go on for as many neurons, however long it takes.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), callback=_check,
               help="Counts and pair overlaps as .json, or a figure (.png, .pdf, .svg) with its "
-              "data beside it as JSON.")  # fmt: skip
+    "data beside it as JSON; the fixed points of one network as NetCDF (.nc).",)  # fmt: skip
 def count(
     neurons: int,
     self_coupling: float,
@@ -86,9 +84,12 @@ def count(
     parameters = {
         "n_neurons": neurons, "self_coupling": self_coupling, "field_std": field, **network,
     }  # fmt: skip
+    wants_states = output is not None and output.suffix == ".nc"
+    if wants_states and draws > 1:
+        raise click.UsageError("NetCDF holds the fixed points of one network: drop --draws")
     found: list[dict[str, Any]] = []
     begun = time.perf_counter()
-    with clear_errors(), _naming_options():
+    with clear_errors(_OPTIONS):
         n_threads = resolve_threads(threads)
         run = describe_run(seed, n_threads)
         try:
@@ -102,29 +103,24 @@ def count(
                     progress=draws == 1,
                 )
                 found.append(_describe(result, output is not None, n_threads))
+            if output is not None and wants_states:
+                dataset = result.to_dataset(threads=n_threads)
+                dataset.attrs["provenance"] = json.dumps(run)
+                with atomic_path(output) as temporary:
+                    dataset.to_netcdf(temporary, engine="h5netcdf")
         except KeyboardInterrupt:
             if not found:
                 raise
         seconds = time.perf_counter() - begun
         record = _summarise(found, parameters, margin)
         _print(record, seconds, draws)
-        if output is not None:
+        if wants_states:
+            click.echo(f"states: {output}")
+        elif output is not None:
             completed = {"draws": draws, "completed": len(found) == draws}
             _save(output, {"run": run, **completed, **record})
     if len(found) < draws:
         sys.exit(130)
-
-
-@contextmanager
-def _naming_options() -> Iterator[None]:
-    """Let messages name the options of this command, not the parameters of the library."""
-    try:
-        yield
-    except (ValueError, MemoryError) as error:
-        message = re.sub(r"\bmax_neurons=", "--max-neurons ", str(error))
-        for parameter, option in _OPTIONS.items():
-            message = re.sub(rf"\b{parameter}\b", option, message)
-        raise ValueError(message) from error
 
 
 def _describe(result: FixedPoints, with_pairs: bool, threads: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ METHODS = ("auto", "gray", "bounded")
 # Low spins of a block, by method: long blocks sift faster, short ones are cut off sooner.
 _LOW_SPINS = {"gray": 8, "bounded": 7}
 _TASK_SPINS = 16  # spins that a task leaves free
+_LARGE = 26
 _SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
@@ -29,7 +30,8 @@ def choose_method(n_neurons: int, strength: float) -> str:
 
     Few branches can be cut where the self-coupling nearly decides alone.
     """
-    return "bounded" if strength < 0.8 else "gray"
+    crossover = 0.75 if n_neurons >= _LARGE else 0.6
+    return "bounded" if strength < crossover else "gray"
 
 
 class Search:

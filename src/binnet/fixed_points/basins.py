@@ -61,7 +61,30 @@ def measure_basins(
     threads: int | None,
     progress: bool,
 ) -> Basins:
-    """Return the basins of all fixed points, see `FixedPoints.basins`."""
+    """Return the basins of all fixed points of a network.
+
+    Parameters
+    ----------
+    fixed_points : FixedPoints
+        The fixed points.
+    dynamics : str
+        This and what follows as in `FixedPoints.basins`.
+    update_probability : float
+        Of random-subset.
+    max_sweeps : int
+        Of a random run.
+    seed : int
+        Of the random runs.
+    threads : int or None
+        Threads.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Basins
+        Their sizes.
+    """
     check_choice("dynamics", dynamics, FREE_DYNAMICS)
     check_integer("max_sweeps", max_sweeps, 1)
     check_integer("seed", seed, 0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,9 @@ from binnet._threads import resolve_threads, running_on
 from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.random_networks import RandomNetwork
 from binnet.states import unpack_states
+
+if TYPE_CHECKING:
+    import xarray
 
 _PAIRS_PER_CALL = 10**8
 _TRANSFORM_BITS = 22  # of a Walsh transform that stays in the cache
@@ -101,6 +106,37 @@ class FixedPoints:
         if by_pairs > _STEP * n * 2.0**n + _ADD * n_transforms * self.count:
             return _transform_distances(self.states[:, 0], n, progress)
         return _count_distances(self.states, n, n_threads, progress)
+
+    def to_dataset(self, *, threads: int | None = None) -> xarray.Dataset:
+        """Return the fixed points and their pair overlaps as a labelled data set.
+
+        Parameters
+        ----------
+        threads : int, optional
+            Threads of the count of pairs. Default: all cores.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``state`` (fixed_point, word) as `binnet.unpack_states` reads it, and ``pairs``
+            (distance,); what the network was drawn with is JSON in the attributes.
+        """
+        import xarray
+
+        coding = "neuron i is bit i % 64 of word i // 64, 1 is +1"
+        return xarray.Dataset(
+            {
+                "state": (("fixed_point", "word"), self.states, {"coding": coding}),
+                "pairs": ("distance", self.overlap_histogram(threads=threads)),
+            },
+            coords={"distance": range(self.n_neurons + 1)},
+            attrs={
+                "n_neurons": self.n_neurons,
+                "margin": self.margin,
+                "method": self.method,
+                "network": json.dumps(dict(self.network.parameters)),
+            },
+        )
 
     def basins(
         self,
