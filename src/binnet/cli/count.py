@@ -59,7 +59,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
               help="Go on for as many neurons, however long it takes.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), callback=_check,
               help="Counts and pair overlaps as .json, or a figure (.png, .pdf, .svg) with its "
-    "data beside it as JSON; the fixed points of one network as NetCDF (.nc).",)  # fmt: skip
+              "data beside it; the fixed points of one network as NetCDF (.nc).")  # fmt: skip
 def count(
     neurons: int,
     self_coupling: float,
@@ -102,20 +102,15 @@ def count(
                     threads=threads,
                     progress=draws == 1,
                 )
-                found.append(_describe(result, output is not None, n_threads))
-            if output is not None and wants_states:
-                dataset = result.to_dataset(threads=n_threads)
-                dataset.attrs["provenance"] = json.dumps(run)
-                with atomic_path(output) as temporary:
-                    dataset.to_netcdf(temporary, engine="h5netcdf")
+                found.append(_describe(result, output is not None and not wants_states, n_threads))
         except KeyboardInterrupt:
             if not found:
                 raise
         seconds = time.perf_counter() - begun
         record = _summarise(found, parameters, margin)
         _print(record, seconds, draws)
-        if wants_states:
-            click.echo(f"states: {output}")
+        if output is not None and wants_states:
+            _save_states(output, result, run)
         elif output is not None:
             completed = {"draws": draws, "completed": len(found) == draws}
             _save(output, {"run": run, **completed, **record})
@@ -206,6 +201,14 @@ def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
         pull = (record["mean"] - record["closed_form"]) / record["standard_error"]
         text += f" ({pull:+.1f} standard errors)"
     click.echo(text)
+
+
+def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> None:
+    dataset = result.to_dataset(threads=run["threads"])
+    dataset.attrs["provenance"] = json.dumps(run)
+    with atomic_path(output) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+    click.echo(f"states: {output}")
 
 
 def _save(output: Path, record: dict[str, Any]) -> None:

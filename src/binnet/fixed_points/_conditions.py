@@ -80,23 +80,19 @@ def make_conditions(network: RandomNetwork, margin: float) -> FixedPointConditio
     for i in range(n):
         row = fields.couplings[i]
         unit = _common_unit(row)
-        if unit is not None:
-            couplings[i] = np.rint(row / unit)
-            # s = +1 stays if F >= -(b + J_D) / unit, s = -1 if F < (J_D - b) / unit.
-            b = Fraction(fields.external[i])
-            slack[1, i] = _within(floor((b + fields.own) / Fraction(unit)), _GRID)
-            slack[0, i] = _within(ceil((fields.own - b) / Fraction(unit)) - 1, _GRID)
-            if symmetric:  # they differ for F = J_D / unit alone: let it pass, in doubt
-                doubt[i] = slack[1, i] - slack[0, i]
-                slack[0, i] = slack[1, i]
-        else:
-            step = max(np.abs(row).sum() / _GRID, _SMALLEST_STEP)
-            couplings[i] = np.rint(row / step)
-            error = n // 2 + 2  # half a step a coupling, and the roundings of the slack
-            reach = 2 * _GRID  # beyond it the slack decides alone
-            for k, b in enumerate((-fields.external[i], fields.external[i])):
-                slack[k, i] = floor(np.clip((float(fields.own) + b) / step, -reach, reach)) + error
+        step = unit or max(np.abs(row).sum() / _GRID, _SMALLEST_STEP)
+        couplings[i] = np.rint(row / step)
+        # s = +1 stays if F >= -(J_D + b) / step, s = -1 if F < (J_D - b) / step.
+        b = Fraction(fields.external[i])
+        slack[1, i] = _within(floor((fields.own + b) / Fraction(step)))
+        slack[0, i] = _within(ceil((fields.own - b) / Fraction(step)) - 1)
+        if unit is None:
+            error = n // 2 + 2  # half a step for each coupling, and its rounding
+            slack[:, i] += error
             doubt[i] = 2 * error + 2
+        if symmetric:  # the two differ for F = J_D / step alone: let it pass, in doubt
+            doubt[i] += slack[1, i] - slack[0, i]
+            slack[0, i] = slack[1, i]
     largest = np.abs(couplings).sum(axis=1)
     rest = np.square(fields.couplings).sum(axis=1) + np.square(fields.external)
     rms = np.sqrt(np.median(rest))
@@ -124,8 +120,9 @@ def _common_unit(row: NDArray[np.float64]) -> float | None:
     return None
 
 
-def _within(value: int, reach: int) -> int:
-    return max(-reach, min(value, reach))
+def _within(slack: int) -> int:
+    """Keep a slack in 32 bits: beyond twice the largest field it decides alone."""
+    return max(-2 * _GRID, min(slack, 2 * _GRID))
 
 
 def are_fixed_points(

@@ -111,7 +111,7 @@ def enumerate(
         raise ValueError(
             f"n_neurons = {network.n_neurons} is more than max_neurons = {limit}: all fixed points "
             f"would take about {_describe_seconds(search.estimate_seconds())} "
-            f"({method}, {n_threads} threads); to go on, set max_neurons to {network.n_neurons}"
+            f"({method}, {n_threads} cores); to go on, set max_neurons to {network.n_neurons}"
         )
     found = search.run(most, progress)
     states = _settle(network, kappa, conditions, found)
