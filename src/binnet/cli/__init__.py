@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
+from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.relax import relax
 from binnet.cli.sweep import sweep
@@ -21,5 +22,6 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
-main.add_command(sweep)
+main.add_command(count)
 main.add_command(relax)
+main.add_command(sweep)

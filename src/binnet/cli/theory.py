@@ -13,18 +13,14 @@ import click
 from binnet._files import atomic_path, write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
-    """Refuse a figure that could not be written, before anything is computed."""
-    if output.suffix not in (".png", ".pdf", ".svg"):
-        raise click.BadParameter(f"{output} must end in .png, .pdf or .svg")
-    if not output.parent.is_dir():
-        raise click.BadParameter(f"the folder {output.parent} does not exist; create it first")
-    return output
+    return check_output(output, FIGURE_SUFFIXES)
 
 
 _SELF_COUPLING = click.FloatRange(0.0)
@@ -56,16 +52,6 @@ def _save(figure: Figure, output: Path, record: dict[str, Any], seed: int = 0) -
     data = output.with_suffix(".json")
     write_json(data, {"run": describe_run(seed, threads=1), **record})
     click.echo(f"figure: {output}\ndata:   {data}")
-
-
-def _new_figure(**options: Any) -> tuple[Figure, Any]:
-    """Figure on a canvas without display, whatever the user's backend is."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=options.pop("figsize"), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.subplots(**options)
 
 
 @click.group()
@@ -124,7 +110,7 @@ def phase(
             thresholds[name], errors[name] = freezing.self_coupling, freezing.error
         for name in rules:
             click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
-        figure, (top, bottom) = _new_figure(figsize=(8.5, 6.0), nrows=2, sharex=True)
+        figure, (top, bottom) = new_figure(figsize=(8.5, 6.0), nrows=2, sharex=True)
         plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
         plot_gap(table, bottom, closing=(critical.self_coupling, critical.distance))
         for value in thresholds.values():
@@ -174,7 +160,7 @@ def local_entropy(
                 "distance": _plain(distance), "entropy": _plain(curve.value),
                 "error": _plain(curve.error), "replicas": _plain(curve.replicas),
             })  # fmt: skip
-        figure, (left, right) = _new_figure(figsize=(9.5, 4.0), ncols=2)
+        figure, (left, right) = new_figure(figsize=(9.5, 4.0), ncols=2)
         plot_local_entropy(curves, left)
         plot_local_entropy(curves, right, gaps=gaps)
         floor = min(-0.012, *(1.15 * float(np.min(entropy)) for _, entropy in curves.values()))
@@ -205,6 +191,7 @@ def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: i
     from tqdm import tqdm
 
     import binnet.theory as calculator
+    from binnet import RandomNetwork, fixed_points
 
     with clear_errors():
         sigma, error = calculator.complexity(self_coupling, margin, return_error=True)
@@ -218,11 +205,15 @@ def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: i
         click.echo(f"expected count  {number}  (N = {neurons}, exact mean over networks)")
         if not draws:
             return
+        if not 2 <= neurons <= 30:
+            raise ValueError(
+                f"--enumerate needs --neurons between 2 and 30, got {neurons}; binnet count knows "
+                "how long more would take"
+            )
         exact = []
         for draw in tqdm(range(draws), unit="network", disable=None):
             couplings = calculator.random_couplings(neurons, np.random.default_rng([seed, draw]))
-            exact.append(
-                len(calculator.enumerate_fixed_points(couplings, self_coupling, margin=margin))
-            )
+            network = RandomNetwork(couplings, self_coupling)
+            exact.append(fixed_points.enumerate(network, margin=margin).count)
         spread = f" +- {np.std(exact, ddof=1) / np.sqrt(draws):.2g}" if draws > 1 else ""
         click.echo(f"exact count     {np.mean(exact):.6g}{spread}  ({draws} networks, seed {seed})")
