@@ -44,10 +44,10 @@ class Relaxed(NamedTuple):
 
 def wanted(n: Array, s: Sequence[int], theta: Fraction, i: int) -> int:
     """sign(sum_j n_ij s_j + theta s_i), theta = J_D over the strength of a sign."""
-    h = theta * s[i]
+    h = 0
     for j in range(len(s)):
         h += int(n[i, j]) * s[j]
-    return 1 if h >= 0 else -1
+    return 1 if h + theta * s[i] >= 0 else -1
 
 
 def relax(
