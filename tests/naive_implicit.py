@@ -50,6 +50,13 @@ def wanted(n: Array, s: Sequence[int], theta: Fraction, i: int) -> int:
     return 1 if h + theta * s[i] >= 0 else -1
 
 
+def sweep_async(n: Array, s: Sequence[int], theta: Fraction, key: int) -> list[int]:
+    new = list(s)
+    for i in shuffle_sites(key, len(s)):
+        new[i] = wanted(n, new, theta, i)
+    return new
+
+
 def relax(
     n: Array, start: Sequence[int], theta: Fraction, key: int, max_sweeps: int,
     *, dynamics: str = "sync", probability: float = 0.5,
@@ -61,8 +68,7 @@ def relax(
         sweep_key = derive_key(key, t)
         new = list(s)
         if dynamics == "async":
-            for i in shuffle_sites(sweep_key, len(s)):
-                new[i] = wanted(n, new, theta, i)
+            new = sweep_async(n, s, theta, sweep_key)
             is_fixed = new == s
         else:
             want = [wanted(n, s, theta, i) for i in range(len(s))]

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
-from math import ceil, floor
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ import naive_implicit
 from binnet._threads import running_on
 from binnet_kernels import implicit
 from binnet_kernels._rng import shuffle_sites
+from binnet_kernels.replicas import FreeNetwork, Replicas, make_watch
 from kernel_cases import draw_spins
 
 KEY = np.uint64(20240601)
@@ -49,83 +49,68 @@ def test_add_columns(n_neurons: int, n_signs: int) -> None:
         if not 0 <= n_events <= n_neurons:
             continue
         sites = rng.permutation(n_neurons)
-        spins = draw_spins(rng, (n_neurons,))
+        state = draw_spins(rng, (n_neurons,))
         start = rng.integers(-50, 50, n_neurons, np.int32)
-        for factor in (1, 2):
-            expected = start + factor * (n[:, sites[:n_events]] @ spins[:n_events])
-            for threads in (1, 2):
-                field = make_field(n_neurons)
-                field[:n_neurons] = start
-                with running_on(threads):
-                    implicit.add_columns_implicit(
-                        KEY, n_neurons, n_signs, sites, spins, n_events, factor, scratch, field
-                    )
-                assert (field[:n_neurons] == expected).all()
+        listed = sites[:n_events]
+        for factor, threads in ((1, 1), (2, 2)):
+            field = make_field(n_neurons)
+            field[:n_neurons] = start
+            with running_on(threads):
+                implicit.add_columns_implicit(
+                    implicit.ImplicitCouplings(KEY, n_signs), sites, n_events, factor, state,
+                    scratch, field,
+                )  # fmt: skip
+            expected = start + factor * (n[:, listed] @ state[listed])
+            assert (field[:n_neurons] == expected).all()
 
 
-def relax(
-    n_neurons: int, n_signs: int, start: np.ndarray, theta: Fraction, asynchronous: bool
-) -> tuple[list[int], list[int]]:
-    """Drive the kernels for 30 sweeps, or until nothing flips."""
-    field, scratch = make_field(n_neurons), implicit.make_scratch_implicit(n_neurons)
-    state, thresholds = start.copy(), (floor(theta), ceil(theta))
-    sites, spins = np.arange(n_neurons), start.copy()
-    column_keys = np.zeros(5, np.uint64)  # few, so that the list of flips is often full
-    common = KEY, n_neurons, n_signs, sites, spins
-    implicit.add_columns_implicit(*common, n_neurons, 1, scratch, field)
-    flips = []
-    for t in range(30):
-        flips.append(0)
-        if asynchronous:
-            order = np.empty(n_neurons, np.int64)
-            shuffle_sites(naive_key(t), order)
-            k = 0
-            while k < n_neurons:
-                k, n_flips = implicit.visit_sites_implicit(
-                    KEY, n_signs, order, k, field, state, thresholds, sites, spins, column_keys
-                )
-                implicit.add_columns_implicit(*common, n_flips, 2, scratch, field)
-                flips[-1] += n_flips
-        else:
-            flips[-1] = implicit.find_flips_implicit(field, state, *thresholds, sites, spins)
-            state[sites[: flips[-1]]] = spins[: flips[-1]]
-            implicit.add_columns_implicit(*common, flips[-1], 2, scratch, field)
-        if flips[-1] == 0:
-            break
-    return state.tolist(), flips
-
-
-def naive_key(t: int) -> np.uint64:
-    return np.uint64(naive.derive_key(7, t))
-
-
-# J_D on the lattice of the fields (ties are common: sign(0) = +1) and off it.
-@pytest.mark.parametrize("theta", [Fraction(0), Fraction(4), Fraction(9, 2), Fraction(10**9)])
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("theta", [0, 3, 8])
+@pytest.mark.parametrize("n_listed", [1, 5, 100])
 @pytest.mark.parametrize("n_signs", [1, 2])
-def test_relaxation(n_signs: int, asynchronous: bool, theta: Fraction) -> None:
-    n_neurons = 66
-    n = naive_implicit.couplings(int(KEY), n_neurons, n_signs)
-    rng = np.random.default_rng(3)
-    for _ in range(3):
-        start = draw_spins(rng, (n_neurons,))
-        state, flips = relax(n_neurons, n_signs, start, theta, asynchronous)
-        expected = naive_implicit.relax(
-            n, start.tolist(), theta, 7, 30, dynamics="async" if asynchronous else "sync"
+def test_visit_sites(n_signs: int, n_listed: int, theta: int) -> None:
+    """A sweep in several calls is a sweep in which each visit sees all flips before it."""
+    n_neurons, t = 100, 5
+    n = draw_couplings(n_neurons, n_signs).astype(np.int32)
+    start = draw_spins(np.random.default_rng(3), (1, n_neurons))
+    field = make_field(n_neurons)
+    field[:n_neurons] = n @ start[0]
+    replicas = Replicas(start.copy(), field[None], start)
+    site_keys = np.arange(n_neurons).astype(np.uint64)
+    watch = make_watch(start, site_keys)
+    order = np.empty(n_neurons, np.int64)
+    shuffle_sites(np.uint64(naive.derive_key(7, t)), order)
+    network = FreeNetwork(
+        implicit.ImplicitCouplings(KEY, n_signs), np.zeros(n_neurons, np.int32), np.int32(theta)
+    )
+    sites, listed = np.zeros(n_listed, np.int32), np.zeros((2, n_listed), np.uint64)
+    k, flipped, distance = 0, [], 0
+    while k < n_neurons:
+        k, n_flips, farther = implicit.visit_sites_implicit(
+            network, order, k, replicas, watch, 0, sites, listed
         )
-        assert flips[: len(expected.flips)] == expected.flips
-        if expected.status == naive.FIXED_POINT:
-            assert state == expected.s
+        assert n_flips <= n_listed
+        field[:n_neurons] += 2 * n[:, sites[:n_flips]] @ replicas.state[0, sites[:n_flips]]
+        flipped += sites[:n_flips].tolist()
+        distance += farther
+    expected = naive_implicit.sweep_async(
+        n, start[0].tolist(), Fraction(theta), naive.derive_key(7, t)
+    )
+    assert replicas.state[0].tolist() == expected
+    assert sorted(flipped) == np.flatnonzero(start[0] != expected).tolist()
+    assert distance == len(flipped)
+    assert watch.hashes[0, 0] == np.bitwise_xor.reduce(site_keys[flipped])
 
 
 SUM = """
 import numpy as np
 from binnet_kernels import implicit
 from binnet_kernels._rng import shuffle_sites
+from binnet_kernels.replicas import FreeNetwork, Replicas, make_watch
 n = 300
 field, scratch = np.zeros(implicit.TILE_NEURONS, np.int32), implicit.make_scratch_implicit(n)
 spins = np.where(np.arange(n) % 3 == 0, 1, -1).astype(np.int8)
-implicit.add_columns_implicit(np.uint64(5), n, 4, np.arange(n), spins, n, 1, scratch, field)
+couplings = implicit.ImplicitCouplings(np.uint64(5), 4)
+implicit.add_columns_implicit(couplings, np.arange(n), n, 1, spins, scratch, field)
 print(field[:n].tolist())
 """
 

@@ -7,10 +7,16 @@ left out exactly. Fields are int32, in units of the strength: a few thousand col
 by bit (`_carry_save`), then the counts are added to the fields. All sums are exact, hence the same
 on any number of threads.
 
+`replicas.FreeNetwork` holds `ImplicitCouplings` in the place of the matrix, and as J_D an integer
+that compares with every field as J_D / strength does; so who wants to flip, and the rest of the
+dynamics but for the fields, is what it is for stored int16 couplings.
+
 Fields have ``n_tiles * TILE_NEURONS`` >= N entries; those beyond N mean nothing.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
@@ -26,6 +32,10 @@ from binnet_kernels._carry_save import (
 )
 from binnet_kernels._jit import kernel, parallel_kernel
 from binnet_kernels._rng import GAMMA, derive_key, mix
+from binnet_kernels.free_async import find_worst
+from binnet_kernels.free_fields import total_field
+from binnet_kernels.free_watch import note_flip
+from binnet_kernels.replicas import LARGEST_FIELD
 
 WORD_BITS = 64
 TILE_NEURONS = TILE_WORDS * WORD_BITS
@@ -33,6 +43,13 @@ TILE_NEURONS = TILE_WORDS * WORD_BITS
 _BLOCK = (2**COUNT_BITS - 1) // 32 * 32
 # Streams whose keys are listed at a time.
 SLAB = 8 * _BLOCK
+
+
+class ImplicitCouplings(NamedTuple):
+    """How couplings are drawn; stands for the matrix in `replicas.FreeNetwork`."""
+
+    key: np.uint64
+    n_signs: int  # P
 
 
 @kernel
@@ -85,29 +102,26 @@ def _read_counts(counter, n_bits, n_streams, factor, field):
 
 
 @parallel_kernel
-def add_columns_implicit(key, n_neurons, n_signs, sites, spins, n_events, factor, scratch, field):
-    """Add ``factor * spins[k] * n_ij`` to ``field[i]`` for j = ``sites[k]``, k < n_events.
+def add_columns_implicit(couplings, sites, n_events, factor, state, scratch, field):
+    """Add ``factor * state[j] * n_ij`` to ``field[i]``, for j = ``sites[k]`` and each k < n_events.
 
-    With all neurons and factor 1 this is the dense product n s; with the flipped neurons, their new
-    spins and factor 2 it is the change that the flips make.
+    With all neurons and factor 1 this is the dense product n s; with the neurons that flipped, in
+    the new state, and factor 2 it is what the flips change.
 
     Parameters
     ----------
-    key : uint64
-        Of the couplings.
-    n_neurons, n_signs : int
-        N and P.
-    sites : int64 array (>= n_events,)
+    couplings : ImplicitCouplings
+    sites : int array (>= n_events,)
         Neurons, each at most once.
-    spins : int8 array (>= n_events,)
-        -1 or +1.
     n_events, factor : int
+    state : int8 array (N,)
     scratch : tuple
         From `make_scratch_implicit`.
     field : int32 array (n_tiles * TILE_NEURONS,)
     """
+    key, n_signs = couplings
     streams, flips, counters = scratch
-    n_words = (n_neurons + WORD_BITS - 1) // WORD_BITS
+    n_words = (state.shape[0] + WORD_BITS - 1) // WORD_BITS
     plane_step = np.uint64(n_words) * GAMMA
     events_per_slab = SLAB // n_signs
     for begin in range(0, n_events, events_per_slab):
@@ -118,7 +132,7 @@ def add_columns_implicit(key, n_neurons, n_signs, sites, spins, n_events, factor
             column_key = derive_key(key, j)
             for p in range(n_signs):
                 streams[k * n_signs + p] = column_key + np.uint64(p) * plane_step
-                flips[k * n_signs + p] = np.uint64(0) if spins[begin + k] > 0 else ~np.uint64(0)
+                flips[k * n_signs + p] = np.uint64(0) if state[j] > 0 else ~np.uint64(0)
         for tile in prange(counters.shape[0]):
             part = field[tile * TILE_NEURONS : (tile + 1) * TILE_NEURONS]
             for start in range(0, n_streams, _BLOCK):
@@ -132,7 +146,7 @@ def add_columns_implicit(key, n_neurons, n_signs, sites, spins, n_events, factor
     for k in prange(n_events):  # take the diagonal out again
         j = sites[k]
         own = _draw_sign_sum(derive_key(key, j), n_signs, n_words, j)
-        field[j] -= np.int32(factor * spins[k] * own)
+        field[j] -= np.int32(factor * state[j] * own)
 
 
 def make_scratch_implicit(n_neurons: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -149,54 +163,67 @@ def make_scratch_implicit(n_neurons: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 @kernel
-def find_flips_implicit(field, state, floor_threshold, ceil_threshold, sites, spins):
-    """List the neurons whose field disagrees with their spin, and their new spins; count them.
-
-    The field of neuron i is the strength times ``field[i] + theta s_i``, theta = J_D / strength, a
-    real number that is given as its floor and its ceiling: an integer compares with them exactly.
-    """
-    n_found = 0
-    for i in range(state.shape[0]):
-        threshold = -floor_threshold if state[i] > 0 else ceil_threshold
-        spin = np.int8(1) if field[i] >= threshold else np.int8(-1)  # sign(0) = +1
-        sites[n_found] = i
-        spins[n_found] = spin
-        n_found += spin != state[i]
-    return n_found
+def _sum_late_signs(listed, n_flips, n_signs, n_words, i):
+    """Return the sum of s_j n_ij over the listed flips, for neuron i."""
+    word, bit = np.uint64(i // WORD_BITS), np.uint64(i % WORD_BITS)
+    n_up = np.uint64(0)
+    for p in range(n_signs):
+        step = (np.uint64(p) * np.uint64(n_words) + word + np.uint64(1)) * GAMMA
+        for event in range(n_flips):  # vectorised
+            drawn = mix(listed[0, event] + step) >> bit
+            n_up += (drawn ^ listed[1, event]) & np.uint64(1)
+    return 2 * np.int64(n_up) - n_flips * n_signs
 
 
 @kernel
-def visit_sites_implicit(
-    key, n_signs, order, first, field, state, thresholds, sites, spins, column_keys
-):
-    """Update neurons one at a time until the list of flips is full; return (next visit, flips).
+def visit_sites_implicit(network, order, first, replicas, watch, b, sites, listed):
+    """Update neurons ``order[first:]`` of replica b one at a time, until their flips are listed.
 
-    Visits ``order[first:]``, each neuron at most once. `field` does not know of the flips of this
-    call: a visit draws their couplings to its own neuron and adds them, which gives the field that
-    the neuron would have had. The caller adds the listed columns to `field` and calls again: one
-    pass over all N fields serves many flips. A call also ends when its visits have drawn 2 N signs,
-    about the cost of such a pass.
+    Each neuron is visited once at most. The field does not know of the flips of this call: a visit
+    draws their couplings to its own neuron and adds them, which gives the field that the neuron
+    would have had. The caller adds the columns of ``sites[:n_flips]`` to the field and calls again:
+    one pass over all N fields serves many flips. A call ends when `sites` (L,) is full, or when its
+    visits have drawn 2 N signs, about the cost of such a pass. `listed` (2, L) uint64 is work space.
+
+    Returns
+    -------
+    tuple of int
+        Index of the next visit, n_flips, and by how much the distance from the start has grown.
     """
-    n = state.shape[0]
-    n_words = (n + WORD_BITS - 1) // WORD_BITS
-    floor_threshold, ceil_threshold = thresholds
-    n_flips = 0
-    work = 0
+    state, field, n_signs = replicas.state[b], replicas.field[b], network.couplings.n_signs
+    n_neurons = state.shape[0]
+    n_words = (n_neurons + WORD_BITS - 1) // WORD_BITS
+    n_flips, distance, work = 0, 0, 0
     k = first
-    while k < order.shape[0] and n_flips < column_keys.shape[0] and work < 2 * n:
+    while k < n_neurons and n_flips < sites.shape[0] and work < 2 * n_neurons:
         i = order[k]
         k += 1
-        total = np.int64(field[i])
-        for event in range(n_flips):
-            drawn = _draw_sign_sum(column_keys[event], n_signs, n_words, i)
-            total += 2 * spins[event] * drawn
-        work += n_flips * n_signs
-        threshold = -floor_threshold if state[i] > 0 else ceil_threshold
-        spin = np.int8(1) if total >= threshold else np.int8(-1)
-        if spin != state[i]:
-            state[i] = spin
+        h = np.int64(total_field(network, field, state, i))
+        if abs(h) <= 2 * n_flips * n_signs:  # else the flips of this call cannot turn it
+            h += 2 * _sum_late_signs(listed, n_flips, n_signs, n_words, i)
+            work += n_flips * n_signs
+        if (h >= 0) != (state[i] > 0):
+            state[i] = -state[i]
+            distance += note_flip(replicas, watch, b, i)
             sites[n_flips] = i
-            spins[n_flips] = spin
-            column_keys[n_flips] = derive_key(key, i)
+            listed[0, n_flips] = derive_key(network.couplings.key, i)
+            listed[1, n_flips] = np.uint64(1) if state[i] < 0 else np.uint64(0)
             n_flips += 1
-    return k, n_flips
+    return k, n_flips, distance
+
+
+@kernel
+def flip_worst_implicit(network, rule, replicas, watch, workspace, b):
+    """Flip the worst neuron of replica b, but for the fields; return it and the change of distance.
+
+    It is -1 if no neuron wants to flip.
+    """
+    state = replicas.state[b]
+    i = find_worst(
+        network, replicas.field[b], state, workspace.sizes[b], workspace.ranks[b],
+        rule.order == LARGEST_FIELD,
+    )  # fmt: skip
+    if i < 0:
+        return i, 0
+    state[i] = -state[i]
+    return i, note_flip(replicas, watch, b, i)

@@ -18,8 +18,8 @@ from binnet.random_networks import DISTRIBUTIONS, RandomNetwork
 
 # Random signs P that a coupling is the sum of.
 _SIGNS = {"gaussian": 16, "sign": 1}
-# Fields are int32 in units of a sign.
-_INT32_MAX = int(np.iinfo(np.int32).max)
+# Fields are int32 in units of a sign; with a self-coupling as large they still fit.
+_LARGEST_SUM = 2**30
 # Largest matrix that `materialise` makes unasked.
 _MATERIALISED_BYTES = 2 * 2**30
 
@@ -39,7 +39,7 @@ class ImplicitNetwork:
     Parameters
     ----------
     n_neurons : int
-        N, at least 1; at most 134 217 727 (gaussian) or 2 147 483 647 (sign), for 32-bit fields.
+        N, at least 1; at most 67 108 864 (gaussian) or 1 073 741 824 (sign), for 32-bit fields.
     self_coupling : float, default 0.5
         J_D >= 0.
     distribution : {"gaussian", "sign"}, default "gaussian"
@@ -66,7 +66,7 @@ class ImplicitNetwork:
 
     def __post_init__(self) -> None:
         check_choice("distribution", self.distribution, DISTRIBUTIONS)
-        largest = _INT32_MAX // self.n_signs
+        largest = _LARGEST_SUM // self.n_signs
         n_neurons = check_integer("n_neurons", self.n_neurons, 1, largest)
         object.__setattr__(self, "n_neurons", n_neurons)
         keep_real(self, "self_coupling", 0.0)
@@ -83,12 +83,18 @@ class ImplicitNetwork:
         return float(np.float32(1.0 / math.sqrt(self.n_signs * self.n_neurons)))
 
     @property
-    def thresholds(self) -> tuple[int, int]:
-        """Floor and ceiling of J_D / strength, for exact comparison with the integer fields."""
+    def integer_self_coupling(self) -> int:
+        """An integer that added to, or subtracted from, any field gives the sign that J_D gives.
+
+        It is in units of the strength. Fields are sums of P (N - 1) signs: all even or all odd.
+        """
+        largest = self.n_signs * (self.n_neurons - 1)
         theta = Fraction(self.self_coupling) / Fraction(self.strength)
-        # No sum of signs reaches beyond: a larger J_D holds every neuron, whatever its value.
-        theta = min(theta, Fraction(_INT32_MAX) + 1)
-        return math.floor(theta), math.ceil(theta)
+        if theta > largest:
+            return largest + 1
+        floor = math.floor(theta)
+        is_reached = (floor - largest) % 2 == 0  # by a field: theta is as large, or larger
+        return floor + 1 if is_reached and theta > floor else floor
 
     @property
     def key(self) -> np.uint64:
