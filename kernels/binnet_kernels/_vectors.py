@@ -44,9 +44,10 @@ def _multiply_pairs(context: Any, builder: Any, pairs: Any, factors: Any) -> Any
     """Return the 16 sums ``pairs[2k] factors[2k] + pairs[2k+1] factors[2k+1]`` in 32 bits."""
     _, _, features = context.codegen().magic_tuple()
     if "+avx512bw" in features.split(","):
+        kind = ir.FunctionType(_LONGS, (_SHORTS, _SHORTS))
         multiply = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_LONGS, (_SHORTS, _SHORTS)), "llvm.x86.avx512.pmaddw.d.512"
-        )  # fmt: skip
+            builder.module, kind, "llvm.x86.avx512.pmaddw.d.512"
+        )
         return builder.call(multiply, (pairs, factors))
     total = None
     for first in (0, 1):
@@ -66,9 +67,7 @@ def _prefetch(builder: Any, address: Any) -> None:
         builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
     )
     to_read, into_second_level, as_data = _INT32(0), _INT32(2), _INT32(1)
-    builder.call(
-        prefetch, (_pointer(builder, address, _BYTE), to_read, into_second_level, as_data)
-    )
+    builder.call(prefetch, (_pointer(builder, address, _BYTE), to_read, into_second_level, as_data))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -83,7 +82,6 @@ def add_strip_products(
     has are asked for from ``couplings[ahead]`` on, so that a sweep over all strips of these rows
     brings the next ones, in the order of memory (an address that is not there does no harm).
     """
-    n_rows = len(rows)
     signature = types.void(
         couplings, types.intp, types.intp, types.intp, states, rows, out, types.intp
     )
@@ -138,5 +136,4 @@ def add_strip_products(
                 builder.store(summed, where, align=4)
         return context.get_dummy_value()
 
-    assert n_rows > 0
     return signature, generate

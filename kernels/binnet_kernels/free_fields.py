@@ -15,7 +15,7 @@ def _accumulate(couplings, states, rows, n_rows, out):
     """Add the dense product to `out`, by the kernel for this type of couplings."""
 
 
-@overload(_accumulate)  # type: ignore[untyped-decorator]
+@overload(_accumulate)
 def _choose_accumulate(couplings, states, rows, n_rows, out):
     if couplings.dtype == types.int16:
         return lambda couplings, states, rows, n_rows, out: accumulate_fields_int16(

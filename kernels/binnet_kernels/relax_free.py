@@ -1,8 +1,8 @@
 """Relaxation without input: replicas of one network, all their sweeps in one call.
 
-Work goes in rounds. In a round every active replica advances until it looks settled, has run out of
-sweeps, or its fields are due to be recomputed; then they are, for all of these replicas in one dense
-product, and whoever looks settled is judged by them. Integer fields are exact and need one round.
+Work goes in rounds. In a round every active replica advances until it looks settled, has run out
+of sweeps, or its fields are due to be recomputed; then they are, for all of these replicas in one
+dense product, and whoever looks settled is judged by them. Integer fields are exact: one round.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _relax_block(network, rule, replicas, records, watch, workspace, start, stop
 
 @parallel_kernel
 def relax_replicas(network, rule, replicas, records, watch, workspace, block):
-    """Relax all replicas from `replicas.state`, `block` at a time; see `replicas` for the arguments.
+    """Relax all replicas from `replicas.state`, `block` at a time; `replicas` has the arguments.
 
     Replicas of a block share passes over the couplings; no result depends on the blocks.
     """

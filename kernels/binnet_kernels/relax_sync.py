@@ -20,7 +20,7 @@ _STRETCH = 64
 
 @kernel
 def list_changes(changes, n_found, sites):
-    """Move the `n_found` entries of `changes` that are not 0 to its front, their sites to `sites`."""
+    """Move the `n_found` changes that are not 0 to the front, and their indices to `sites`."""
     n_hidden = changes.shape[0]
     n_listed = 0
     for start in range(0, n_hidden, _STRETCH):
@@ -121,9 +121,7 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
             scratch.settled_at[b] = np.nan
             if update.probability < 1.0:
                 key = derive_key(update.keys[b], t)
-                n_changes = keep_random_subset(
-                    key, update.probability, this[b], changes, n_changes
-                )
+                n_changes = keep_random_subset(key, update.probability, this[b], changes, n_changes)
             outcome.changes[b, t] = n_changes
             for k in range(n_changes):
                 outcome.state[b, this[b, k]] += changes[k]

@@ -59,7 +59,7 @@ class Records(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """Brent's search for a cycle: has a state returned to the one where the anchor was dropped?
+    """Brent's search for a cycle: has the state returned to where the anchor was dropped.
 
     The hash of a state, the XOR of the keys of its neurons that flipped so far, says when to look.
     """

@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     ],
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
-        "dynamics": ["Relaxation", "predict", "relax"],
+        "dynamics": ["FreeRelaxation", "Relaxation", "energy", "predict", "relax"],
         "learning": [
             "Configuration",
             "PerceptronPlasticity",
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
     from binnet._provenance import get_version as get_version
     from binnet.datasets import load_entangled_mnist as load_entangled_mnist
     from binnet.datasets import load_mnist as load_mnist
+    from binnet.dynamics import FreeRelaxation as FreeRelaxation
     from binnet.dynamics import Relaxation as Relaxation
+    from binnet.dynamics import energy as energy
     from binnet.dynamics import predict as predict
     from binnet.dynamics import relax as relax
     from binnet.learning import Configuration as Configuration

@@ -8,8 +8,9 @@ in a chain of modules; floating-point, or 16-bit integers whose fields are exact
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -185,10 +186,11 @@ class RandomNetwork:
         n = n_total // modules
         std = 1.0 / math.sqrt(rho * n)
         working = np.float64 if dtype == "float64" else np.float32
-        J = np.zeros((n_total, n_total), working)
+        # The kernels read the couplings *from* a neuron: these are the rows in memory.
+        J = np.zeros((n_total, n_total), working).T
         for first in range(0, n_total, n):
             block = J[first : first + n, first : first + n]
-            _fill_module(block, of_couplings, distribution, std, eta, rho)
+            _fill_module(block.T, of_couplings, distribution, std, eta, rho)
         if modules > 1 and coupled != 0.0:
             site = np.arange(n_total - n)
             J[site, site + n] = J[site + n, site] = coupled
@@ -224,6 +226,11 @@ class RandomNetwork:
         """External fields b_i, shape (N,)."""
         assert self.external_field is not None  # __post_init__ has filled it in
         return self.external_field
+
+    @cached_property
+    def presynaptic(self) -> NDArray[Any]:
+        """Couplings *from* each neuron in a row of memory, ``couplings.T``: a copy unless drawn."""
+        return np.ascontiguousarray(self.couplings.T)
 
     def to_float(self) -> NDArray[np.float64]:
         """Return the couplings J_ij in float64, shape (N, N).
@@ -267,11 +274,9 @@ def _check_couplings(value: object) -> None:
             f"couplings must be float32, float64 or int16, got {value.dtype}; convert them with "
             ".astype()"
         )
-    for first in range(0, len(value), _ROWS):
-        rows = value[first : first + _ROWS]
-        if not np.isfinite(rows).all():
-            i, j = (int(k) for k in np.argwhere(~np.isfinite(rows))[0])
-            raise ValueError(f"couplings must be finite, got {rows[i, j]} at [{first + i}, {j}]")
+    if not all(np.isfinite(rows).all() for rows in _stretches(value)):
+        i, j = (int(k) for k in np.argwhere(~np.isfinite(value))[0])
+        raise ValueError(f"couplings must be finite, got {value[i, j]} at [{i}, {j}]")
     if np.diagonal(value).any():
         where = int(np.flatnonzero(np.diagonal(value))[0])
         raise ValueError(
@@ -288,7 +293,7 @@ def _fill_module(
     eta: float,
     rho: float,
 ) -> None:
-    """Fill one module's couplings (n, n), zeros on entry, row by row.
+    """Fill one module's couplings (n, n) row by row; J and its transpose are alike.
 
     The values of a pair (J_ij, J_ji) have correlation c, and with probability |eta| the two share
     whether they are there; then J_ij J_ji is on average c (|eta| + (1 - |eta|) rho) / n = eta / n.
@@ -323,18 +328,25 @@ def _power_of_two(value: float) -> float:
     return math.ldexp(1.0, exponent - 1 if fraction == 0.5 else exponent)
 
 
+def _stretches(matrix: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Yield some rows after the other, or columns where those are contiguous in memory."""
+    along_rows = matrix if matrix.flags.c_contiguous else matrix.T
+    for first in range(0, len(along_rows), _ROWS):
+        yield along_rows[first : first + _ROWS]
+
+
 def _quantise(J: NDArray[Any], scale: float) -> NDArray[np.int16]:
     """Round to the nearest multiple of `scale` (half to even), saturating at 16 bits."""
-    integers = np.empty(J.shape, np.int16)
-    for first in range(0, len(J), _ROWS):
-        rows = np.rint(J[first : first + _ROWS].astype(np.float64) / scale)
-        integers[first : first + _ROWS] = np.clip(rows, -_INT16_MAX, _INT16_MAX)
+    integers = np.empty_like(J, np.int16)  # in the same order
+    for rows, rounded in zip(_stretches(J), _stretches(integers), strict=True):
+        values = np.rint(rows.astype(np.float64) / scale)
+        rounded[...] = np.clip(values, -_INT16_MAX, _INT16_MAX)
     return integers
 
 
 def _absolute_row_sums(couplings: NDArray[np.int16]) -> NDArray[np.int64]:
-    sums = np.empty(len(couplings), np.int64)
-    for first in range(0, len(couplings), _ROWS):
-        rows = couplings[first : first + _ROWS].astype(np.int32)
-        sums[first : first + _ROWS] = np.abs(rows).sum(axis=1, dtype=np.int64)
-    return sums
+    """Return sum_j |J_ij|, shape (N,)."""
+    parts = [np.abs(rows.astype(np.int32)) for rows in _stretches(couplings)]
+    if couplings.flags.c_contiguous:
+        return np.concatenate([part.sum(axis=1, dtype=np.int64) for part in parts])
+    return np.asarray(sum(part.sum(axis=0, dtype=np.int64) for part in parts))

@@ -1,7 +1,8 @@
-"""The dynamics: relax samples towards fixed points, and see how they got there.
+"""The dynamics under input: relax samples towards fixed points, and see how they got there.
 
-`relax` runs any schedule under synchronous, asynchronous or random-subset updates; `predict` is the
-inference of a trained network: no feedback, no clamp, and the readout with the largest field wins.
+`relax_driven` runs any schedule under synchronous, asynchronous or random-subset updates; `predict`
+is the inference of a trained network: no feedback, no clamp, and the readout with the largest field
+wins.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _CHUNK = 1024  # samples in work at a time: bounds the memory
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """What `relax` found; B samples, H hidden neurons, C readouts, T sweeps.
+    """What `relax_driven` found; B samples, H hidden neurons, C readouts, T sweeps.
 
     Attributes
     ----------
@@ -72,7 +73,7 @@ class Relaxation:
         return np.asarray((self.stabilities <= 0).mean(axis=1))
 
 
-def relax(
+def relax_driven(
     network: BinaryNetwork,
     inputs: ArrayLike,
     labels: ArrayLike | None = None,
@@ -130,7 +131,7 @@ def relax(
     Examples
     --------
     >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=64, n_inputs=20))
-    >>> result = relax(network, np.ones((3, 20)), max_sweeps=50)
+    >>> result = relax_driven(network, np.ones((3, 20)), max_sweeps=50)
     >>> result.states.shape
     (3, 64)
     """
@@ -206,14 +207,14 @@ def predict(
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
     dynamics, update_probability, seed, threads : optional
-        As for `relax`.
+        As for `relax_driven`.
 
     Returns
     -------
     ndarray of int64, shape (B,)
         Classes 0..C-1; the lowest where fields tie.
     """
-    result = relax(
+    result = relax_driven(
         network,
         inputs,
         max_sweeps=max_sweeps,
