@@ -22,7 +22,7 @@ KEY = np.uint64(20240601)
 def draw_couplings(n_neurons: int, n_signs: int) -> np.ndarray:
     n = np.full((n_neurons, n_neurons), 99, np.int8)
     implicit.draw_couplings_implicit(KEY, n_signs, n)
-    return n
+    return n.T
 
 
 def make_field(n_neurons: int) -> np.ndarray:

@@ -34,6 +34,7 @@ def _flip(network, replicas, watch, workspace, b, i):
 
 @kernel
 def note_return(records, watch, b, state):
+    """Note a step of a deterministic dynamics of replica b; a cycle that it closes ends it."""
     length = count_return(watch, b, state)
     if length > 0:
         records.status[b] = CYCLE

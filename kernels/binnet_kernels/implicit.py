@@ -66,13 +66,13 @@ def _draw_sign_sum(column_key, n_signs, n_words, i):
 
 @kernel
 def draw_couplings_implicit(key, n_signs, couplings):
-    """Fill `couplings` (N, N) with n_ij at ``[i, j]``, 0 on the diagonal."""
+    """Fill `couplings` (N, N), presynaptic-major: n_ij at ``[j, i]``, 0 on the diagonal."""
     n = couplings.shape[0]
     n_words = (n + WORD_BITS - 1) // WORD_BITS
     for j in range(n):
         column_key = derive_key(key, j)
         for i in range(n):
-            couplings[i, j] = _draw_sign_sum(column_key, n_signs, n_words, i) if i != j else 0
+            couplings[j, i] = _draw_sign_sum(column_key, n_signs, n_words, i) if i != j else 0
 
 
 @kernel
@@ -183,7 +183,7 @@ def visit_sites_implicit(network, order, first, replicas, watch, b, sites, liste
     draws their couplings to its own neuron and adds them, which gives the field that the neuron
     would have had. The caller adds the columns of ``sites[:n_flips]`` to the field and calls again:
     one pass over all N fields serves many flips. A call ends when `sites` (L,) is full, or when its
-    visits have drawn 2 N signs, about the cost of such a pass. `listed` (2, L) uint64 is work space.
+    visits have drawn 2 N signs, about the cost of such a pass. Work space: `listed` (2, L) uint64.
 
     Returns
     -------

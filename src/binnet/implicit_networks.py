@@ -1,13 +1,13 @@
 """Random networks whose couplings are a function of a seed and are never stored.
 
-`relax` draws the couplings of a neuron again whenever it flips, so that memory grows with the number
-of neurons N and not with its square: N = 10⁵, 40 GB in float32, relaxes in a second.
+`relax` draws the couplings of a neuron again whenever it flips, so that memory grows with the
+number of neurons N and not with its square: N = 10⁵, 40 GB in float32, relaxes in a second.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -128,7 +128,7 @@ class ImplicitNetwork:
                 "relax the ImplicitNetwork itself, it needs no matrix"
             )
         return RandomNetwork(
-            self.strength * self.draw_sign_sums(), self.self_coupling, parameters=vars(self)
+            self.strength * self.draw_sign_sums(), self.self_coupling, parameters=asdict(self)
         )
 
     def draw_sign_sums(self) -> NDArray[np.int8]:
@@ -143,4 +143,4 @@ class ImplicitNetwork:
 
         sums = np.empty((self.n_neurons, self.n_neurons), np.int8)
         draw_couplings_implicit(self.key, self.n_signs, sums)
-        return sums
+        return sums.T
