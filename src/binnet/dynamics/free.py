@@ -31,7 +31,7 @@ FREE_DYNAMICS = ("sync", "async", "async-fixed", "greedy", "reluctant", "random-
 Progress = Callable[[Iterable[slice]], Iterable[slice]]
 
 _BLOCK = 16  # replicas that share a pass over the couplings
-_CHUNK_BYTES = 2**28  # of arrays for the replicas in work at a time
+_CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
 # Presynaptic rows that replicas take turns at should stay in the last-level cache.
 _WINDOW_BYTES = 2**22
 # Float32 fields that follow flips drift by some 1e-7 per flip; integers do not.
