@@ -13,7 +13,7 @@ from binnet.dynamics import FREE_DYNAMICS, stream_key
 from kernel_cases import draw_spins
 
 # On the lattice of the fields, where they tie with J_D and sign(0) = +1 counts, and off it.
-SELF_COUPLINGS = {"none": 0.0, "tie": 0.25, "weak": 0.3, "strong": 1.0, "frozen": 1e9}
+SELF_COUPLINGS = {"none": 0.0, "tie": 0.25, "weak": 0.1, "strong": 1.0, "frozen": 1e9}
 
 
 def on_lattice(n_neurons: int, self_coupling: float, distribution: str) -> ImplicitNetwork:
@@ -29,7 +29,7 @@ def on_lattice(n_neurons: int, self_coupling: float, distribution: str) -> Impli
 @pytest.mark.parametrize("name", SELF_COUPLINGS)
 @pytest.mark.parametrize("distribution", ["gaussian", "sign"])
 def test_equals_stored_couplings(distribution: str, name: str) -> None:
-    for n_neurons in (1, 20, 130):
+    for n_neurons in (1, 12, 130):
         network = on_lattice(n_neurons, SELF_COUPLINGS[name], distribution)
         stored = network.materialise()
         for dynamics in FREE_DYNAMICS:
@@ -47,10 +47,10 @@ def test_equals_stored_couplings(distribution: str, name: str) -> None:
 def test_cycles_are_met() -> None:
     """The equality above covers long cycles, fixed points, and neither."""
     lengths = set()
-    for n_neurons, self_coupling in ((20, 0.3), (20, 1.0), (130, 0.0)):
+    for n_neurons, self_coupling in ((12, 0.1), (12, 1.0), (130, 0.0)):
         network = ImplicitNetwork(n_neurons, self_coupling, seed=3)
         lengths |= set(relax(network, replicas=3, max_sweeps=60, seed=1).cycle_length.tolist())
-    assert {0, 1} < lengths
+    assert {0, 1, 2} < lengths
     assert max(lengths) > 2
 
 

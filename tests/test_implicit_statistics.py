@@ -12,21 +12,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from binnet.implicit_networks import ImplicitNetwork
-from binnet.random_networks import RandomNetwork
+from binnet import FreeRelaxation, ImplicitNetwork, RandomNetwork, relax
 
 DISTRIBUTIONS = ("gaussian", "sign")
 N = 800
 ERRORS = 4.0  # standard errors that a mean may be off: one in 16 000 by chance
 
 
-def draw(kind: str, n_neurons: int, self_coupling: float = 1.0, seed: int = 0) -> np.ndarray:
+def draw(kind: str, n_neurons: int, seed: int = 0) -> np.ndarray:
     """Couplings J_ij in float64, "stored" or of an implicit distribution."""
     if kind == "stored":
-        network = RandomNetwork.draw(n_neurons, self_coupling, dtype="float64", seed=seed)
-    else:
-        network = ImplicitNetwork(n_neurons, self_coupling, kind, seed).materialise()
-    return network.couplings
+        return RandomNetwork.draw(n_neurons, dtype="float64", seed=seed).couplings
+    return ImplicitNetwork(n_neurons, distribution=kind, seed=seed).materialise().couplings
 
 
 @pytest.fixture(scope="module", params=["stored", *DISTRIBUTIONS])
@@ -112,20 +109,13 @@ def test_fields_are_normal(distribution: str) -> None:
 
     network = ImplicitNetwork(20_000, distribution=distribution, seed=3)
     n, scratch = network.n_neurons, implicit.make_scratch_implicit(network.n_neurons)
+    couplings = implicit.ImplicitCouplings(network.key, network.n_signs)
     rng = np.random.default_rng(1)
     fields, patterns = [], dict(states(n))
     for name, state in patterns.items():
         sums = np.zeros(-(-n // implicit.TILE_NEURONS) * implicit.TILE_NEURONS, np.int32)
         implicit.add_columns_implicit(
-            network.key,
-            n,
-            network.n_signs,
-            np.arange(n),
-            state.astype(np.int8),
-            n,
-            1,
-            scratch,
-            sums,
+            couplings, np.arange(n), n, 1, state.astype(np.int8), scratch, sums
         )
         # The lattice has spacing 2; noise of that width makes it continuous.
         h = network.strength * (sums[:n] + rng.uniform(-1, 1, n))
@@ -153,7 +143,7 @@ def count_fixed_points(J: np.ndarray, self_coupling: float) -> int:
     return int((s * (s @ J.T) + self_coupling > 0).all(axis=1).sum())
 
 
-@pytest.mark.parametrize(("n", "n_draws"), [(10, 1000), (13, 250)])
+@pytest.mark.parametrize(("n", "n_draws"), [(10, 800), (13, 150)])
 @pytest.mark.parametrize("kind", ["stored", *DISTRIBUTIONS])
 def test_number_of_fixed_points(kind: str, n: int, n_draws: int) -> None:
     """The mean count is [2 P(field > -J_D)]^N: theory.md, section 1, with the fields' own law."""
@@ -172,3 +162,56 @@ def test_number_of_fixed_points(kind: str, n: int, n_draws: int) -> None:
     assert abs(deviation(counts, expected)) < 3.5
     if kind == "gaussian":  # sixteen signs differ from the normal law by less than can be seen here
         assert binomial**n == pytest.approx(gaussian**n, rel=2e-3)
+
+
+def relax_many(kind: str, n_neurons: int, n_networks: int) -> list[FreeRelaxation]:
+    """One synchronous relaxation at J_D = 1 in each of many networks."""
+    results = []
+    for seed in range(n_networks):
+        if kind == "stored":
+            network = RandomNetwork.draw(n_neurons, 1.0, seed=seed)
+        else:
+            network = ImplicitNetwork(n_neurons, 1.0, kind, seed)
+        results.append(relax(network, seed=seed))
+    assert all(result.converged.all() for result in results)
+    return results
+
+
+def summarise(results: list[FreeRelaxation], spacing: float = 0.0) -> dict[str, np.ndarray]:
+    """Observables of the dynamics and of the fixed points, one value a network.
+
+    Noise as wide as the `spacing` of the fields makes their lattice continuous.
+    """
+    n = results[0].n_neurons
+    observables = {
+        f"flips in sweep {t}": np.array([result.flips[0, t] / n for result in results])
+        for t in range(6)
+    }
+    margins = np.array([result.margins[0] for result in results])
+    margins += spacing * np.random.default_rng(0).uniform(-0.5, 0.5, margins.shape)
+    observables["sweeps"] = np.array([float(result.sweeps[0]) for result in results])
+    observables["overlap with the start"] = np.array([r.overlap[0, -1] for r in results])
+    observables["mean margin"] = margins.mean(axis=1)
+    observables["variance of margins"] = margins.var(axis=1)
+    for edge in (0.3, 0.6, 1.0):
+        observables[f"margins below {edge}"] = (margins < edge).mean(axis=1)
+    return observables
+
+
+@pytest.fixture(scope="module")
+def stored_observables() -> dict[str, np.ndarray]:
+    return summarise(relax_many("stored", 1000, 40))
+
+
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_dynamics_and_fixed_points(
+    distribution: str, stored_observables: dict[str, np.ndarray]
+) -> None:
+    """Flips per sweep, relaxation times and margins are those of stored Gaussian couplings."""
+    spacing = 2.0 * ImplicitNetwork(1000, distribution=distribution).strength
+    for name, ours in summarise(relax_many(distribution, 1000, 60), spacing).items():
+        theirs = stored_observables[name]
+        error = math.hypot(ours.std() / math.sqrt(len(ours)), theirs.std() / math.sqrt(len(theirs)))
+        assert abs(ours.mean() - theirs.mean()) < 3.5 * error, name
+        # The samples are large enough to see a difference of a few per cent.
+        assert 3.5 * error < 0.3 * abs(theirs.mean()), name
