@@ -2,7 +2,8 @@
 
     python bench/convergence_thresholds.py [--folder FOLDER] [--workers N]
 
-Each size has self-couplings of its own around its thresholds. Resumable; about an hour on one core.
+Each size has self-couplings of its own around its thresholds. Resumable; about half an
+hour on one core.
 """
 
 from pathlib import Path

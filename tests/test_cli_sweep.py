@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from binnet import sweeps
+from binnet import RandomNetwork, fixed_points, sweeps
 from binnet.cli import main
 from binnet.cli.sweep import _parse
 
@@ -48,6 +48,15 @@ def test_a_sweep_leaves_a_file_a_picture_and_thresholds(tmp_path: Path) -> None:
     assert dict(sweeps.load("out.nc").sizes)["n_neurons"] == 2
 
 
+def test_counts_of_fixed_points_are_those_of_the_enumeration() -> None:
+    done = binnet("fixed_points", "self_coupling=0,1", "n_neurons=8,10", "seed=0..2")
+    assert done.exit_code == 0, done.output
+    counts = sweeps.load("sweep.nc")["n_fixed_points"]
+    network = RandomNetwork.draw(10, 1.0, seed=2)
+    expected = fixed_points.enumerate(network).count
+    assert int(counts.sel(self_coupling=1, n_neurons=10, seed=2)) == expected > 0
+
+
 def test_a_dry_run_prints_grid_and_time_and_leaves_nothing(tmp_path: Path) -> None:
     done = binnet("relaxation", *AXES, "--dry-run", "--workers", "2")
     assert done.exit_code == 0, done.output
@@ -78,6 +87,7 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
         (["relaxation", "seed=0..1", "seed=2..3"], "a parameter is given twice"),
         (["relaxation", "seed=0..1", "colour=red"], "unknown parameter 'colour'"),
         (["relaxation", "seed=0..1"], "needs n_neurons, self_coupling"),
+        (["fixed_points", "n_neurons=20,31", "self_coupling=0,1", "seed=0"], "in 1..30, got 31"),
         (["relaxation", *AXES, "--output", "out.csv"], "must end in .nc or .zarr, got out.csv"),
         (["relaxation", *AXES, "--output", "no/out.nc"], "does not exist; create it first"),
         (["relaxation", *AXES, "--workers", "0"], "workers must be an integer >= 1, got 0"),

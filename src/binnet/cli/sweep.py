@@ -50,7 +50,7 @@ def sweep(
     r"""Measure OBSERVABLE at every combination of parameter values.
 
     OBSERVABLE is relaxation (does a random network reach a fixed point?), fixed_points (how many
-    are there, by enumeration), or MODULE:FUNCTION of your own.
+    are there? N up to 30), or MODULE:FUNCTION of your own.
 
     VALUES are a list (sync,async), a range of whole numbers (0..9), or FIRST:LAST:COUNT evenly
     spaced numbers (0.2:1.0:9). One value alone holds a parameter fixed.
@@ -94,7 +94,7 @@ def _find(name: str) -> Observable:
     from binnet import studies
     from binnet.sweeps import Observable
 
-    ours = {"relaxation": studies.RELAXATION}
+    ours = {"relaxation": studies.RELAXATION, "fixed_points": studies.FIXED_POINTS}
     if name in ours:
         return ours[name]
     module, _, function = name.partition(":")

@@ -23,6 +23,7 @@ from binnet.dynamics.driven import (
 )
 from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
+from binnet.implicit_networks import ImplicitNetwork
 from binnet.networks import BinaryNetwork
 from binnet.random_networks import RandomNetwork
 from binnet.schedules import FeedbackSchedule
@@ -65,7 +66,7 @@ def relax(
 
 @overload
 def relax(
-    network: RandomNetwork,
+    network: RandomNetwork | ImplicitNetwork,
     *,
     dynamics: str = "sync",
     replicas: int | None = None,
@@ -85,7 +86,7 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
 
     Parameters
     ----------
-    network : BinaryNetwork or RandomNetwork
+    network : BinaryNetwork, RandomNetwork or ImplicitNetwork
         The network; its type decides which of the two is meant.
     *inputs
         For a BinaryNetwork: inputs, and labels where the readout is to feed back.
@@ -111,8 +112,9 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     """
     if isinstance(network, BinaryNetwork):
         return relax_driven(network, *inputs, **options)
-    if isinstance(network, RandomNetwork):
+    if isinstance(network, RandomNetwork | ImplicitNetwork):
         return relax_free(network, *inputs, **options)
     raise TypeError(
-        f"network must be a BinaryNetwork or a RandomNetwork, got {type(network).__name__}"
+        "network must be a BinaryNetwork, a RandomNetwork or an ImplicitNetwork, got "
+        f"{type(network).__name__}"
     )

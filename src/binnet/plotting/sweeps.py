@@ -198,6 +198,7 @@ def _curves(result: xr.Dataset, *own: str) -> Iterator[tuple[str, dict[str, Any]
     """
     inner = {"self_coupling", "seed", "replica", "sweep", *own}
     names = [name for name in result.coords if name in result.dims and name not in inner]
+    names.sort(key=lambda name: name != "n_neurons")
     if not names:
         yield "all runs", _style(0, 0), result
         return
