@@ -124,6 +124,7 @@ def test_every_configuration(benchmark: Any, threads: int) -> None:
         ratio_of_min=ns_peer[0] / ns_ours[0],
         ratio_of_processor_min=ns_peer[1] / ns_ours[1],
         ratio_at_equal_n=ns_peer[0] / ns_small[0],
+        ratio_of_processor_at_equal_n=ns_peer[1] / ns_small[1],
         byte_operations_per_second=operations,
         # A float32 FMA is 2 operations on 4 bytes, an 8-bit addition 1 on a byte: twice as many.
         fraction_of_arithmetic_peak=operations / (2 * measure_flops()),

@@ -1,6 +1,6 @@
 """Measurements behind docs/results/fixed_points.md: each command prints one table.
 
-    python bench/fixed_points_measurements.py counts | crossover | basins
+    python bench/fixed_points_measurements.py counts | exactness | crossover | basins
 
 Everything is seeded; --help of a command shows its sizes.
 """
@@ -37,6 +37,26 @@ def counts(draws: int) -> None:
                 f"| {n} | {j:g} | {found.mean():.5g} +- {error:.2g} | {expected:.5g} "
                 f"| {(found.mean() - expected) / error:+.2f} |"
             )
+
+
+@main.command()
+@click.option("--networks", default=10)
+def exactness(networks: int) -> None:
+    """How often the integers leave a doubt, and how often a field is exactly 0 (J_D = 1)."""
+    from binnet.fixed_points._conditions import make_conditions
+    from binnet.fixed_points._search import Search
+    from binnet_kernels._enumeration import DOUBTFUL
+
+    n_found = n_doubtful = n_states = n_ties = 0
+    for seed in range(networks):
+        conditions = make_conditions(RandomNetwork.draw(24, 1.0, seed=seed), 0.0)
+        found = Search(conditions, "gray", threads=2).run(2**27, progress=False)
+        n_found, n_doubtful = n_found + len(found), n_doubtful + (found >= DOUBTFUL).sum()
+        exact = fixed_points.enumerate(RandomNetwork.draw(20, 1.0, dtype="int16", seed=seed))
+        n_states += exact.count
+        n_ties += (exact.margins() == 0).any(axis=1).sum()
+    click.echo(f"N = 24, float32: {n_doubtful} of {n_found} states found were in doubt")
+    click.echo(f"N = 20, int16: {n_ties} of {n_states} fixed points have a field of 0")
 
 
 @main.command()
