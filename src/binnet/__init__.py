@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "datasets",
         "dynamics",
+        "fixed_points",
         "implicit_networks",
         "learning",
         "networks",
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "random_networks",
         "schedules",
         "states",
+        "studies",
         "sweeps",
         "theory",
     ],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
+from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.relax import relax
+from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -20,4 +22,6 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
+main.add_command(count)
 main.add_command(relax)
+main.add_command(sweep)
