@@ -1,21 +1,34 @@
 """How initial connectivity decides what a rate network learns: gain x rule x learning rate x seed.
 
 The experiments of Liu, Liu & Liu 2024 (rate_rnn.md, section 5). Every network of a grid is trained
-by `measure_training`; the functions below it choose the best learning rate of each condition, as
-the source does, and read off what its figures show.
+by `measure_training`; `run_study` runs the grids, and the functions below it choose the best
+learning rate of each condition, as the source does, and read off what its figures show.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from binnet import sweeps
+from binnet._validation import check_integer
 from binnet.rate import DivergenceError, RateConfiguration, lyapunov_spectrum, start_network, train
 from binnet.rate.tasks import get
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 #: Updates that one point of a stored learning curve is the mean of.
 BLOCK = 20
+GAINS = (0.2, 0.5, 1.0, 1.5)
+MORE_GAINS = (0.3, 0.4, 0.75, 1.25)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+ITERATIONS = {"bptt": 3400, "eprop": 4400}
+FLOSSED = (1, 8, 16, 64)
+FLOSSED_GAIN = 0.2
 _TRIALS_FOR_EXPONENTS = 32
 # A seed of trials that no training draws: those of training end with the number of the update.
 _MEASURED = 10**9
@@ -48,6 +61,8 @@ def measure_training(**parameters: Any) -> dict[str, Any]:
     except DivergenceError:
         pass
     else:
+        if not result.completed:
+            raise KeyboardInterrupt  # no half-trained network among the results
         curve = result.losses[: n_blocks * BLOCK].reshape(n_blocks, BLOCK).mean(axis=1)
         final, lowest = result.final_loss, result.lowest_loss
         after = lyapunov_spectrum(result.network, inputs, n).exponents
@@ -58,3 +73,122 @@ def measure_training(**parameters: Any) -> dict[str, Any]:
         "exponents_before": ("exponent", before),
         "exponents_after": ("exponent", after),
     }
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One grid of a study.
+
+    Attributes
+    ----------
+    name : str
+        Its file is NAME.nc.
+    axes, fixed : dict
+        Grid and constant parameters of `measure_training`.
+    """
+
+    name: str
+    axes: dict[str, tuple[Any, ...]]
+    fixed: dict[str, Any]
+
+    def run(self, folder: Path, *, workers: int = 1, progress: bool = True) -> xr.Dataset:
+        """Run what is missing of it, and return all of it.
+
+        Parameters
+        ----------
+        folder : Path
+            Where its file is.
+        workers : int, default 1
+            Processes.
+        progress : bool, default True
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        xarray.Dataset
+            The measurements on the grid.
+        """
+        return sweeps.run(
+            self.axes,
+            measure_training,
+            fixed=self.fixed,
+            path=folder / f"{self.name}.nc",
+            workers=workers,
+            progress=progress,
+        )
+
+
+def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
+    """Return the grids of the study.
+
+    Parameters
+    ----------
+    quick : bool, default False
+        A small study of about two minutes that shows the trend on the Romo task.
+    seeds : int, default 5
+        Independent runs of each gain, rule and learning rate on the Romo task. Flossing has 3 at
+        most, the other tasks and gains 2, all at the two higher learning rates.
+
+    Returns
+    -------
+    list of Experiment
+        In the order in which they are run.
+    """
+    seeds = check_integer("seeds", seeds, 1)
+    if quick:
+        return _plan_quick()
+    every, some, few = (tuple(range(min(seeds, n))) for n in (seeds, 3, 2))
+    high = LEARNING_RATES[2:]
+    plan = [
+        Experiment(
+            f"romo-{rule}",
+            {"gain": GAINS, "learning_rate": LEARNING_RATES, "seed": every},
+            {"task": "romo", "rule": rule, "iterations": iterations},
+        )
+        for rule, iterations in ITERATIONS.items()
+    ]
+    plan.append(
+        Experiment(
+            "romo-eprop-flossed",
+            {"floss_version": ("local", "full"), "floss_exponents": FLOSSED,
+             "learning_rate": high, "seed": some},
+            {"task": "romo", "rule": "eprop", "iterations": ITERATIONS["eprop"],
+             "gain": FLOSSED_GAIN},
+        )
+    )  # fmt: skip
+    for task in ("two-alternative", "delayed-match"):
+        plan += [
+            Experiment(
+                f"{task}-{rule}",
+                {"gain": GAINS, "learning_rate": high, "seed": few},
+                {"task": task, "rule": rule, "iterations": 2500},
+            )
+            for rule in ITERATIONS
+        ]
+    plan += [
+        Experiment(
+            f"romo-{rule}-more-gains",
+            {"gain": MORE_GAINS, "learning_rate": high, "seed": few},
+            {"task": "romo", "rule": rule, "iterations": iterations},
+        )
+        for rule, iterations in ITERATIONS.items()
+    ]
+    return plan
+
+
+def _plan_quick() -> list[Experiment]:
+    fixed = {"task": "romo", "iterations": 2000}
+    rates = {"learning_rate": (1e-3, 3e-3)}
+    plan = [
+        Experiment(
+            f"romo-{rule}", {"gain": (0.2, 1.0), **rates, "seed": (0, 1)}, {**fixed, "rule": rule}
+        )
+        for rule in ITERATIONS
+    ]
+    flossed = {"floss_version": ("local",), "floss_exponents": (1, 8), **rates, "seed": (0, 1)}
+    return [
+        *plan,
+        Experiment(
+            "romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}
+        ),
+    ]
