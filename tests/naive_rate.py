@@ -78,9 +78,7 @@ def advance_influence(
         after = np.zeros_like(influence)
         for column in range(n * n_pre):
             for i in range(n):
-                through = sum(
-                    w_h[i, m] * slopes[t, m] * influence[m, column] for m in range(n)
-                )
+                through = sum(w_h[i, m] * slopes[t, m] * influence[m, column] for m in range(n))
                 after[i, column] = leak * influence[i, column] + (1 - leak) * through
             row, k = divmod(column, n_pre)
             after[row, column] += (1 - leak) * activity[t, k]

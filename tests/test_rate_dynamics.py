@@ -41,9 +41,7 @@ def test_a_linear_network_has_the_logarithms_of_the_eigenvalues_moduli() -> None
 def test_a_scalar_network_has_the_mean_logarithm_of_its_slope() -> None:
     w, x = 0.7, make_inputs(4, 50)[..., :1]
     for activation in ("relu", "tanh"):
-        network = RateRNN(
-            np.array([[w]]), np.array([[1.5]]), np.array([[1.0]]), LEAK, activation
-        )
+        network = RateRNN(np.array([[w]]), np.array([[1.5]]), np.array([[1.0]]), LEAK, activation)
         h = network.run(x).states[:, :-1, 0]
         slope = (h > 0) if activation == "relu" else 1 - np.tanh(h) ** 2
         expected = np.log(np.abs(LEAK + (1 - LEAK) * w * slope))[:, 8:].mean(axis=1)

@@ -91,9 +91,7 @@ def test_traces(dtype: str) -> None:
     leak = traces.dtype.type(LEAK)
     rate.filter_traces(activity, leak, traces)
     grads = np.ones((n, n_pre), dtype)
-    rate.accumulate_self_traces(
-        own, signals, slopes, activity, leak, np.empty(n_pre, dtype), grads
-    )
+    rate.accumulate_self_traces(own, signals, slopes, activity, leak, np.empty(n_pre, dtype), grads)
     expected = np.ones((n, n_pre))
     for b in range(B):
         z = activity[b].astype(float)

@@ -250,7 +250,7 @@ def test_bad_input_is_refused_with_the_reason() -> None:
 
 
 def test_bad_networks_are_refused_with_the_reason() -> None:
-    with pytest.raises(ValueError, match="gain must be a finite number >= 0, got -0.5"):
+    with pytest.raises(ValueError, match=r"gain must be a finite number >= 0, got -0\.5"):
         RateRNN.initialise(1, 2, gain=-0.5)
     with pytest.raises(ValueError, match="at 1 no state changes"):
         RateRNN.initialise(1, 2, leak=1.0)

@@ -1,8 +1,8 @@
 """Tasks against their specification, against neurogym's own trials, and the losses they allow.
 
 tests/golden/neurogym_VERSION.npz hold trials of neurogym (made by make_neurogym.py in an
-environment of its own, which neurogym needs): of 2.0.0, whose fixation input we have by default, and
-of 2.3.1, where it ends with the first step.
+environment of its own, which neurogym needs): of 2.0.0, whose fixation input we have by default,
+and of 2.3.1, where it ends with the first step.
 """
 
 from pathlib import Path
@@ -21,9 +21,7 @@ MODULES = {"two-alternative": _two_alternative, "delayed-match": _delayed_match}
 
 
 def compute_loss(trials: Trials, outputs: Any) -> float:
-    goal = make_goal(
-        trials.loss, trials.targets, trials.mask, outputs.shape, np.dtype(np.float64)
-    )
+    goal = make_goal(trials.loss, trials.targets, trials.mask, outputs.shape, np.dtype(np.float64))
     return compute_error(outputs, goal)[0]
 
 
@@ -121,6 +119,9 @@ def test_two_alternative_fixation_input() -> None:
         tasks.two_alternative(5, fixation="always")
 
 
+EPOCHS = ((3, 8), (18, 23))  # of sample and test
+
+
 def test_delayed_match_step_by_step() -> None:
     trials = tasks.delayed_match(4000, 3)
     x, labels = trials.inputs, trials.targets
@@ -129,8 +130,7 @@ def test_delayed_match_step_by_step() -> None:
     shown = np.r_[3:8, 18:23]
     silent = np.setdiff1d(np.arange(32), shown)
     assert not x[:, silent, 1:].any()
-    sample, test = (x[:, part, 1:].mean(axis=1).argmax(axis=1) for part in (np.s_[3:8],
-                                                                          np.s_[18:23]))  # fmt: skip
+    sample, test = (x[:, first:last, 1:].mean(axis=1).argmax(axis=1) for first, last in EPOCHS)
     assert np.array_equal(labels[:, 23:], np.where(sample == test, 1, 2)[:, None].repeat(9, 1))
     assert not labels[:, :23].any()
     assert (sample == test).mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(4000))

@@ -16,6 +16,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 _VECTOR_BYTES = 64
+# Positions of the arrays among the arguments of the function that `make_row_sum` returns.
+_OUT, _SOURCE, _SOURCE_ROWS, _WEIGHTS, _WEIGHT_ROWS = 0, 4, 5, 6, 7
 
 
 def make_row_sum(n_rows: int, n_columns: int) -> Callable[..., None]:
@@ -50,7 +52,7 @@ def make_row_sum(n_rows: int, n_columns: int) -> Callable[..., None]:
 def _generate(
     n_rows: int, n_columns: int, context: Any, builder: Any, signature: Any, arguments: Any
 ) -> Any:
-    out, first_row, first_column, keep, source, source_rows, weights, weight_rows = arguments[:8]
+    first_row, first_column, keep = arguments[1:4]
     first_weight, n_terms = arguments[8:]
     intp, size = first_row.type, context.get_abi_sizeof(keep.type)
     lanes = _VECTOR_BYTES // size
@@ -61,9 +63,7 @@ def _generate(
 
     def place(position: int, *index: Any) -> Any:
         """Return the address of an element of the argument at a position."""
-        array = context.make_array(signature.args[position])(
-            context, builder, arguments[position]
-        )
+        array = context.make_array(signature.args[position])(context, builder, arguments[position])
         flat = index[0]
         if len(index) == 2:
             width = builder.extract_value(array.shape, 1)
@@ -85,18 +85,18 @@ def _generate(
         return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(int32, lanes), None))
 
     kept = spread(keep)
-    tile = [row_vectors(0, builder.add(first_row, constant(r))) for r in range(n_rows)]
+    tile = [row_vectors(_OUT, builder.add(first_row, constant(r))) for r in range(n_rows)]
     sums = [[cgutils.alloca_once(builder, vector) for _ in row] for row in tile]
     for row, totals in zip(tile, sums, strict=True):
         for address, total in zip(row, totals, strict=True):
             builder.store(builder.fmul(kept, builder.load(address, align=size)), total)
     with cgutils.for_range(builder, n_terms, intp=intp) as loop:
-        source_row = builder.load(place(5, loop.index))
-        terms = [builder.load(address, align=size) for address in row_vectors(4, source_row)]
-        weight_row = builder.load(place(7, loop.index))
+        source_row = builder.load(place(_SOURCE_ROWS, loop.index))
+        terms = [builder.load(address, align=size) for address in row_vectors(_SOURCE, source_row)]
+        weight_row = builder.load(place(_WEIGHT_ROWS, loop.index))
         for r in range(n_rows):
             column = builder.add(first_weight, constant(r))
-            weight = spread(builder.load(place(6, weight_row, column)))
+            weight = spread(builder.load(place(_WEIGHTS, weight_row, column)))
             for total, term in zip(sums[r], terms, strict=True):
                 product = builder.fmul(weight, term, flags=("contract",))
                 added = builder.fadd(builder.load(total), product, flags=("contract",))

@@ -99,7 +99,12 @@ def backpropagate_rate(recurrent, signals, slopes, leak, deltas, field, counting
     for b in range(n_samples):
         deltas[b, n_times - 1] = 0
         for t in range(n_times - 1, 0, -1):
-            signal, slope, later, delta = signals[b, t], slopes[b, t], deltas[b, t], deltas[b, t - 1]
+            signal, slope, later, delta = (
+                signals[b, t],
+                slopes[b, t],
+                deltas[b, t],
+                deltas[b, t - 1],
+            )
             column = deltas[b, t : t + 1].T
             field[0] = 0
             for start in range(0, field.shape[1], WIDTH):  # (1 - a) W_h^T g_{t+1}

@@ -6,6 +6,7 @@ import click
 
 from binnet._provenance import get_version
 from binnet.cli.evaluate import evaluate
+from binnet.cli.rnn import rnn
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -19,3 +20,4 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
+main.add_command(rnn)

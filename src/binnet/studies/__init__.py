@@ -1,1 +1,1 @@
-"""Studies: the experiments of the sources as parameter grids, and what is read off their results."""
+"""Studies: experiments of the sources as parameter grids, and what is read off their results."""

@@ -30,15 +30,18 @@ ITERATIONS = {"bptt": 3400, "eprop": 4400}
 FLOSSED = (1, 8, 16, 64)
 FLOSSED_GAIN = 0.2
 _TRIALS_FOR_EXPONENTS = 32
+_LARGEST = {"n_exponents": 1}
 # A seed of trials that no training draws: those of training end with the number of the update.
 _MEASURED = 10**9
 
 
-def measure_training(**parameters: Any) -> dict[str, Any]:
+def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[str, Any]:
     """Train one network and return its learning curve and its Lyapunov exponents.
 
     Parameters
     ----------
+    n_exponents : int, optional
+        Leading exponents to measure, which takes longer the more there are. Default: all.
     **parameters
         Of `RateConfiguration`.
 
@@ -53,7 +56,7 @@ def measure_training(**parameters: Any) -> dict[str, Any]:
     draw = get(configuration.task)
     inputs = draw(_TRIALS_FOR_EXPONENTS, (configuration.seed, _MEASURED)).inputs
     network = start_network(configuration)
-    n_blocks, n = configuration.iterations // BLOCK, configuration.n_hidden
+    n_blocks, n = configuration.iterations // BLOCK, n_exponents or configuration.n_hidden
     before = lyapunov_spectrum(network, inputs, n).exponents
     curve, final, lowest, after = np.full(n_blocks, np.nan), np.nan, np.nan, np.full(n, np.nan)
     try:
@@ -143,7 +146,8 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
         Experiment(
             f"romo-{rule}",
             {"gain": GAINS, "learning_rate": LEARNING_RATES, "seed": every},
-            {"task": "romo", "rule": rule, "iterations": iterations},
+            {"task": "romo", "rule": rule, "iterations": iterations}
+            | ({} if rule == "bptt" else _LARGEST),
         )
         for rule, iterations in ITERATIONS.items()
     ]
@@ -161,7 +165,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
             Experiment(
                 f"{task}-{rule}",
                 {"gain": GAINS, "learning_rate": high, "seed": few},
-                {"task": task, "rule": rule, "iterations": 2500},
+                {"task": task, "rule": rule, "iterations": 2500, **_LARGEST},
             )
             for rule in ITERATIONS
         ]
@@ -169,7 +173,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
         Experiment(
             f"romo-{rule}-more-gains",
             {"gain": MORE_GAINS, "learning_rate": high, "seed": few},
-            {"task": "romo", "rule": rule, "iterations": iterations},
+            {"task": "romo", "rule": rule, "iterations": iterations, **_LARGEST},
         )
         for rule, iterations in ITERATIONS.items()
     ]
@@ -177,7 +181,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
 
 
 def _plan_quick() -> list[Experiment]:
-    fixed = {"task": "romo", "iterations": 2000}
+    fixed = {"task": "romo", "iterations": 2000, **_LARGEST}
     rates = {"learning_rate": (1e-3, 3e-3)}
     plan = [
         Experiment(
@@ -188,7 +192,86 @@ def _plan_quick() -> list[Experiment]:
     flossed = {"floss_version": ("local",), "floss_exponents": (1, 8), **rates, "seed": (0, 1)}
     return [
         *plan,
-        Experiment(
-            "romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}
-        ),
+        Experiment("romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}),
     ]
+
+
+def select_best(result: xr.Dataset, criterion: str = "final_loss") -> xr.Dataset:
+    """Keep, of each condition, the learning rate with the lowest mean loss over seeds.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with the dimensions learning_rate and seed.
+    criterion : {"final_loss", "lowest_loss"}, default "final_loss"
+        Which loss decides. A learning rate at which a seed diverged is not chosen, unless all
+        have one; seeds that are not measured yet do not count.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same without the dimension learning_rate, which becomes a coordinate.
+    """
+    # A run that diverged has exponents before it, but no loss; one not measured has neither.
+    measured = result["exponents_before"].notnull().any("exponent")
+    loss = result[criterion].fillna(np.inf).where(measured)
+    score = loss.mean("seed").fillna(np.inf)
+    return result.isel(learning_rate=score.argmin("learning_rate"))
+
+
+def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
+    """Return what a table of the study shows, one record for each condition.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with the dimensions learning_rate and seed.
+
+    Returns
+    -------
+    list of dict
+        The condition; of the learning rate with the lowest final loss, the mean and standard
+        deviation over seeds of the losses and of the largest exponent before and after training;
+        the lowest mean of the lowest loss at any learning rate; and how many runs there are.
+        Conditions that are not measured yet are left out.
+    """
+    final, lowest = select_best(result), select_best(result, "lowest_loss")
+    dims = [name for name in result["final_loss"].dims if name not in ("learning_rate", "seed")]
+    records = []
+    for index in np.ndindex(*(result.sizes[name] for name in dims)):
+        here = dict(zip(dims, index, strict=True))
+        row, low = final.isel(here), lowest.isel(here)
+        if row["exponents_before"].isnull().all():
+            continue  # nothing is measured yet
+        record: dict[str, Any] = {str(name): row[name].item() for name in dims}
+        record["learning_rate"] = float(row["learning_rate"])
+        record["runs"] = int(row["final_loss"].notnull().sum())
+        for name, values in (
+            ("final_loss", row["final_loss"]),
+            ("lowest_loss", low["lowest_loss"]),
+            ("exponent_before", row["exponents_before"].isel(exponent=0)),
+            ("exponent_after", row["exponents_after"].isel(exponent=0)),
+        ):
+            record[name], record[f"{name}_std"] = float(values.mean()), float(values.std())
+        records.append(record)
+    return records
+
+
+def count_until(result: xr.Dataset, loss: float) -> xr.DataArray:
+    """Return after how many updates the learning curves first fall below a loss.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with a learning curve.
+    loss : float
+        The level.
+
+    Returns
+    -------
+    xarray.DataArray
+        Updates, in steps of the curve's blocks; NaN where a curve never does.
+    """
+    below = result["loss"] < loss
+    updates = (below.argmax("block") + 1) * BLOCK
+    return updates.where(below.any("block"))

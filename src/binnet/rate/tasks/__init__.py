@@ -11,7 +11,16 @@ from binnet.rate.tasks._romo import romo
 from binnet.rate.tasks._trials import Trials
 from binnet.rate.tasks._two_alternative import two_alternative
 
-__all__ = ["TASKS", "Task", "Trials", "delayed_match", "from_neurogym", "get", "romo", "two_alternative"]
+__all__ = [
+    "TASKS",
+    "Task",
+    "Trials",
+    "delayed_match",
+    "from_neurogym",
+    "get",
+    "romo",
+    "two_alternative",
+]
 
 #: Draws a batch: ``task(batch_size, seed) -> Trials``.
 Task = Callable[..., Trials]

@@ -1,4 +1,4 @@
-"""Delayed match to sample: is the test the stimulus that was shown before the delay?"""
+"""Delayed match to sample: whether the test is the stimulus that was shown before the delay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parametric working memory: which of two amplitudes, a delay apart, was larger?"""
+"""Parametric working memory: which of two amplitudes, a delay apart, is larger."""
 
 from __future__ import annotations
 

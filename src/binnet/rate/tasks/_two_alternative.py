@@ -1,4 +1,4 @@
-"""Perceptual decision: which of two noisy stimuli is stronger?"""
+"""Perceptual decision: which of two noisy stimuli is stronger."""
 
 from __future__ import annotations
 
