@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "networks",
         "plotting",
         "random_networks",
+        "rate",
         "schedules",
         "states",
         "studies",

@@ -8,6 +8,7 @@ from binnet._provenance import get_version
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.relax import relax
+from binnet.cli.rnn import rnn
 from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -25,3 +26,4 @@ main.add_command(theory)
 main.add_command(count)
 main.add_command(relax)
 main.add_command(sweep)
+main.add_command(rnn)

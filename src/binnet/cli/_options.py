@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
@@ -80,15 +80,25 @@ PARAMETERS = (
 SCHEDULE = ("warmup", "feedback", "free")
 
 
-def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each parameter, and one for the three lengths of the schedule."""
-    for parameter in reversed(PARAMETERS):
+def add_options(
+    command: Callable[..., Any],
+    parameters: Sequence[Parameter],
+    describe: Callable[[Parameter], str],
+) -> Callable[..., Any]:
+    """Add an option for each parameter, with its range and default as `describe` gives them."""
+    for parameter in reversed(parameters):
         command = click.option(
             parameter.option,
             parameter.name,
             type=parameter.type,
-            help=f"{parameter.meaning}  [{_describe(parameter.valid, parameter.name)}]",
+            help=f"{parameter.meaning}  [{describe(parameter)}]",
         )(command)
+    return command
+
+
+def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter, and one for the three lengths of the schedule."""
+    command = add_options(command, PARAMETERS, lambda p: _describe(p.valid, p.name))
     default, source = (
         " ".join(str(getattr(configuration.schedule, name)) for name in SCHEDULE)
         for configuration in (preset("default"), preset("source"))

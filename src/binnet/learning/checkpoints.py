@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from binnet._files import atomic_path
-from binnet._provenance import get_version
+from binnet._tensors import read_tensors, write_tensors
 from binnet.learning._state import TrainingState, weights_as_tensors
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
@@ -27,13 +25,9 @@ def save_checkpoint(path: str | Path, state: TrainingState) -> None:
     state : TrainingState
         State to write.
     """
-    from safetensors.numpy import save
-
     tensors: dict[str, Any] = weights_as_tensors(state)
     tensors |= {"scales": state.scales, "changes": state.changes, "totals": state.totals}
     info = {
-        "format": _FORMAT,
-        "binnet": get_version(),
         "configuration": state.configuration.to_dict(),
         "n_samples": state.n_samples,
         "fingerprint": state.fingerprint,
@@ -42,9 +36,7 @@ def save_checkpoint(path: str | Path, state: TrainingState) -> None:
         "seconds": state.seconds,
         "history": [dataclasses.asdict(metrics) for metrics in state.history],
     }
-    with atomic_path(path) as temporary:
-        # By way of bytes: a full disk is then an OSError, as for every other file.
-        temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
+    write_tensors(path, _FORMAT, tensors, info)
 
 
 def load_checkpoint(path: str | Path) -> TrainingState:
@@ -67,29 +59,8 @@ def load_checkpoint(path: str | Path) -> TrainingState:
     ValueError
         If it is damaged, not a checkpoint of binnet, or does not fit its own configuration.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}; name a file that training wrote")
-    try:
-        with safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); it was perhaps truncated "
-            "while being copied: copy it again"
-        ) from None
-    try:
-        info = json.loads(metadata["binnet"])
-        known = info["format"] == _FORMAT
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known:
-        raise ValueError(
-            f"{path} is not a training checkpoint of this version of binnet (format {_FORMAT})"
-        )
+    tensors, info = read_tensors(path, _FORMAT, "training checkpoint")
     configuration = Configuration.from_dict(info["configuration"])
     _check_tensors(path, tensors, configuration)
     return TrainingState(

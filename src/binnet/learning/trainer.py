@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from binnet._files import check_folder
+from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice, running_on
 from binnet._validation import check_labels, check_spins
-from binnet.learning._interrupts import DeferredInterrupt
 from binnet.learning._state import TrainingState
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, preset
