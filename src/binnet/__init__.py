@@ -11,7 +11,16 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "dynamics", "learning", "networks", "plotting", "schedules", "theory"],
+    submodules=[
+        "datasets",
+        "dynamics",
+        "hardware",
+        "learning",
+        "networks",
+        "plotting",
+        "schedules",
+        "theory",
+    ],
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
         "dynamics": ["Relaxation", "predict", "relax"],

@@ -1,0 +1,34 @@
+"""Chip-style arithmetic: the same network in integers, its formats, dynamics and files."""
+
+from binnet.hardware.files import load_quantized, save_quantized
+from binnet.hardware.formats import (
+    BITS,
+    QFormat,
+    choose_fraction_bits,
+)
+from binnet.hardware.network import (
+    ACCUMULATOR_LIMIT,
+    BlockReport,
+    NetworkFormats,
+    QuantizationReport,
+    QuantizedNetwork,
+    choose_formats,
+    dequantize,
+    quantize,
+)
+
+__all__ = [
+    "ACCUMULATOR_LIMIT",
+    "BITS",
+    "BlockReport",
+    "NetworkFormats",
+    "QFormat",
+    "QuantizationReport",
+    "QuantizedNetwork",
+    "choose_formats",
+    "choose_fraction_bits",
+    "dequantize",
+    "load_quantized",
+    "quantize",
+    "save_quantized",
+]
