@@ -16,6 +16,7 @@ from binnet.hardware.network import (
     dequantize,
     quantize,
 )
+from binnet.hardware.packed import relax_packed
 
 __all__ = [
     "ACCUMULATOR_LIMIT",
@@ -30,5 +31,6 @@ __all__ = [
     "dequantize",
     "load_quantized",
     "quantize",
+    "relax_packed",
     "save_quantized",
 ]
