@@ -10,6 +10,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,8 @@ class EnergyTable:
             )
             self._keep(name, tuple(checked))
         sizes = self.memory_kib
-        if not sizes or any(a >= b for a, b in zip(sizes, sizes[1:], strict=False)):
-            raise ValueError(
-                f"memory_kib must be ascending sizes, at least one, got {list(sizes)}"
-            )
+        if not sizes or any(a >= b for a, b in pairwise(sizes)):
+            raise ValueError(f"memory_kib must be ascending sizes, at least one, got {list(sizes)}")
         if len(self.access) != len(sizes):
             raise ValueError(
                 f"access must have one energy for each of the {len(sizes)} memory_kib, got "

@@ -49,7 +49,7 @@ class GoldenVectors:
     @property
     def silent(self) -> NDArray[np.bool_]:
         """Whether each vector begins silent, shape (K,)."""
-        return ~self.initial_states.any(axis=1)
+        return np.logical_not(self.initial_states.any(axis=1))
 
 
 def record_golden_vectors(

@@ -9,6 +9,7 @@ The module needs the extra "hdl" (Amaranth, and Yosys as a wheel to print Verilo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 try:
@@ -88,9 +89,8 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
             shape = signed(ACCUMULATOR_BITS)
             return [Signal(shape, name=f"{name}_{i}") for i in range(count)]
 
-        external, fields, readout = (
-            registers(name, count) for name, count in (("external", H), ("field", H), ("readout", C))
-        )
+        external, fields = registers("external", H), registers("field", H)
+        readout = registers("readout", C)
         spins = Signal(max(H, N_in))  # presynaptic spins; that of the word that is there is bit 0
         awake = Signal()
         limit = Signal(_SWEEP_BITS)
@@ -237,16 +237,17 @@ def check_neuron_array(network: QuantizedNetwork, vectors: GoldenVectors) -> lis
             context.set(array.start, 1)
             await context.tick()
             context.set(array.start, 0)
-            n_cycles, states = 1, []
+            n_cycles = 1
+            states: list[int] = []
             while not context.get(array.done):
                 await context.tick()
                 n_cycles += 1
                 if context.get(array.sweeps) > len(states):
                     states.append(context.get(array.states))
             path = [_to_word(state) for state in vectors.states[v]]
-            before = [_to_word(vectors.initial_states[v]), *path[:-1]]
-            first = [None] if vectors.silent[v] else []  # no state before, so none can repeat it
-            repeats = [a == b for a, b in zip(first + before[len(first) :], path, strict=True)]
+            # Nothing can repeat silence.
+            first = -1 if vectors.silent[v] else _to_word(vectors.initial_states[v])
+            repeats = [a == b for a, b in pairwise([first, *path])]
             wanted = path[: repeats.index(True) + 1] if True in repeats else path
             found = {
                 "the states": (states, wanted),
