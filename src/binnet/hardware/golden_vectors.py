@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_integer, check_spins
-from binnet.hardware.network import QuantizedNetwork
+from binnet.dynamics import relax
+from binnet.hardware.network import QuantizedNetwork, dequantize
 
 States = NDArray[np.int8]
 
@@ -102,18 +102,10 @@ def record_golden_vectors(
             f"{network.n_hidden} spins awake in row {partly[0]}: a chip has one bit per spin"
         )
     states = np.empty((len(X), n_sweeps, network.n_hidden), np.int8)
-    state: Any = start
+    exact = dequantize(network)  # float64: every field is exactly that of the integers
+    state = start
     for t in range(n_sweeps):
-        state = sweep(network, X, state)
+        state = relax(exact, X, initial_states=state, max_sweeps=1).states
         states[:, t] = state
     readout_fields = state.astype(np.int64) @ network.readout.T.astype(np.int64)
     return GoldenVectors(X, start, states, readout_fields)
-
-
-def sweep(network: QuantizedNetwork, inputs: States, states: States) -> States:
-    formats = network.formats
-    J, W_in = (w.astype(np.int64) for w in (network.couplings, network.input_weights))
-    s = states.astype(np.int64)
-    h = ((s @ J.T) << formats.coupling_shift) + network.self_coupling * s
-    h += (inputs.astype(np.int64) @ W_in.T) << formats.input_shift
-    return np.where(h >= 0, 1, -1).astype(np.int8)
