@@ -1,0 +1,77 @@
+"""`binnet hardware`: what a network costs on a chip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from binnet._files import write_json
+from binnet.cli._common import clear_errors
+from binnet.cli._networks import load_inputs, load_source
+
+
+@click.group()
+def hardware() -> None:
+    """Chip-style arithmetic: what it costs, and what it loses."""
+
+
+@hardware.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--bits", type=int,
+              help="quantise a floating-point network first  [1, 2, 4, 8 or 16]")  # fmt: skip
+@click.option("--samples", default=1000, show_default=True, type=click.IntRange(1),
+              help="held-out samples to measure inference on")  # fmt: skip
+@click.option("--max-sweeps", default=10, show_default=True, type=click.IntRange(1),
+              help="sweeps of an inference at most")  # fmt: skip
+@click.option("--energy", type=click.Path(path_type=Path),
+              help="TOML table of energies; --json shows its form  [default: 45 nm, Horowitz 2014]")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="print JSON instead of text")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              help="write the JSON into this file, too")  # fmt: skip
+@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+def report(
+    run: Path,
+    bits: int | None,
+    samples: int,
+    max_sweeps: int,
+    energy: Path | None,
+    as_json: bool,
+    output: Path | None,
+    threads: int | None,
+) -> None:
+    """Report memory, synaptic operations, saturation, updates and energy of RUN's network.
+
+    RUN is a run folder of `binnet train` or a network file.
+    """
+    from binnet.hardware.cost import LearningEvents, report_cost
+    from binnet.hardware.energy import EnergyTable
+
+    with clear_errors():
+        table = EnergyTable() if energy is None else EnergyTable.from_toml(energy)
+        source = load_source(run, bits)
+        saturation = None
+        if source.quantization is not None:
+            blocks = source.quantization.blocks
+            saturation = {name: block.saturated for name, block in blocks.items()}
+        learning = None
+        if source.state is not None and source.state.history:
+            n_samples, history = source.state.n_samples, source.state.history
+            learning = LearningEvents(
+                n_samples * len(history),
+                n_samples * sum(epoch.unstable["hidden"] for epoch in history),
+                n_samples * sum(epoch.unstable["readout"] for epoch in history),
+            )
+        result = report_cost(
+            source.network,
+            load_inputs(run, source, samples),
+            table=table,
+            max_sweeps=max_sweeps,
+            saturation_events=saturation,
+            learning=learning,
+            threads=threads,
+        )
+        if output is not None:
+            write_json(output, result.to_dict())
+    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
