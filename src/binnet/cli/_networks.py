@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Source(NamedTuple):
-    """A network, how it was quantised, and the training that it comes from, as far as there is one."""
+    """A network, how it was quantised here, and the training that it comes from."""
 
     network: BinaryNetwork | QuantizedNetwork
     quantization: QuantizationReport | None

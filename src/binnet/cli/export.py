@@ -10,6 +10,7 @@ from binnet._files import atomic_path
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._networks import draw_spins, load_inputs, load_source
+from binnet.networks import BinaryNetwork
 
 FORMATS = ("nir", "memh", "verilog")
 
@@ -18,7 +19,7 @@ FORMATS = ("nir", "memh", "verilog")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format", type=click.Choice(FORMATS), required=True,
-    help="nir: a graph for neuromorphic tools; memh: a folder of memory images with golden vectors; "
+    help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
     "verilog: such a folder, with a neuron array and its test bench",
 )  # fmt: skip
 @click.option(
@@ -33,8 +34,10 @@ FORMATS = ("nir", "memh", "verilog")
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
               help="sweeps of each golden vector")  # fmt: skip
-@click.option("--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
-              help="golden vectors of held-out samples of entangled MNIST, or of random inputs")  # fmt: skip
+@click.option(
+    "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
+    help="golden vectors of held-out samples of entangled MNIST, or of random inputs",
+)  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
               help="of random inputs and initial states")  # fmt: skip
 def export_network(
@@ -105,7 +108,7 @@ def import_network(file: Path, output: Path) -> None:
 
     with clear_errors():
         if file.is_dir() or file.suffix == ".json":
-            network = read_memory_images(file).network
+            network: BinaryNetwork | QuantizedNetwork = read_memory_images(file).network
         else:
             from binnet.hardware.nir_import import read_nir
 

@@ -25,8 +25,10 @@ def hardware() -> None:
               help="held-out samples to measure inference on")  # fmt: skip
 @click.option("--max-sweeps", default=10, show_default=True, type=click.IntRange(1),
               help="sweeps of an inference at most")  # fmt: skip
-@click.option("--energy", type=click.Path(path_type=Path),
-              help="TOML table of energies; --json shows its form  [default: 45 nm, Horowitz 2014]")  # fmt: skip
+@click.option(
+    "--energy", type=click.Path(path_type=Path),
+    help="TOML table of energies; the \"table\" of --json has its entries  [default: 45 nm]",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="print JSON instead of text")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="write the JSON into this file, too")  # fmt: skip
@@ -46,6 +48,7 @@ def report(
     RUN is a run folder of `binnet train` or a network file.
     """
     from binnet.hardware.cost import LearningEvents, report_cost
+    from binnet.hardware.cost_text import format_cost
     from binnet.hardware.energy import EnergyTable
 
     with clear_errors():
@@ -74,4 +77,4 @@ def report(
         )
         if output is not None:
             write_json(output, result.to_dict())
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else result.to_text())
+    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else format_cost(result))

@@ -133,7 +133,7 @@ class LearningEvents:
 
 @dataclass(frozen=True)
 class CostReport:
-    """Cost of a network; `to_dict` and `to_text` show it.
+    """Cost of a network; `to_dict` and `binnet.hardware.cost_text.format_cost` show it.
 
     Attributes
     ----------
@@ -180,53 +180,6 @@ class CostReport:
             record[name]["total"] = getattr(self, name).total
         return {**record, "memory_bits": self.memory_bits, "table": self.table.to_dict()}
 
-    def to_text(self) -> str:
-        """Return the report as lines to read.
-
-        Returns
-        -------
-        str
-            The lines.
-        """
-        lines = [f"{'block':<14}{'shape':>12}{'bits':>6}{'memory':>12}{'saturated':>11}{'updates':>10}"]
-        for name, block in self.blocks.items():
-            shape = f"{block.shape[0]} x {block.shape[1]}"
-            saturated = "-" if block.saturation_events is None else str(block.saturation_events)
-            updates = "-" if block.updates_per_synapse is None else f"{block.updates_per_synapse:.1f}"
-            lines.append(
-                f"{name:<14}{shape:>12}{block.bits:>6}{_bytes(block.memory_bits):>12}"
-                f"{saturated:>11}{updates:>10}"
-            )
-        lines += [
-            f"{'for inference':<14}{'':>18}{_bytes(self.memory_bits):>12}",
-            "",
-            f"inference, mean of {self.samples} samples: {self.sweeps:.2f} sweeps, "
-            f"{self.flips:.1f} flips after the first",
-            f"{'':<14}{'synaptic operations':>21}{'per update':>12}{'energy':>12}",
-        ]
-        for name, ops in (("dense", self.dense), ("event-driven", self.event_driven)):
-            lines.append(
-                f"{name:<14}{ops.total:>21,.0f}{ops.per_update:>12.1f}{ops.energy / 1000:>9.2f} nJ"
-            )
-        if self.learning is not None:
-            cost = self.learning
-            lines += [
-                "",
-                "learning, mean of a training sample",
-                f"{'':<14}{'weight updates':>21}{'':>12}{'energy':>12}",
-                f"{'dense':<14}{cost.dense_updates:>21,.0f}{'':>12}"
-                f"{cost.dense_energy / 1000:>9.2f} nJ",
-                f"{'event-driven':<14}{cost.event_driven_updates:>21,.0f}{'':>12}"
-                f"{cost.event_driven_energy / 1000:>9.2f} nJ",
-            ]
-        lines += [
-            "",
-            f"energies: {self.table.source}, {self.table.process_nm:g} nm",
-            "counted: weight memory, accumulators, comparisons; not counted: clock, wires, control, "
-            "random numbers, leakage",
-        ]
-        return "\n".join(lines)
-
 
 def report_cost(
     network: BinaryNetwork | QuantizedNetwork,
@@ -241,9 +194,9 @@ def report_cost(
     """Measure synaptic operations and flips of inference on data, and estimate the energy.
 
     Inference begins silent, is synchronous and stops at a fixed point. Of S sweeps with F_t neurons
-    that change in sweep t, a dense design takes (S - 1) H (H - 1) operations in the couplings and an
-    event-driven one (H - 1) sum_t F_t, t = 1..S-1; from silence the first sweep needs none. Energy
-    is each operation's addition plus the bits that it reads, and a comparison an update.
+    that change in sweep t, a dense design takes (S - 1) H (H - 1) operations in the couplings and
+    an event-driven one (H - 1) sum_t F_t, t = 1..S-1; from silence the first sweep needs none.
+    Energy is each operation's addition plus the bits that it reads, and a comparison an update.
 
     Parameters
     ----------
@@ -353,12 +306,3 @@ def _count_learning(
         event_driven += fraction * block.weights
         event_driven_energy += fraction * energy
     return LearningCost(dense, event_driven, dense_energy, event_driven_energy)
-
-
-def _bytes(bits: int) -> str:
-    size = bits / 8
-    for unit in ("B", "KiB"):
-        if size < 1024:
-            return f"{size:,.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} MiB"

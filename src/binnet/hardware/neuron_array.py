@@ -98,7 +98,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         next_states = Cat(field >= 0 for field in fields)  # sign(0) = +1
 
         def add_word(block: str, accumulators: list[Any], shift: int, n_words: int) -> None:
-            """Accumulate the word that was asked for a cycle ago; ask for the next."""
+            # Accumulate the word that was asked for a cycle ago; ask for the next.
             for weight, accumulator in zip(weights[block], accumulators, strict=True):
                 signed_weight = Mux(spins[0], weight, -weight) << shift
                 m.d.sync += accumulator.eq(accumulator + signed_weight)
