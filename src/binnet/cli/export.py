@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from binnet._files import atomic_path
+from binnet._files import atomic_path, check_folder
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._networks import draw_spins, load_inputs, load_source
@@ -59,6 +59,7 @@ def export_network(
     from binnet.hardware.memory_images import write_memory_images
 
     with clear_errors():
+        check_folder(output)
         source = load_source(run, bits)
         network = source.network
         if format == "nir":
@@ -107,6 +108,7 @@ def import_network(file: Path, output: Path) -> None:
     from binnet.hardware.network_files import save_network
 
     with clear_errors():
+        check_folder(output)
         if file.is_dir() or file.suffix == ".json":
             network: BinaryNetwork | QuantizedNetwork = read_memory_images(file).network
         else:

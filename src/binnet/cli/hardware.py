@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from binnet._files import write_json
+from binnet._files import check_folder, write_json
 from binnet.cli._common import clear_errors
 from binnet.cli._networks import load_inputs, load_source
 
@@ -52,6 +52,8 @@ def report(
     from binnet.hardware.energy import EnergyTable
 
     with clear_errors():
+        if output is not None:
+            check_folder(output)
         table = EnergyTable() if energy is None else EnergyTable.from_toml(energy)
         source = load_source(run, bits)
         saturation = None

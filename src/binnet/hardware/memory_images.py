@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._files import atomic_path, write_json
+from binnet._files import atomic_path, check_folder, write_json
 from binnet._provenance import get_version
 from binnet.hardware.formats import QFormat
 from binnet.hardware.golden_vectors import GoldenVectors
@@ -107,6 +107,7 @@ def write_memory_images(
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")
+    check_folder(folder)
     folder.mkdir(exist_ok=True)
     formats = network.formats
     shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
