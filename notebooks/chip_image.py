@@ -59,7 +59,7 @@ accuracies = [accuracy(dequantize(network)) for network in integers]
 for b, report, value in zip(bits, reports, accuracies, strict=True):
     snr = ", ".join(f"{name} {block.snr_db:.0f}" for name, block in report.blocks.items())
     room = report.worst_field / report.accumulator_limit
-    print(f"{b:2} bits: accuracy {value:.4f}; SNR in dB: {snr}; accumulator {room:.2%} full")
+    print(f"{b:2} bits: accuracy {value:.4f}; SNR in dB: {snr}; accumulator {room:.1e} full")
 
 # %% [markdown]
 # ## What it costs
