@@ -13,7 +13,7 @@ from binnet.hardware.formats import QFormat
 from binnet.hardware.network import BLOCKS, NetworkFormats, QuantizedNetwork
 
 _FORMAT = "binnet-quantized-1"
-_SCALARS = ("self_coupling", "margin", "readout_margin")
+SCALARS = ("self_coupling", "margin", "readout_margin")
 
 
 def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
@@ -32,7 +32,7 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
         "format": _FORMAT,
         "binnet": get_version(),
         "formats": dataclasses.asdict(network.formats),
-        **{name: getattr(network, name) for name in _SCALARS},
+        **{name: getattr(network, name) for name in SCALARS},
     }
     tensors = {name: getattr(network, name) for name in BLOCKS}
     with atomic_path(path) as temporary:
@@ -83,7 +83,7 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
             "`binnet quantize` writes them"
         )
     formats = formats_from_dict(info["formats"])
-    return QuantizedNetwork(**tensors, formats=formats, **{name: info[name] for name in _SCALARS})
+    return QuantizedNetwork(**tensors, formats=formats, **{name: info[name] for name in SCALARS})
 
 
 def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:

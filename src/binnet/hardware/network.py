@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from binnet._validation import check_choice, check_integer, check_real
+from binnet.dynamics import LaidOut, lay_out
 from binnet.hardware.formats import QFormat, check_bits, choose_fraction_bits
 from binnet.networks import BinaryNetwork
 
@@ -359,6 +360,26 @@ def choose_formats(network: BinaryNetwork, bits: int) -> NetworkFormats:
             values = values[~np.eye(len(values), dtype=bool)]
         chosen[name] = QFormat(bits, choose_fraction_bits(values, bits))
     return NetworkFormats(**chosen)
+
+
+@lay_out.register
+def _lay_out_integers(network: QuantizedNetwork) -> LaidOut:
+    from binnet_kernels.structs import allocate_rows, to_banks
+
+    formats = network.formats
+    readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.readout.dtype)
+    readout[:, : network.n_hidden] = network.readout
+    return LaidOut(
+        to_banks(network.couplings.T, 1),
+        1 << formats.coupling_shift,
+        to_banks(network.input_weights.T.astype(np.int32) << formats.input_shift, 1),
+        readout,
+        network.feedback_fields,
+        network.self_coupling,
+        np.dtype(np.int32),
+        math.ldexp(1.0, -formats.fraction_bits),
+        formats.readout.resolution,
+    )
 
 
 def dequantize(network: QuantizedNetwork, dtype: DTypeLike = np.float64) -> BinaryNetwork:
