@@ -1,4 +1,4 @@
-"""Small networks in integers and their golden vectors, for the tests of export, circuit and cost."""
+"""Small networks in integers, and golden vectors: for the tests of export, circuit and cost."""
 
 import numpy as np
 
@@ -26,9 +26,7 @@ def make_quantized(bits: int) -> QuantizedNetwork:
 def make_vectors(network: QuantizedNetwork, n: int = 6, sweeps: int = 6) -> GoldenVectors:
     start = draw_spins(n, network.n_hidden, 1)
     start[: n // 2] = 0
-    return record_golden_vectors(
-        network, draw_spins(n, network.n_inputs, 2), start, sweeps=sweeps
-    )
+    return record_golden_vectors(network, draw_spins(n, network.n_inputs, 2), start, sweeps=sweeps)
 
 
 def same_network(a: object, b: object) -> bool:

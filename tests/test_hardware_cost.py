@@ -1,4 +1,4 @@
-"""Costs are the counts of a plain loop, energies those of a calculation by hand, bad tables refused."""
+"""Costs are the counts of a plain loop, energies a calculation by hand; bad tables are refused."""
 
 import json
 from pathlib import Path
@@ -222,5 +222,5 @@ def test_bad_arguments_are_refused() -> None:
         report_cost(network, X[:, :-1])
     with pytest.raises(ValueError, match="samples must be a finite number > 0"):
         LearningEvents(0, 0, 0)
-    with pytest.raises(ValueError, match="hidden must be .* <= 10, got 11"):
+    with pytest.raises(ValueError, match=r"hidden must be .* <= 10, got 11"):
         LearningEvents(10, 11, 0)

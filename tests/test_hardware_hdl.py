@@ -1,4 +1,4 @@
-"""The neuron array does what the golden vectors say, state by state and cycle by cycle, also in Verilog."""
+"""The neuron array does what the golden vectors say, in every state and cycle, also in Verilog."""
 
 import dataclasses
 import os
@@ -17,8 +17,8 @@ from binnet.hardware.memory_images import read_memory_images, write_memory_image
 
 pytest.importorskip("amaranth")
 
-from binnet.hardware.neuron_array import check_neuron_array, count_cycles  # noqa: E402
-from binnet.hardware.verilog import to_test_bench, to_verilog  # noqa: E402
+from binnet.hardware.neuron_array import check_neuron_array, count_cycles
+from binnet.hardware.verilog import to_test_bench, to_verilog
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_the_circuit_replays_exported_images(tmp_path: Path) -> None:
 
 
 def test_cycles_of_a_relaxation() -> None:
-    """By hand: start, 8 inputs, sweeps of 12 + 2 (the silent first one of 2), 12 + 3 to read out."""
+    """By hand: start, 8 inputs, sweeps of 12 + 2 (silent first one: 2), 12 + 3 to read out."""
     network = cases.make_quantized(4)
     vectors = cases.make_vectors(network, sweeps=1)
     assert check_neuron_array(network, vectors) == [1 + 8 + 2 + 15] * 3 + [1 + 8 + 14 + 15] * 3
@@ -65,7 +65,8 @@ def test_a_wrong_weight_is_found(block: str) -> None:
     network = cases.make_quantized(4)
     vectors = cases.make_vectors(network)
     weights = -getattr(network, block).clip(-7)
-    with pytest.raises(ValueError, match=r"vector \d: (the states|label) must be .* the circuit gave"):
+    message = r"vector \d: (the states|label) must be .* the circuit gave"
+    with pytest.raises(ValueError, match=message):
         check_neuron_array(dataclasses.replace(network, **{block: weights}), vectors)
 
 

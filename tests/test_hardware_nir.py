@@ -1,5 +1,6 @@
-"""NIR: networks come back identical, tools that know only NIR's semantics run them, others are refused."""
+"""NIR: networks come back identical, NIR's own semantics run them, other graphs are refused."""
 
+import dataclasses
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,9 +88,7 @@ def test_what_a_reader_of_the_file_sees(tmp_path: Path) -> None:
     # All that enters the spins has the scale of the accumulator.
     assert notes["scale"] == nodes["couplings"].metadata["scale"] == 2.0**-formats.fraction_bits
     values = nodes["input_weights"].weight * notes["scale"]
-    assert np.array_equal(
-        values, network.input_weights * formats.input_weights.resolution
-    )
+    assert np.array_equal(values, network.input_weights * formats.input_weights.resolution)
 
 
 @pytest.mark.parametrize("bits", [1, 4, 16])
@@ -107,8 +106,8 @@ def test_nir_semantics_replay_the_golden_vectors(bits: int) -> None:
 
 def test_a_field_of_zero_is_plus_one() -> None:
     network = cases.make_quantized(4)
-    silent = {name: np.zeros_like(getattr(network, name)) for name in ("couplings", "input_weights")}
-    tied = type(network)(**{**vars(network), **silent})
+    zeros = {name: np.zeros_like(getattr(network, name)) for name in ("couplings", "input_weights")}
+    tied = dataclasses.replace(network, **zeros)
     fired, _ = run_graph(to_nir(tied), np.ones(cases.N_INPUTS), 1)
     assert fired.all()
 
@@ -251,7 +250,7 @@ def test_unsupported_nodes_in_files_are_named(tmp_path: Path) -> None:
     with h5py.File(path, "r+") as file:
         del file["node/nodes/spins/type"]
         file["node/nodes/spins/type"] = "Izhikevich"
-    with pytest.raises(ValueError, match="node 'spins' is a Izhikevich, which .* supported are"):
+    with pytest.raises(ValueError, match=r"node 'spins' is a Izhikevich, which .* supported are"):
         read_nir(path)
 
 
@@ -260,7 +259,7 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_nir(path, cases.make_float())
     with h5py.File(path, "r+") as file:
         file["node/nodes/input/shape"][...] = 9
-    with pytest.raises(ValueError, match="is not a valid NIR graph: .*mismatch"):
+    with pytest.raises(ValueError, match=r"is not a valid NIR graph: .*mismatch"):
         read_nir(path)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from binnet.learning import load_checkpoint
 from binnet.networks import BinaryNetwork
 
 if TYPE_CHECKING:
-    from binnet.learning._state import TrainingState
+    from binnet.learning._state import RunState
 
 
 class Source(NamedTuple):
@@ -23,14 +23,14 @@ class Source(NamedTuple):
 
     network: BinaryNetwork | QuantizedNetwork
     quantization: QuantizationReport | None
-    state: TrainingState | None
+    state: RunState | None
 
 
 def load_source(run: Path, bits: int | None) -> Source:
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
         state = load_checkpoint(_runs.find_checkpoint(run))
-        network: BinaryNetwork | QuantizedNetwork = state.network()
+        network = cast("BinaryNetwork | QuantizedNetwork", state.relaxable())
     elif run.is_file():
         state, network = None, load_network(run)
     else:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from binnet._files import check_folder, write_json
 from binnet.cli._common import clear_errors
-from binnet.cli._networks import load_inputs, load_source
+from binnet.cli._networks import Source, load_inputs, load_source
 
 
 @click.group()
@@ -47,7 +48,7 @@ def report(
 
     RUN is a run folder of `binnet train` or a network file.
     """
-    from binnet.hardware.cost import LearningEvents, report_cost
+    from binnet.hardware.cost import report_cost
     from binnet.hardware.cost_text import format_cost
     from binnet.hardware.energy import EnergyTable
 
@@ -56,27 +57,40 @@ def report(
             check_folder(output)
         table = EnergyTable() if energy is None else EnergyTable.from_toml(energy)
         source = load_source(run, bits)
-        saturation = None
-        if source.quantization is not None:
-            blocks = source.quantization.blocks
-            saturation = {name: block.saturated for name, block in blocks.items()}
-        learning = None
-        if source.state is not None and source.state.history:
-            n_samples, history = source.state.n_samples, source.state.history
-            learning = LearningEvents(
-                n_samples * len(history),
-                n_samples * sum(epoch.unstable["hidden"] for epoch in history),
-                n_samples * sum(epoch.unstable["readout"] for epoch in history),
-            )
         result = report_cost(
             source.network,
             load_inputs(run, source, samples),
             table=table,
             max_sweeps=max_sweeps,
-            saturation_events=saturation,
-            learning=learning,
             threads=threads,
+            **_read_training(source),
         )
         if output is not None:
             write_json(output, result.to_dict())
     click.echo(json.dumps(result.to_dict(), indent=2) if as_json else format_cost(result))
+
+
+def _read_training(source: Source) -> dict[str, Any]:
+    """Return what a report takes of the run's training and of the rounding afterwards."""
+    from binnet.hardware.cost import LearningEvents
+    from binnet.hardware.network import BLOCKS
+    from binnet.learning._integer_state import IntegerState
+
+    found: dict[str, Any] = {}
+    state, quantization = source.state, source.quantization
+    if quantization is not None:
+        blocks = quantization.blocks
+        found["saturation_events"] = {name: block.saturated for name, block in blocks.items()}
+    if state is not None and state.history:
+        presented = state.n_samples * len(state.history)
+        hidden, readout = (
+            state.n_samples * sum(epoch.unstable[name] for epoch in state.history)
+            for name in ("hidden", "readout")
+        )
+        found["learning"] = LearningEvents(presented, hidden, readout)
+    if isinstance(state, IntegerState):
+        # Of couplings, input weights and readout; the feedback does not learn.
+        changes, saturated = ([*(int(n) for n in column), 0] for column in state.synapses.T)
+        found["weight_changes"] = dict(zip(BLOCKS, changes, strict=True))
+        found["saturation_events"] = dict(zip(BLOCKS, saturated, strict=True))
+    return found

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import INFERENCE_SWEEPS, relax
 from binnet.hardware.energy import EnergyTable
-from binnet.hardware.network import BLOCKS, QuantizedNetwork, dequantize
+from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.networks import BinaryNetwork
 
 _FLOAT_BITS = 32
@@ -42,9 +42,10 @@ class BlockCost:
     memory_bits : int
         Bits of the memory, the diagonal included.
     saturation_events : int or None
-        Weights that were cut at the ends of their format; None for floating point, or if unknown.
+        How often weights were cut at the ends of their format; None for floating point, or if
+        unknown.
     updates_per_synapse : float or None
-        Learning events that a synapse has seen in training; None if unknown.
+        Mean number of times that a synapse changed in training; None if unknown.
     """
 
     shape: tuple[int, int]
@@ -189,6 +190,7 @@ def report_cost(
     max_sweeps: int = INFERENCE_SWEEPS,
     saturation_events: Mapping[str, int] | None = None,
     learning: LearningEvents | None = None,
+    weight_changes: Mapping[str, int] | None = None,
     threads: int | None = None,
 ) -> CostReport:
     """Measure synaptic operations and flips of inference on data, and estimate the energy.
@@ -209,9 +211,12 @@ def report_cost(
     max_sweeps : int, default 10
         Sweeps at most.
     saturation_events : mapping of str to int, optional
-        How many weights of each block saturated.
+        How often weights of each block were cut at the ends of their format.
     learning : LearningEvents, optional
         How often plasticity struck while the network was trained.
+    weight_changes : mapping of str to int, optional
+        How often weights of each block changed in training. Default: with each of the learning
+        events, as real numbers do; integers change less often, where increments are rounded.
     threads : int, optional
         Threads to run on. Default: all cores.
 
@@ -227,9 +232,8 @@ def report_cost(
     """
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
-    blocks = _count_blocks(network, saturation_events or {}, learning)
-    exact = dequantize(network) if isinstance(network, QuantizedNetwork) else network
-    result = relax(exact, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
+    blocks = _count_blocks(network, saturation_events or {}, learning, weight_changes or {})
+    result = relax(network, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
     if len(result.sweeps) == 0:
         raise ValueError("inputs must hold at least one sample, got none")
     H, n_sweeps = network.n_hidden, result.changes.shape[1]
@@ -255,6 +259,7 @@ def _count_blocks(
     network: BinaryNetwork | QuantizedNetwork,
     saturation_events: Mapping[str, int],
     learning: LearningEvents | None,
+    weight_changes: Mapping[str, int],
 ) -> dict[str, BlockCost]:
     updates: dict[str, float] = {}
     if learning is not None:
@@ -266,10 +271,12 @@ def _count_blocks(
         bits = _FLOAT_BITS
         if isinstance(network, QuantizedNetwork):
             bits = getattr(network.formats, name).bits
-        diagonal = len(block) if name == "couplings" else 0
+        weights = block.size - (len(block) if name == "couplings" else 0)
+        if name in weight_changes:
+            updates[name] = weight_changes[name] / weights
         blocks[name] = BlockCost(
             (block.shape[0], block.shape[1]),
-            block.size - diagonal,
+            weights,
             bits,
             block.size * bits,
             saturation_events.get(name),

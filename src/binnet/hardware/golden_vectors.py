@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_integer, check_spins
 from binnet.dynamics import relax
-from binnet.hardware.network import QuantizedNetwork, dequantize
+from binnet.hardware.network import QuantizedNetwork
 
 States = NDArray[np.int8]
 
@@ -102,10 +102,9 @@ def record_golden_vectors(
             f"{network.n_hidden} spins awake in row {partly[0]}: a chip has one bit per spin"
         )
     states = np.empty((len(X), n_sweeps, network.n_hidden), np.int8)
-    exact = dequantize(network)  # float64: every field is exactly that of the integers
     state = start
     for t in range(n_sweeps):
-        state = relax(exact, X, initial_states=state, max_sweeps=1).states
+        state = relax(network, X, initial_states=state, max_sweeps=1).states
         states[:, t] = state
     readout_fields = state.astype(np.int64) @ network.readout.T.astype(np.int64)
     return GoldenVectors(X, start, states, readout_fields)
