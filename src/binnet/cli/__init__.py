@@ -6,6 +6,8 @@ import click
 
 from binnet._provenance import get_version
 from binnet.cli.evaluate import evaluate
+from binnet.cli.export import export_network, import_network
+from binnet.cli.hardware import hardware
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -19,3 +21,6 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
+main.add_command(export_network)
+main.add_command(import_network)
+main.add_command(hardware)

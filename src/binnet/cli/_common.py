@@ -11,10 +11,10 @@ import click
 
 @contextmanager
 def clear_errors() -> Iterator[None]:
-    """Turn errors about what the user passed into one line instead of a traceback."""
+    """Turn errors about what the user passed, or has not installed, into one line."""
     try:
         yield
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         raise click.ClickException(str(error)) from error
 
 
