@@ -20,9 +20,15 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from binnet._provenance import describe_run
-from binnet._threads import running_on
 from binnet_kernels import integer_plasticity as plasticity
-from binnet_kernels.integer_fields import Packed, pack_spins, sweep_packed, to_packed, unpack_spins
+from binnet_kernels.integer_fields import (
+    Packed,
+    pack_spins,
+    spread_bits,
+    sweep_tiles,
+    to_packed,
+    unpack_spins,
+)
 from kernel_limits import measure_limits
 
 N = 1600
@@ -75,11 +81,13 @@ def measure_tile_peak(packed: Packed, words: np.ndarray) -> float:
     n = min(len(words), 16)
     out, fields = np.zeros((n, 1), np.uint64), np.zeros((n, 64), np.int32)
     external, states = np.zeros((n, 64), np.int32), np.ascontiguousarray(words[:n])
+    octets, room = np.zeros((n, 64 * words.shape[1]), np.uint8), np.zeros((2, 64), np.int32)
+    one, none = np.int32(1), np.int32(0)
     times = []
     for _ in range(200):
         begun = time.perf_counter()
         for _ in range(10):
-            sweep_packed(tile, states, external, np.int32(1), np.int32(0), out, fields)
+            sweep_tiles(tile, states, octets, external, one, none, 0, 1, out, fields, room)
         times.append((time.perf_counter() - begun) / 10)
     return n * 64 * N / min(times)
 
@@ -98,11 +106,15 @@ def test_dense_sweep(benchmark: Any, bits: int, n_samples: int) -> None:
     own = SELF_COUPLING + 1
     packed, words = to_packed(couplings, bits), pack_spins(spins)
     external, fields = (np.zeros((n_samples, N), np.int32) for _ in range(2))
-    out = np.zeros_like(words)
+    out, octets = np.zeros_like(words), np.zeros((n_samples, N), np.uint8)
+    room, one, own_coupling = np.zeros((2, 64), np.int32), np.int32(1), np.int32(own)
 
-    def ours() -> np.ndarray:
-        sweep_packed(packed, words, external, np.int32(1), np.int32(own), out, fields)
-        return unpack_spins(out, N) if checking else out
+    def ours() -> None:
+        if packed.is_bytes:
+            spread_bits(words, octets)
+        sweep_tiles(
+            packed, words, octets, external, one, own_coupling, 0, N // 64, out, fields, room
+        )
 
     matrix = couplings.astype(np.float32) + own * np.eye(N, dtype=np.float32)
     states = spins.astype(np.float32)
@@ -112,7 +124,7 @@ def test_dense_sweep(benchmark: Any, bits: int, n_samples: int) -> None:
     torch_matrix = torch.from_numpy(matrix)
     product, columns = torch.empty(n_samples, N), torch.empty(N, n_samples)
     sums = np.empty((n_samples, N), np.float32)
-    ones = torch.ones(1)
+    plus = torch.ones(1)
 
     def with_numpy() -> np.ndarray:
         np.matmul(states, transposed, out=sums)
@@ -120,36 +132,35 @@ def test_dense_sweep(benchmark: Any, bits: int, n_samples: int) -> None:
 
     def with_torch() -> np.ndarray:
         torch.mm(torch_states, torch_transposed, out=product)
-        return torch.where(product >= 0, ones, -ones).numpy()
+        return torch.where(product >= 0, plus, -plus).numpy()
 
     def with_torch_columns() -> np.ndarray:
         torch.mm(torch_matrix, torch_columns, out=columns)
-        return torch.where(columns >= 0, ones, -ones).numpy().T
+        return torch.where(columns >= 0, plus, -plus).numpy().T
 
     peers = {"numpy": with_numpy, "torch": with_torch, "torch_columns": with_torch_columns}
     if bits == 8 and n_samples > 16:  # torch._int_mm wants more than 16 rows
         clipped = np.clip(couplings.astype(int) + own * np.eye(N, dtype=int), -128, 127)
         int8_states = torch.from_numpy(spins)
         int8_matrix = torch.from_numpy(clipped.astype(np.int8).T.copy())
-        one = torch.ones(1, dtype=torch.int8)
+        unit = torch.ones(1, dtype=torch.int8)
 
         def with_int_mm() -> np.ndarray:
             h = torch._int_mm(int8_states, int8_matrix)
-            return torch.where(h >= 0, one, -one).numpy()
+            return torch.where(h >= 0, unit, -unit).numpy()
 
         peers["torch_int_mm"] = with_int_mm
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1), running_on(1):
-            checking = True
+        with threadpool_limits(1):
+            ours()
+            found = unpack_spins(out, N)
             expected = spins.astype(np.int64) @ couplings.T.astype(np.int64)
-            found = ours()
             assert np.array_equal(fields, expected)
             for name, peer in peers.items():
                 assert np.array_equal(peer(), found), name
-            checking = False
             seconds = take_turns(ours, peers, 1 if benchmark.disabled else ROUNDS)
             benchmark.pedantic(ours, rounds=1 if benchmark.disabled else 20)
             facts = summarise(seconds)
