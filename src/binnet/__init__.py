@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dynamics",
         "fixed_points",
         "implicit_networks",
+        "hardware",
         "learning",
         "networks",
         "plotting",

@@ -15,13 +15,13 @@ import click
 
 @contextmanager
 def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Turn errors about what the user passed into one line instead of a traceback.
+    """Turn errors about what the user passed, or has not installed, into one line.
 
     `options` says which option stands for a parameter of the library that the line may name.
     """
     try:
         yield
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         line = str(error)
         for name, option in (options or {}).items():
             line = re.sub(rf"\b{re.escape(name)}\b", option, line)
