@@ -3,7 +3,8 @@
 A tile is `TILE` neurons wide. Its sums live in vector registers while it walks over the presynaptic
 words, which LLVM does not do for loops over arrays. The vectors are LLVM's own: whatever the CPU
 lacks, LLVM expresses in what it has, with the same integers. Only `dot_bytes` names an instruction
-of one family of CPUs; `HAS_BYTE_DOT` says whether the code is compiled for one.
+of one family of CPUs: where the CPU that is compiled for lacks it (`HAS_BYTE_DOT`), the same
+products are built from shifts and masks. Words are little-endian, as on every CPU that Numba knows.
 """
 
 from __future__ import annotations
@@ -104,7 +105,19 @@ def _add_common(builder: Any, total: Any, words: Any, spins: Any) -> Any:
 
 
 def _add_products(builder: Any, total: Any, words: Any, spins: Any) -> Any:
-    return _call(builder, "llvm.x86.avx512.vpdpbusd.512", total, spins, words)
+    """Add the products of the four bytes of each word with those of `spins`, which are 0 or 1."""
+    if HAS_BYTE_DOT:
+        return _call(builder, "llvm.x86.avx512.vpdpbusd.512", total, spins, words)
+    for byte in range(4):
+        left = ir.Constant(_WORDS, [24 - 8 * byte] * _LANES)
+        right = ir.Constant(_WORDS, [24] * _LANES)
+        weight = builder.ashr(builder.shl(words, left), right)  # the byte with its sign
+        bit = builder.ashr(
+            builder.shl(spins, ir.Constant(_WORDS, [31 - 8 * byte] * _LANES)),
+            ir.Constant(_WORDS, [31] * _LANES),
+        )  # all ones where the byte of `spins` is 1
+        total = builder.add(total, builder.and_(weight, bit))
+    return total
 
 
 def _make_tile(combine: Any, n_samples: int) -> Any:
@@ -128,8 +141,19 @@ dot_bytes, dot_bytes_four = (_make_tile(_add_products, n) for n in (1, 4))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
+def address_of(typingctx: Any, array: Any) -> Any:
+    """Return the address of the first entry of an array, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.ptrtoint(view.data, _I64)
+
+    return types.int64(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
 def find_signs(typingctx: Any, field: Any, shift: Any) -> Any:
-    """Return a word whose bit i is set where int32 number i at the address, plus `shift`, is >= 0."""
+    """Return a word with bit i set where number i of `TILE` at an address, plus `shift`, is >= 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = ir.VectorType(_I32, TILE)

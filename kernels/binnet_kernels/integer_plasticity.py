@@ -95,7 +95,7 @@ def thin_events(levels, key, first, mask, targets):
 
 @kernel
 def _round_random(amount, exponent, draw):
-    """Round amount * 2**-exponent up where `draw`, uniform on 0..2**exponent - 1, is below the rest.
+    """Round amount * 2**-exponent up where `draw`, in 0..2**exponent - 1, is below the remainder.
 
     An amount is a signed sum of events, an int32; so is the result.
     """

@@ -8,6 +8,8 @@ from binnet._provenance import get_version
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
 from binnet.cli.hardware import hardware
+from binnet.cli.hardware_bits import bits
+from binnet.cli.quantize import quantize_run
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -23,4 +25,6 @@ main.add_command(evaluate)
 main.add_command(theory)
 main.add_command(export_network)
 main.add_command(import_network)
+main.add_command(quantize_run)
 main.add_command(hardware)
+hardware.add_command(bits)

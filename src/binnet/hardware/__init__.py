@@ -26,6 +26,7 @@ from binnet.hardware.network import (
     quantize,
 )
 from binnet.hardware.network_files import load_network, save_network
+from binnet.hardware.packed import relax_packed
 
 __all__ = [
     "ACCUMULATOR_LIMIT",
@@ -49,6 +50,7 @@ __all__ = [
     "quantize",
     "read_memory_images",
     "record_golden_vectors",
+    "relax_packed",
     "report_cost",
     "save_network",
     "save_quantized",
