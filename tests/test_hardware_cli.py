@@ -69,8 +69,13 @@ def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     binnet("export", run, "--format", "nir", "--bits", 8, "--output", tmp_path / "a.nir")
     output = binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
     assert output.startswith("integer network of")
-    trained = load_checkpoint(run / "checkpoint.safetensors").network()
-    assert cases.same_network(load_network(tmp_path / "a.safetensors"), quantize(trained, 8)[0])
+    state = load_checkpoint(run / "checkpoint.safetensors")
+    rule = state.configuration.plasticity
+    expected, _ = quantize(
+        state.network(), 8, margin=rule.margin, readout_margin=rule.readout_margin
+    )
+    assert expected.margin > expected.self_coupling
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), expected)
 
 
 def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
