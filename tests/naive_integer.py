@@ -191,9 +191,7 @@ def update_block(
     return W, changed, saturated
 
 
-def decay_block(
-    W: list[list[int]], rule: Rule, key: int, registers: list[int]
-) -> list[list[int]]:
+def decay_block(W: list[list[int]], rule: Rule, key: int, registers: list[int]) -> list[list[int]]:
     """Return W after each weight moved by |w| 2**-k towards 0, rounded."""
     W = [list(row) for row in W]
     for i in range(len(W)):

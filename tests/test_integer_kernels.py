@@ -33,7 +33,9 @@ ROUNDINGS = {
 
 def make_quantized(bits: int, n_hidden: int, n_inputs: int = 21, seed: int = 0) -> QuantizedNetwork:
     parameters = NetworkParameters(n_hidden, n_inputs, 10, 0.3, 1.0, 0.9)
-    network, _ = quantize(BinaryNetwork.random(parameters, seed), bits, margin=0.5, readout_margin=1)
+    network, _ = quantize(
+        BinaryNetwork.random(parameters, seed), bits, margin=0.5, readout_margin=1
+    )
     return network
 
 
@@ -76,7 +78,7 @@ def test_relaxations_equal_the_reference(bits: int, dynamics: str) -> None:
             assert result.states[b].tolist() == expected.s
             assert result.changes[b].tolist() == expected.changes
             assert (result.sweeps[b], result.status[b]) == (expected.sweeps, expected.status)
-            unit = 2.0 ** -network.formats.fraction_bits
+            unit = 2.0**-network.formats.fraction_bits
             assert np.array_equal(result.stabilities[b], np.array(h) * expected.s * unit)
 
 
@@ -106,9 +108,7 @@ def test_a_dense_sweep_equals_the_reference(bits: int) -> None:
     own = network.self_coupling + factor * (bits == 1)
     out, fields = np.zeros((3, 2), np.uint64), np.zeros((3, 128), np.int32)
     external = np.zeros((3, 128), np.int32)
-    sweep_packed(
-        packed, pack_spins(spins), external, np.int32(factor), np.int32(own), out, fields
-    )
+    sweep_packed(packed, pack_spins(spins), external, np.int32(factor), np.int32(own), out, fields)
     for b in range(3):
         s = spins[b].tolist()
         h = [naive_integer.hidden_field(plain, i, s, [], 0, 0) for i in range(70)]
@@ -171,9 +171,7 @@ def make_update(bits: int, k: int, rounding: str, use_register: bool) -> plastic
 @pytest.mark.parametrize("use_register", [False, True])
 @pytest.mark.parametrize("rounding", list(ROUNDINGS))
 @pytest.mark.parametrize(("bits", "k"), [(1, 4), (2, 1), (4, 3), (8, -2), (8, 0), (16, 2)])
-def test_updates_equal_the_reference(
-    bits: int, k: int, rounding: str, use_register: bool
-) -> None:
+def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_register: bool) -> None:
     if rounding == "nearest" and use_register:
         pytest.skip("nothing is drawn")
     rng = np.random.default_rng(bits + k)

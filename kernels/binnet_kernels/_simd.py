@@ -153,7 +153,7 @@ def address_of(typingctx: Any, array: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def find_signs(typingctx: Any, field: Any, shift: Any) -> Any:
-    """Return a word with bit i set where number i of `TILE` at an address, plus `shift`, is >= 0."""
+    """Return a word with bit i set where the i-th int32 at an address, plus `shift`, is >= 0."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         wide = ir.VectorType(_I32, TILE)

@@ -71,7 +71,7 @@ def find_planes(weights: Array, bits: int) -> list[Array]:
 
 
 def to_packed(weights: Array, bits: int) -> Packed:
-    """Lay weights (H, K) of some bits out for `sum_packed`; a 0 among one-bit weights counts as -1."""
+    """Lay weights (H, K) out for `sum_packed`; a 0 among one-bit weights counts as -1."""
     n_targets, n_pre = weights.shape
     width = -(-n_targets // TILE) * TILE
     sums = np.zeros(width, np.int32)

@@ -10,6 +10,7 @@ from binnet.cli.export import export_network, import_network
 from binnet.cli.hardware import hardware
 from binnet.cli.hardware_bits import bits
 from binnet.cli.quantize import quantize_run
+from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -28,3 +29,4 @@ main.add_command(import_network)
 main.add_command(quantize_run)
 main.add_command(hardware)
 hardware.add_command(bits)
+main.add_command(sweep)

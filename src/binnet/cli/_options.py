@@ -76,7 +76,9 @@ PARAMETERS = (
         "whether the rates stay or fall linearly to 0 over the run",
         "",
     ),
-    Parameter("--dtype", "dtype", click.Choice(DTYPES), "floating-point numbers of the kernels", ""),
+    Parameter(
+        "--dtype", "dtype", click.Choice(DTYPES), "floating-point numbers of the kernels", ""
+    ),
     Parameter(
         "--arithmetic",
         "arithmetic",

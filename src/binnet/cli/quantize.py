@@ -29,7 +29,11 @@ from binnet.learning import load_checkpoint
 @click.command("quantize")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
-    "--bits", type=int, default=8, show_default=True, help=f"of a weight  [{', '.join(map(str, BITS))}]"
+    "--bits",
+    type=int,
+    default=8,
+    show_default=True,
+    help=f"of a weight  [{', '.join(map(str, BITS))}]",
 )
 @click.option(
     "--fraction-bits",

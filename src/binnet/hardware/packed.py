@@ -121,7 +121,8 @@ def relax_packed(
             signs, mask = (np.zeros((n_samples, 2 * words.shape[1]), np.uint32) for _ in range(2))
             relax_packed_async(
                 rows, couplings.is_binary, factor, own, drive,
-                derive_keys(stream_key(seed, 0), 0, n_samples), signs, mask, changes, sweeps, status,
+                derive_keys(stream_key(seed, 0), 0, n_samples), signs, mask, changes, sweeps,
+                status,
             )  # fmt: skip
             words = np.ascontiguousarray(signs.astype("<u4")).view("<u8").astype(np.uint64)
         sum_all(couplings, words, fields)

@@ -1,7 +1,8 @@
-"""The dynamics: relax samples towards fixed points, and see how they got there.
+"""The dynamics under input: relax samples towards fixed points, and see how they got there.
 
-`relax` runs any schedule under synchronous, asynchronous or random-subset updates; `predict` is the
-inference of a trained network: no feedback, no clamp, and the readout with the largest field wins.
+`relax_driven` runs any schedule under synchronous, asynchronous or random-subset updates; `predict`
+is the inference of a trained network: no feedback, no clamp, and the readout with the largest field
+wins.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ _CHUNK = 1024  # samples in work at a time: bounds the memory
 
 @dataclass(frozen=True, eq=False)
 class Relaxation:
-    """What `relax` found; B samples, H hidden neurons, C readouts, T sweeps.
+    """What `relax_driven` found; B samples, H hidden neurons, C readouts, T sweeps.
 
     Attributes
     ----------
@@ -104,7 +105,7 @@ class Relaxation:
         return np.asarray((self.stabilities <= 0).mean(axis=1))
 
 
-def relax(
+def relax_driven(
     network: AnyNetwork,
     inputs: ArrayLike,
     labels: ArrayLike | None = None,
@@ -162,7 +163,7 @@ def relax(
     Examples
     --------
     >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=64, n_inputs=20))
-    >>> result = relax(network, np.ones((3, 20)), max_sweeps=50)
+    >>> result = relax_driven(network, np.ones((3, 20)), max_sweeps=50)
     >>> result.states.shape
     (3, 64)
     """
@@ -238,14 +239,14 @@ def predict(
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
     dynamics, update_probability, seed, threads : optional
-        As for `relax`.
+        As for `relax_driven`.
 
     Returns
     -------
     ndarray of int64, shape (B,)
         Classes 0..C-1; the lowest where fields tie.
     """
-    result = relax(
+    result = relax_driven(
         network,
         inputs,
         max_sweeps=max_sweeps,
@@ -359,6 +360,22 @@ def lay_out(network: Any) -> Any:
         Its arrays.
     """
     raise TypeError(f"expected a network, got {type(network).__name__}")
+
+
+def is_driven(network: object) -> bool:
+    """Return whether a network takes inputs and a readout, as `lay_out` wants it.
+
+    Parameters
+    ----------
+    network : object
+        Any kind of network.
+
+    Returns
+    -------
+    bool
+        Whether it has registered its layout.
+    """
+    return lay_out.dispatch(type(network)) is not lay_out.dispatch(object)
 
 
 @lay_out.register

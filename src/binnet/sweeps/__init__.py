@@ -1,0 +1,13 @@
+"""Parameter sweeps: a grid, a function to measure at each of its cells, one labelled result.
+
+`run` measures on local processes or on a Dask cluster. Every finished cell is kept at once in a
+journal beside the result, so that a sweep that was stopped, in whatever way, goes on where it was
+and ends in the same file. What a cell measures depends on its parameters alone, so neither the
+number of workers nor the order in which they finish changes a bit.
+"""
+
+from binnet.sweeps._results import load
+from binnet.sweeps.engine import Plan, SweepError, plan, run
+from binnet.sweeps.grid import Grid, Observable
+
+__all__ = ["Grid", "Observable", "Plan", "SweepError", "load", "plan", "run"]

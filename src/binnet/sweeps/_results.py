@@ -1,0 +1,138 @@
+"""The result of a sweep: a labelled xarray Dataset, in NetCDF or Zarr, never half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from binnet._files import atomic_path
+from binnet._provenance import describe_run
+from binnet.sweeps._journal import Journal, Measurement
+from binnet.sweeps.grid import Grid, cell_key
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+SUFFIXES = (".nc", ".zarr")
+# When and how a session was started differs between sweeps that are the same.
+_OF_A_SESSION = ("command", "started", "threads", "seed")
+
+
+def journal_path(path: Path) -> Path:
+    """Return where the journal of the sweep that writes `path` is, while it is not finished."""
+    return path.with_name(path.name + ".partial")
+
+
+def assemble(
+    grid: Grid, description: Mapping[str, Any], measurements: Mapping[str, Measurement]
+) -> xr.Dataset:
+    """Lay measurements out on the grid; cells without one hold NaN."""
+    import xarray as xr
+
+    keys = [cell_key(cell) for cell in grid.cells()]
+    variables = {}
+    for name in dict.fromkeys(name for m in measurements.values() for name in m):
+        variables[name] = _lay_out(name, keys, grid, measurements)
+    provenance = {k: v for k, v in describe_run(0, 1).items() if k not in _OF_A_SESSION}
+    attributes = {
+        "sweep": json.dumps(description),
+        "finished_cells": sum(key in measurements for key in keys),
+        "provenance": json.dumps(provenance),
+    }
+    coordinates = {name: list(values) for name, values in grid.axes.items()}
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _lay_out(
+    name: str, keys: list[str], grid: Grid, measurements: Mapping[str, Measurement]
+) -> tuple[tuple[str, ...], np.ndarray[Any, Any]]:
+    present = [(k, *measurements[key][name]) for k, key in enumerate(keys)
+               if key in measurements and name in measurements[key]]  # fmt: skip
+    _, dims, first = present[0]
+    for k, other_dims, values in present:
+        if other_dims != dims or values.shape != first.shape:
+            raise ValueError(
+                f"{name} must have the same dimensions in every cell: {dims} {first.shape} and "
+                f"{other_dims} {values.shape} at {keys[k]}"
+            )
+    dtype = np.result_type(*(values.dtype for _, _, values in present))
+    if len(present) < len(keys):
+        dtype = np.result_type(dtype, np.float32 if dtype.kind == "f" else np.float64)
+        table = np.full((len(keys), *first.shape), np.nan, dtype)
+    else:
+        table = np.empty((len(keys), *first.shape), dtype)
+    for k, _, values in present:
+        table[k] = values
+    return (*grid.axes, *dims), table.reshape(*grid.shape, *first.shape)
+
+
+def save(dataset: xr.Dataset, path: Path) -> None:
+    """Write a result under a temporary name and rename it when it is complete."""
+    try:
+        if path.suffix == ".nc":
+            with atomic_path(path) as temporary:
+                dataset.to_netcdf(temporary, engine="h5netcdf")
+            return
+        temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+        try:
+            dataset.to_zarr(temporary, mode="w-", consolidated=False)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot write {path} ({error}); the measured cells are safe in {journal_path(path)}: "
+            "make room and run the same sweep again, which measures nothing twice"
+        ) from error
+
+
+def load(path: str | os.PathLike[str]) -> xr.Dataset:
+    """Load the result of a sweep, or as much of it as there is while it is not finished.
+
+    Parameters
+    ----------
+    path : path
+        The file (.nc) or folder (.zarr) that the sweep writes; its journal, PATH.partial, is read
+        where the sweep has not ended.
+
+    Returns
+    -------
+    xarray.Dataset
+        One dimension for each axis of the grid, then those of each variable. NaN marks cells that
+        are not measured; the attribute ``finished_cells`` counts those that are, ``sweep`` holds
+        observable, grid and version as JSON, ``provenance`` machine and packages.
+
+    Raises
+    ------
+    FileNotFoundError
+        If neither is there.
+    """
+    import xarray as xr
+
+    path = Path(path)
+    if path.exists():
+        if path.suffix == ".zarr":
+            return xr.load_dataset(path, engine="zarr", consolidated=False)
+        try:
+            return xr.load_dataset(path, engine="h5netcdf")
+        except OSError as error:
+            raise OSError(f"{path} is not a NetCDF file of a sweep ({error})") from None
+    partial = path if path.name.endswith(".partial") else journal_path(path)
+    if not partial.is_file():
+        raise FileNotFoundError(f"there is no result {path}, nor a journal {partial} of one")
+    journal = Journal(partial)
+    try:
+        description = journal.description()
+        if description is None:
+            raise ValueError(f"{partial} is a journal in which nothing was begun; remove it")
+        grid = Grid(description["grid"], description["fixed"])
+        return assemble(grid, description, dict(journal.items()))
+    finally:
+        journal.close()

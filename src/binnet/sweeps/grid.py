@@ -1,0 +1,214 @@
+"""What a sweep measures, and where: the observable, and the grid of its parameters."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import json
+import math
+import numbers
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from binnet._provenance import get_version
+
+Cell = dict[str, Any]  # a value for each parameter
+
+
+@dataclass(frozen=True)
+class Observable:
+    """A function to measure at every cell of a grid, and what is known of it beforehand.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(**parameters)`` in a worker process, so it must be importable there;
+        returns a mapping from names to numbers or to ``(dims, array)``. It must depend on its
+        parameters alone: randomness enters through a parameter such as ``seed``.
+    cost : callable, optional
+        ``cost(**parameters)``, relative work of a cell: weighs the time left. Default: all alike.
+    check : callable, optional
+        ``check(**parameters)``, raises an error about parameters that are out of their range; it
+        is called for every cell before any is measured.
+    """
+
+    function: Callable[..., Mapping[str, Any]]
+    cost: Callable[..., float] | None = None
+    check: Callable[..., None] | None = None
+
+    @property
+    def name(self) -> str:
+        """Module and name of the function."""
+        name = getattr(self.function, "__qualname__", repr(self.function))
+        return f"{getattr(self.function, '__module__', '')}:{name}"
+
+    def check_parameters(self, names: Sequence[str]) -> None:
+        """Refuse parameters that the function does not take, and ask for those that it lacks.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of all parameters that the function will be called with.
+
+        Raises
+        ------
+        ValueError
+            If one is unknown, or a required one is missing.
+        """
+        parameters = inspect.signature(self.function).parameters.values()
+        known = [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters)
+        for name in names:
+            if name not in known and not takes_any:
+                raise ValueError(
+                    f"the grid has an unknown parameter {name!r}; {self.name} takes "
+                    f"{', '.join(known)}"
+                )
+        required = [p.name for p in parameters if p.default is p.empty and p.name in known]
+        missing = [name for name in required if name not in names]
+        if missing:
+            raise ValueError(
+                f"{self.name} needs {', '.join(missing)}: add an axis to the grid, or a fixed value"
+            )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All combinations of the values of some parameters, the last one running fastest.
+
+    Parameters
+    ----------
+    axes : mapping of str to sequence
+        Values of each parameter: all strings, all integers or all finite numbers, each once.
+    fixed : mapping, optional
+        Further parameters that are the same at every cell (strings, numbers, booleans, None, or
+        lists and mappings of them).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an axis is empty, holds a value twice or anything but plain values.
+
+    Examples
+    --------
+    >>> grid = Grid({"self_coupling": [0.5, 1.0], "seed": range(3)})
+    >>> grid.shape, next(grid.cells())
+    ((2, 3), {'self_coupling': 0.5, 'seed': 0})
+    """
+
+    axes: Mapping[str, Sequence[Any]]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not hasattr(self.axes, "items") or not self.axes:
+            raise ValueError(
+                "the grid must be a mapping from parameters to their values, with at least one "
+                f"parameter, got {self.axes!r}"
+            )
+        axes = {name: _check_axis(name, values) for name, values in self.axes.items()}
+        object.__setattr__(self, "axes", axes)
+        fixed = dict(self.fixed)
+        both = [name for name in fixed if name in axes]
+        if both:
+            raise ValueError(f"{', '.join(both)} is both an axis of the grid and fixed; drop one")
+        try:
+            fixed = json.loads(json.dumps(fixed, default=_to_plain, allow_nan=False))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"fixed parameters must be plain finite values: {error}") from None
+        object.__setattr__(self, "fixed", fixed)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of values of each axis."""
+        return tuple(len(values) for values in self.axes.values())
+
+    @property
+    def n_cells(self) -> int:
+        """Number of combinations."""
+        return math.prod(self.shape)
+
+    def cells(self) -> Iterator[Cell]:
+        """Iterate over the combinations; each holds the fixed parameters too.
+
+        Yields
+        ------
+        dict
+            Value of each parameter.
+        """
+        for values in itertools.product(*self.axes.values()):
+            yield {**dict(zip(self.axes, values, strict=True)), **self.fixed}
+
+    def describe(self, observable: Observable) -> dict[str, Any]:
+        """Return what makes two sweeps the same, as plain values.
+
+        Parameters
+        ----------
+        observable : Observable
+            What is measured.
+
+        Returns
+        -------
+        dict
+            Observable, grid and binnet's version.
+        """
+        return {
+            "observable": observable.name,
+            "grid": {name: list(values) for name, values in self.axes.items()},
+            "fixed": dict(self.fixed),
+            "binnet": get_version(),
+        }
+
+
+def cell_key(cell: Cell) -> str:
+    """Return a cell's parameters as text, the same for the same parameters in any order.
+
+    Parameters
+    ----------
+    cell : dict
+        Value of each parameter.
+
+    Returns
+    -------
+    str
+        Canonical JSON.
+    """
+    return json.dumps(cell, sort_keys=True, allow_nan=False)
+
+
+def _to_plain(value: Any) -> Any:
+    """Return what json does not know, NumPy's scalars and arrays, as plain values."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, tuple | range):
+        return list(value)
+    raise TypeError(f"{value!r} is a {type(value).__name__}")
+
+
+def _check_axis(name: str, values: Any) -> tuple[Any, ...]:
+    """Return the values of an axis as plain strings, ints or floats, all of one kind."""
+    if isinstance(values, str | bytes) or not hasattr(values, "__iter__"):
+        raise TypeError(
+            f"axis {name!r} must be a sequence of values, got {values!r}; write [{values!r}] for "
+            "one value"
+        )
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    if not plain:
+        raise ValueError(f"axis {name!r} has no values")
+    if all(isinstance(v, str) for v in plain):
+        pass
+    elif all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in plain):
+        plain = [int(v) for v in plain]
+    elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in plain):
+        plain = [float(v) for v in plain]
+    else:
+        raise TypeError(f"axis {name!r} must hold only strings or only numbers, got {plain!r}")
+    for value in plain:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"axis {name!r} must hold finite numbers, got {value}")
+    if len(set(plain)) < len(plain):
+        twice = next(value for value in plain if plain.count(value) > 1)
+        raise ValueError(f"axis {name!r} holds {twice!r} twice; name each value once")
+    return tuple(plain)

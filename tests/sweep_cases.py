@@ -1,0 +1,61 @@
+"""Observables for the tests of the sweep engine; worker processes import this file too."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+GRID = {"x": [0.5, 1.0, 2.0], "kind": ["plain", "squared"], "seed": [0, 1, 2, 3]}
+
+
+def measure(x: float, kind: str, seed: int, pause: float = 0.0) -> dict[str, object]:
+    """A number, a count and a histogram, from a seeded draw."""
+    time.sleep(pause)
+    value = np.random.default_rng([seed, int(8 * x)]).normal(x)
+    return {
+        "value": value**2 if kind == "squared" else value,
+        "count": seed + int(8 * x),
+        "histogram": (("bin",), np.arange(3) * seed),
+    }
+
+
+def expected(x: float, kind: str, seed: int) -> float:
+    value = np.random.default_rng([seed, int(8 * x)]).normal(x)
+    return value**2 if kind == "squared" else value
+
+
+def measure_and_log(
+    x: float, kind: str, seed: int, folder: str, pause: float = 0.0
+) -> dict[str, object]:
+    """As `measure`; leaves a line for every execution, with the process that did it."""
+    result = measure(x, kind, seed, pause)
+    with (Path(folder) / f"{os.getpid()}.log").open("a") as log:
+        log.write(f"{x} {kind} {seed}\n")
+    return result
+
+
+def fail_at_two(x: float, kind: str, seed: int) -> dict[str, object]:
+    if x == 2.0 and kind == "squared":
+        raise ArithmeticError("no square of two today")
+    return measure(x, kind, seed)
+
+
+def die_at_two(x: float, kind: str, seed: int) -> dict[str, object]:
+    """The process that measures this dies, as for lack of memory."""
+    if x == 2.0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return measure(x, kind, seed)
+
+
+def change_shape(x: float) -> dict[str, object]:
+    return {"y": (("bin",), np.zeros(int(x)))}
+
+
+def return_nothing(x: float) -> None:
+    return None
+
+
+def executions(folder: Path) -> list[str]:
+    return [line for log in folder.glob("*.log") for line in log.read_text().splitlines()]
