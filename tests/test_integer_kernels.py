@@ -21,7 +21,12 @@ from binnet.dynamics import stream_key
 from binnet.hardware import BITS, QuantizedNetwork, quantize, relax_packed
 from binnet_kernels import integer_plasticity as plasticity
 from binnet_kernels._bits import pack_samples
-from binnet_kernels.integer_fields import pack_spins, sweep_packed, to_packed, unpack_spins
+from binnet_kernels.integer_fields import (
+    pack_spins,
+    sweep_packed,
+    to_packed,
+    unpack_spins,
+)
 from kernel_cases import draw_spins
 
 ROUNDINGS = {

@@ -202,33 +202,47 @@ def turn_spins(packed, field, self_coupling, old, start):
     return word if n_left >= TILE else word & ~(_ALL << np.uint64(n_left))
 
 
-@parallel_kernel
-def sweep_packed(packed, states, external, factor, self_coupling, out, fields):
-    """Do one synchronous sweep of packed states with dense sums; work is shared out by neurons.
+@kernel
+def sweep_tiles(
+    packed, states, octets, external, factor, self_coupling, first, last, out, fields, tile
+):
+    """Do one synchronous sweep of packed states with dense sums, for tiles first..last-1.
 
     Parameters
     ----------
     packed : Packed
         Couplings.
     states : uint64 array (B, H / 64)
+    octets : uint8 array (B, K + padding)
+        As of `sum_packed`.
     external : int32 array (B, H + padding)
     factor, self_coupling : int
         The field is ``factor * sum_j w_ij s_j + self_coupling s_i + external[b, i]``.
+    first, last : int
     out : uint64 array (B, H / 64)
         Next states.
     fields : int32 array (B, H + padding)
         Their fields without the self-coupling.
+    tile : int32 array (2, TILE)
+        Work space.
     """
-    n_samples = states.shape[0]
-    octets = np.empty((n_samples if packed.is_bytes else 0, 64 * states.shape[1]), np.uint8)
-    if packed.is_bytes:
-        spread_bits(states, octets)
-    for block in prange(fields.shape[1] // TILE):
+    for block in range(first, last):
         start = block * TILE
-        tile = np.empty((2, TILE), np.int32)
         sum_packed(packed, states, octets, start, fields, tile)
-        for b in range(n_samples):
+        for b in range(states.shape[0]):
             field, more = fields[b, start : start + TILE], external[b, start : start + TILE]
             for i in range(TILE):
                 field[i] = factor * field[i] + more[i]
             out[b, block] = turn_spins(packed, fields[b], self_coupling, states[b, block], start)
+
+
+@parallel_kernel
+def sweep_packed(packed, states, octets, external, factor, self_coupling, out, fields, tiles):
+    """Do `sweep_tiles` for all neurons, shared out over as many threads as `tiles` (S, 2, TILE)."""
+    n_shares, n_tiles = tiles.shape[0], fields.shape[1] // TILE
+    for share in prange(n_shares):
+        first, last = share * n_tiles // n_shares, (share + 1) * n_tiles // n_shares
+        sweep_tiles(
+            packed, states, octets, external, factor, self_coupling, first, last, out, fields,
+            tiles[share],
+        )  # fmt: skip

@@ -145,7 +145,7 @@ def _round_amounts(levels, targets, n_sites, j):
     """Turn sums of events into levels, for presynaptic neuron j."""
     exponent, amounts = np.int32(levels.exponent), targets.amounts
     if exponent <= 0 or levels.rounding == PER_EVENT:
-        factor = np.int32(1 << np.int64(max(-exponent, 0)))
+        factor = np.int32(1 << -exponent) if exponent < 0 else np.int32(1)
         for t in range(n_sites):
             amounts[t] *= factor
     elif levels.use_register:
@@ -301,7 +301,8 @@ def update_rows_integer(weights, levels, key, first, is_square, unstable, states
             total[first + r] = 0
         row = weights[r]
         if is_whole:
-            _add_levels(row, total, np.int32(1 << np.int64(max(-exponent, 0))), levels)
+            factor = np.int32(1 << -exponent) if exponent < 0 else np.int32(1)
+            _add_levels(row, total, factor, levels)
         elif levels.use_register:
             for j in range(total.shape[0]):
                 draw = draw_register(registers, r, exponent)
