@@ -264,5 +264,5 @@ def test_network_files(dtype: type, tmp_path: Path) -> None:
     integers = cases.make_quantized(2)
     save_network(path, integers)
     assert cases.same_network(load_network(path), integers)
-    with pytest.raises(FileNotFoundError, match="there is no network file"):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(tmp_path / "b.safetensors")
