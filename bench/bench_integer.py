@@ -166,7 +166,7 @@ def test_dense_sweep(benchmark: Any, bits: int, n_samples: int) -> None:
             facts = summarise(seconds)
             if not benchmark.disabled:
                 n_bytes = packed.planes.nbytes + packed.octets.nbytes
-                limits = measure_limits(int((n_bytes / 4) ** 0.5))
+                limits = measure_limits(2 * int((n_bytes / 16) ** 0.5))
                 peak = measure_tile_peak(packed, words)
                 facts["couplings_per_second"] = n_samples * N * N / facts["binnet_min"]
                 facts["fraction_of_tile_peak"] = facts["couplings_per_second"] / peak

@@ -37,9 +37,11 @@ from binnet.networks import BinaryNetwork
 
 _LEARNED = BLOCKS[:3]
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
-# How much the learned blocks grow: 10 epochs at H = 400 raise the standard deviation of the input
-# weights threefold and that of the readout fivefold, the couplings hardly (docs/results).
-GROWTH = (1.0, 3.0, 4.0)
+# Room for the learned blocks to grow, and how much faster than in floating point each is to learn
+# (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
+# want slow input weights, whose random steps are coarse, and a fast readout.
+GROWTH = (1.0, 1.5, 2.0)
+FASTER = {16: (1, 0, 1), 8: (2, 0, 1), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 
@@ -229,7 +231,7 @@ def derive_exponents(
 ) -> tuple[int | None, ...]:
     """Return k of couplings, input weights and readout; None for a block that does not learn.
 
-    An event moves a weight by 2**-k levels: the power of two next to the rate of the plasticity.
+    An event moves a weight by 2**-k levels: a power of two near the rate of the plasticity.
     """
     given = configuration.arithmetic.rate_exponents
     rates = configuration.plasticity.scaled_rates(configuration.network)
@@ -243,7 +245,7 @@ def derive_exponents(
             continue
         format = getattr(formats, name)
         levels = rate / math.sqrt(configuration.training.batch_size) / format.resolution
-        k = round(-math.log2(levels / format.step))
+        k = round(-math.log2(levels / format.step)) - FASTER[format.bits][block]
         if not EXPONENTS[0] <= k <= EXPONENTS[1]:
             raise ValueError(
                 f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**8; "
