@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 import hardware_cases as cases
 import memh_checker
-from binnet import load_checkpoint
-from binnet.cli import main
+from binnet import load_checkpoint, preset, train
+from binnet.cli import _runs, main
 from binnet.hardware import quantize, save_quantized
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.memory_images import read_memory_images
@@ -69,8 +69,13 @@ def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     binnet("export", run, "--format", "nir", "--bits", 8, "--output", tmp_path / "a.nir")
     output = binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
     assert output.startswith("integer network of")
-    trained = load_checkpoint(run / "checkpoint.safetensors").network()
-    assert cases.same_network(load_network(tmp_path / "a.safetensors"), quantize(trained, 8)[0])
+    state = load_checkpoint(run / "checkpoint.safetensors")
+    rule = state.configuration.plasticity
+    expected, _ = quantize(
+        state.network(), 8, margin=rule.margin, readout_margin=rule.readout_margin
+    )
+    assert expected.margin > expected.self_coupling
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), expected)
 
 
 def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
@@ -144,6 +149,31 @@ def test_report_of_a_float_run(run: Path) -> None:
     record = json.loads(binnet("hardware", "report", run, "--json"))
     assert record["blocks"]["readout"]["bits"] == 32
     assert record["blocks"]["readout"]["saturation_events"] is None
+
+
+def test_a_run_in_integers(tmp_path: Path) -> None:
+    """Reports what the training counted; exports the integers that it learned."""
+    X, y = draw_spins(64, 100), np.arange(64) % 10
+    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, arithmetic="int4")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(X, y, settings, checkpoint=folder / _runs.CHECKPOINT, threads=1)
+    _runs.write_configuration(folder, settings, 0)
+    state = load_checkpoint(folder / _runs.CHECKPOINT)
+    record = json.loads(binnet("hardware", "report", folder, "--json", "--samples", 20))
+    weights = {"couplings": 20 * 19, "input_weights": 20 * 100, "readout": 10 * 20}
+    assert state.synapses[:, 0].all()
+    for (name, count), (changes, saturated) in zip(weights.items(), state.synapses, strict=True):
+        block = record["blocks"][name]
+        assert block["updates_per_synapse"] == pytest.approx(changes / count)
+        assert block["saturation_events"] == saturated
+    assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
+    options = ["--vectors", 2, "--output", tmp_path / "images"]
+    binnet("export", folder, "--format", "memh", *options)
+    images = read_memory_images(tmp_path / "images")
+    assert cases.same_network(images.network, state.relaxable())
+    assert "in integers already" in binnet("export", folder, "--bits", 4, "--format", "nir",
+                                           "--output", tmp_path / "a.nir", code=1)  # fmt: skip
 
 
 def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
@@ -234,5 +264,5 @@ def test_network_files(dtype: type, tmp_path: Path) -> None:
     integers = cases.make_quantized(2)
     save_network(path, integers)
     assert cases.same_network(load_network(path), integers)
-    with pytest.raises(FileNotFoundError, match="there is no network file"):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(tmp_path / "b.safetensors")

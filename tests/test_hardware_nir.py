@@ -165,6 +165,7 @@ def with_weight(change: Callable[[np.ndarray], object], name: str = "couplings")
     ("change", "message"),
     [
         (with_node("lif", nir.LIF(*[np.ones(12)] * 4)), "node 'lif' is a LIF, which"),
+        (lambda g: g.metadata.update(format="binnet-nir-9"), "the format 'binnet-nir-9', this"),
         (with_node("more", nir.Input(np.array([4]))), "must have 1 Input node, got 2"),
         (lambda g: g.nodes.pop("readout"), "must have 3 Affine nodes, got 2"),
         (lambda g: g.edges.remove(("couplings", "spins")), "the edges must be input -> Affine"),

@@ -42,7 +42,17 @@ def load_source(run: Path, bits: int | None) -> Source:
         return Source(network, None, state)
     if isinstance(network, QuantizedNetwork):
         raise ValueError(f"{run} is in integers already; leave out --bits")
-    return Source(*quantize(network, bits), state)
+    if state is None:
+        return Source(*quantize(network, bits), None)
+    rule = state.configuration.plasticity
+    quantized, report = quantize(
+        network,
+        bits,
+        margin=rule.margin,
+        readout_margin=rule.readout_margin,
+        margin_excludes_self_coupling=rule.margin_excludes_self_coupling,
+    )
+    return Source(quantized, report, state)
 
 
 def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:

@@ -59,19 +59,7 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
     ValueError
         If it is damaged or not a network in integers.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}; name one that `binnet quantize` wrote")
-    try:
-        with safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); copy it again"
-        ) from None
+    tensors, metadata = read_tensors(path)
     try:
         info: dict[str, Any] = json.loads(metadata["binnet"])
         known = info["format"] == _FORMAT
@@ -84,6 +72,37 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
         )
     formats = formats_from_dict(info["formats"])
     return QuantizedNetwork(**tensors, formats=formats, **{name: info[name] for name in SCALARS})
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    tensors : dict of str to ndarray
+        The tensors.
+    metadata : dict of str to str
+        What its header says besides.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(
+            f"there is no file {path}; name one that `binnet quantize` or `binnet import` wrote"
+        )
+    try:
+        with safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file ({error}); copy it again"
+        ) from None
 
 
 def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from binnet._files import atomic_path
 from binnet._provenance import get_version
-from binnet.hardware.files import load_quantized, save_quantized
+from binnet.hardware.files import load_quantized, read_tensors, save_quantized
 from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.networks import BinaryNetwork
 
 _FORMAT = "binnet-network-1"
 
 
-def save_network(path: str | os.PathLike[str], network: BinaryNetwork | QuantizedNetwork) -> None:
+def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) -> None:
     """Write a network, atomically.
 
     Parameters
@@ -28,7 +27,7 @@ def save_network(path: str | os.PathLike[str], network: BinaryNetwork | Quantize
     from safetensors.numpy import save
 
     if isinstance(network, QuantizedNetwork):
-        save_quantized(Path(path), network)
+        save_quantized(path, network)
         return
     info = {
         "format": _FORMAT,
@@ -40,7 +39,7 @@ def save_network(path: str | os.PathLike[str], network: BinaryNetwork | Quantize
         temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
 
 
-def load_network(path: str | os.PathLike[str]) -> BinaryNetwork | QuantizedNetwork:
+def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     """Read a network.
 
     Parameters
@@ -60,19 +59,11 @@ def load_network(path: str | os.PathLike[str]) -> BinaryNetwork | QuantizedNetwo
     ValueError
         If it is damaged or no network.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no network file {path}")
+    tensors, metadata = read_tensors(path)
     try:
-        with safe_open(path, "np") as file:
-            info = json.loads((file.metadata() or {}).get("binnet", "{}"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); copy it again"
-        ) from None
+        info = json.loads(metadata["binnet"])
+    except (KeyError, ValueError):
+        info = None
     if not isinstance(info, dict) or info.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
     if set(tensors) != set(BLOCKS):

@@ -45,11 +45,11 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
     ``inputs``          in   N_in    x_n, 1 for +1
     ``initial_states``  in   H       s_i to begin with, 1 for +1; not read if `silent`
     ``silent``          in   1       begin without recurrent fields, as inference does
-    ``max_sweeps``      in   16      sweeps at most, 1..65535
+    ``max_sweeps``      in   16      sweeps at most; 0: no limit, so a 2-cycle never ends
     ``states``          out  H       s_i; a new state appears when `sweeps` counts up
     ``sweeps``          out  16      sweeps done
     ``fixed_point``     out  1       the last sweep changed nothing
-    ``label``           out          class with the largest readout field, valid with `done`
+    ``label``           out  log2 C  class with the largest readout field, valid with `done`
     ``done``            out  1       the result is there
     ==================  ===  ======  ============================================================
 
@@ -71,7 +71,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
                 "states": Out(network.n_hidden),
                 "sweeps": Out(_SWEEP_BITS),
                 "fixed_point": Out(1),
-                "label": Out(range(network.n_outputs)),
+                "label": Out(count_label_bits(network)),
                 "done": Out(1),
             }
         )
@@ -173,6 +173,22 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         m.d.comb += port.addr.eq(address)
         codes = [port.data[bits * lane : bits * (lane + 1)] for lane in range(lanes)]
         return [Mux(code, 1, -1) if bits == 1 else code.as_signed() for code in codes]
+
+
+def count_label_bits(network: QuantizedNetwork) -> int:
+    """Return the width of the label.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        The network.
+
+    Returns
+    -------
+    int
+        Bits, at least 1.
+    """
+    return max(1, (network.n_outputs - 1).bit_length())
 
 
 def count_cycles(network: QuantizedNetwork, sweeps: int, *, silent: bool) -> int:

@@ -1,4 +1,4 @@
-"""Networks as graphs of the Neuromorphic Intermediate Representation (NIR), and back.
+"""Networks as graphs of the Neuromorphic Intermediate Representation (NIR).
 
 NIR's ``Threshold`` emits 0 or 1, and 1 only strictly above its threshold; our spins are -1 and +1
 with sign(0) = +1. So a graph works on the bits u = (1 + s) / 2, in fields that are half of ours::
@@ -7,7 +7,8 @@ with sign(0) = +1. So a graph works on the bits u = (1 + s) / 2, in fields that 
               + (sum_n W_in[i, n] u_n - sum_n W_in[i, n] / 2)            node "input_weights"
 
 with thresholds a hair below 0. The weights are untouched; the sums over them are the biases. Any
-tool that knows NIR then runs the network exactly, one pass around the recurrent edge per sweep.
+tool that knows NIR then runs the network, one pass around the recurrent edge per sweep: integers
+exactly, real numbers up to the rounding of its sums.
 
 The module needs the extra "hardware" (nir).
 """

@@ -21,7 +21,7 @@ except ImportError:
 
 from binnet.hardware.formats import QFormat
 from binnet.hardware.network import NetworkFormats, QuantizedNetwork
-from binnet.hardware.nir_export import EDGES
+from binnet.hardware.nir_export import EDGES, FORMAT
 from binnet.networks import BinaryNetwork
 
 _SUPPORTED = ("Input", "Affine", "Threshold", "Output")
@@ -83,6 +83,11 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
         If the graph has nodes, edges, thresholds, biases or self-couplings that a binary recurrent
         network does not have; the message names the node and the reason.
     """
+    if graph.metadata.get("format", FORMAT) != FORMAT:
+        raise ValueError(
+            f"the graph has the format {graph.metadata['format']!r}, this version of binnet reads "
+            f"{FORMAT}"
+        )
     names = _assign_roles(graph)
     blocks = {role: graph.nodes[names[role]] for role in ("couplings", "input_weights", "readout")}
     weights = {role: np.asarray(node.weight) for role, node in blocks.items()}

@@ -9,7 +9,7 @@ import re
 
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.network import QuantizedNetwork
-from binnet.hardware.neuron_array import MEMORIES, NeuronArray
+from binnet.hardware.neuron_array import MEMORIES, NeuronArray, count_label_bits
 
 MODULE = "neuron_array"
 
@@ -130,7 +130,7 @@ def to_test_bench(network: QuantizedNetwork, vectors: GoldenVectors) -> str:
         module=MODULE,
         n_inputs=network.n_inputs,
         n_hidden=n_hidden,
-        label_bits=(network.n_outputs - 1).bit_length(),
+        label_bits=count_label_bits(network),
         n_vectors=n_vectors,
         n_sweeps=n_sweeps,
     )
