@@ -102,8 +102,9 @@ def relax_free(
         Seed of the initial states, and of the random orders and subsets. Replica r draws the same
         whatever R and `threads` are.
     threads : int, optional
-        Threads to run on; they share out the replicas, of an ImplicitNetwork the neurons. Default:
-        all cores. The result does not depend on it.
+        Threads to run on; they share out the replicas. Default: all cores. Of an ImplicitNetwork
+        they share out the neurons, by default on all cores or one, whichever is faster: all wait
+        where other processes keep a core busy. The result does not depend on it.
     progress : callable, optional
         Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does.
 
@@ -152,7 +153,7 @@ def relax_free(
     with running_on(n_threads):
         chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
         for chunk in chunks if progress is None else progress(chunks):
-            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, n_threads))
+            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, threads))
     options = {
         "dynamics": dynamics, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
         "initial_states": "random" if initial_states is None else "given",
@@ -229,7 +230,7 @@ def _relax_chunk(
     start: NDArray[np.int8],
     seed: int,
     first: int,
-    threads: int,
+    threads: int | None,
 ) -> _Part:
     """Relax the replicas first..first + len(start) - 1."""
     from binnet_kernels import replicas as kernels
@@ -256,7 +257,9 @@ def _relax_chunk(
     if isinstance(network, ImplicitNetwork):
         states, fields = relax_implicit(network, start, update, records, watch, threads)
     else:
-        states, fields = _relax_stored(network, start, update, records, watch, threads)
+        states, fields = _relax_stored(
+            network, start, update, records, watch, resolve_threads(threads)
+        )
     last = max(int(records.sweeps.max()), 1)
     return _Part(
         states,
