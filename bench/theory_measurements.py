@@ -125,7 +125,7 @@ def pairs(draws, j) -> None:
 @click.option("--neurons", default=10_000)
 @click.option("--sweeps", default=30)
 @click.option("--starts", default=4)
-@click.option("--networks", default=12)
+@click.option("--networks", default=8)
 def dmft(neurons, sweeps, starts, networks) -> None:
     """Flip fractions of simulated networks, sweep by sweep, against the dynamical cavity."""
     self_couplings = (0.3, 0.6, 0.9)

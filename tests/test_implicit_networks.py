@@ -2,13 +2,16 @@
 
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import naive
 import naive_implicit
 from binnet import ImplicitNetwork, RandomNetwork, relax
+from binnet.cli import main
 from binnet.dynamics import FREE_DYNAMICS, stream_key
 from kernel_cases import draw_spins
 
@@ -155,3 +158,22 @@ def test_too_large_to_store() -> None:
 def test_other_networks_are_refused() -> None:
     with pytest.raises(TypeError, match=r"RandomNetwork or an ImplicitNetwork, got ndarray"):
         relax(np.eye(3))
+
+
+def test_command(tmp_path: Path) -> None:
+    pytest.importorskip("h5netcdf")
+    output = tmp_path / "implicit.nc"
+    arguments = ["relax", "--implicit", "--neurons", "300", "--self-coupling", "1", "--seed", "4"]
+    done = CliRunner().invoke(main, [*arguments, "--replicas", "2", "--output", str(output)])
+    assert done.exit_code == 0, done.output
+    expected = relax(ImplicitNetwork(300, 1.0, seed=4), replicas=2, seed=4)
+    assert "couplings implicit, n_neurons 300" in done.output
+    assert f"longest {expected.sweeps.max()}" in done.output
+    assert output.exists()
+
+    refused = CliRunner().invoke(main, [*arguments, "--symmetry", "0.5"])
+    assert refused.exit_code == 2
+    assert "--symmetry must stay at 0.0" in refused.output
+    refused = CliRunner().invoke(main, ["relax", "--implicit", "--neurons", "0"])
+    assert refused.exit_code == 1
+    assert "--neurons must be an integer in 1..67108864, got 0" in refused.output

@@ -84,10 +84,8 @@ class ImplicitNetwork:
 
     @property
     def integer_self_coupling(self) -> int:
-        """An integer that added to, or subtracted from, any field gives the sign that J_D gives.
-
-        It is in units of the strength. Fields are sums of P (N - 1) signs: all even or all odd.
-        """
+        """J_D in units of the strength, an integer that compares with the fields as J_D does."""
+        # Fields are sums of P (N - 1) signs: all even or all odd.
         largest = self.n_signs * (self.n_neurons - 1)
         theta = Fraction(self.self_coupling) / Fraction(self.strength)
         if theta > largest:

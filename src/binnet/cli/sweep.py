@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from binnet.sweeps import Observable
 
 
-@click.command()
+@click.command(
+    epilog="Example: binnet sweep relaxation self_coupling=0.2:1:9 n_neurons=100,200 "
+    "dynamics=sync,async seed=0..4"
+)
 @click.argument("observable")
 @click.argument("axes", nargs=-1, metavar="PARAMETER=VALUES...")
 @click.option(
@@ -47,7 +50,7 @@ def sweep(
     errors: str,
     dry_run: bool,
 ) -> None:
-    r"""Measure OBSERVABLE at every combination of parameter values.
+    """Measure OBSERVABLE at every combination of parameter values.
 
     OBSERVABLE is relaxation (does a random network reach a fixed point?), fixed_points (how many
     are there? N up to 30), or MODULE:FUNCTION of your own.
@@ -56,9 +59,6 @@ def sweep(
     spaced numbers (0.2:1.0:9). One value alone holds a parameter fixed.
 
     A sweep that was stopped goes on when it is run again, and ends in the same file.
-
-    \b
-    binnet sweep relaxation self_coupling=0.2:1:9 n_neurons=100,200 dynamics=sync,async seed=0..4
     """
     from binnet import sweeps
 

@@ -14,8 +14,13 @@ from binnet.dynamics.driven import (
     DYNAMICS,
     INFERENCE_SWEEPS,
     STATUS,
+    AnyNetwork,
+    LaidOut,
     Relaxation,
+    check_amplitudes,
     check_dynamics,
+    is_driven,
+    lay_out,
     make_update,
     predict,
     relax_driven,
@@ -34,10 +39,16 @@ __all__ = [
     "FREE_STATUS",
     "INFERENCE_SWEEPS",
     "STATUS",
+    "AnyNetwork",
+    "BinaryNetwork",
     "FreeRelaxation",
+    "LaidOut",
     "Relaxation",
+    "check_amplitudes",
     "check_dynamics",
     "energy",
+    "is_driven",
+    "lay_out",
     "make_update",
     "predict",
     "relax",
@@ -49,7 +60,7 @@ __all__ = [
 
 @overload
 def relax(
-    network: BinaryNetwork,
+    network: AnyNetwork,
     inputs: ArrayLike,
     labels: ArrayLike | None = None,
     *,
@@ -86,10 +97,11 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
 
     Parameters
     ----------
-    network : BinaryNetwork, RandomNetwork or ImplicitNetwork
+    network : BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork
         The network; its type decides which of the two is meant.
     *inputs
-        For a BinaryNetwork: inputs, and labels where the readout is to feed back.
+        For a BinaryNetwork or QuantizedNetwork: inputs, and labels where the readout is to feed
+        back.
     **options
         See `binnet.dynamics.relax_driven` and `binnet.dynamics.relax_free`.
 
@@ -110,11 +122,11 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     >>> result.states.shape, result.converged.all()
     ((4, 200), np.True_)
     """
-    if isinstance(network, BinaryNetwork):
+    if is_driven(network):
         return relax_driven(network, *inputs, **options)
     if isinstance(network, RandomNetwork | ImplicitNetwork):
         return relax_free(network, *inputs, **options)
     raise TypeError(
-        "network must be a BinaryNetwork, a RandomNetwork or an ImplicitNetwork, got "
+        "network must be a BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork, got "
         f"{type(network).__name__}"
     )

@@ -202,8 +202,8 @@ def _gap(scan: Any, point: Callable[[float], _Point], whole: bool) -> tuple[floa
 def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     """Critical self-coupling J_D^c: the smallest at which S_loc(d) >= 0 for every d in (0, 1/2].
 
-    Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bar is the quadrature error of S_loc
-    divided by its slope in J_D; the distance is where the gap closes.
+    Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bars propagate the numerical errors of
+    both; the distance is where the gap closes.
 
     Parameters
     ----------
