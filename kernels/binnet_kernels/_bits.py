@@ -1,9 +1,13 @@
-"""Spins as bits: many samples of one neuron in a word, and counting them.
+"""Spins as bits, a bit 1 for +1: how they are laid out in words, and counting them.
 
-Sample b of a batch is bit b of a neuron's word (bit 1 codes +1). Two words hold a neuron: its
-signs, and a mask of the samples in which it counts at all. Then sum_b x_b y_b over the samples in
-both masks is ``popcount(mask) - 2 popcount((x ^ y) & mask)``: 32 products for a handful of
-instructions.
+A *packed state* holds one sample's neurons in 64-bit words: neuron i is bit i % 64 of word i // 64,
+and bits beyond the last neuron are 0 (little-endian: the same bytes as with one bit after the
+other). :mod:`binnet.states` packs and unpacks them.
+
+Within the plasticity many samples of one neuron share a word: sample b of a batch is bit b of a
+neuron's word. Two words hold a neuron: its signs, and a mask of the samples in which it counts at
+all. Then sum_b x_b y_b over the samples in both masks is ``popcount(mask) - 2 popcount((x ^ y) &
+mask)``: 32 products for a handful of instructions.
 """
 
 from __future__ import annotations
@@ -27,6 +31,26 @@ def popcount(typingctx: Any, word: Any) -> Any:
         return builder.ctpop(arguments[0])  # the one LLVM operation; vectorised where the CPU can
 
     return types.int32(types.uint32), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def popcount_word(typingctx: Any, word: Any) -> Any:
+    """Return the number of bits set in a uint64, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Return the number of zero bits below the lowest bit set of a uint64, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.uint64), generate
 
 
 @kernel

@@ -63,7 +63,10 @@ def add_events(banks, sites, changes, n_events, field):
 
     A flip of neuron j from s to -s is the event (j, -2s); a silent neuron's first spin s is (j, s).
     `banks` has shape (S, H, W), `field` (S * W,), `sites` and `changes` at least (n_events,).
+    Integers are summed in the format of `field`, hence the casts: Numba would widen each step to
+    64 bits.
     """
+    kind = field.dtype.type
     n_banks, _, width = banks.shape
     n_quads = n_events - n_events % 4
     for s in range(n_banks):
@@ -71,10 +74,13 @@ def add_events(banks, sites, changes, n_events, field):
         for k in range(0, n_quads, 4):
             w0, w1 = weights[sites[k]], weights[sites[k + 1]]
             w2, w3 = weights[sites[k + 2]], weights[sites[k + 3]]
-            c0, c1, c2, c3 = changes[k], changes[k + 1], changes[k + 2], changes[k + 3]
+            c0, c1 = kind(changes[k]), kind(changes[k + 1])
+            c2, c3 = kind(changes[k + 2]), kind(changes[k + 3])
             for i in range(width):
-                out[i] += (c0 * w0[i] + c1 * w1[i]) + (c2 * w2[i] + c3 * w3[i])
+                first = kind(kind(c0 * kind(w0[i])) + kind(c1 * kind(w1[i])))
+                second = kind(kind(c2 * kind(w2[i])) + kind(c3 * kind(w3[i])))
+                out[i] += kind(first + second)
         for k in range(n_quads, n_events):
-            w0, c0 = weights[sites[k]], changes[k]
+            w0, c0 = weights[sites[k]], kind(changes[k])
             for i in range(width):
-                out[i] += c0 * w0[i]
+                out[i] += kind(c0 * kind(w0[i]))

@@ -19,6 +19,26 @@ _STRETCH = 64
 
 
 @kernel
+def list_changes(changes, n_found, sites):
+    """Move the `n_found` changes that are not 0 to the front, and their indices to `sites`."""
+    n_hidden = changes.shape[0]
+    n_listed = 0
+    for start in range(0, n_hidden, _STRETCH):
+        if n_listed == n_found:
+            break
+        stop = min(start + _STRETCH, n_hidden)
+        n_here = 0
+        for i in range(start, stop):
+            n_here += changes[i] != 0
+        if n_here > 0:
+            for i in range(start, stop):
+                if changes[i] != 0:
+                    sites[n_listed] = i
+                    changes[n_listed] = changes[i]
+                    n_listed += 1
+
+
+@kernel
 def find_changes(
     n_hidden, external, field, feedback, state, scale, self_coupling, amplitude, sites, changes
 ):
@@ -37,25 +57,12 @@ def find_changes(
         spin = one if h >= 0 else -one
         changes[i] = spin - state[i]
         n_found += spin != state[i]
-    n_listed = 0
-    for start in range(0, n_hidden, _STRETCH):
-        if n_listed == n_found:
-            break
-        stop = min(start + _STRETCH, n_hidden)
-        n_here = 0
-        for i in range(start, stop):
-            n_here += changes[i] != 0
-        if n_here > 0:
-            for i in range(start, stop):
-                if changes[i] != 0:
-                    sites[n_listed] = i
-                    changes[n_listed] = changes[i]
-                    n_listed += 1
+    list_changes(changes, n_found, sites)
     return n_found
 
 
 @kernel
-def _keep_random_subset(key, probability, sites, changes, n_found):
+def keep_random_subset(key, probability, sites, changes, n_found):
     """Keep each listed change with the given probability, keyed by its neuron; return how many."""
     n_kept = 0
     for k in range(n_found):
@@ -114,9 +121,7 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
             scratch.settled_at[b] = np.nan
             if update.probability < 1.0:
                 key = derive_key(update.keys[b], t)
-                n_changes = _keep_random_subset(
-                    key, update.probability, this[b], changes, n_changes
-                )
+                n_changes = keep_random_subset(key, update.probability, this[b], changes, n_changes)
             outcome.changes[b, t] = n_changes
             for k in range(n_changes):
                 outcome.state[b, this[b, k]] += changes[k]

@@ -14,17 +14,23 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "datasets",
         "dynamics",
+        "fixed_points",
+        "implicit_networks",
+        "hardware",
         "learning",
         "networks",
         "plotting",
+        "random_networks",
         "rate",
         "schedules",
+        "states",
+        "studies",
         "sweeps",
         "theory",
     ],
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
-        "dynamics": ["Relaxation", "predict", "relax"],
+        "dynamics": ["FreeRelaxation", "Relaxation", "energy", "predict", "relax"],
         "learning": [
             "Configuration",
             "PerceptronPlasticity",
@@ -35,8 +41,11 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "resume",
             "train",
         ],
+        "implicit_networks": ["ImplicitNetwork"],
         "networks": ["BinaryNetwork", "NetworkParameters"],
+        "random_networks": ["RandomNetwork"],
         "schedules": ["FeedbackSchedule"],
+        "states": ["pack_states", "unpack_states"],
         "_provenance": ["get_version"],
     },
 )
@@ -45,9 +54,12 @@ if TYPE_CHECKING:
     from binnet._provenance import get_version as get_version
     from binnet.datasets import load_entangled_mnist as load_entangled_mnist
     from binnet.datasets import load_mnist as load_mnist
+    from binnet.dynamics import FreeRelaxation as FreeRelaxation
     from binnet.dynamics import Relaxation as Relaxation
+    from binnet.dynamics import energy as energy
     from binnet.dynamics import predict as predict
     from binnet.dynamics import relax as relax
+    from binnet.implicit_networks import ImplicitNetwork as ImplicitNetwork
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
     from binnet.learning import TrainingParameters as TrainingParameters
@@ -58,4 +70,7 @@ if TYPE_CHECKING:
     from binnet.learning import train as train
     from binnet.networks import BinaryNetwork as BinaryNetwork
     from binnet.networks import NetworkParameters as NetworkParameters
+    from binnet.random_networks import RandomNetwork as RandomNetwork
     from binnet.schedules import FeedbackSchedule as FeedbackSchedule
+    from binnet.states import pack_states as pack_states
+    from binnet.states import unpack_states as unpack_states

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 _PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "safetensors", "matplotlib")
 
 
+@cache
 def get_version() -> str:
     """Return binnet's version."""
     try:
@@ -22,12 +24,6 @@ def get_version() -> str:
 
 def describe_run(seed: int, threads: int) -> dict[str, Any]:
     """Return what a reader needs to repeat a run, as plain values."""
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            packages[name] = "not installed"
     return {
         "binnet": get_version(),
         "seed": seed,
@@ -35,12 +31,24 @@ def describe_run(seed: int, threads: int) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "platform": platform.platform(),
         "python": platform.python_version(),
-        "packages": packages,
+        "packages": dict(_find_packages()),
         "command": sys.argv,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
+@cache  # reading the metadata takes longer than many a run
+def _find_packages() -> tuple[tuple[str, str], ...]:
+    versions = []
+    for name in _PACKAGES:
+        try:
+            versions.append((name, metadata.version(name)))
+        except metadata.PackageNotFoundError:
+            versions.append((name, "not installed"))
+    return tuple(versions)
+
+
+@cache
 def _cpu_model() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():

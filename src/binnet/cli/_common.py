@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,12 +14,18 @@ import click
 
 
 @contextmanager
-def clear_errors() -> Iterator[None]:
-    """Turn errors about what the user passed into one line instead of a traceback."""
+def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Turn errors about what the user passed, or has not installed, into one line.
+
+    `options` says which option stands for a parameter of the library that the line may name.
+    """
     try:
         yield
-    except (ValueError, TypeError, OSError, MemoryError) as error:
-        raise click.ClickException(str(error)) from error
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
+        line = str(error)
+        for name, option in (options or {}).items():
+            line = re.sub(rf"\b{re.escape(name)}\b", option, line)
+        raise click.ClickException(line) from error
 
 
 def prefer_waiting_threads() -> None:

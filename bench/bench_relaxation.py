@@ -1,0 +1,236 @@
+"""Relaxation of random networks to fixed points, against what a user would write instead.
+
+Run with  python -m pytest bench/bench_relaxation.py -s --benchmark-only
+
+Both sides start from the same states and run on one thread in one process, in turns. The work is
+the same: every replica goes on until it is at a fixed point, and those that are drop out. So are
+the answers: the peers' arithmetic in float64, where sums of 16-bit couplings are exact, must end in
+the states of the int16 kernels, every one. As other processes may share the machine, CPU seconds of
+this process are reported beside the wall clock.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from binnet import RandomNetwork, relax
+from binnet.dynamics import stream_key
+from binnet_kernels._rng import derive_keys, shuffle_sites
+from kernel_limits import measure_limits
+from sides import report
+
+Array = NDArray[Any]
+Work = Callable[[], Array]
+
+REPLICAS = 16
+SEED = 0
+
+
+def draw_start(n_replicas: int, n_neurons: int) -> Array:
+    rng = np.random.default_rng(1)
+    return rng.choice(np.array([-1, 1], np.int8), (n_replicas, n_neurons))
+
+
+# ---- the peers
+
+
+def relax_by_products(multiply: Callable[[Array], Array], J_D: float, start: Array) -> Array:
+    """Dense product and sign, on the replicas that have not settled; `start` has their dtype."""
+    states, final = start, start.copy()
+    active = np.arange(len(start))
+    while len(active):
+        fields = multiply(states)
+        fields += states.dtype.type(J_D) * states
+        new = np.where(fields >= 0, states.dtype.type(1), states.dtype.type(-1))
+        moved = (new != states).any(axis=1)
+        final[active[~moved]] = states[~moved]
+        active, states = active[moved], new[moved]
+    return final
+
+
+def make_products(J: Array) -> dict[str, Callable[[Array], Array]]:
+    """Ways to write the product: NumPy in two layouts, and PyTorch."""
+    presynaptic = np.ascontiguousarray(J.T)
+    products: dict[str, Callable[[Array], Array]] = {
+        "NumPy s @ J.T": lambda s: s @ presynaptic,
+        "NumPy J @ s.T": lambda s: (J @ s.T).T,
+    }
+    torch = pytest.importorskip("torch")
+    tensor = torch.from_numpy(presynaptic)
+    products["torch s @ J.T"] = lambda s: torch.mm(torch.from_numpy(s), tensor).numpy()
+    return products
+
+
+def _visit(J: Array, J_D: float, state: Array, orders: Array) -> int:
+    """Asynchronous sweeps, a whole field per visit; return how many there were."""
+    n_sweeps = 0
+    for t in range(len(orders)):
+        n_flips = 0
+        for i in orders[t]:
+            h = J_D * state[i]
+            for j in range(len(state)):
+                h += J[i, j] * state[j]
+            if (h >= 0) != (state[i] > 0):
+                state[i] = -state[i]
+                n_flips += 1
+        n_sweeps += 1
+        if n_flips == 0:
+            break
+    return n_sweeps
+
+
+visit_plain = numba.njit(_visit)
+visit_fastmath = numba.njit(_visit, fastmath=True)  # its dot product is vectorised
+
+
+def visit_numpy(J: Array, J_D: float, state: Array, orders: Array) -> int:
+    for t, order in enumerate(orders):
+        n_flips = 0
+        for i in order:
+            h = J[i] @ state + J_D * state[i]
+            if (h >= 0) != (state[i] > 0):
+                state[i] = -state[i]
+                n_flips += 1
+        if n_flips == 0:
+            return t + 1
+    return len(orders)
+
+
+# ---- how they are compared
+
+
+def compare(benchmark: Any, ours: Work, peers: dict[str, Work], rounds: int) -> dict[str, Any]:
+    """Time ours and the peers in turns; return seconds and ratios to the fastest peer."""
+    wall: dict[str, list[float]] = {name: [] for name in ("binnet", *peers)}
+    cpu: dict[str, list[float]] = {name: [] for name in wall}
+
+    def run(name: str, work: Work) -> None:
+        began, used = time.perf_counter(), time.process_time()
+        work()
+        wall[name].append(time.perf_counter() - began)
+        cpu[name].append(time.process_time() - used)
+
+    def run_peers() -> None:
+        for name, work in peers.items():
+            run(name, work)
+
+    benchmark.pedantic(lambda: run("binnet", ours), setup=run_peers, rounds=rounds)
+    best = min(peers, key=lambda name: min(cpu[name]))
+    facts: dict[str, Any] = {"peer": best, "rounds": rounds, "threads": 1}
+    for kind, times in (("wall", wall), ("cpu", cpu)):
+        facts[f"{kind}_binnet_min"] = min(times["binnet"])
+        facts[f"{kind}_ratio_of_min"] = min(times[best]) / min(times["binnet"])
+        facts[f"{kind}_ratio_of_median"] = statistics.median(times[best]) / statistics.median(
+            times["binnet"]
+        )
+    facts |= {f"cpu_min {name}": min(times) for name, times in cpu.items()}
+    facts["load_average"] = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return facts
+
+
+def add_limits(facts: dict[str, Any], network: RandomNetwork, flips: int, replicas: int) -> None:
+    """Say how many bytes of couplings are due for the first fields and the flips, per second."""
+    itemsize, n = network.couplings.itemsize, network.n_neurons
+    due = itemsize * n * (n + flips)
+    facts["couplings_GB_per_s"] = due / facts["cpu_binnet_min"] / 1e9
+    # A dot product over as many bytes; of two halves, hence an even number.
+    limits = measure_limits(2 * round(n * np.sqrt(itemsize / 4) / 2))
+    facts["fraction_of_bandwidth"] = due / facts["cpu_binnet_min"] / limits["bandwidth"]
+    facts["flips_per_neuron"] = flips / n / replicas
+
+
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+@pytest.mark.parametrize("n_neurons", [1600, 6400])
+def test_synchronous(benchmark: Any, n_neurons: int, dtype: str) -> None:
+    """16 replicas at J_D = 1 to their fixed points."""
+    n_neurons = 200 if benchmark.disabled else n_neurons
+    network = RandomNetwork.draw(n_neurons, 1.0, dtype=dtype, seed=SEED)
+    J = network.to_float()
+    start = draw_start(REPLICAS, n_neurons)
+    products = make_products(J.astype(np.float32))
+    single = start.astype(np.float32)
+
+    def run_ours() -> Array:
+        return relax(network, initial_states=start, threads=1).states
+
+    with threadpool_limits(1):
+        result = relax(network, initial_states=start, threads=1)  # compiles
+        assert result.converged.all()
+        facts = compare(
+            benchmark,
+            run_ours,
+            {
+                name: lambda multiply=multiply: relax_by_products(multiply, 1.0, single)
+                for name, multiply in products.items()
+            },
+            rounds=1 if benchmark.disabled else 15 if n_neurons < 2000 else 5,
+        )
+        exact = relax_by_products(lambda s: s @ J.T, 1.0, start.astype(np.float64))
+        rounded = relax_by_products(products["NumPy s @ J.T"], 1.0, single)
+        add_limits(facts, network, int(result.flips.sum()), REPLICAS)
+    facts["replicas_that_differ"] = int((result.states != exact).any(axis=1).sum())
+    facts["peer_replicas_that_differ"] = int((rounded != exact).any(axis=1).sum())
+    if dtype == "int16":
+        assert np.array_equal(result.states, exact)
+    else:  # a field within round-off of 0 may send a replica to another fixed point
+        assert facts["replicas_that_differ"] <= 2
+    facts["sweeps"] = int(result.sweeps.max())
+    benchmark.extra_info.update(facts)
+    report(f"synchronous N={n_neurons} {dtype}", facts)
+    print(f"fastest peer: {facts['peer']}")
+
+
+@pytest.mark.parametrize("n_replicas", [1, 4])
+def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
+    """N = 6400, J_D = 1, random order per sweep; the peers are given the same orders."""
+    n_neurons = 200 if benchmark.disabled else 6400
+    network = RandomNetwork.draw(n_neurons, 1.0, dtype="int16", seed=SEED)
+    J = network.to_float()
+    single = J.astype(np.float32)
+    start = draw_start(n_replicas, n_neurons)
+    options = {"dynamics": "async", "initial_states": start, "seed": SEED, "threads": 1}
+    result = relax(network, **options)
+    assert result.converged.all()
+    orders = np.empty((n_replicas, int(result.sweeps.max()) + 3, n_neurons), np.int32)
+    for r, key in enumerate(derive_keys(stream_key(SEED, 0), 0, n_replicas)):
+        for t, sweep_key in enumerate(derive_keys(key, 0, orders.shape[1])):
+            shuffle_sites(sweep_key, orders[r, t])
+
+    def visit_all(visit: Callable[..., int], couplings: Array) -> Array:
+        states = start.astype(couplings.dtype)
+        for r in range(n_replicas):
+            visit(couplings, couplings.dtype.type(1.0), states[r], orders[r])
+        return states
+
+    peers = {
+        "Numba loop": visit_plain,
+        "Numba loop, fastmath": visit_fastmath,
+        "NumPy": visit_numpy,
+    }
+    with threadpool_limits(1):
+        for visit in peers.values():
+            visit(single, np.float32(1), start[0].astype(np.float32), orders[0, :1])  # compiles
+        facts = compare(
+            benchmark,
+            lambda: relax(network, **options).states,
+            {name: lambda visit=visit: visit_all(visit, single) for name, visit in peers.items()},
+            rounds=1 if benchmark.disabled else 3,
+        )
+        exact = visit_all(visit_fastmath, J)
+        add_limits(facts, network, int(result.flips.sum()), n_replicas)
+    for name in peers:
+        facts[f"cpu_ratio {name}"] = facts[f"cpu_min {name}"] / facts["cpu_binnet_min"]
+    assert np.array_equal(result.states, exact)
+    facts["sweeps"] = int(result.sweeps.max())
+    benchmark.extra_info.update(facts)
+    report(f"asynchronous N={n_neurons} R={n_replicas}", facts)

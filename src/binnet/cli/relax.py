@@ -1,0 +1,178 @@
+"""`binnet relax`: relax replicas of a random network, and say how they settled."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from binnet._files import atomic_path, check_folder
+from binnet.cli._common import clear_errors
+from binnet.dynamics import FREE_DYNAMICS
+from binnet.random_networks import COUPLING_DTYPES, DISTRIBUTIONS
+
+if TYPE_CHECKING:
+    from binnet.dynamics import FreeRelaxation
+    from binnet.implicit_networks import ImplicitNetwork
+    from binnet.random_networks import RandomNetwork
+
+# Which option stands for which parameter of the library, for its messages.
+_OPTIONS = {
+    "n_neurons": "--neurons",
+    "self_coupling": "--self-coupling",
+    "dynamics": "--dynamics",
+    "replicas": "--replicas",
+    "symmetry": "--symmetry",
+    "density": "--density",
+    "n_modules": "--modules",
+    "module_coupling": "--module-coupling",
+    "field_std": "--field",
+    "update_probability": "--update-probability",
+    "max_sweeps": "--max-sweeps",
+    "seed": "--seed",
+    "threads": "--threads",
+}
+
+# What only stored couplings have, and its value when it is not there.
+_ONLY_STORED = {
+    "symmetry": 0.0, "density": 1.0, "n_modules": 1, "module_coupling": 0.0, "field_std": 0.0
+}  # fmt: skip
+
+
+@click.command()
+@click.option("--neurons", type=int, required=True, help="N, neurons of all modules together.")
+@click.option("--self-coupling", type=float, default=0.5, show_default=True,
+              help="J_D >= 0, coupling of a neuron to itself.")  # fmt: skip
+@click.option("--dynamics", type=click.Choice(FREE_DYNAMICS), default="sync", show_default=True,
+              help="Who is updated: all at once; one by one in random or fixed order; the unstable "
+              "neuron with the largest (greedy) or smallest (reluctant) field; a random "
+              "subset at once.")  # fmt: skip
+@click.option("--replicas", type=int, default=16, show_default=True,
+              help="R, random initial states.")  # fmt: skip
+@click.option("--distribution", type=click.Choice(DISTRIBUTIONS), default="gaussian",
+              show_default=True, help="Of the couplings.")  # fmt: skip
+@click.option("--symmetry", type=float, default=0.0, show_default=True,
+              help="Correlation of J_ij and J_ji, -1 to 1.")  # fmt: skip
+@click.option("--density", type=float, default=1.0, show_default=True,
+              help="Fraction of the couplings that is there.")  # fmt: skip
+@click.option("--modules", type=int, default=1, show_default=True, help="Modules in a chain.")
+@click.option("--module-coupling", type=float, default=0.0, show_default=True,
+              help="lambda, from the neuron of the same index in the next modules.")  # fmt: skip
+@click.option("--field", type=float, default=0.0, show_default=True,
+              help="Standard deviation of the external fields.")  # fmt: skip
+@click.option("--dtype", type=click.Choice(COUPLING_DTYPES), default="int16", show_default=True,
+              help="Of the couplings; integers are fastest and exact.")  # fmt: skip
+@click.option("--implicit", is_flag=True,
+              help="Draw couplings again when they are needed instead of storing them: memory "
+              "grows with N, not N². Of the options for couplings it takes --distribution "
+              "alone.")  # fmt: skip
+@click.option("--update-probability", type=float, default=0.5, show_default=True,
+              help="Of each neuron in a sweep of random-subset.")  # fmt: skip
+@click.option("--max-sweeps", type=int, default=1000, show_default=True, help="Sweeps at most.")
+@click.option("--seed", type=int, default=0, show_default=True,
+              help="Of network, initial states and order.")  # fmt: skip
+@click.option("--threads", type=int, help="Threads of the kernels.  [default: all cores]")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
+              default="relaxation.nc", show_default=True,
+              help="NetCDF file of everything measured; its picture goes beside it.")  # fmt: skip
+def relax(
+    dynamics: str,
+    replicas: int,
+    update_probability: float,
+    max_sweeps: int,
+    seed: int,
+    threads: int | None,
+    output: Path,
+    **of_network: Any,
+) -> None:
+    """Relax a random network without input from random states, towards its fixed points."""
+    if output.suffix != ".nc":
+        raise click.BadParameter(f"{output} must end in .nc", param_hint="--output")
+    from tqdm import tqdm
+
+    import binnet.dynamics as library
+
+    with clear_errors(_OPTIONS):
+        check_folder(output)
+        network = _draw_network(seed=seed, **of_network)
+        began = time.perf_counter()
+        result = library.relax(
+            network,
+            dynamics=dynamics,
+            replicas=replicas,
+            update_probability=update_probability,
+            max_sweeps=max_sweeps,
+            seed=seed,
+            threads=threads,
+            progress=lambda parts: tqdm(parts, unit="part", disable=None, leave=False),
+        )
+        _report(result, time.perf_counter() - began)
+        picture = output.with_suffix(".png")
+        with atomic_path(output) as temporary:
+            result.to_dataset().to_netcdf(temporary, engine="h5netcdf")
+        _draw(network.self_coupling, result, dynamics, picture)
+    click.echo(f"data:    {output}\npicture: {picture}")
+
+
+def _draw_network(
+    *, neurons: int, modules: int, field: float, implicit: bool, **parameters: Any
+) -> RandomNetwork | ImplicitNetwork:
+    from binnet.implicit_networks import ImplicitNetwork
+    from binnet.random_networks import RandomNetwork
+
+    parameters |= {"n_modules": modules, "field_std": field}
+    if not implicit:
+        return RandomNetwork.draw(neurons, **parameters)
+    for name, plain in _ONLY_STORED.items():
+        if parameters.pop(name) != plain:
+            raise click.UsageError(
+                f"--implicit couplings are independent, dense and in one module without a field: "
+                f"{_OPTIONS[name]} must stay at {plain}; or store the couplings, without --implicit"
+            )
+    parameters.pop("dtype")  # of stored couplings
+    return ImplicitNetwork(neurons, **parameters)
+
+
+def _report(result: FreeRelaxation, seconds: float) -> None:
+    import numpy as np
+
+    n_replicas = len(result.status)
+    network = result.provenance["network"]
+    parameters = ", ".join(f"{name} {value}" for name, value in network.items())
+    click.echo(f"network      {parameters}")
+    click.echo(f"fixed point  {result.converged.sum()} of {n_replicas} replicas")
+    lengths, counts = np.unique(result.cycle_length[result.status == 2], return_counts=True)
+    cycles = ", ".join(f"{count} of length {n}" for n, count in zip(lengths, counts, strict=True))
+    click.echo(f"cycle        {cycles or 0}")
+    click.echo(f"unsettled    {(result.status == 0).sum()}")
+    median, longest = np.median(result.sweeps), result.sweeps.max()
+    click.echo(f"sweeps       median {median:g}, longest {longest}")
+    flips = result.flips.sum(axis=1) / result.n_neurons
+    click.echo(f"flips        {flips.mean():.4f} per neuron in all")
+    click.echo(
+        f"margins      mean {result.margins.mean():.4f}, smallest {result.margins.min():.3g}"
+    )
+    click.echo(f"time         {seconds:.3g} s, compilation of the kernels included")
+
+
+def _draw(self_coupling: float, result: FreeRelaxation, dynamics: str, picture: Path) -> None:
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from binnet.plotting import save_figure
+    from binnet.plotting.dynamics import draw_flips_per_sweep, draw_relaxation_times
+
+    figure = Figure(figsize=(9.5, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(ncols=2)
+    # After its last sweep a replica rests at its fixed point, or was left in its cycle.
+    is_left = np.isnan(result.overlap)
+    fractions = np.where(is_left, np.nan, result.flips / result.n_neurons)
+    draw_flips_per_sweep({dynamics: fractions}, left)
+    times = np.where(result.converged, result.sweeps, np.inf)
+    draw_relaxation_times({dynamics: times}, right)
+    figure.suptitle(f"N = {result.n_neurons}, $J_D$ = {self_coupling:g}")
+    save_figure(figure, picture)

@@ -1,0 +1,132 @@
+"""The dynamics: relax networks towards fixed points, and see how they got there.
+
+`relax` takes a trained network with its inputs (:mod:`binnet.dynamics.driven`) or a random network
+without input (:mod:`binnet.dynamics.free`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, overload
+
+from numpy.typing import ArrayLike
+
+from binnet.dynamics.driven import (
+    DYNAMICS,
+    INFERENCE_SWEEPS,
+    STATUS,
+    AnyNetwork,
+    LaidOut,
+    Relaxation,
+    check_amplitudes,
+    check_dynamics,
+    is_driven,
+    lay_out,
+    make_update,
+    predict,
+    relax_driven,
+    stream_key,
+)
+from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
+from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
+from binnet.implicit_networks import ImplicitNetwork
+from binnet.networks import BinaryNetwork
+from binnet.random_networks import RandomNetwork
+from binnet.schedules import FeedbackSchedule
+
+__all__ = [
+    "DYNAMICS",
+    "FREE_DYNAMICS",
+    "FREE_STATUS",
+    "INFERENCE_SWEEPS",
+    "STATUS",
+    "AnyNetwork",
+    "BinaryNetwork",
+    "FreeRelaxation",
+    "LaidOut",
+    "Relaxation",
+    "check_amplitudes",
+    "check_dynamics",
+    "energy",
+    "is_driven",
+    "lay_out",
+    "make_update",
+    "predict",
+    "relax",
+    "relax_driven",
+    "relax_free",
+    "stream_key",
+]
+
+
+@overload
+def relax(
+    network: AnyNetwork,
+    inputs: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    schedule: FeedbackSchedule | None = None,
+    max_sweeps: int | None = None,
+    dynamics: str = "sync",
+    update_probability: float = 0.5,
+    initial_states: ArrayLike | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    stop_at_cycle: bool = True,
+) -> Relaxation: ...
+
+
+@overload
+def relax(
+    network: RandomNetwork | ImplicitNetwork,
+    *,
+    dynamics: str = "sync",
+    replicas: int | None = None,
+    initial_states: ArrayLike | None = None,
+    max_sweeps: int = 1000,
+    update_probability: float = 0.5,
+    stop_at_cycle: bool = True,
+    packed: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> FreeRelaxation: ...
+
+
+def relax(network: Any, *inputs: Any, **options: Any) -> Any:
+    """Relax a network: samples under their input, or replicas of a random network without any.
+
+    Parameters
+    ----------
+    network : BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork
+        The network; its type decides which of the two is meant.
+    *inputs
+        For a BinaryNetwork or QuantizedNetwork: inputs, and labels where the readout is to feed
+        back.
+    **options
+        See `binnet.dynamics.relax_driven` and `binnet.dynamics.relax_free`.
+
+    Returns
+    -------
+    Relaxation or FreeRelaxation
+        What was found, and how.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Examples
+    --------
+    >>> network = RandomNetwork.draw(200, self_coupling=1.5, dtype="int16", seed=1)
+    >>> result = relax(network, dynamics="async", replicas=4)
+    >>> result.states.shape, result.converged.all()
+    ((4, 200), np.True_)
+    """
+    if is_driven(network):
+        return relax_driven(network, *inputs, **options)
+    if isinstance(network, RandomNetwork | ImplicitNetwork):
+        return relax_free(network, *inputs, **options)
+    raise TypeError(
+        "network must be a BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork, got "
+        f"{type(network).__name__}"
+    )

@@ -1,0 +1,350 @@
+"""The dynamics without input: replicas of a random network, from random states to fixed points.
+
+Which dynamics reaches a fixed point, after how many sweeps, or falls into a cycle instead: that is
+what `relax_free` measures. With int16 couplings every field is an exact integer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from binnet._provenance import describe_run
+from binnet._threads import resolve_threads, running_on
+from binnet._validation import check_choice, check_integer, check_real, check_spins
+from binnet.dynamics.driven import stream_key
+from binnet.dynamics.free_relaxation import FreeRelaxation
+from binnet.dynamics.implicit import relax_implicit
+from binnet.implicit_networks import ImplicitNetwork
+from binnet.random_networks import RandomNetwork
+from binnet.states import pack_states
+
+if TYPE_CHECKING:
+    from binnet_kernels.replicas import Records, Rule, Watch
+
+FREE_DYNAMICS = ("sync", "async", "async-fixed", "greedy", "reluctant", "random-subset")
+
+Progress = Callable[[Iterable[slice]], Iterable[slice]]
+
+_BLOCK = 16  # replicas that share a pass over the couplings
+_CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
+# Presynaptic rows that replicas take turns at should stay in the last-level cache.
+_WINDOW_BYTES = 2**22
+# Float32 fields that follow flips drift by some 1e-7 per flip; integers do not.
+_REFRESH_EVERY = 32
+
+
+class _Rule(NamedTuple):
+    dynamics: str
+    probability: float
+    max_sweeps: int
+    stop_at_cycle: bool
+
+
+class _Part(NamedTuple):
+    states: NDArray[np.int8]
+    margins: NDArray[np.float64]
+    flips: NDArray[np.int32]
+    unstable: NDArray[np.int32]
+    distance: NDArray[np.int32]
+    sweeps: NDArray[np.int64]
+    status: NDArray[np.int64]
+    cycle_length: NDArray[np.int64]
+
+
+def relax_free(
+    network: RandomNetwork | ImplicitNetwork,
+    *,
+    dynamics: str = "sync",
+    replicas: int | None = None,
+    initial_states: ArrayLike | None = None,
+    max_sweeps: int = 1000,
+    update_probability: float = 0.5,
+    stop_at_cycle: bool = True,
+    packed: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> FreeRelaxation:
+    """Relax replicas of a random network until they settle (theory.md, sections 1 and 4).
+
+    A neuron wants to flip where ``s_i != sign(h_i)``, with ``sign(0) = +1`` and
+    ``h_i = sum_j J_ij s_j + J_D s_i + b_i``. A replica stops where nobody does: at a fixed point.
+
+    Parameters
+    ----------
+    network : RandomNetwork or ImplicitNetwork
+        The network.
+    dynamics : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
+        Default "sync": all neurons that want to flip do, at once. "async": one at a time sees the
+        newest state, each once per sweep in a fresh random order; "async-fixed": in the order of
+        their indices. "greedy": of all that want to flip the one with the largest ``|h_i|`` does,
+        then the next, and N such flips are a sweep; "reluctant": the one with the smallest.
+        "random-subset": each that wants to flips with `update_probability` per sweep, at once.
+    replicas : int, optional
+        R. Default: as many as `initial_states` has rows, or 1.
+    initial_states : array_like, shape (R, N), optional
+        Spins -1 and +1 to start from. Default: random ones.
+    max_sweeps : int, default 1000
+        Sweeps at most.
+    update_probability : float, default 0.5
+        For random-subset, in (0, 1].
+    stop_at_cycle : bool, default True
+        Whether a replica in a cycle of a deterministic dynamics (all but async and random-subset)
+        stops there.
+    packed : bool, default False
+        Whether the states are returned as bits, see `binnet.pack_states`.
+    seed : int, default 0
+        Seed of the initial states, and of the random orders and subsets. Replica r draws the same
+        whatever R and `threads` are.
+    threads : int, optional
+        Threads to run on; they share out the replicas, of an ImplicitNetwork the neurons. Default:
+        all cores. The result does not depend on it.
+    progress : callable, optional
+        Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does.
+
+    Returns
+    -------
+    FreeRelaxation
+        Final states, how and when each replica settled, and its records per sweep.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type, shape or range.
+
+    Notes
+    -----
+    Fields follow the flips. With int16 or implicit couplings they are exact integers, and the
+    result is that of recomputing them in every sweep, bit for bit. Floating-point fields are
+    recomputed every 32 sweeps, and before a fixed point is declared.
+
+    Cycles are found by Brent's method on a hash of the state, and confirmed by comparing states: no
+    collision of hashes can report a wrong one. The sweeps of that search count.
+
+    The first call keeps a copy of the couplings in the layout of the kernels, unless the network
+    was drawn by `RandomNetwork.draw`, which has that layout.
+
+    Examples
+    --------
+    >>> network = RandomNetwork.draw(100, self_coupling=1.5, seed=1)
+    >>> result = relax_free(network, replicas=3, threads=1)
+    >>> result.converged.all(), (result.margins > 0).all()
+    (np.True_, np.True_)
+    """
+    if not isinstance(network, RandomNetwork | ImplicitNetwork):
+        raise TypeError(
+            f"network must be a RandomNetwork or ImplicitNetwork, got {type(network).__name__}"
+        )
+    check_choice("dynamics", dynamics, FREE_DYNAMICS)
+    probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
+    n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
+    start = _choose_start(network.n_neurons, replicas, initial_states, seed)
+    n_threads = resolve_threads(threads)
+    rule = _Rule(
+        dynamics, probability if dynamics == "random-subset" else 1.0, n_sweeps, stop_at_cycle
+    )
+    parts = []
+    with running_on(n_threads):
+        chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
+        for chunk in chunks if progress is None else progress(chunks):
+            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, n_threads))
+    options = {
+        "dynamics": dynamics, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
+        "initial_states": "random" if initial_states is None else "given",
+    }  # fmt: skip
+    if dynamics == "random-subset":
+        options["update_probability"] = probability
+    provenance = {
+        **describe_run(seed, n_threads), "network": _describe(network), "options": options
+    }  # fmt: skip
+    return _assemble(parts, packed, network.n_neurons, provenance)
+
+
+def energy(network: RandomNetwork, states: ArrayLike) -> NDArray[np.float64]:
+    """Return E = -1/2 sum_{i != j} s_i J_ij s_j - sum_i b_i s_i of each state.
+
+    With symmetric couplings and J_D >= 0 a single flip of a neuron that wants to lowers it by
+    ``2 |h_i| + 2 J_D`` (h_i with the self-coupling), so that asynchronous dynamics ends in a fixed
+    point.
+
+    Parameters
+    ----------
+    network : RandomNetwork
+        The network.
+    states : array_like, shape (R, N)
+        Spins -1 and +1.
+
+    Returns
+    -------
+    ndarray of float64, shape (R,)
+        Energies.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `states` is not a matrix of -1 and +1 with N columns.
+    """
+    spins = check_spins("states", states, network.n_neurons).astype(np.float64)
+    pairs = np.zeros(len(spins))
+    for first in range(0, network.n_neurons, 256):  # bounds the memory of the couplings as float64
+        rows = slice(first, first + 256)
+        fields = spins @ network.couplings[rows].T.astype(np.float64)
+        pairs += network.scale * np.einsum("ri,ri->r", spins[:, rows], fields)
+    return np.asarray(-0.5 * pairs - spins @ network.fields)
+
+
+def _choose_start(
+    n_neurons: int, replicas: int | None, initial_states: ArrayLike | None, seed: int
+) -> NDArray[np.int8]:
+    """Return the first states (R, N)."""
+    n = None if replicas is None else check_integer("replicas", replicas, 1)
+    if initial_states is not None:
+        start = check_spins("initial_states", initial_states, n_neurons)
+        if len(start) == 0 or n not in (None, len(start)):
+            raise ValueError(
+                f"initial_states must have one row for each replica, got {len(start)} rows for "
+                f"{'at least 1' if n is None else n}"
+            )
+        return start
+    sequence = np.random.SeedSequence(check_integer("seed", seed, 0), spawn_key=(1,))
+    bits = np.random.default_rng(sequence).integers(0, 2, (n or 1, n_neurons), np.int8)
+    return np.asarray(2 * bits - 1, dtype=np.int8)
+
+
+def _cut(n_replicas: int, n_neurons: int, threads: int) -> list[slice]:
+    """Cut the replicas into parts whose arrays fit into the memory that is meant for them."""
+    bytes_each = 32 * n_neurons
+    size = max(_CHUNK_BYTES // bytes_each, _BLOCK * threads)
+    return [slice(first, min(first + size, n_replicas)) for first in range(0, n_replicas, size)]
+
+
+def _relax_chunk(
+    network: RandomNetwork | ImplicitNetwork,
+    rule: _Rule,
+    start: NDArray[np.int8],
+    seed: int,
+    first: int,
+    threads: int,
+) -> _Part:
+    """Relax the replicas first..first + len(start) - 1."""
+    from binnet_kernels import replicas as kernels
+    from binnet_kernels._rng import derive_keys
+
+    n_replicas, n_neurons = start.shape
+    orders = {
+        "async": kernels.RANDOM_ORDER,
+        "async-fixed": kernels.FIXED_ORDER,
+        "greedy": kernels.LARGEST_FIELD,
+        "reluctant": kernels.SMALLEST_FIELD,
+    }
+    update = kernels.Rule(
+        order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
+        probability=rule.probability,
+        dense_above=0,
+        window=0,
+        refresh_every=0,
+        stop_at_cycle=bool(rule.stop_at_cycle),
+        keys=derive_keys(stream_key(seed, 0), first, n_replicas),
+    )
+    records = kernels.make_records(n_replicas, rule.max_sweeps)
+    watch = kernels.make_watch(start, derive_keys(np.uint64(0), 0, n_neurons))
+    if isinstance(network, ImplicitNetwork):
+        states, fields = relax_implicit(network, start, update, records, watch, threads)
+    else:
+        states, fields = _relax_stored(network, start, update, records, watch, threads)
+    last = max(int(records.sweeps.max()), 1)
+    return _Part(
+        states,
+        states * fields,
+        records.flips[:, :last],
+        records.unstable[:, :last],
+        records.distance[:, :last],
+        records.sweeps,
+        records.status,
+        records.cycle_length,
+    )
+
+
+def _relax_stored(
+    network: RandomNetwork,
+    start: NDArray[np.int8],
+    rule: Rule,
+    records: Records,
+    watch: Watch,
+    threads: int,
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Return the final states and their fields h_i, as `relax_implicit` does."""
+    from binnet_kernels.relax_free import relax_replicas
+    from binnet_kernels.replicas import FreeNetwork, make_replicas, make_workspace
+
+    n_replicas, n_neurons = start.shape
+    couplings = network.presynaptic[None]
+    is_exact = network.dtype == np.int16
+    J_D, b = network.in_field_units()
+    replicas = make_replicas(start, network.dtype, b.dtype)
+    relax_replicas(
+        FreeNetwork(couplings, b, J_D),
+        rule._replace(
+            # Measured with 16 replicas: beyond that fraction the dense product wins.
+            dense_above=n_neurons // (4 if is_exact else 2),
+            window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
+            refresh_every=0 if is_exact else _REFRESH_EVERY,
+        ),
+        replicas,
+        records,
+        watch,
+        make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
+        min(_BLOCK, -(-n_replicas // threads)),
+    )
+    states = replicas.state.astype(np.int8)
+    fields = (replicas.field + b).astype(np.float64) + float(J_D) * states
+    return states, fields * network.scale
+
+
+def _assemble(
+    parts: list[_Part], packed: bool, n_neurons: int, provenance: dict[str, Any]
+) -> FreeRelaxation:
+    """Put the parts together, and let the records of replicas that have stopped go on."""
+    n_sweeps = max(part.flips.shape[1] for part in parts)
+
+    def collect(name: str) -> NDArray[Any]:
+        rows = [getattr(part, name) for part in parts]
+        if name in ("flips", "unstable", "distance"):
+            rows = [np.pad(row, ((0, 0), (0, n_sweeps - row.shape[1]))) for row in rows]
+        return np.concatenate(rows)
+
+    states, sweeps, status = (collect(name) for name in ("states", "sweeps", "status"))
+    unstable_fraction = collect("unstable") / n_neurons
+    overlap = 1.0 - 2.0 * collect("distance") / n_neurons
+    is_over = np.arange(n_sweeps) >= sweeps[:, None]
+    at_rest = (status == 1)[:, None]
+    at_end = overlap[np.arange(len(sweeps)), sweeps - 1][:, None]
+    return FreeRelaxation(
+        states=pack_states(states) if packed else states,
+        status=status,
+        cycle_length=collect("cycle_length"),
+        sweeps=sweeps,
+        flips=collect("flips").astype(np.int64),
+        unstable_fraction=np.where(is_over & ~at_rest, np.nan, unstable_fraction),
+        overlap=np.where(is_over, np.where(at_rest, at_end, np.nan), overlap),
+        margins=collect("margins"),
+        n_neurons=n_neurons,
+        provenance=provenance,
+    )
+
+
+def _describe(network: RandomNetwork | ImplicitNetwork) -> dict[str, Any]:
+    if isinstance(network, ImplicitNetwork):
+        return {"couplings": "implicit", **asdict(network)}
+    return {
+        "n_neurons": network.n_neurons,
+        "self_coupling": network.self_coupling,
+        "dtype": str(network.dtype),
+        "scale": network.scale,
+        **network.parameters,
+    }

@@ -1,0 +1,302 @@
+"""Relaxation kernels without input against plain loops: every dynamics, exact in integers.
+
+In float32 and float64 the couplings of the exact cases are small multiples of a power of two: sums
+are exact in any order there too, and fields of exactly 0 are common.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import naive
+import naive_free
+from binnet_kernels import replicas as kernels
+from binnet_kernels._rng import derive_keys
+from binnet_kernels.fields_int16 import accumulate_fields_int16
+from binnet_kernels.free_async import find_worst
+from binnet_kernels.relax_free import relax_replicas
+from binnet_kernels.structs import FIXED_POINT
+from kernel_cases import ROUND_OFF, draw_spins, on_threads
+
+ORDERS = {
+    "sync": kernels.ALL_AT_ONCE,
+    "random-subset": kernels.ALL_AT_ONCE,
+    "async": kernels.RANDOM_ORDER,
+    "async-fixed": kernels.FIXED_ORDER,
+    "greedy": kernels.LARGEST_FIELD,
+    "reluctant": kernels.SMALLEST_FIELD,
+}
+FIELDS = {np.int16: np.int32, np.float32: np.float32, np.float64: np.float64}
+KEY = np.uint64(11)
+PROBABILITY = 0.4
+
+
+class Case:
+    """A network, where its replicas start, and both ways to relax them."""
+
+    def __init__(
+        self, n: int, n_replicas: int, J_D: float, seed: int, *, symmetry: int = 0,
+        dtype: type = np.int16, gaussian: bool = False, field: bool = True,
+    ) -> None:  # fmt: skip
+        rng = np.random.default_rng(seed)
+        J = rng.normal(0, n**-0.5, (n, n)) if gaussian else rng.integers(-9, 10, (n, n))
+        J = J + symmetry * J.T
+        np.fill_diagonal(J, 0)
+        self.J, self.J_D, self.dtype = J, J_D, dtype
+        self.b = rng.integers(-4, 5, n) * field
+        self.start = draw_spins(rng, (n_replicas, n))
+
+    def run_naive(self, dynamics: str, n_sweeps: int, **options: Any) -> list[naive_free.Relaxed]:
+        net = naive_free.FreeNetwork(self.J.tolist(), self.J_D, self.b.tolist())
+        return [
+            naive_free.relax_free(
+                net, start, dynamics, n_sweeps, naive.derive_key(int(KEY), r),
+                probability=PROBABILITY, **options,
+            )
+            for r, start in enumerate(self.start.tolist())
+        ]  # fmt: skip
+
+    def run_kernel(
+        self, dynamics: str, n_sweeps: int, *, dense_above: int = 5, window: int = 7,
+        refresh_every: int = 0, stop_at_cycle: bool = True, block: int = 3, collide: bool = False,
+    ) -> tuple[kernels.Replicas, kernels.Records]:  # fmt: skip
+        n_replicas, n = self.start.shape
+        kind = FIELDS[self.dtype]
+        network = kernels.FreeNetwork(
+            np.ascontiguousarray(self.J.T.astype(self.dtype))[None],
+            self.b.astype(kind),
+            kind(self.J_D),
+        )
+        probability = PROBABILITY if dynamics == "random-subset" else 1.0
+        rule = kernels.Rule(
+            ORDERS[dynamics], probability, dense_above, window, refresh_every, stop_at_cycle,
+            derive_keys(KEY, 0, n_replicas),
+        )  # fmt: skip
+        replicas = kernels.make_replicas(self.start, self.dtype, kind)
+        records = kernels.make_records(n_replicas, n_sweeps)
+        site_keys = derive_keys(np.uint64(3), 0, n) * np.uint64(not collide)
+        watch = kernels.make_watch(self.start, site_keys)
+        workspace = kernels.make_workspace(n_replicas, n, self.dtype, kind)
+        relax_replicas(network, rule, replicas, records, watch, workspace, block)
+        return replicas, records
+
+    def assert_agree(
+        self, found: tuple[kernels.Replicas, kernels.Records], expected: list[naive_free.Relaxed],
+        tolerance: float = 0.0,
+    ) -> None:  # fmt: skip
+        replicas, records = found
+        assert replicas.state.tolist() == [one.s for one in expected]
+        for name in kernels.Records._fields:
+            assert getattr(records, name).tolist() == [getattr(one, name) for one in expected], name
+        fields = replicas.state.astype(np.float64) @ self.J.T
+        np.testing.assert_allclose(replicas.field, fields, rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dynamics", ORDERS)
+@pytest.mark.parametrize("dtype", FIELDS)
+@pytest.mark.parametrize("J_D", [0, 12, 60])
+def test_equals_the_reference(dynamics: str, dtype: type, J_D: int) -> None:
+    case = Case(41, 5, J_D, seed=J_D, dtype=dtype)
+    expected = case.run_naive(dynamics, 20)
+    for refresh_every in (0, 3) if dtype != np.int16 else (0,):
+        found = case.run_kernel(dynamics, 20, refresh_every=refresh_every)
+        case.assert_agree(found, expected)
+
+
+@pytest.mark.parametrize("dynamics", ORDERS)
+def test_gaussian_couplings(dynamics: str) -> None:
+    case = Case(60, 4, 0.8, seed=2, dtype=np.float64, gaussian=True)
+    found = case.run_kernel(dynamics, 40, refresh_every=6)
+    case.assert_agree(found, case.run_naive(dynamics, 40), ROUND_OFF)
+
+
+@pytest.mark.parametrize("dynamics", ["sync", "random-subset"])
+def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
+    """Dense or event-driven, in windows of any size, in any blocks, on one thread or two."""
+    case = Case(70, 19, 25, seed=4)
+    expected = case.run_naive(dynamics, 15)
+    for dense_above in (-1, 8, 70):
+        for window in (1, 16, 100):
+            for block in (1, 16, 19):
+                for threads in (1, 2):
+                    with on_threads(threads):
+                        found = case.run_kernel(
+                            dynamics, 15, dense_above=dense_above, window=window, block=block
+                        )
+                    case.assert_agree(found, expected)
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    n=st.integers(1, 40),
+    n_replicas=st.integers(1, 18),
+    J_D=st.integers(0, 60),
+    symmetry=st.sampled_from([-1, 0, 1]),
+    dynamics=st.sampled_from(sorted(ORDERS)),
+    dense_above=st.integers(-1, 40),
+    window=st.integers(1, 50),
+    block=st.integers(1, 20),
+    stop_at_cycle=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_any_size(
+    n: int, n_replicas: int, J_D: int, symmetry: int, dynamics: str, dense_above: int,
+    window: int, block: int, stop_at_cycle: bool, seed: int,
+) -> None:  # fmt: skip
+    case = Case(n, n_replicas, J_D, seed, symmetry=symmetry)
+    found = case.run_kernel(
+        dynamics, 8, dense_above=dense_above, window=window, block=block,
+        stop_at_cycle=stop_at_cycle,
+    )  # fmt: skip
+    case.assert_agree(found, case.run_naive(dynamics, 8, stop_at_cycle=stop_at_cycle))
+
+
+# ---- cycles
+
+
+def test_antisymmetric_couplings_have_cycles_of_four() -> None:
+    """Without self-coupling and field every synchronous trajectory ends in one (Goles, 1986)."""
+    case = Case(30, 8, 0, seed=1, symmetry=-1, field=False)
+    found = case.run_kernel("sync", 400)
+    case.assert_agree(found, case.run_naive("sync", 400))
+    # A field of exactly 0 breaks the antisymmetry; without one the length is 4.
+    assert 4 in found[1].cycle_length
+    assert (found[1].status == kernels.CYCLE).all()
+
+
+def test_symmetric_couplings_have_cycles_of_two() -> None:
+    case = Case(40, 12, 0, seed=2, symmetry=1)
+    found = case.run_kernel("sync", 200)
+    case.assert_agree(found, case.run_naive("sync", 200))
+    assert set(found[1].cycle_length) == {1, 2} or set(found[1].cycle_length) == {2}
+
+
+@pytest.mark.parametrize("dynamics", ["sync", "async-fixed", "greedy", "reluctant"])
+def test_colliding_hashes_report_no_cycle_that_is_none(dynamics: str) -> None:
+    """With keys of 0 all states have one hash: every comparison is left to the states."""
+    case = Case(12, 12, 2, seed=3)
+    expected = case.run_naive(dynamics, 300)
+    assert max(one.cycle_length for one in expected) > 2
+    for collide in (False, True):
+        case.assert_agree(case.run_kernel(dynamics, 300, collide=collide), expected)
+
+
+def test_goes_through_cycles_where_asked() -> None:
+    case = Case(12, 12, 2, seed=3)
+    for dynamics in ("sync", "async-fixed", "greedy", "reluctant"):
+        found = case.run_kernel(dynamics, 50, stop_at_cycle=False)
+        case.assert_agree(found, case.run_naive(dynamics, 50, stop_at_cycle=False))
+        assert kernels.CYCLE not in found[1].status
+
+
+# ---- floating-point fields drift
+
+
+@pytest.mark.parametrize("dynamics", ["sync", "async-fixed"])
+def test_a_fixed_point_is_declared_on_fresh_fields_only(dynamics: str) -> None:
+    """Neuron 2 hears two shouters, who cancel when they agree, and a whisper: h_2 = -0.3.
+
+    As the shouters flip one after the other, the whisper is rounded away from a field that follows
+    the flips; it is there in a field from scratch.
+    """
+    case = Case(8, 1, 0.0, seed=0, dtype=np.float32, gaussian=True, field=False)
+    case.J = np.zeros((8, 8))
+    case.J[2, 0], case.J[2, 1], case.J[2, 3] = 2.0**28, -(2.0**28), -0.3
+    case.J[1, 0] = 4.0  # neuron 1 follows neuron 0
+    if dynamics == "async-fixed":  # who is first in the order must follow
+        case.J[[2, 2, 1, 0], [0, 1, 0, 1]] = -(2.0**28), 2.0**28, 0.0, 4.0
+    case.b = np.array([1.0, 0, 0, 1, 1, 1, 1, 1])
+    if dynamics == "async-fixed":
+        case.b[:2] = 0.0, 1.0
+    case.start = np.array([[-1, -1, -1, 1, 1, 1, 1, 1]], np.int8)
+    misled, _ = case.run_kernel(dynamics, 100, refresh_every=0)
+    assert misled.state[0, 2] == 1
+    replicas, records = case.run_kernel(dynamics, 100, refresh_every=50)
+    assert records.status[0] == FIXED_POINT
+    assert replicas.state[0].tolist() == [1, 1, -1, 1, 1, 1, 1, 1]
+    # The flip back was in a sweep of its own, after the fields had been recomputed.
+    assert records.flips[0].tolist()[: records.sweeps[0]][-2:] == [1, 0]
+
+
+# ---- products of 16-bit integers
+
+
+def multiply_int16(n: int, n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the kernel adds to some rows, and what it should."""
+    rng = np.random.default_rng(seed)
+    couplings = rng.integers(-32768, 32768, (n, n)).astype(np.int16)
+    states = draw_spins(rng, (n_rows + 2, n)).astype(np.int16)
+    rows = rng.permutation(n_rows + 2)
+    out = rng.integers(-9, 10, (n_rows + 2, n)).astype(np.int32)
+    expected = naive.accumulate_fields(
+        couplings.astype(int), states.astype(int), rows[:n_rows].tolist(), out
+    )
+    accumulate_fields_int16(couplings, states, rows, n_rows, out)
+    return out, expected
+
+
+@settings(deadline=None, max_examples=15, derandomize=True)
+@given(n=st.integers(1, 40), n_rows=st.integers(0, 17), seed=st.integers(0, 2**32))
+def test_int16_products(n: int, n_rows: int, seed: int) -> None:
+    found, expected = multiply_int16(n, n_rows, seed)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n", [63, 64, 97])
+def test_int16_products_of_several_strips_and_blocks(n: int) -> None:
+    found, expected = multiply_int16(n, 9, n)
+    assert np.array_equal(found, expected)
+
+
+def test_int16_products_without_avx512() -> None:
+    """The same integers from the code for a processor that has nothing special."""
+    code = (
+        "import numpy as np, test_kernels_free as t\n"
+        "for n in (1, 33, 70):\n"
+        "    found, expected = t.multiply_int16(n, 9, n)\n"
+        "    assert np.array_equal(found, expected)\n"
+        "print('equal')"
+    )
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "equal", done.stderr
+
+
+# ---- the worst neuron
+
+
+def find_worst_naively(values: Sequence[float], spins: Sequence[int], largest: bool) -> int:
+    wanting = [i for i, h in enumerate(values) if naive.sign(h) != spins[i]]
+    sizes = [abs(values[i]) for i in wanting]
+    if not wanting:
+        return -1
+    return wanting[sizes.index(max(sizes) if largest else min(sizes))]
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    dtype=st.sampled_from(sorted(FIELDS, key=str)),
+    n=st.integers(1, 150),
+    spread=st.sampled_from([0, 1, 2**20]),
+    largest=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+def test_find_worst(dtype: type, n: int, spread: int, largest: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kind = FIELDS[dtype]
+    values = rng.integers(-spread, spread + 1, n).astype(kind)
+    spins = draw_spins(rng, (n,)).astype(dtype)
+    network = kernels.FreeNetwork(np.zeros((1, n, n), dtype), np.zeros(n, kind), kind(0))
+    workspace = kernels.make_workspace(1, n, dtype, kind)
+    found = find_worst(network, values, spins, workspace.sizes[0], workspace.ranks[0], largest)
+    assert found == find_worst_naively(values.tolist(), spins.tolist(), largest)
