@@ -1,13 +1,14 @@
 """Rate networks against PyTorch on the CPU: iterations of e-prop and BPTT, and a step of RTRL.
 
 Both sides run in this process, in turn, on the same numbers; that they find the same gradient is
-asserted first. An iteration is forward pass, gradient and a step of Adam on given trials of the Romo
-task (32 trials, 56 steps). Our iterations run on one thread; PyTorch gets two, and one, as it is
-often faster with one. Nothing here asserts a time.
+asserted first. An iteration is forward pass, gradient and a step of Adam on given trials of the
+Romo task (32 trials, 56 steps). Our iterations run on one thread; PyTorch gets two, and one, as
+it is often faster with one. Nothing here asserts a time.
 """
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,7 @@ from sides import describe, report
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
 
 BATCH, LEARNING_RATE = 32, 1e-3
+peak_flops = functools.cache(lambda: measure_limits(1600)["flops"])  # of one core
 
 
 class LeanTorch:
@@ -107,14 +109,13 @@ def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int)
     with threadpool_limits(1, "blas"):  # torch's threads are its own
         torch.set_num_threads(torch_threads)
         ours, theirs = alternate(
-            iterate, lambda: peer.iterate(*as_tensors), benchmark, 150 if n_hidden == 64 else 40
+            iterate, lambda: peer.iterate(*as_tensors), benchmark, 60 if n_hidden == 64 else 20
         )
     facts = describe(ours, theirs, torch_threads, 0)
     # Products: forward and the sum over time; backward too for BPTT. Silent neurons are skipped.
     products = 3 if rule == "bptt" else 2
     flops = products * 2 * BATCH * 56 * n_hidden**2
-    peak = measure_limits(n_hidden)["flops"]
-    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(ours) / peak}
+    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(ours) / peak_flops()}
     benchmark.extra_info.update(facts)
     report(f"{rule} iteration N={n_hidden}, torch threads {torch_threads}", facts)
 
@@ -144,7 +145,8 @@ def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
     arguments = (
         np.ascontiguousarray(weights.T), slopes, np.zeros((BATCH, 1, n_pre), np.float32),
         np.zeros((BATCH, 1, n), np.float32), np.float32(0.5),
-        np.zeros((n_panels, rtrl.PANEL), np.float32), np.empty((threads, n, rtrl.PANEL), np.float32),
+        np.zeros((n_panels, rtrl.PANEL), np.float32),
+        np.empty((threads, n, rtrl.PANEL), np.float32),
         np.empty((threads, n), np.int64), np.arange(n),
     )  # fmt: skip
     torch.set_num_threads(threads)
@@ -160,14 +162,13 @@ def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
         lambda: rtrl.advance_influence(influence, *arguments),
         lambda: torch.bmm(jacobians, flat_tensor, out=product),
         benchmark,
-        12,
+        8,
     )
     facts = describe(ours_times, theirs, threads, 0)
-    limits = measure_limits(1600)
     flops = 2 * BATCH * n * n_columns * active * n
     facts |= {
         "active": active,
-        "fraction_of_arithmetic": flops / min(ours_times) / (threads * limits["flops"]),
+        "fraction_of_arithmetic": flops / min(ours_times) / (threads * peak_flops()),
         "bytes_per_second": 2 * influence.nbytes / min(ours_times),
     }
     benchmark.extra_info.update(facts)

@@ -128,17 +128,8 @@ def _draw(results: Mapping[str, xr.Dataset], out: Path) -> list[Path]:
         figures["more-gains"] = draw_curves_by_rule(ordered, BLOCK, "romo", "romo: more gains")
     rules = {label: best[f"romo-{r}"] for r, label in _RULES.items() if f"romo-{r}" in best}
     if rules:
-        exponents = {
-            label: {
-                f"{when} training": result[f"exponents_{when}"].isel(exponent=0).transpose(
-                    "gain", "seed"
-                )
-                for when in ("before", "after")
-            }
-            for label, result in rules.items()
-        }  # fmt: skip
-        gains = next(iter(rules.values()))["gain"]
-        figures["exponents"] = draw_exponents_by_rule(gains, exponents, "romo: Lyapunov exponents")
+        panels = {label: (result["gain"], _exponents(result)) for label, result in rules.items()}
+        figures["exponents"] = draw_exponents_by_rule(panels, "romo: Lyapunov exponents")
     if {"romo-eprop", "romo-eprop-flossed"} <= best.keys():
         plain, flossed = best["romo-eprop"], best["romo-eprop-flossed"]
         curves, spectra = {}, {}
@@ -175,3 +166,10 @@ def _measured(result: xr.Dataset) -> xr.Dataset:
 def _curves(result: xr.Dataset) -> dict[str, Any]:
     loss = result["loss"].transpose("gain", "seed", "block")
     return {f"gain {gain:g}": loss.sel(gain=gain).values for gain in result["gain"].values}
+
+
+def _exponents(result: xr.Dataset) -> dict[str, Any]:
+    return {
+        f"{when} training": result[f"exponents_{when}"].isel(exponent=0).transpose("gain", "seed")
+        for when in ("before", "after")
+    }

@@ -199,16 +199,14 @@ def draw_curves_by_rule(
 
 
 def draw_exponents_by_rule(
-    gains: ArrayLike, exponents: Mapping[str, Mapping[str, ArrayLike]], title: str
+    panels: Mapping[str, tuple[ArrayLike, Mapping[str, ArrayLike]]], title: str
 ) -> Figure:
     """Draw exponents before and after training against the gain, one panel for each rule.
 
     Parameters
     ----------
-    gains : array_like, shape (n_gains,)
-        Initial gains.
-    exponents : mapping of str to mapping
-        For each panel what `plot_exponents` takes.
+    panels : mapping of str to (array_like, mapping)
+        For each panel the gains and the exponents that `plot_exponents` takes.
     title : str
         Line above the panels.
 
@@ -217,9 +215,9 @@ def draw_exponents_by_rule(
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title, len(exponents))
-    for (name, panel), ax in zip(exponents.items(), axes, strict=True):
-        plot_exponents(gains, panel, ax).set_title(name)
+    figure, axes = _make_panels(title, len(panels))
+    for (name, (gains, exponents)), ax in zip(panels.items(), axes, strict=True):
+        plot_exponents(gains, exponents, ax).set_title(name)
     return figure
 
 

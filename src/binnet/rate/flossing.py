@@ -8,7 +8,7 @@ et al. 2024). rate_rnn.md, section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -213,7 +213,7 @@ def floss(
     draw = get(task) if isinstance(task, str) else task
     iterations = check_integer("iterations", iterations, 0)
     optimiser = Adam(learning_rate)
-    flossed = replace(network, recurrent=network.recurrent.copy())
+    flossed = network.copy()
     exponents = np.zeros((iterations, n_exponents))
     with threadpool_limits(1):  # many small matrices
         for k in tqdm(range(iterations), unit="it", disable=not progress, desc="flossing"):
@@ -228,7 +228,8 @@ def floss(
 
 def _copy_lower(matrices: NDArray[Any]) -> NDArray[Any]:
     """Return tril(A) + tril(A, -1)^T: the lower triangle, mirrored."""
-    return np.tril(matrices) + np.swapaxes(np.tril(matrices, -1), 1, 2)
+    lower: NDArray[Any] = np.tril(matrices)
+    return lower + np.swapaxes(np.tril(matrices, -1), 1, 2)
 
 
 def _solve_right(matrices: NDArray[Any], r: NDArray[Any]) -> NDArray[Any]:

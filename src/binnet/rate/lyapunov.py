@@ -139,7 +139,8 @@ def apply_jacobian(network: RateRNN, slopes: Floats, vectors: NDArray[Any]) -> N
     """Return D V for each trial, with slopes (B, N) and vectors (B, N, k), in float64."""
     a = network.leak
     recurrent = network.recurrent.astype(np.float64, copy=False)
-    return a * vectors + (1 - a) * (recurrent @ (slopes[..., None] * vectors))
+    out: NDArray[Any] = a * vectors + (1 - a) * (recurrent @ (slopes[..., None] * vectors))
+    return out
 
 
 def orthonormalise(vectors: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -156,7 +156,7 @@ class RateRNN:
     @property
     def n_inputs(self) -> int:
         """N_in."""
-        return self.input_weights.shape[1]
+        return int(self.input_weights.shape[1])
 
     @property
     def n_outputs(self) -> int:
@@ -167,6 +167,11 @@ class RateRNN:
     def dtype(self) -> np.dtype[Any]:
         """Precision of the weights."""
         return self.recurrent.dtype
+
+    def copy(self) -> RateRNN:
+        """Return the same network with weights of its own."""
+        weights = (self.recurrent.copy(), self.input_weights.copy(), self.readout.copy())
+        return RateRNN(*weights, self.leak, self.activation)
 
     def weights(self) -> dict[str, Floats]:
         """Return the trained arrays by name: the arrays themselves, not copies."""

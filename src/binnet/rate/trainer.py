@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -184,10 +183,7 @@ def train(
     n_threads = resolve_threads(threads)
     if network is None:
         network = start_network(configuration, task)
-    else:
-        own = {name: weights.copy() for name, weights in network.weights().items()}
-        network = dataclasses.replace(network, **own)
-    state = _State(configuration, network, np.empty(0))
+    state = _State(configuration, network.copy(), np.empty(0))
     return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
 
 
@@ -267,9 +263,8 @@ class _State:
         return self.iteration == self.configuration.iterations
 
     def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
-        weights = {name: w.copy() for name, w in self.network.weights().items()}
         return RateTrainingResult(
-            dataclasses.replace(self.network, **weights),
+            self.network.copy(),
             self.losses[: self.iteration].copy(),
             self.configuration,
             provenance,
@@ -302,10 +297,9 @@ class _State:
         configuration = RateConfiguration.from_dict(info["configuration"])
         if not {*WEIGHTS, "losses"} <= tensors.keys():
             raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
+        recurrent, input_weights, readout = (tensors[name].copy() for name in WEIGHTS)
         network = RateRNN(
-            *(tensors[name].copy() for name in WEIGHTS),
-            leak=configuration.leak,
-            activation=configuration.activation,
+            recurrent, input_weights, readout, configuration.leak, configuration.activation
         )
         state = cls(configuration, network, tensors["losses"])
         prefix = "optimiser."

@@ -138,6 +138,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
         In the order in which they are run.
     """
     seeds = check_integer("seeds", seeds, 1)
+    # The seed is the first axis: a study that is stopped has all conditions with fewer seeds.
     if quick:
         return _plan_quick()
     every, some, few = (tuple(range(min(seeds, n))) for n in (seeds, 3, 2))
@@ -145,7 +146,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     plan = [
         Experiment(
             f"romo-{rule}",
-            {"gain": GAINS, "learning_rate": LEARNING_RATES, "seed": every},
+            {"seed": every, "gain": GAINS, "learning_rate": LEARNING_RATES},
             {"task": "romo", "rule": rule, "iterations": iterations}
             | ({} if rule == "bptt" else _LARGEST),
         )
@@ -154,8 +155,8 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     plan.append(
         Experiment(
             "romo-eprop-flossed",
-            {"floss_version": ("local", "full"), "floss_exponents": FLOSSED,
-             "learning_rate": high, "seed": some},
+            {"seed": some, "floss_version": ("local", "full"), "floss_exponents": FLOSSED,
+             "learning_rate": high},
             {"task": "romo", "rule": "eprop", "iterations": ITERATIONS["eprop"],
              "gain": FLOSSED_GAIN},
         )
@@ -164,7 +165,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
         plan += [
             Experiment(
                 f"{task}-{rule}",
-                {"gain": GAINS, "learning_rate": high, "seed": few},
+                {"seed": few, "gain": GAINS, "learning_rate": high},
                 {"task": task, "rule": rule, "iterations": 2500, **_LARGEST},
             )
             for rule in ITERATIONS
@@ -172,7 +173,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     plan += [
         Experiment(
             f"romo-{rule}-more-gains",
-            {"gain": MORE_GAINS, "learning_rate": high, "seed": few},
+            {"seed": few, "gain": MORE_GAINS, "learning_rate": high},
             {"task": "romo", "rule": rule, "iterations": iterations, **_LARGEST},
         )
         for rule, iterations in ITERATIONS.items()
@@ -185,11 +186,11 @@ def _plan_quick() -> list[Experiment]:
     rates = {"learning_rate": (1e-3, 3e-3)}
     plan = [
         Experiment(
-            f"romo-{rule}", {"gain": (0.2, 1.0), **rates, "seed": (0, 1)}, {**fixed, "rule": rule}
+            f"romo-{rule}", {"seed": (0, 1), "gain": (0.2, 1.0), **rates}, {**fixed, "rule": rule}
         )
         for rule in ITERATIONS
     ]
-    flossed = {"floss_version": ("local",), "floss_exponents": (1, 8), **rates, "seed": (0, 1)}
+    flossed = {"seed": (0, 1), "floss_version": ("local",), "floss_exponents": (1, 8), **rates}
     return [
         *plan,
         Experiment("romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}),

@@ -41,7 +41,7 @@ class Trials:
     @property
     def n_inputs(self) -> int:
         """N_in."""
-        return self.inputs.shape[2]
+        return int(self.inputs.shape[2])
 
 
 def start(batch_size: int, seed: Seed) -> tuple[int, np.random.Generator]:
