@@ -247,6 +247,8 @@ def _relax_chunk(
             probability=rule.probability,
             # Measured with 16 replicas: beyond that fraction the dense product wins.
             dense_above=n_neurons // (4 if is_exact else 2),
+            # Where few flip, replicas rarely share a row, and long lists of events are faster.
+            turns_above=n_neurons // 20,
             window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
             refresh_every=0 if is_exact else _REFRESH_EVERY,
             stop_at_cycle=bool(rule.stop_at_cycle),
@@ -258,12 +260,11 @@ def _relax_chunk(
         kernels.make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
         min(_BLOCK, -(-n_replicas // threads)),
     )
-    states = replicas.state.astype(np.int8)
-    fields = (replicas.field + b).astype(np.float64) + float(J_D) * states
-    last = max(int(records.sweeps.max()), 1)
+    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
+    last = records.sweeps.max()
     return _Part(
-        states,
-        states * fields * network.scale,
+        replicas.state.astype(np.int8),
+        (replicas.state * fields).astype(np.float64) * network.scale,
         records.flips[:, :last],
         records.unstable[:, :last],
         records.distance[:, :last],
@@ -281,7 +282,7 @@ def _assemble(
 
     def collect(name: str) -> NDArray[Any]:
         rows = [getattr(part, name) for part in parts]
-        if name in ("flips", "unstable", "distance"):
+        if name in ("flips", "unstable", "distance") and len(parts) > 1:
             rows = [np.pad(row, ((0, 0), (0, n_sweeps - row.shape[1]))) for row in rows]
         return np.concatenate(rows)
 
