@@ -1,8 +1,8 @@
 """Measurements behind docs/results/theory.md: each command prints one table of theory against
 ground truth.
 
-    python bench/theory_measurements.py transition | pairs | dmft | freezing | bethe | solvers |
-    lowest | clusters
+    python bench/theory_measurements.py transition | pairs | dmft | plateaus | freezing | bethe |
+    solvers | lowest | clusters
 
 Everything is seeded; --help of a command shows its sizes.
 """
@@ -40,6 +40,17 @@ def asynchronous(couplings, j, state, rng, max_sweeps=300):
         if quiet:
             return state, count_unstable(couplings, j, state) == 0
     return state, False
+
+
+def synchronous_flips(couplings, j, sweeps, starts, rng):
+    """Fraction of neurons that flip in every sweep from random starts, (sweeps, starts)."""
+    state = rng.choice(np.array([-1, 1], np.float32), (len(couplings), starts))
+    flips = np.empty((sweeps, starts))
+    for t in range(sweeps):
+        field = couplings @ state + np.float32(j) * state
+        new = np.where(field >= 0, np.float32(1), np.float32(-1))
+        flips[t], state = np.mean(new != state, axis=0), new
+    return flips
 
 
 @main.command()
@@ -82,7 +93,7 @@ def pairs(draws, j) -> None:
     """Pair-overlap histograms from enumeration against the exact finite-N formula and S2(q)."""
     for n in (20, 22, 24, 26):
         histograms, start = [], time.perf_counter()
-        for k in range(draws if n < 26 else draws // 4):
+        for k in range(draws if n < 26 else draws // 2):
             couplings = theory.random_couplings(n, np.random.default_rng([1, n, k]))
             histograms.append(theory.overlap_histogram(theory.enumerate_fixed_points(couplings, j)))
         mean = np.mean(histograms, axis=0)
@@ -113,32 +124,55 @@ def pairs(draws, j) -> None:
 @main.command()
 @click.option("--neurons", default=10_000)
 @click.option("--sweeps", default=30)
-@click.option("--starts", default=8)
-@click.option("--networks", default=3)
+@click.option("--starts", default=4)
+@click.option("--networks", default=8)
 def dmft(neurons, sweeps, starts, networks) -> None:
     """Flip fractions of simulated networks, sweep by sweep, against the dynamical cavity."""
-    for j in (0.3, 0.6, 0.9):
+    self_couplings = (0.3, 0.6, 0.9)
+    means = np.zeros((len(self_couplings), networks, sweeps))
+    for k in range(networks):
+        rng = np.random.default_rng([3, k])
+        couplings = theory.random_couplings(neurons, rng, np.float32)
+        for index, j in enumerate(self_couplings):
+            means[index, k] = synchronous_flips(couplings, j, sweeps, starts, rng).mean(axis=1)
+        click.echo(f"network {k + 1} of {networks}", err=True)
+    for j, measured in zip(self_couplings, means, strict=True):
         result = theory.dynamical_cavity(j, sweeps, n_trajectories=20_000, n_batches=8)
-        means = np.zeros((networks, sweeps))
-        for k in range(networks):
-            rng = np.random.default_rng([3, k])
-            couplings = theory.random_couplings(neurons, rng, np.float32)
-            state = rng.choice(np.array([-1, 1], np.float32), (neurons, starts))
-            for t in range(sweeps):
-                new = np.where(
-                    couplings @ state + np.float32(j) * state >= 0, np.float32(1), np.float32(-1)
-                )
-                means[k, t], state = np.mean(new != state), new
-        error = np.hypot(means.std(axis=0, ddof=1) / np.sqrt(networks), result.flip_error)
-        error = np.hypot(error, np.sqrt(result.flip_fraction / (neurons * starts * networks)))
-        pull = (means.mean(axis=0) - result.flip_fraction) / error
+        error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
+        error = np.hypot(error, result.flip_error)
+        pull = (measured.mean(axis=0) - result.flip_fraction) / error
         shown = " ".join(
-            f"{t}:{means[:, t].mean():.5f}/{result.flip_fraction[t]:.5f}({error[t]:.5f})"
+            f"{t}:{measured[:, t].mean():.5f}/{result.flip_fraction[t]:.5f}({error[t]:.5f})"
             for t in (0, 1, 2, 4, 9, 19, sweeps - 1)
         )
         click.echo(
             f"J_D {j}  sweep:simulated/theory(error) {shown}\n   largest |difference|/error "
             f"{np.abs(pull).max():.2f}, root mean square {np.sqrt(np.mean(pull**2)):.2f}"
+        )
+
+
+@main.command()
+@click.option("--neurons", multiple=True, default=(1000, 2000, 4000))
+@click.option("--sweeps", default=200)
+@click.option("--starts", default=8)
+@click.option("--networks", default=4)
+def plateaus(neurons, sweeps, starts, networks) -> None:
+    """Plateaus of simulated networks, extrapolated to freezing exactly as those of the theory."""
+    grid = np.linspace(0.5, 0.7, 5)
+    for n in neurons:
+        measured = np.zeros((networks, grid.size))
+        for k in range(networks):
+            rng = np.random.default_rng([7, n, k])
+            couplings = theory.random_couplings(n, rng, np.float32)
+            for index, j in enumerate(grid):
+                flips = synchronous_flips(couplings, j, sweeps, starts, rng)
+                measured[k, index] = flips[sweeps // 2 :].mean()
+        error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
+        result = theory.freezing_from_plateaus(grid, measured.mean(axis=0), error)
+        shown = zip(grid, result.plateau, error, strict=True)
+        click.echo(
+            f"N {n}: freezing at {result.self_coupling:.3f} +- {result.error:.3f}; plateaus "
+            + " ".join(f"{j:.2f}:{f:.4f}({e:.4f})" for j, f, e in shown)
         )
 
 
@@ -235,31 +269,45 @@ def solvers(neurons, networks) -> None:
 
 
 @main.command()
-@click.option("--networks", default=4)
+@click.option("--neurons", multiple=True, default=(1000, 2000, 4000))
+@click.option("--networks", default=8)
+@click.option("--attempts", default=4)
 @click.option("--rate", default=5e-4)
-def lowest(networks, rate) -> None:
-    """How low in J_D each solver goes: found fixed points among networks, two attempts (one at
-    4000)."""
-    for n in (1000, 2000, 4000):
-        for method in ("reinforced", "focusing"):
-            row = []
-            for j in (0.16, 0.14, 0.13, 0.12, 0.11, 0.10):
-                found = sum(
-                    solve(
-                        theory.random_couplings(n, np.random.default_rng([n, k]), np.float32),
-                        j,
-                        method=method,
-                        rate=rate,
-                        n_attempts=2 if n < 4000 else 1,
-                    ).found
-                    for k in range(networks if n < 4000 else 2)
+@click.option("--method", "methods", multiple=True, default=("reinforced", "focusing"))
+@click.option("--self-coupling", "grid", multiple=True, type=float,
+              default=(0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.10, 0.09))  # fmt: skip
+def lowest(neurons, networks, attempts, rate, methods, grid) -> None:
+    """How low in J_D each solver goes: networks solved, with attempts that all use the same rate.
+
+    Each row ends at the first self-coupling where no network is solved.
+    """
+    for n in neurons:
+        for method in methods:
+            for j in grid:
+                found, used, nearest, start = 0, 0, [], time.perf_counter()
+                for k in range(networks):
+                    couplings = theory.random_couplings(
+                        n, np.random.default_rng([n, k]), np.float32
+                    )
+                    best = n
+                    for seed in range(attempts):
+                        used += 1
+                        result = solve(
+                            couplings, j, method=method, rate=rate, n_attempts=1, seed=seed
+                        )
+                        best = min(best, result.n_unstable)
+                        if result.found:
+                            found += 1
+                            break
+                    if best:
+                        nearest.append(best)
+                click.echo(
+                    f"N {n} {method:<10} J_D {j:.2f}: {found} of {networks} networks, "
+                    f"{found} of {used} attempts; fewest unstable neurons elsewhere "
+                    f"{nearest or '-'}; {(time.perf_counter() - start) / used:.1f} s an attempt"
                 )
-                row.append(f"{j:.2f}:{found}")
                 if found == 0:
                     break
-            click.echo(
-                f"N {n} {method:<10} found of {networks if n < 4000 else 2}: {' '.join(row)}"
-            )
 
 
 @main.command()

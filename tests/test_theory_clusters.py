@@ -1,5 +1,7 @@
 """Replica entropies: identities, derivatives, convergence, and both sides of the transition."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import integrate, special
@@ -90,6 +92,10 @@ def test_local_entropy_at_half_is_the_complexity_and_is_continuous_there():
     np.testing.assert_allclose(at_half.value, theory.complexity(j), atol=1e-9)
     np.testing.assert_allclose(near.value, at_half.value - 2e-4 * near.slope, atol=1e-7)
     assert np.all(np.isinf(at_half.replicas))
+    gap_to_half = np.array([2e-4, 3e-5, 1e-5])  # solved, scaled, scaled
+    across = theory.local_entropy(0.06, 0.5 - gap_to_half)
+    for scaled in (across.replicas * gap_to_half, across.conjugate / gap_to_half):
+        np.testing.assert_allclose(scaled, scaled[0], rtol=1e-3)
 
 
 def test_accuracy_asked_for_is_the_accuracy_reached():
@@ -98,6 +104,42 @@ def test_accuracy_asked_for_is_the_accuracy_reached():
     quick = theory.local_entropy(j, d, rtol=1e-4)
     assert np.all(np.abs(quick.value - exact.value) <= quick.error + exact.error)
     assert np.all(exact.error <= 1e-8 * np.maximum(np.abs(exact.value), 0.01))
+
+
+@pytest.mark.parametrize(("j", "q", "y"), [(0.06, 0.97, 4.0), (0.5, 0.8, 30.0), (1.0, 0.99, 60.0)])
+def test_every_cluster_entropy_lies_within_its_error(j, q, y):
+    exact = theory.cluster_entropy(j, q, y, rtol=1e-12)
+    quick = theory.cluster_entropy(j, q, y, rtol=1e-3)
+    for value, error in zip(range(4), range(4, 8), strict=True):
+        assert abs(quick[value] - exact[value]) <= 1.2 * (quick[error] + exact[error])
+
+
+@pytest.mark.parametrize(("j", "d"), [(0.06, 0.016), (0.3, 0.001), (1.0, 0.1), (0.1, 0.49)])
+def test_every_number_of_the_densest_clusters_lies_within_its_error(j, d):
+    exact = theory.local_entropy(j, d, rtol=1e-9)
+    quick = theory.local_entropy(j, d, rtol=1e-3)
+    for value, error in zip(range(4), range(4, 8), strict=True):
+        assert abs(quick[value] - exact[value]) <= 1.2 * (quick[error] + exact[error])
+        assert exact[error] < 1e-4 * (abs(exact[value]) + 0.1)
+
+
+@cache
+def gap_of_clusters():
+    """The gap at J_D = 0.04, which several tests look at."""
+    return theory.overlap_gap(0.04)
+
+
+def test_gap_numbers_lie_within_their_errors():
+    for exact, quick in (
+        (gap_of_clusters(), theory.overlap_gap(0.04, rtol=1e-2)),
+        (theory.replica_gap(0.04, 3.0), theory.replica_gap(0.04, 3.0, rtol=1e-3)),
+    ):
+        pairs = (("lower", "error"), ("upper", "error"), ("distance", "distance_error"),
+                 ("depth", "depth_error"))  # fmt: skip
+        for value, error in pairs:
+            difference = abs(getattr(quick, value) - getattr(exact, value))
+            assert difference <= getattr(quick, error) + getattr(exact, error), value
+            assert getattr(exact, error) < 1e-7
 
 
 def test_critical_self_coupling_to_three_decimals():
@@ -121,7 +163,7 @@ def test_monotone_self_coupling_lies_above_the_critical_one():
 
 
 def test_gap_ends_are_zeros_with_clusters_on_both_sides():
-    gap = theory.overlap_gap(0.04)
+    gap = gap_of_clusters()
     ends = theory.local_entropy(
         0.04, [gap.lower / 2, gap.lower, gap.distance, gap.upper, 1.5 * gap.upper]
     )
@@ -134,7 +176,7 @@ def test_gap_ends_are_zeros_with_clusters_on_both_sides():
 
 
 def test_gaps_of_few_replicas_lie_inside_the_gap_of_clusters():
-    full = theory.overlap_gap(0.04)
+    full = gap_of_clusters()
     few = theory.replica_gap(0.04, np.array([2.0, 3.0, 4.0]))
     assert np.all(few.lower > full.lower)
     assert np.all(few.upper < full.upper)
@@ -144,13 +186,13 @@ def test_gaps_of_few_replicas_lie_inside_the_gap_of_clusters():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theory.cluster_entropy(0.5, 1.0, 2.0), r"overlap must lie in \[0, 1\), got 1"),
-        (lambda: theory.cluster_entropy(0.5, -0.2, 2.0), "pair_entropy"),
-        (lambda: theory.cluster_entropy(0.5, 0.2, 0.5), "replicas must lie in"),
-        (lambda: theory.cluster_entropy(-0.5, 0.2, 2.0), "self_coupling"),
-        (lambda: theory.local_entropy(0.5, 0.0), r"distance must lie in \(0, 0.5\], got 0"),
-        (lambda: theory.local_entropy(0.5, 0.7), "distance"),
-        (lambda: theory.replica_gap(0.5, 1.0), "replicas"),
+        (lambda: theory.cluster_entropy(0.5, 1.0, 2.0), "overlap must be .* >= 0 and < 1, got 1;"),
+        (lambda: theory.cluster_entropy(0.5, -0.2, 2.0), "got -0.2; .*pair_entropy"),
+        (lambda: theory.cluster_entropy(0.5, 0.2, 0.5), "replicas must be .* >= 1 .*, got 0.5;"),
+        (lambda: theory.cluster_entropy(-0.5, 0.2, 2.0), "self_coupling must be .* >= 0, got -0.5"),
+        (lambda: theory.local_entropy(0.5, 0.0), "distance must be .* > 0 and <= 0.5, got 0;"),
+        (lambda: theory.local_entropy(0.5, [0.2, 0.7]), r"distance must .* got 0.7 at \[1\];"),
+        (lambda: theory.replica_gap(0.5, 1.0), "replicas must be .* >= 2 .*, got 1; a group"),
         (lambda: theory.local_entropy(2.0, 1e-5, rtol=1e-12), "ask for less accuracy"),
     ],
 )

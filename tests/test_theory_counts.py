@@ -43,6 +43,18 @@ def test_gaussian_field_formula_against_monte_carlo(j, kappa, std):
     assert error < 1e-9
 
 
+def test_strong_fields_leave_what_lies_near_zero_field():
+    """Only |sigma z| of order 1 counts, so Sigma sigma tends to phi(0) times an integral over x."""
+    x = np.linspace(-12.0, 12.0, 4801)
+    near = np.logaddexp(special.log_ndtr(0.5 + x), special.log_ndtr(0.5 - x))
+    limit = np.sum(near) * (x[1] - x[0]) / np.sqrt(2 * np.pi)  # smooth and vanishing at both ends
+    std = np.array([1e2, 1e4, 1e8])
+    value, error = theory.complexity(0.5, 0.0, std, return_error=True)
+    np.testing.assert_allclose(value * std, limit, rtol=1e-4)
+    np.testing.assert_allclose(value[1:] * std[1:], limit, rtol=1e-7)
+    assert np.all(error < 1e-12)
+
+
 def test_vanishing_field_is_the_limit_of_weak_fields():
     assert theory.complexity(0.5, 0.0, 1e-5) == pytest.approx(theory.complexity(0.5), abs=1e-9)
 
@@ -70,6 +82,34 @@ def test_chain_against_the_sum_over_all_configurations():
     assert grid.shape == (2, 2)
     assert grid[0, 1] == pytest.approx(value, abs=1e-14)
     assert grid[1, 0] != pytest.approx(grid[0, 0])
+
+
+def test_rounding_errors_are_estimated_for_every_closed_form():
+    """The exact pair probability at x = 0, and sums over everything, give errors to compare."""
+    rho = np.cos(np.pi * np.array([1e-8, 0.3, 0.999, 1 - 1e-6]))
+    value, error = theory.log_bivariate_cdf(0.0, rho, return_error=True)
+    exact = np.log(np.array([1 - 1e-8, 0.7, 0.001, 1e-6]) / 2)  # 1/4 + asin(rho)/(2 pi)
+    # the correlation itself is rounded: what that shifts near -1 is not an error of the function
+    given = np.abs(np.finfo(float).eps / (np.sin(np.arccos(rho)) * np.exp(exact) * 2 * np.pi))
+    assert np.all(np.abs(value - exact) <= error + given)
+    assert np.all((error > 0) & (error < 1e-8))
+    for function in (theory.pair_entropy, theory.franz_parisi):
+        value, error = function([[0.0], [0.3], [1.0]], [0.0, 0.5], return_error=True)
+        assert value.shape == error.shape == (3, 2)
+        np.testing.assert_array_equal(value, function([[0.0], [0.3], [1.0]], [0.0, 0.5]))
+        assert np.all((error >= 0) & (error < 1e-13))
+    value, error = theory.pair_entropy(0.0, 1.0, return_error=True)
+    assert abs(value - 2 * theory.complexity(1.0)) <= error
+    value, error = theory.log_expected_count(4000, 0.5, return_error=True)
+    assert 0 < error < 1e-9
+    value, error = theory.log_expected_pairs(400, 0.5, return_error=True)
+    assert abs(value[0] - theory.log_expected_count(400, 0.5)) <= error[0] < 1e-9
+    value, error = theory.chain_complexity(0.5, 0.2, n_modules=3, return_error=True)
+    assert 0 < error < 1e-13
+    coarse, fine = (theory.isolation_radius(0.5, rtol=r, return_error=True) for r in (1e-3, 1e-12))
+    assert abs(coarse[0] - fine[0]) <= coarse[1]
+    assert fine[1] < 1e-10 * fine[0]
+    assert theory.self_averaging(0.5).error < 1e-13
 
 
 def test_bivariate_cdf_against_scipy():
@@ -116,18 +156,24 @@ def test_typical_fixed_points_are_isolated():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: theory.complexity(-0.1), "self_coupling must lie in"),
+        (lambda: theory.complexity(-0.1), "self_coupling must be a finite number >= 0, got -0.1; "),
+        (lambda: theory.complexity([0.1, -2]), r"self_coupling must .* got -2 at \[1\]; .*margin"),
         (lambda: theory.complexity(0.1, 0.0, -1.0), "field_std"),
         (lambda: theory.complexity(np.nan), "finite"),
         (lambda: theory.complexity(0.1, rtol=0.0), "rtol"),
-        (lambda: theory.pair_entropy(1.2, 0.5), "overlap must lie in"),
+        (lambda: theory.pair_entropy(1.2, 0.5), "overlap must be .* >= -1 and <= 1, got 1.2; an"),
         (lambda: theory.log_expected_count(1, 0.5), "two neurons"),
-        (lambda: theory.chain_complexity(0.5, 0.1, n_modules=0), "n_modules must be at least 1"),
+        (lambda: theory.log_expected_count([20, 20.5], 0.5), "n_neurons must be whole numbers"),
+        (lambda: theory.chain_complexity(0.5, 0.1, n_modules=0), "n_modules must be .* >= 1"),
         (lambda: theory.isolation_radius(30.0), "self_coupling"),
     ],
 )
 def test_impossible_requests_are_refused_with_the_value_and_the_range(call, words):
     with pytest.raises(ValueError, match=words):
         call()
-    with pytest.raises(TypeError, match="number"):
-        theory.complexity("much")
+
+
+@pytest.mark.parametrize("value", ["much", "0.5", True, None, 1j, [[0.1], [0.2, 0.3]]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(TypeError, match="self_coupling must be a finite number >= 0"):
+        theory.complexity(value)

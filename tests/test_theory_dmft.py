@@ -92,7 +92,7 @@ def test_freezing_threshold_does_not_depend_on_the_update_fraction():
     ("options", "words"),
     [
         ({"self_coupling": -0.1, "n_steps": 3}, "self_coupling"),
-        ({"self_coupling": 0.1, "n_steps": 0}, "n_steps must be between 1 and 20000"),
+        ({"self_coupling": 0.1, "n_steps": 0}, r"n_steps must be an integer in 1\.\.20000, got 0"),
         ({"self_coupling": 0.1, "n_steps": 3, "update_fraction": 0.0}, "update_fraction"),
         ({"self_coupling": 0.1, "n_steps": 3, "n_batches": 1}, "spread"),
         (
@@ -110,3 +110,41 @@ def test_freezing_threshold_does_not_depend_on_the_update_fraction():
 def test_impossible_requests_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         theory.dynamical_cavity(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"update_fraction": 0.0}, "update_fraction must be .* > 0 and <= 1, got 0; 1 is the sync"),
+        ({"update_fraction": 1e-3}, "number of steps must be .*20000, got 300000; n_sweeps"),
+        ({"grid": [0.5, 0.6]}, "at least five increasing"),
+        ({"grid": [0.5, 0.6, 0.7, 0.7, 0.8]}, "at least five increasing"),
+        ({"n_sweeps": 5}, "n_sweeps must be an integer >= 20, got 5"),
+    ],
+)
+def test_impossible_freezing_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        theory.freezing_self_coupling(**options)
+
+
+def test_plateaus_of_any_origin_are_extrapolated():
+    grid = np.linspace(0.4, 0.6, 6)
+    result = theory.freezing_from_plateaus(grid, 0.7 * (0.8 - grid) ** 2, np.full(6, 1e-4))
+    assert abs(result.self_coupling - 0.8) < 3 * result.error + 1e-9
+    assert 1e-4 < result.error < 0.02
+    with pytest.raises(ValueError, match="do not fall"):
+        theory.freezing_from_plateaus(grid, np.full(6, 0.2), np.full(6, 1e-4))
+    with pytest.raises(ValueError, match="further below freezing"):
+        theory.freezing_from_plateaus(grid, np.zeros(6), np.full(6, 1e-4))
+    with pytest.raises(ValueError, match="one shape"):
+        theory.freezing_from_plateaus(grid, np.full(6, 0.2), 1e-4)
+
+
+def test_freezing_spends_more_populations_for_the_accuracy_asked():
+    options = {"n_sweeps": 40, "n_trajectories": 300, "n_batches": 2}
+    quick = theory.freezing_self_coupling(**options)
+    wide = theory.freezing_self_coupling(**options, rtol=0.1)
+    assert wide.error <= 0.1 * wide.self_coupling
+    assert quick.error != wide.error or quick.error <= 0.1 * quick.self_coupling
+    with pytest.raises(ValueError, match="not reached: the error is"):
+        theory.freezing_self_coupling(**options, rtol=1e-5)

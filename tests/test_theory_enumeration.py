@@ -106,9 +106,33 @@ def test_pairs_sum_to_the_second_moment():
         (np.zeros((3, 4)), "square"),
         (np.eye(3), "zero diagonal"),
         (np.full((2, 2), np.nan), "finite"),
-        (np.zeros((31, 31)), "between 2 and 30"),
+        (np.zeros((31, 31)), r"number of neurons must be an integer in 2\.\.30, got 31; log_expec"),
     ],
 )
 def test_bad_couplings_are_refused(couplings, words):
     with pytest.raises(ValueError, match=words):
         theory.enumerate_fixed_points(couplings, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: theory.overlap_histogram([1, -1]), ValueError, "pass sample"),
+        (lambda: theory.overlap_histogram([[1, 0]]), ValueError, r"must be -1 or \+1, got 0"),
+        (lambda: theory.random_couplings(5, 0), TypeError, r"got 0; pass numpy.random.default_rng"),
+        (
+            lambda: theory.random_couplings(5, np.random.default_rng(0), np.int8),
+            TypeError,
+            "float32 or float64, got int8",
+        ),
+        (
+            lambda: theory.enumerate_fixed_points(np.zeros((30, 30)), 3.0),
+            ValueError,
+            "fixed points are expected, .* GB of memory; lower",
+        ),
+        (lambda: theory.phase_diagram([]), ValueError, r"got shape \(0,\)"),
+    ],
+)
+def test_other_impossible_requests_are_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()

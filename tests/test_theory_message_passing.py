@@ -110,16 +110,19 @@ def test_a_failed_search_says_so():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"method": "magic"}, "'reinforced' or 'focusing'"),
+        ({"method": "magic"}, "method must be one of reinforced, focusing, got 'magic'"),
         ({"rate": 0.0}, "rate"),
         ({"replicas": 0.5}, "replicas"),
         ({"self_coupling": -1.0}, "self_coupling"),
-        ({"couplings": np.eye(3)}, "diagonal"),
+        ({"couplings": np.eye(3)}, r"zero diagonal, got 1 at \[0, 0\]; pass J_D"),
+        ({"field": [0.1, 0.2]}, r"field must .* shape \(3,\), one per neuron, got shape \(2,\)"),
     ],
 )
 def test_impossible_requests_are_refused(options, words):
     arguments = {"couplings": np.zeros((3, 3)), "self_coupling": 0.5} | options
     with pytest.raises(ValueError, match=words):
         solve(**arguments)
-    with pytest.raises(ValueError, match="state must hold"):
+    with pytest.raises(ValueError, match=r"state must be -1 or \+1, got 0 at"):
         count_unstable(np.zeros((3, 3)), 0.5, [1, 0, 1])
+    with pytest.raises(ValueError, match=r"state must have shape .*3"):
+        count_unstable(np.zeros((3, 3)), 0.5, [1, 1])

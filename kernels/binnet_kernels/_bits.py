@@ -33,6 +33,26 @@ def popcount(typingctx: Any, word: Any) -> Any:
     return types.int32(types.uint32), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def popcount_word(typingctx: Any, word: Any) -> Any:
+    """Return the number of bits set in a uint64, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def trailing_zeros(typingctx: Any, word: Any) -> Any:
+    """Return the number of zero bits below the lowest bit set of a uint64, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.uint64), generate
+
+
 @kernel
 def pack_samples(spins, first, n_samples, start, stop, signs, mask):
     """Pack rows first..first+n_samples-1 (at most 32) of `spins` (B, K), columns start..stop-1.

@@ -10,24 +10,24 @@ import numpy as np
 
 from binnet_kernels._jit import kernel
 
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+GAMMA = np.uint64(0x9E3779B97F4A7C15)
+MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+MIX_2 = np.uint64(0x94D049BB133111EB)
 _TO_UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 
 @kernel
 def mix(word):
     """Scramble a 64-bit word (a bijection)."""
-    word = (word ^ (word >> np.uint64(30))) * _MIX_1
-    word = (word ^ (word >> np.uint64(27))) * _MIX_2
+    word = (word ^ (word >> np.uint64(30))) * MIX_1
+    word = (word ^ (word >> np.uint64(27))) * MIX_2
     return word ^ (word >> np.uint64(31))
 
 
 @kernel
 def derive_key(key, counter):
     """Return the key of sub-stream `counter` (an integer >= 0) of `key` (uint64)."""
-    return mix(key + (np.uint64(counter) + np.uint64(1)) * _GAMMA)
+    return mix(key + (np.uint64(counter) + np.uint64(1)) * GAMMA)
 
 
 @kernel

@@ -33,7 +33,8 @@ def _flip(network, replicas, watch, workspace, b, i):
 
 
 @kernel
-def _note_return(records, watch, b, state):
+def note_return(records, watch, b, state):
+    """Note a step of a deterministic dynamics of replica b; a cycle that it closes ends it."""
     length = count_return(watch, b, state)
     if length > 0:
         records.status[b] = CYCLE
@@ -41,21 +42,27 @@ def _note_return(records, watch, b, state):
 
 
 @kernel
-def _visit_all(network, rule, replicas, records, watch, workspace, b, t):
-    """Do sweep t of replica b: each neuron once, in a random or the fixed order."""
-    state, field, order = replicas.state[b], replicas.field[b], workspace.sites[b]
+def set_order(rule, b, t, order):
+    """Fill `order` (N,) with the visits of sweep t of replica b; a fixed order stays as it is."""
     if rule.order == RANDOM_ORDER:
         shuffle_sites(derive_key(rule.keys[b], t), order)
     elif t == 0:
         for i in range(order.shape[0]):
             order[i] = i
+
+
+@kernel
+def _visit_all(network, rule, replicas, records, watch, workspace, b, t):
+    """Do sweep t of replica b: each neuron once, in a random or the fixed order."""
+    state, field, order = replicas.state[b], replicas.field[b], workspace.sites[b]
+    set_order(rule, b, t, order)
     n_flips, distance = 0, 0
     for i in order:
         if (total_field(network, field, state, i) >= 0) != (state[i] > 0):
             distance += _flip(network, replicas, watch, workspace, b, i)
             n_flips += 1
     if rule.order == FIXED_ORDER and rule.stop_at_cycle:
-        _note_return(records, watch, b, state)
+        note_return(records, watch, b, state)
     return n_flips, distance
 
 
@@ -108,16 +115,28 @@ def _flip_worst(network, rule, replicas, records, watch, workspace, b):
         distance += _flip(network, replicas, watch, workspace, b, i)
         n_flips += 1
         if rule.stop_at_cycle:
-            _note_return(records, watch, b, state)
+            note_return(records, watch, b, state)
     return n_flips, distance
 
 
 @kernel
-def advance_async(network, rule, replicas, records, watch, workspace, rows, n_rows, n_sweeps):
-    """Advance the listed replicas ``rows[0]`` by `n_sweeps` sweeps at most, each until it settles.
+def begin_sweep(network, replicas, records, b, t):
+    """Note who wants to flip before sweep t of replica b; return the distance from the start.
 
-    A sweep without anybody who wants to flip at its beginning is the quiet one that ends it.
+    A sweep without anybody who wants to is the quiet one that ends the relaxation.
     """
+    n_unstable = count_unstable(network, replicas.field[b], replicas.state[b])
+    records.sweeps[b] = t + 1
+    records.unstable[b, t] = n_unstable
+    if n_unstable == 0:
+        records.status[b] = FIXED_POINT
+        records.cycle_length[b] = 1
+    return records.distance[b, t - 1] if t > 0 else 0
+
+
+@kernel
+def advance_async(network, rule, replicas, records, watch, workspace, rows, n_rows, n_sweeps):
+    """Advance the replicas ``rows[0]`` by `n_sweeps` sweeps at most, each until it settles."""
     sweeps_at_most = records.flips.shape[1]
     in_turn = rule.order == RANDOM_ORDER or rule.order == FIXED_ORDER
     for k in range(n_rows):
@@ -126,21 +145,15 @@ def advance_async(network, rule, replicas, records, watch, workspace, rows, n_ro
             t = records.sweeps[b]
             if records.status[b] != UNSETTLED or t == sweeps_at_most:
                 break
-            records.sweeps[b] = t + 1
-            distance = records.distance[b, t - 1] if t > 0 else 0
-            n_unstable = count_unstable(network, replicas.field[b], replicas.state[b])
-            records.unstable[b, t] = n_unstable
-            if n_unstable == 0:
-                records.status[b] = FIXED_POINT
-                records.cycle_length[b] = 1
-            elif in_turn:
-                records.flips[b, t], farther = _visit_all(
+            distance = begin_sweep(network, replicas, records, b, t)
+            n_flips, farther = 0, 0
+            if records.status[b] == UNSETTLED and in_turn:
+                n_flips, farther = _visit_all(
                     network, rule, replicas, records, watch, workspace, b, t
                 )
-                distance += farther
-            else:
-                records.flips[b, t], farther = _flip_worst(
+            elif records.status[b] == UNSETTLED:
+                n_flips, farther = _flip_worst(
                     network, rule, replicas, records, watch, workspace, b
                 )
-                distance += farther
-            records.distance[b, t] = distance
+            records.flips[b, t] = n_flips
+            records.distance[b, t] = distance + farther

@@ -17,7 +17,7 @@ from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 
 @kernel
-def _flip_replica(network, rule, replicas, records, watch, workspace, b):
+def flip_replica(network, rule, replicas, records, watch, workspace, b):
     """Do one sweep of replica b, but for its fields; return how many neurons flipped."""
     t = records.sweeps[b]
     records.sweeps[b] = t + 1
@@ -59,7 +59,7 @@ def advance_sync(network, rule, replicas, records, watch, workspace, rows, n_row
             b = rows[0, k]
             if records.status[b] != UNSETTLED or records.sweeps[b] == sweeps_at_most:
                 continue
-            n_flips = _flip_replica(network, rule, replicas, records, watch, workspace, b)
+            n_flips = flip_replica(network, rule, replicas, records, watch, workspace, b)
             workspace.n_events[b] = n_flips
             if n_flips > rule.dense_above:
                 dense[n_dense] = b

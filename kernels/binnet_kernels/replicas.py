@@ -22,7 +22,7 @@ ALL_AT_ONCE, RANDOM_ORDER, FIXED_ORDER, LARGEST_FIELD, SMALLEST_FIELD = range(5)
 class FreeNetwork(NamedTuple):
     """The fields are h_i = external_i + sum_j s_j couplings[0, j, i] + J_D s_i."""
 
-    couplings: Array  # (1, N, N), presynaptic-major, zero diagonal
+    couplings: Any  # (1, N, N), presynaptic-major, zero diagonal; or implicit.ImplicitCouplings
     external: Array  # (N,), in the format of the fields
     self_coupling: Any  # J_D, a scalar of that format
 

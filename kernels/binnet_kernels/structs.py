@@ -116,6 +116,6 @@ def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
     return Scratch(
         sites=np.zeros((2, n_samples, n_hidden), np.int64),
         changes=np.zeros((n_samples, n_hidden), dtype),
-        settled_at=np.full(n_samples, np.nan, dtype),
+        settled_at=np.full(n_samples, np.nan, np.result_type(dtype, np.float32)),
         rows=np.zeros(n_samples, np.int64),
     )

@@ -105,7 +105,8 @@ def make_workspace(
 
 
 @kernel
-def _load_batch(batches, work, outcome, offset, n_samples):
+def load_batch(batches, work, outcome, offset, n_samples):
+    """Copy a batch that begins at `offset` into the work space, and clear what is counted of it."""
     for b in range(n_samples):
         sample = batches.order[offset + b]
         for n in range(work.inputs.shape[1]):
@@ -119,7 +120,7 @@ def _load_batch(batches, work, outcome, offset, n_samples):
 
 
 @kernel
-def _drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
+def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
     n_hidden, width = model.couplings.shape[1:]
     start, stop = bank * width, (bank + 1) * width
@@ -144,7 +145,7 @@ def _drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
 
 
 @kernel
-def _relax_samples(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop):
+def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop):
     """Relax samples start..stop-1 and mark their unstable readouts."""
     recurrence = Recurrence(model.couplings, model.scales[0], model.self_coupling)
     n_hidden = model.couplings.shape[1]
@@ -222,7 +223,7 @@ def _run_phase(
     n_banks, _, width = model.couplings.shape
     is_awake = not update.asynchronous and update.probability >= 1.0
     if phase == 0:
-        _drive_bank(model, amplitudes[0], work, outcome, n_samples, share, is_awake)
+        drive_bank(model, amplitudes[0], work, outcome, n_samples, share, is_awake)
     elif phase == 1:
         if is_awake:
             accumulate_fields(
@@ -231,9 +232,7 @@ def _run_phase(
             )  # fmt: skip
     elif phase == 2:
         start, stop = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
-        _relax_samples(
-            model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop
-        )
+        relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop)
     else:
         _learn_bank(model, rule, rates, work, outcome.state, outcome.field, n_samples, share)
 
@@ -250,7 +249,7 @@ def train_batches(model, rule, batches, amplitudes, update, work, outcome, scrat
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)
-        _load_batch(batches, work, outcome, offset, n_samples)
+        load_batch(batches, work, outcome, offset, n_samples)
         factor = batches.rate_factors[batch]
         for block in range(3):
             # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it

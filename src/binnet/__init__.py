@@ -14,12 +14,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "datasets",
         "dynamics",
+        "fixed_points",
+        "implicit_networks",
+        "hardware",
         "learning",
         "networks",
         "plotting",
         "random_networks",
+        "rate",
         "schedules",
         "states",
+        "studies",
         "sweeps",
         "theory",
     ],
@@ -36,6 +41,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "resume",
             "train",
         ],
+        "implicit_networks": ["ImplicitNetwork"],
         "networks": ["BinaryNetwork", "NetworkParameters"],
         "random_networks": ["RandomNetwork"],
         "schedules": ["FeedbackSchedule"],
@@ -53,6 +59,7 @@ if TYPE_CHECKING:
     from binnet.dynamics import energy as energy
     from binnet.dynamics import predict as predict
     from binnet.dynamics import relax as relax
+    from binnet.implicit_networks import ImplicitNetwork as ImplicitNetwork
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
     from binnet.learning import TrainingParameters as TrainingParameters

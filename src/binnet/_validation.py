@@ -15,8 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FloatArray = NDArray[np.float64]
 
-def check_integer(name: str, value: object, low: int, high: int | None = None) -> int:
+
+def check_integer(
+    name: str, value: object, low: int, high: int | None = None, *, remedy: str = ""
+) -> int:
     """Return `value` as an int in low..high, or say what is wrong with it."""
     valid = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
     if isinstance(value, bool | np.bool_):
@@ -26,25 +30,70 @@ def check_integer(name: str, value: object, low: int, high: int | None = None) -
     except TypeError:
         raise TypeError(f"{name} must be {valid}, got {value!r}") from None
     if number < low or (high is not None and number > high):
-        raise ValueError(f"{name} must be {valid}, got {number}")
+        raise ValueError(f"{name} must be {valid}, got {number}{remedy and '; ' + remedy}")
     return number
 
 
-def check_real(
-    name: str, value: object, low: float = -math.inf, high: float = math.inf, *, above: bool = False
-) -> float:
-    """Return `value` as a finite float in [low, high], or (low, high] with `above`."""
+def check_reals(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    remedy: str = "",
+) -> FloatArray:
+    """Return a number or an array of numbers as finite float64, every one between low and high.
+
+    `above` leaves out `low` itself, `below` leaves out `high`.
+    """
+    valid = _describe_reals(low, high, above, below)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise TypeError(f"{name} must be {valid} or an array of such, got {value!r}") from error
+    if array.dtype.kind not in "iuf":
+        got = f"an array of {array.dtype}" if array.ndim else repr(value)
+        raise TypeError(f"{name} must be {valid}, got {got}")
+    array = np.asarray(array, dtype=np.float64)
+    wrong = ~np.isfinite(array)
+    wrong |= (array <= low) if above else (array < low)
+    wrong |= (array >= high) if below else (array > high)
+    if wrong.any():
+        where = tuple(int(k) for k in np.argwhere(wrong)[0])
+        at = f" at {list(where)}" if where else ""
+        raise ValueError(
+            f"{name} must be {valid}, got {array[where]:g}{at}{remedy and '; ' + remedy}"
+        )
+    return array
+
+
+def _describe_reals(low: float, high: float, above: bool, below: bool) -> str:
+    """Return the valid range in words, for a message."""
     valid = "a finite number"
     if low > -math.inf:
         valid += f" {'>' if above else '>='} {low:g}"
     if high < math.inf:
-        valid += f" and <= {high:g}"
+        valid += f"{' and' if low > -math.inf else ''} {'<' if below else '<='} {high:g}"
+    return valid
+
+
+def check_real(
+    name: str,
+    value: object,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+    remedy: str = "",
+) -> float:
+    """Return one number as a finite float between low and high (see check_reals)."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be {valid}, got {value!r}")
-    number = float(value)
-    if not math.isfinite(number) or number < low or number > high or (above and number == low):
-        raise ValueError(f"{name} must be {valid}, got {number:g}")
-    return number
+        raise TypeError(f"{name} must be {_describe_reals(low, high, above, below)}, got {value!r}")
+    checked = check_reals(name, float(value), low, high, above=above, below=below, remedy=remedy)
+    return float(checked)
 
 
 def keep_integer(owner: object, name: str, low: int) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
+from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
+from binnet.cli.export import export_network, import_network
+from binnet.cli.hardware import hardware
+from binnet.cli.hardware_bits import bits
+from binnet.cli.quantize import quantize_run
 from binnet.cli.relax import relax
+from binnet.cli.rnn import rnn
+from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
@@ -20,4 +27,12 @@ def main() -> None:
 main.add_command(train)
 main.add_command(evaluate)
 main.add_command(theory)
+main.add_command(count)
 main.add_command(relax)
+main.add_command(export_network)
+main.add_command(import_network)
+main.add_command(quantize_run)
+main.add_command(hardware)
+hardware.add_command(bits)
+main.add_command(sweep)
+main.add_command(rnn)

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
 
 import click
 
 
 @contextmanager
 def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Turn errors about what the user passed into one line instead of a traceback.
+    """Turn errors about what the user passed, or has not installed, into one line.
 
     `options` says which option stands for a parameter of the library that the line may name.
     """
     try:
         yield
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         line = str(error)
         for name, option in (options or {}).items():
             line = re.sub(rf"\b{re.escape(name)}\b", option, line)
@@ -34,3 +37,19 @@ def prefer_waiting_threads() -> None:
     """
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000000")
+
+
+def refuse_changes(options: Mapping[str, Any]) -> None:
+    """Refuse the options of the present command that are given, as it resumes a run."""
+    command = click.get_current_context().command
+    given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
+    if given:
+        raise click.UsageError(
+            f"--resume goes on with the run's own parameters; it cannot change {', '.join(given)}"
+        )
+
+
+def tell_how_to_resume(folder: Path, command: str) -> NoReturn:
+    """End the process of a run that Ctrl-C has stopped."""
+    click.echo(f"stopped before the end; go on with: {command} --resume {folder}")
+    sys.exit(130)

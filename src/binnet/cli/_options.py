@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import click
 
 from binnet.dynamics import DYNAMICS
-from binnet.learning import DTYPES, RATE_SCHEDULES, Configuration, preset
+from binnet.learning import (
+    ARITHMETICS,
+    DTYPES,
+    GENERATORS,
+    RATE_SCHEDULES,
+    ROUNDINGS,
+    Configuration,
+    preset,
+)
 from binnet.schedules import ANNEALINGS
 
 
@@ -68,7 +76,31 @@ PARAMETERS = (
         "whether the rates stay or fall linearly to 0 over the run",
         "",
     ),
-    Parameter("--dtype", "dtype", click.Choice(DTYPES), "arithmetic of the kernels", ""),
+    Parameter(
+        "--dtype", "dtype", click.Choice(DTYPES), "floating-point numbers of the kernels", ""
+    ),
+    Parameter(
+        "--arithmetic",
+        "arithmetic",
+        click.Choice(ARITHMETICS),
+        "floating point, or weights, fields and updates in integers of so many bits a weight",
+        "",
+    ),
+    Parameter(
+        "--rounding",
+        "rounding",
+        click.Choice(ROUNDINGS),
+        "in integers, of a change below one level: at random for each weight, or for each unstable "
+        "neuron and sample; or to the nearest level",
+        "",
+    ),
+    Parameter(
+        "--generator",
+        "generator",
+        click.Choice(GENERATORS),
+        "in integers, random numbers from a counter or from a 16-bit shift register per neuron",
+        "",
+    ),
     Parameter(
         "--seed",
         "seed",
@@ -78,16 +110,49 @@ PARAMETERS = (
     ),
 )
 SCHEDULE = ("warmup", "feedback", "free")
+# Options of several numbers, which have no default to show: left out, they follow from the rest.
+_TUPLES = (
+    (
+        "--fraction-bits",
+        "fraction_bits",
+        4,
+        "J IN OUT BACK",
+        "in integers, fraction bits of couplings, input weights, readout and feedback  [-16 to 30; "
+        "default: from the initial weights]",
+    ),
+    (
+        "--rate-exponents",
+        "rate_exponents",
+        3,
+        "J IN OUT",
+        "in integers, k of couplings, input weights and readout: an unstable neuron changes a "
+        "weight by 2**-k levels  [-8 to 15; default: from the rates]",
+    ),
+)
 
 
-def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each parameter, and one for the three lengths of the schedule."""
-    for parameter in reversed(PARAMETERS):
+def add_options(
+    command: Callable[..., Any],
+    parameters: Sequence[Parameter],
+    describe: Callable[[Parameter], str],
+) -> Callable[..., Any]:
+    """Add an option for each parameter, with its range and default as `describe` gives them."""
+    for parameter in reversed(parameters):
         command = click.option(
             parameter.option,
             parameter.name,
             type=parameter.type,
-            help=f"{parameter.meaning}  [{_describe(parameter.valid, parameter.name)}]",
+            help=f"{parameter.meaning}  [{describe(parameter)}]",
+        )(command)
+    return command
+
+
+def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each parameter, and one for the three lengths of the schedule."""
+    command = add_options(command, PARAMETERS, lambda p: _describe(p.valid, p.name))
+    for option, name, n_numbers, metavar, meaning in reversed(_TUPLES):
+        command = click.option(
+            option, name, type=int, nargs=n_numbers, metavar=metavar, help=meaning
         )(command)
     default, source = (
         " ".join(str(getattr(configuration.schedule, name)) for name in SCHEDULE)

@@ -28,7 +28,7 @@ def evaluate(run: Path, threads: int | None) -> None:
         ((name, (X, y)),) = sets.items()
         training = configuration.training
         predictions = predict(
-            state.network(),
+            state.relaxable(),
             X,
             max_sweeps=training.inference_sweeps,
             dynamics=training.dynamics,

@@ -15,6 +15,7 @@ from binnet.random_networks import COUPLING_DTYPES, DISTRIBUTIONS
 
 if TYPE_CHECKING:
     from binnet.dynamics import FreeRelaxation
+    from binnet.implicit_networks import ImplicitNetwork
     from binnet.random_networks import RandomNetwork
 
 # Which option stands for which parameter of the library, for its messages.
@@ -33,6 +34,11 @@ _OPTIONS = {
     "seed": "--seed",
     "threads": "--threads",
 }
+
+# What only stored couplings have, and its value when it is not there.
+_ONLY_STORED = {
+    "symmetry": 0.0, "density": 1.0, "n_modules": 1, "module_coupling": 0.0, "field_std": 0.0
+}  # fmt: skip
 
 
 @click.command()
@@ -58,6 +64,10 @@ _OPTIONS = {
               help="Standard deviation of the external fields.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(COUPLING_DTYPES), default="int16", show_default=True,
               help="Of the couplings; integers are fastest and exact.")  # fmt: skip
+@click.option("--implicit", is_flag=True,
+              help="Draw couplings again when they are needed instead of storing them: memory "
+              "grows with N, not N². Of the options for couplings it takes --distribution "
+              "alone.")  # fmt: skip
 @click.option("--update-probability", type=float, default=0.5, show_default=True,
               help="Of each neuron in a sweep of random-subset.")  # fmt: skip
 @click.option("--max-sweeps", type=int, default=1000, show_default=True, help="Sweeps at most.")
@@ -98,25 +108,39 @@ def relax(
             threads=threads,
             progress=lambda parts: tqdm(parts, unit="part", disable=None, leave=False),
         )
-        _report(network, result, time.perf_counter() - began)
+        _report(result, time.perf_counter() - began)
         picture = output.with_suffix(".png")
         with atomic_path(output) as temporary:
             result.to_dataset().to_netcdf(temporary, engine="h5netcdf")
-        _draw(network, result, dynamics, picture)
+        _draw(network.self_coupling, result, dynamics, picture)
     click.echo(f"data:    {output}\npicture: {picture}")
 
 
-def _draw_network(*, neurons: int, modules: int, field: float, **parameters: Any) -> RandomNetwork:
+def _draw_network(
+    *, neurons: int, modules: int, field: float, implicit: bool, **parameters: Any
+) -> RandomNetwork | ImplicitNetwork:
+    from binnet.implicit_networks import ImplicitNetwork
     from binnet.random_networks import RandomNetwork
 
-    return RandomNetwork.draw(neurons, n_modules=modules, field_std=field, **parameters)
+    parameters |= {"n_modules": modules, "field_std": field}
+    if not implicit:
+        return RandomNetwork.draw(neurons, **parameters)
+    for name, plain in _ONLY_STORED.items():
+        if parameters.pop(name) != plain:
+            raise click.UsageError(
+                f"--implicit couplings are independent, dense and in one module without a field: "
+                f"{_OPTIONS[name]} must stay at {plain}; or store the couplings, without --implicit"
+            )
+    parameters.pop("dtype")  # of stored couplings
+    return ImplicitNetwork(neurons, **parameters)
 
 
-def _report(network: RandomNetwork, result: FreeRelaxation, seconds: float) -> None:
+def _report(result: FreeRelaxation, seconds: float) -> None:
     import numpy as np
 
     n_replicas = len(result.status)
-    parameters = ", ".join(f"{name} {value}" for name, value in network.parameters.items())
+    network = result.provenance["network"]
+    parameters = ", ".join(f"{name} {value}" for name, value in network.items())
     click.echo(f"network      {parameters}")
     click.echo(f"fixed point  {result.converged.sum()} of {n_replicas} replicas")
     lengths, counts = np.unique(result.cycle_length[result.status == 2], return_counts=True)
@@ -125,7 +149,7 @@ def _report(network: RandomNetwork, result: FreeRelaxation, seconds: float) -> N
     click.echo(f"unsettled    {(result.status == 0).sum()}")
     median, longest = np.median(result.sweeps), result.sweeps.max()
     click.echo(f"sweeps       median {median:g}, longest {longest}")
-    flips = result.flips.sum(axis=1) / network.n_neurons
+    flips = result.flips.sum(axis=1) / result.n_neurons
     click.echo(f"flips        {flips.mean():.4f} per neuron in all")
     click.echo(
         f"margins      mean {result.margins.mean():.4f}, smallest {result.margins.min():.3g}"
@@ -133,7 +157,7 @@ def _report(network: RandomNetwork, result: FreeRelaxation, seconds: float) -> N
     click.echo(f"time         {seconds:.3g} s, compilation of the kernels included")
 
 
-def _draw(network: RandomNetwork, result: FreeRelaxation, dynamics: str, picture: Path) -> None:
+def _draw(self_coupling: float, result: FreeRelaxation, dynamics: str, picture: Path) -> None:
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -146,9 +170,9 @@ def _draw(network: RandomNetwork, result: FreeRelaxation, dynamics: str, picture
     left, right = figure.subplots(ncols=2)
     # After its last sweep a replica rests at its fixed point, or was left in its cycle.
     is_left = np.isnan(result.overlap)
-    fractions = np.where(is_left, np.nan, result.flips / network.n_neurons)
+    fractions = np.where(is_left, np.nan, result.flips / result.n_neurons)
     draw_flips_per_sweep({dynamics: fractions}, left)
     times = np.where(result.converged, result.sweeps, np.inf)
     draw_relaxation_times({dynamics: times}, right)
-    figure.suptitle(f"N = {network.n_neurons}, $J_D$ = {network.self_coupling:g}")
+    figure.suptitle(f"N = {result.n_neurons}, $J_D$ = {self_coupling:g}")
     save_figure(figure, picture)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,13 @@ import click
 from binnet._threads import resolve_threads
 from binnet._validation import check_labels
 from binnet.cli import _runs
-from binnet.cli._common import clear_errors, prefer_waiting_threads
+from binnet.cli._common import (
+    clear_errors,
+    prefer_waiting_threads,
+    refuse_changes,
+    tell_how_to_resume,
+)
+from binnet.cli._folders import describe_files
 from binnet.cli._options import SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
@@ -71,13 +76,7 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     prefer_waiting_threads()
     with clear_errors():
         if resume is not None:
-            command = click.get_current_context().command
-            given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
-            if given:
-                raise click.UsageError(
-                    "--resume goes on with the run's own parameters; it cannot change "
-                    f"{', '.join(given)}"
-                )
+            refuse_changes(options)
             folder, result = _resume(resume, threads)
         else:
             folder, result = _start(threads, **options)
@@ -148,8 +147,6 @@ def _report(folder: Path, result: TrainingResult) -> None:
         metrics = result.history[-1]
         accuracies = ", ".join(f"{name} {value:.4f}" for name, value in metrics.accuracy.items())
         click.echo(f"accuracy after epoch {metrics.epoch} of {epochs}: {accuracies}")
-    files = ", ".join(sorted(path.name for path in folder.iterdir() if path.name[0] != "."))
-    click.echo(f"files in {folder}: {files}")
+    click.echo(describe_files(folder))
     if not result.completed:
-        click.echo(f"stopped before the end; go on with: binnet train --resume {folder}")
-        sys.exit(130)
+        tell_how_to_resume(folder, _runs.COMMAND)

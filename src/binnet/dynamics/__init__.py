@@ -14,8 +14,13 @@ from binnet.dynamics.driven import (
     DYNAMICS,
     INFERENCE_SWEEPS,
     STATUS,
+    AnyNetwork,
+    LaidOut,
     Relaxation,
+    check_amplitudes,
     check_dynamics,
+    is_driven,
+    lay_out,
     make_update,
     predict,
     relax_driven,
@@ -23,6 +28,7 @@ from binnet.dynamics.driven import (
 )
 from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
+from binnet.implicit_networks import ImplicitNetwork
 from binnet.networks import BinaryNetwork
 from binnet.random_networks import RandomNetwork
 from binnet.schedules import FeedbackSchedule
@@ -33,10 +39,16 @@ __all__ = [
     "FREE_STATUS",
     "INFERENCE_SWEEPS",
     "STATUS",
+    "AnyNetwork",
+    "BinaryNetwork",
     "FreeRelaxation",
+    "LaidOut",
     "Relaxation",
+    "check_amplitudes",
     "check_dynamics",
     "energy",
+    "is_driven",
+    "lay_out",
     "make_update",
     "predict",
     "relax",
@@ -48,7 +60,7 @@ __all__ = [
 
 @overload
 def relax(
-    network: BinaryNetwork,
+    network: AnyNetwork,
     inputs: ArrayLike,
     labels: ArrayLike | None = None,
     *,
@@ -65,7 +77,7 @@ def relax(
 
 @overload
 def relax(
-    network: RandomNetwork,
+    network: RandomNetwork | ImplicitNetwork,
     *,
     dynamics: str = "sync",
     replicas: int | None = None,
@@ -85,10 +97,11 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
 
     Parameters
     ----------
-    network : BinaryNetwork or RandomNetwork
+    network : BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork
         The network; its type decides which of the two is meant.
     *inputs
-        For a BinaryNetwork: inputs, and labels where the readout is to feed back.
+        For a BinaryNetwork or QuantizedNetwork: inputs, and labels where the readout is to feed
+        back.
     **options
         See `binnet.dynamics.relax_driven` and `binnet.dynamics.relax_free`.
 
@@ -109,10 +122,11 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     >>> result.states.shape, result.converged.all()
     ((4, 200), np.True_)
     """
-    if isinstance(network, BinaryNetwork):
+    if is_driven(network):
         return relax_driven(network, *inputs, **options)
-    if isinstance(network, RandomNetwork):
+    if isinstance(network, RandomNetwork | ImplicitNetwork):
         return relax_free(network, *inputs, **options)
     raise TypeError(
-        f"network must be a BinaryNetwork or a RandomNetwork, got {type(network).__name__}"
+        "network must be a BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork, got "
+        f"{type(network).__name__}"
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,37 @@ from binnet.schedules import FeedbackSchedule
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Update
+
+
+class AnyNetwork(Protocol):
+    """What every network that can be relaxed says of itself; `lay_out` knows the rest."""
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden neurons H."""
+
+    @property
+    def n_inputs(self) -> int:
+        """Number of inputs N_in."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of readout neurons C."""
+
+
+class LaidOut(NamedTuple):
+    """A network as the kernels take it; fields are in units of `unit`, 1 but for integers."""
+
+    couplings: NDArray[Any]  # (1, H, W) bank
+    coupling_scale: Any  # factor of the sum over the couplings in the field
+    input_weights: NDArray[Any]  # (1, N, W) bank, in units of the field
+    readout: NDArray[Any]  # (C, H + padding)
+    feedback: NDArray[Any]  # (C, H): field of the feedback, the readout clamped to each label
+    self_coupling: Any
+    dtype: np.dtype[Any]  # of states and fields
+    unit: float
+    readout_unit: float
+
 
 DYNAMICS = ("sync", "async", "random-subset")
 STATUS = ("unsettled", "fixed point", "2-cycle")
@@ -74,7 +106,7 @@ class Relaxation:
 
 
 def relax_driven(
-    network: BinaryNetwork,
+    network: AnyNetwork,
     inputs: ArrayLike,
     labels: ArrayLike | None = None,
     *,
@@ -93,8 +125,8 @@ def relax_driven(
 
     Parameters
     ----------
-    network : BinaryNetwork
-        The network.
+    network : BinaryNetwork or QuantizedNetwork
+        The network. One in integers is relaxed in integers; its fields are returned as values.
     inputs : array_like, shape (B, N_in)
         Inputs, -1 or +1.
     labels : array_like of int, shape (B,), optional
@@ -138,12 +170,14 @@ def relax_driven(
     X = check_spins("inputs", inputs, network.n_inputs)
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
-    feedback = np.zeros((1, network.n_hidden), network.dtype)
+    laid_out: LaidOut = lay_out(network)
+    feedback = np.zeros((1, network.n_hidden), laid_out.dtype)
     amplitudes = np.zeros(INFERENCE_SWEEPS)
     if labels is not None:
         targets = check_labels("labels", labels, n_samples, network.n_outputs)
-        feedback = network.feedback_fields
+        feedback = laid_out.feedback
         amplitudes = (schedule or FeedbackSchedule()).amplitudes
+        check_amplitudes(amplitudes, laid_out.dtype)
     elif schedule is not None:
         raise ValueError("schedule needs labels: without a clamped readout there is no feedback")
     if max_sweeps is not None:
@@ -165,18 +199,16 @@ def relax_driven(
     rule = check_dynamics(dynamics, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
-    banks = _to_banks(network)
     parts = []
     with running_on(n_threads):
         for first in range(0, max(n_samples, 1), _CHUNK):
             chunk = slice(first, first + _CHUNK)
             parts.append(
                 _relax_chunk(
-                    network,
-                    banks,
+                    laid_out,
                     X[chunk],
                     None if start is None else start[chunk],
-                    (feedback, targets[chunk], amplitudes.astype(network.dtype)),
+                    (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
                     lambda keys: make_update(
                         rule, network.n_hidden, keys, stop_at_cycle=stop_at_cycle
                     ),
@@ -187,7 +219,7 @@ def relax_driven(
 
 
 def predict(
-    network: BinaryNetwork,
+    network: AnyNetwork,
     inputs: ArrayLike,
     *,
     max_sweeps: int = INFERENCE_SWEEPS,
@@ -200,7 +232,7 @@ def predict(
 
     Parameters
     ----------
-    network : BinaryNetwork
+    network : BinaryNetwork or QuantizedNetwork
         A trained network.
     inputs : array_like, shape (B, N_in)
         Inputs, -1 or +1.
@@ -295,18 +327,78 @@ def make_update(
     return Update(asynchronous, probability, n_hidden // 8, stop_at_cycle, keys)
 
 
-def _to_banks(network: BinaryNetwork) -> tuple[Weights, Weights, Weights]:
-    """Return couplings, input weights and readout as the kernels want them."""
+def check_amplitudes(amplitudes: NDArray[np.float64], dtype: np.dtype[Any]) -> None:
+    """Refuse a feedback that integers cannot scale: there a(t) gates it, without a multiplier.
+
+    Parameters
+    ----------
+    amplitudes : ndarray, shape (T,)
+        a(t) of the schedule.
+    dtype : dtype
+        Of the fields.
+    """
+    if dtype.kind == "i" and not np.isin(amplitudes, (0.0, 1.0)).all():
+        between = amplitudes[~np.isin(amplitudes, (0.0, 1.0))][0]
+        raise ValueError(
+            f"in integers the importance of the feedback must be 0 or 1, got {between:g}; choose "
+            'the annealing "step" or "none"'
+        )
+
+
+@singledispatch
+def lay_out(network: Any) -> Any:
+    """Return a network as the kernels take it; each kind of network registers its own way.
+
+    Parameters
+    ----------
+    network : BinaryNetwork or QuantizedNetwork
+        The network.
+
+    Returns
+    -------
+    LaidOut
+        Its arrays.
+    """
+    raise TypeError(f"expected a network, got {type(network).__name__}")
+
+
+def is_driven(network: object) -> bool:
+    """Return whether a network takes inputs and a readout, as `lay_out` wants it.
+
+    Parameters
+    ----------
+    network : object
+        Any kind of network.
+
+    Returns
+    -------
+    bool
+        Whether it has registered its layout.
+    """
+    return lay_out.dispatch(type(network)) is not lay_out.dispatch(object)
+
+
+@lay_out.register
+def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
     from binnet_kernels.structs import allocate_rows, to_banks
 
     readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
     readout[:, : network.n_hidden] = network.readout
-    return to_banks(network.couplings.T, 1), to_banks(network.input_weights.T, 1), readout
+    return LaidOut(
+        to_banks(network.couplings.T, 1),
+        1.0,
+        to_banks(network.input_weights.T, 1),
+        readout,
+        network.feedback_fields,
+        float(network.self_coupling),
+        network.dtype,
+        1.0,
+        1.0,
+    )
 
 
 def _relax_chunk(
-    network: BinaryNetwork,
-    banks: tuple[Weights, Weights, Weights],
+    network: LaidOut,
     X: NDArray[np.int8],
     start: NDArray[np.int8] | None,
     steering: tuple[Weights, NDArray[np.int64], Weights],
@@ -323,18 +415,17 @@ def _relax_chunk(
         make_scratch,
     )
 
-    n_samples, n_hidden, dtype = len(X), network.n_hidden, network.dtype
-    couplings, input_weights, readout = banks
+    n_samples, n_hidden, dtype = len(X), network.feedback.shape[1], network.dtype
     outcome = make_outcome(n_samples, n_hidden, len(steering[2]), 1, dtype)
     if start is not None:
         outcome.state[:, :n_hidden] = start
-    readout_fields = np.zeros((n_samples, network.n_outputs), dtype)
+    readout_fields = np.zeros((n_samples, len(network.readout)), dtype)
     external = allocate_rows(n_samples, n_hidden, 1, dtype)
     relax_samples(
-        Recurrence(couplings, 1.0, float(network.self_coupling)),
-        input_weights,
+        Recurrence(network.couplings, network.coupling_scale, network.self_coupling),
+        network.input_weights,
         X.astype(dtype),
-        readout,
+        network.readout,
         Drive(external, *steering),
         update(derive_keys(stream[0], stream[1], n_samples)),
         outcome,
@@ -342,10 +433,15 @@ def _relax_chunk(
         readout_fields,
     )
     states = outcome.state[:, :n_hidden]
-    fields = (external + outcome.field)[:, :n_hidden] + dtype.type(network.self_coupling) * states
+    scale, self_coupling = dtype.type(network.coupling_scale), dtype.type(network.self_coupling)
+    fields = (external + scale * outcome.field)[:, :n_hidden] + self_coupling * states
+    stabilities = states * fields
+    if dtype.kind == "i":
+        stabilities = stabilities * network.unit
+        readout_fields = readout_fields * network.readout_unit
     return (
         states.astype(np.int8),
-        states * fields,
+        stabilities,
         readout_fields,
         outcome.sweeps,
         outcome.changes,

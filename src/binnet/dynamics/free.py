@@ -7,7 +7,8 @@ what `relax_free` measures. With int16 couplings every field is an exact integer
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +18,13 @@ from binnet._threads import resolve_threads, running_on
 from binnet._validation import check_choice, check_integer, check_real, check_spins
 from binnet.dynamics.driven import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
+from binnet.dynamics.implicit import relax_implicit
+from binnet.implicit_networks import ImplicitNetwork
 from binnet.random_networks import RandomNetwork
 from binnet.states import pack_states
+
+if TYPE_CHECKING:
+    from binnet_kernels.replicas import Records, Rule, Watch
 
 FREE_DYNAMICS = ("sync", "async", "async-fixed", "greedy", "reluctant", "random-subset")
 
@@ -51,7 +57,7 @@ class _Part(NamedTuple):
 
 
 def relax_free(
-    network: RandomNetwork,
+    network: RandomNetwork | ImplicitNetwork,
     *,
     dynamics: str = "sync",
     replicas: int | None = None,
@@ -71,7 +77,7 @@ def relax_free(
 
     Parameters
     ----------
-    network : RandomNetwork
+    network : RandomNetwork or ImplicitNetwork
         The network.
     dynamics : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
         Default "sync": all neurons that want to flip do, at once. "async": one at a time sees the
@@ -96,8 +102,8 @@ def relax_free(
         Seed of the initial states, and of the random orders and subsets. Replica r draws the same
         whatever R and `threads` are.
     threads : int, optional
-        Threads to run on; they share out the replicas. Default: all cores. The result does not
-        depend on it.
+        Threads to run on; they share out the replicas, of an ImplicitNetwork the neurons. Default:
+        all cores. The result does not depend on it.
     progress : callable, optional
         Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does.
 
@@ -113,9 +119,9 @@ def relax_free(
 
     Notes
     -----
-    Fields follow the flips. With int16 couplings they are exact integers, and the result is that of
-    recomputing them in every sweep, bit for bit. Floating-point fields are recomputed every 32
-    sweeps, and before a fixed point is declared.
+    Fields follow the flips. With int16 or implicit couplings they are exact integers, and the
+    result is that of recomputing them in every sweep, bit for bit. Floating-point fields are
+    recomputed every 32 sweeps, and before a fixed point is declared.
 
     Cycles are found by Brent's method on a hash of the state, and confirmed by comparing states: no
     collision of hashes can report a wrong one. The sweeps of that search count.
@@ -130,8 +136,10 @@ def relax_free(
     >>> result.converged.all(), (result.margins > 0).all()
     (np.True_, np.True_)
     """
-    if not isinstance(network, RandomNetwork):
-        raise TypeError(f"network must be a RandomNetwork, got {type(network).__name__}")
+    if not isinstance(network, RandomNetwork | ImplicitNetwork):
+        raise TypeError(
+            f"network must be a RandomNetwork or ImplicitNetwork, got {type(network).__name__}"
+        )
     check_choice("dynamics", dynamics, FREE_DYNAMICS)
     probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
     n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
@@ -216,7 +224,7 @@ def _cut(n_replicas: int, n_neurons: int, threads: int) -> list[slice]:
 
 
 def _relax_chunk(
-    network: RandomNetwork,
+    network: RandomNetwork | ImplicitNetwork,
     rule: _Rule,
     start: NDArray[np.int8],
     seed: int,
@@ -226,45 +234,34 @@ def _relax_chunk(
     """Relax the replicas first..first + len(start) - 1."""
     from binnet_kernels import replicas as kernels
     from binnet_kernels._rng import derive_keys
-    from binnet_kernels.relax_free import relax_replicas
 
     n_replicas, n_neurons = start.shape
-    couplings = network.presynaptic[None]
-    is_exact = network.dtype == np.int16
-    J_D, b = network.in_field_units()
     orders = {
         "async": kernels.RANDOM_ORDER,
         "async-fixed": kernels.FIXED_ORDER,
         "greedy": kernels.LARGEST_FIELD,
         "reluctant": kernels.SMALLEST_FIELD,
     }
-    replicas = kernels.make_replicas(start, network.dtype, b.dtype)
-    records = kernels.make_records(n_replicas, rule.max_sweeps)
-    relax_replicas(
-        kernels.FreeNetwork(couplings, b, J_D),
-        kernels.Rule(
-            order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
-            probability=rule.probability,
-            # Measured with 16 replicas: beyond that fraction the dense product wins.
-            dense_above=n_neurons // (4 if is_exact else 2),
-            # Where few flip, replicas rarely share a row, and long lists of events are faster.
-            turns_above=n_neurons // 20,
-            window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
-            refresh_every=0 if is_exact else _REFRESH_EVERY,
-            stop_at_cycle=bool(rule.stop_at_cycle),
-            keys=derive_keys(stream_key(seed, 0), first, n_replicas),
-        ),
-        replicas,
-        records,
-        kernels.make_watch(start, derive_keys(np.uint64(0), 0, n_neurons)),
-        kernels.make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
-        min(_BLOCK, -(-n_replicas // threads)),
+    update = kernels.Rule(
+        order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
+        probability=rule.probability,
+        dense_above=0,
+        turns_above=0,
+        window=0,
+        refresh_every=0,
+        stop_at_cycle=bool(rule.stop_at_cycle),
+        keys=derive_keys(stream_key(seed, 0), first, n_replicas),
     )
-    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
+    records = kernels.make_records(n_replicas, rule.max_sweeps)
+    watch = kernels.make_watch(start, derive_keys(np.uint64(0), 0, n_neurons))
+    if isinstance(network, ImplicitNetwork):
+        states, fields = relax_implicit(network, start, update, records, watch, threads)
+    else:
+        states, fields = _relax_stored(network, start, update, records, watch, threads)
     last = records.sweeps.max()
     return _Part(
-        replicas.state.astype(np.int8),
-        (replicas.state * fields).astype(np.float64) * network.scale,
+        states,
+        states * fields,
         records.flips[:, :last],
         records.unstable[:, :last],
         records.distance[:, :last],
@@ -272,6 +269,43 @@ def _relax_chunk(
         records.status,
         records.cycle_length,
     )
+
+
+def _relax_stored(
+    network: RandomNetwork,
+    start: NDArray[np.int8],
+    rule: Rule,
+    records: Records,
+    watch: Watch,
+    threads: int,
+) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
+    """Return the final states and their fields h_i, as `relax_implicit` does."""
+    from binnet_kernels.relax_free import relax_replicas
+    from binnet_kernels.replicas import FreeNetwork, make_replicas, make_workspace
+
+    n_replicas, n_neurons = start.shape
+    couplings = network.presynaptic[None]
+    is_exact = network.dtype == np.int16
+    J_D, b = network.in_field_units()
+    replicas = make_replicas(start, network.dtype, b.dtype)
+    relax_replicas(
+        FreeNetwork(couplings, b, J_D),
+        rule._replace(
+            # Measured with 16 replicas: beyond that fraction the dense product wins.
+            dense_above=n_neurons // (4 if is_exact else 2),
+            # Where few flip, replicas rarely share a row, and long lists of events are faster.
+            turns_above=n_neurons // 20,
+            window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
+            refresh_every=0 if is_exact else _REFRESH_EVERY,
+        ),
+        replicas,
+        records,
+        watch,
+        make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
+        min(_BLOCK, -(-n_replicas // threads)),
+    )
+    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
+    return replicas.state.astype(np.int8), fields.astype(np.float64) * network.scale
 
 
 def _assemble(
@@ -306,7 +340,9 @@ def _assemble(
     )
 
 
-def _describe(network: RandomNetwork) -> dict[str, Any]:
+def _describe(network: RandomNetwork | ImplicitNetwork) -> dict[str, Any]:
+    if isinstance(network, ImplicitNetwork):
+        return {"couplings": "implicit", **asdict(network)}
     return {
         "n_neurons": network.n_neurons,
         "self_coupling": network.self_coupling,

@@ -1,5 +1,6 @@
 """Learning: parameters of a run, the trainer, and its checkpoints."""
 
+from binnet.learning.arithmetic import ARITHMETICS, GENERATORS, ROUNDINGS, Arithmetic
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import (
     DTYPES,
@@ -13,10 +14,14 @@ from binnet.learning.plasticity import RATE_SCHEDULES, PerceptronPlasticity
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
 
 __all__ = [
+    "ARITHMETICS",
     "DTYPES",
+    "GENERATORS",
     "PRESETS",
     "QUANTILES",
     "RATE_SCHEDULES",
+    "ROUNDINGS",
+    "Arithmetic",
     "Configuration",
     "EpochMetrics",
     "PerceptronPlasticity",

@@ -3,54 +3,42 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.dynamics import check_dynamics, make_update, stream_key
+from binnet.dynamics import AnyNetwork, check_dynamics, make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
-from binnet.networks import BinaryNetwork, Weights
+from binnet.networks import BinaryNetwork
 
-_ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+_ORDER_STREAM, DYNAMICS_STREAM = 1, 2
 
 
 @dataclass(eq=False)
-class TrainingState:
-    """A run that can be stopped between any two calls of `learn`.
+class RunState(ABC):
+    """Where a run stands and what it has counted, whatever arithmetic its weights are in.
 
-    The true weights of a block are its `scales` entry times the block: the scale holds the weight
-    decay. The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals`
-    are sums over the epoch so far, see ``binnet_kernels.training.Counts``.
+    The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals` are sums
+    over the epoch so far, see ``binnet_kernels.training.Counts``.
     """
 
     configuration: Configuration
     n_samples: int
     fingerprint: str
-    weights: BinaryNetwork
-    scales: NDArray[np.float64]
-    changes: NDArray[np.int64]
-    totals: NDArray[np.int64]
-    epoch: int = 0
-    batch: int = 0
-    seconds: float = 0.0
-    history: list[EpochMetrics] = field(default_factory=list)
+    changes: NDArray[np.int64] = field(init=False)
+    totals: NDArray[np.int64] = field(init=False)
+    epoch: int = field(default=0, init=False)
+    batch: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    history: list[EpochMetrics] = field(default_factory=list, init=False)
 
-    @classmethod
-    def start(cls, configuration: Configuration, n_samples: int, fingerprint: str) -> TrainingState:
-        """Return the state before the first batch."""
-        training = configuration.training
-        return cls(
-            configuration,
-            n_samples,
-            fingerprint,
-            BinaryNetwork.random(configuration.network, training.seed, training.dtype),
-            np.ones(3),
-            np.zeros(configuration.schedule.n_sweeps, np.int64),
-            np.zeros(4, np.int64),
-        )
+    def __post_init__(self) -> None:
+        self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
+        self.totals = np.zeros(4, np.int64)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -78,6 +66,68 @@ class TrainingState:
         """What multiplied the learning rates in the last batch."""
         return float(self._rate_factors(self.batch - 1, 1)[0])
 
+    @abstractmethod
+    def network(self) -> BinaryNetwork:
+        """Return the network in floating point."""
+
+    @abstractmethod
+    def relaxable(self) -> AnyNetwork:
+        """Return the network as it is to be relaxed."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the state by name."""
+
+    @abstractmethod
+    def learn(
+        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
+    ) -> None:
+        """Learn up to `n_batches` batches, within the epoch, in one compiled call."""
+
+    def end_epoch(self, metrics: EpochMetrics) -> None:
+        """Note the measurements of the epoch and turn to the next one."""
+        self.history.append(metrics)
+        self.epoch += 1
+        self.batch = 0
+        self.seconds = 0.0
+        self.changes[:] = 0
+        self.totals[:] = 0
+
+    def _order(self) -> NDArray[np.int64]:
+        sequence = np.random.SeedSequence(
+            self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
+        )
+        return np.random.default_rng(sequence).permutation(self.n_samples)
+
+    def _rate_factors(self, first: int, n: int) -> NDArray[np.float64]:
+        done = self.epoch * self.batches_per_epoch
+        total = self.configuration.training.epochs * self.batches_per_epoch
+        return self.configuration.plasticity.rate_factors(done + first, n, total)
+
+
+@dataclass(eq=False)
+class TrainingState(RunState):
+    """A run in floating point that can be stopped between any two calls of `learn`.
+
+    The true weights of a block are its `scales` entry times the block: the scale holds the weight
+    decay.
+    """
+
+    weights: BinaryNetwork = field(kw_only=True)
+    scales: NDArray[np.float64] = field(kw_only=True)
+
+    @classmethod
+    def start(cls, configuration: Configuration, n_samples: int, fingerprint: str) -> TrainingState:
+        """Return the state before the first batch."""
+        training = configuration.training
+        return cls(
+            configuration,
+            n_samples,
+            fingerprint,
+            weights=BinaryNetwork.random(configuration.network, training.seed, training.dtype),
+            scales=np.ones(3),
+        )
+
     def network(self) -> BinaryNetwork:
         """Return the network with the scales multiplied in."""
         w, scales = self.weights, self.scales.astype(self.weights.dtype)
@@ -88,6 +138,21 @@ class TrainingState:
             w.feedback,
             w.self_coupling,
         )
+
+    def relaxable(self) -> BinaryNetwork:
+        """Return the network as it is to be relaxed."""
+        return self.network()
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays of the state by name."""
+        w = self.weights
+        return {
+            "couplings": w.couplings,
+            "input_weights": w.input_weights,
+            "readout": w.readout,
+            "feedback": w.feedback,
+            "scales": self.scales,
+        }
 
     def learn(
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
@@ -132,7 +197,7 @@ class TrainingState:
                 order,
                 size,
                 self._rate_factors(self.batch, n_batches),
-                np.uint64(derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)),
+                np.uint64(derive_key(stream_key(training.seed, DYNAMICS_STREAM), self.epoch)),
                 first,
             ),
             amplitudes,
@@ -155,12 +220,7 @@ class TrainingState:
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one."""
-        self.history.append(metrics)
-        self.epoch += 1
-        self.batch = 0
-        self.seconds = 0.0
-        self.changes[:] = 0
-        self.totals[:] = 0
+        super().end_epoch(metrics)
         self._fold_scales()
 
     def _fold_scales(self) -> None:
@@ -173,31 +233,9 @@ class TrainingState:
         loss = float(self.configuration.plasticity.losses(self.configuration.network).max())
         return max(1, int(-math.log(1e-20) / max(-math.log1p(-loss), 1e-9)))
 
-    def _order(self) -> NDArray[np.int64]:
-        sequence = np.random.SeedSequence(
-            self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
-        )
-        return np.random.default_rng(sequence).permutation(self.n_samples)
-
-    def _rate_factors(self, first: int, n: int) -> NDArray[np.float64]:
-        done = self.epoch * self.batches_per_epoch
-        total = self.configuration.training.epochs * self.batches_per_epoch
-        return self.configuration.plasticity.rate_factors(done + first, n, total)
-
     def _rule(self) -> Any:
         from binnet_kernels.training import Rule
 
         rule, p = self.configuration.plasticity, self.configuration.network
         threshold = rule.margin + p.self_coupling * rule.margin_excludes_self_coupling
         return Rule(rule.scaled_rates(p), rule.losses(p), threshold, rule.readout_margin)
-
-
-def weights_as_tensors(state: TrainingState) -> dict[str, Weights]:
-    """Return the blocks of weights by name, without their scales."""
-    w = state.weights
-    return {
-        "couplings": w.couplings,
-        "input_weights": w.input_weights,
-        "readout": w.readout,
-        "feedback": w.feedback,
-    }

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from binnet._files import atomic_path
-from binnet._provenance import get_version
-from binnet.learning._state import TrainingState, weights_as_tensors
+from binnet._tensors import read_tensors, write_tensors
+from binnet.hardware.files import SCALARS, formats_from_dict
+from binnet.hardware.formats import QFormat
+from binnet.hardware.network import BLOCKS, QuantizedNetwork
+from binnet.learning._integer_state import IntegerState
+from binnet.learning._state import RunState, TrainingState
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.networks import BinaryNetwork
@@ -17,23 +19,19 @@ from binnet.networks import BinaryNetwork
 _FORMAT = "binnet-training-1"
 
 
-def save_checkpoint(path: str | Path, state: TrainingState) -> None:
+def save_checkpoint(path: str | Path, state: RunState) -> None:
     """Write a run's state, atomically.
 
     Parameters
     ----------
     path : path-like
         File to write, ending in .safetensors by convention.
-    state : TrainingState
+    state : RunState
         State to write.
     """
-    from safetensors.numpy import save
-
-    tensors: dict[str, Any] = weights_as_tensors(state)
-    tensors |= {"scales": state.scales, "changes": state.changes, "totals": state.totals}
-    info = {
-        "format": _FORMAT,
-        "binnet": get_version(),
+    tensors: dict[str, Any] = state.tensors()
+    tensors |= {"changes": state.changes, "totals": state.totals}
+    info: dict[str, Any] = {
         "configuration": state.configuration.to_dict(),
         "n_samples": state.n_samples,
         "fingerprint": state.fingerprint,
@@ -42,12 +40,12 @@ def save_checkpoint(path: str | Path, state: TrainingState) -> None:
         "seconds": state.seconds,
         "history": [dataclasses.asdict(metrics) for metrics in state.history],
     }
-    with atomic_path(path) as temporary:
-        # By way of bytes: a full disk is then an OSError, as for every other file.
-        temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
+    if isinstance(state, IntegerState):
+        info |= _describe_integers(state.weights)
+    write_tensors(path, _FORMAT, tensors, info)
 
 
-def load_checkpoint(path: str | Path) -> TrainingState:
+def load_checkpoint(path: str | Path) -> RunState:
     """Read a run's state.
 
     Parameters
@@ -57,7 +55,7 @@ def load_checkpoint(path: str | Path) -> TrainingState:
 
     Returns
     -------
-    TrainingState
+    RunState
         The state, ready to go on.
 
     Raises
@@ -67,63 +65,75 @@ def load_checkpoint(path: str | Path) -> TrainingState:
     ValueError
         If it is damaged, not a checkpoint of binnet, or does not fit its own configuration.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}; name a file that training wrote")
-    try:
-        with safe_open(path, "np") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); it was perhaps truncated "
-            "while being copied: copy it again"
-        ) from None
-    try:
-        info = json.loads(metadata["binnet"])
-        known = info["format"] == _FORMAT
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known:
-        raise ValueError(
-            f"{path} is not a training checkpoint of this version of binnet (format {_FORMAT})"
-        )
+    tensors, info = read_tensors(path, _FORMAT, "training checkpoint")
     configuration = Configuration.from_dict(info["configuration"])
     _check_tensors(path, tensors, configuration)
+    build = _read_integers if configuration.arithmetic.bits else _read_floats
+    state: RunState = build(tensors, info, configuration)
+    state.changes[:], state.totals[:] = tensors["changes"], tensors["totals"]
+    state.epoch, state.batch, state.seconds = info["epoch"], info["batch"], info["seconds"]
+    state.history += [EpochMetrics(**record) for record in info["history"]]
+    return state
+
+
+def _read_floats(
+    tensors: dict[str, Any], info: dict[str, Any], configuration: Configuration
+) -> TrainingState:
+    weights = BinaryNetwork(
+        **{name: tensors[name] for name in BLOCKS},
+        self_coupling=configuration.network.self_coupling,
+    )
     return TrainingState(
         configuration,
         info["n_samples"],
         info["fingerprint"],
-        BinaryNetwork(
-            tensors["couplings"],
-            tensors["input_weights"],
-            tensors["readout"],
-            tensors["feedback"],
-            configuration.network.self_coupling,
-        ),
-        tensors["scales"].copy(),
-        tensors["changes"].copy(),
-        tensors["totals"].copy(),
-        info["epoch"],
-        info["batch"],
-        info["seconds"],
-        [EpochMetrics(**record) for record in info["history"]],
+        weights=weights,
+        scales=tensors["scales"].copy(),
+    )
+
+
+def _describe_integers(network: QuantizedNetwork) -> dict[str, Any]:
+    return {
+        "formats": dataclasses.asdict(network.formats),
+        "scalars": {name: getattr(network, name) for name in SCALARS},
+    }
+
+
+def _read_integers(
+    tensors: dict[str, Any], info: dict[str, Any], configuration: Configuration
+) -> IntegerState:
+    weights = QuantizedNetwork(
+        **{name: tensors[name] for name in BLOCKS},
+        formats=formats_from_dict(info["formats"]),
+        **info["scalars"],
+    )
+    return IntegerState(
+        configuration,
+        info["n_samples"],
+        info["fingerprint"],
+        weights=weights,
+        registers=tensors["registers"].copy(),
+        synapses=tensors["synapses"].copy(),
     )
 
 
 def _check_tensors(path: Path, tensors: dict[str, Any], configuration: Configuration) -> None:
-    p, dtype = configuration.network, configuration.training.dtype
-    expected = {
+    p, bits = configuration.network, configuration.arithmetic.bits
+    dtype = QFormat(bits, 0).dtype.name if bits else configuration.training.dtype
+    expected: dict[str, tuple[tuple[int, ...], str]] = {
         "couplings": ((p.n_hidden, p.n_hidden), dtype),
         "input_weights": ((p.n_hidden, p.n_inputs), dtype),
         "readout": ((p.n_outputs, p.n_hidden), dtype),
         "feedback": ((p.n_hidden, p.n_outputs), dtype),
-        "scales": ((3,), "float64"),
         "changes": ((configuration.schedule.n_sweeps,), "int64"),
         "totals": ((4,), "int64"),
     }
+    if bits:
+        expected["registers"] = ((p.n_hidden + p.n_outputs,), "uint16")
+        expected["synapses"] = ((3, 2), "int64")
+    else:
+        expected["scales"] = ((3,), "float64")
     for name, wanted in expected.items():
         found = (tensors[name].shape, tensors[name].dtype.name) if name in tensors else "not there"
         if found != wanted:

@@ -9,6 +9,7 @@ from typing import Any
 
 from binnet._validation import check_choice, keep_integer, keep_real
 from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
+from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
 from binnet.networks import NetworkParameters
 from binnet.schedules import FeedbackSchedule
@@ -62,7 +63,7 @@ class TrainingParameters:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Network, schedule, plasticity and training of one run.
+    """Network, schedule, plasticity, training and arithmetic of one run.
 
     Parameters
     ----------
@@ -74,6 +75,8 @@ class Configuration:
         The learning rule.
     training : TrainingParameters
         Epochs, batches, dynamics, dtype and seed.
+    arithmetic : Arithmetic
+        Floating point, or integers and their plasticity.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class Configuration:
     schedule: FeedbackSchedule = field(default_factory=FeedbackSchedule)
     plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
     training: TrainingParameters = field(default_factory=TrainingParameters)
+    arithmetic: Arithmetic = field(default_factory=Arithmetic)
 
     def __post_init__(self) -> None:
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
@@ -101,7 +105,7 @@ class Configuration:
         Parameters
         ----------
         **changes
-            Parameters of any of the four parts, by name.
+            Parameters of any of the five parts, by name.
 
         Returns
         -------
@@ -132,7 +136,7 @@ class Configuration:
         Returns
         -------
         dict
-            ``{"network": {...}, "schedule": {...}, "plasticity": {...}, "training": {...}}``.
+            One table for each of network, schedule, plasticity, training and arithmetic.
         """
         return dataclasses.asdict(self)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from binnet.dynamics import relax
 
 if TYPE_CHECKING:
-    from binnet.learning._state import TrainingState
+    from binnet.learning._state import RunState
     from binnet.networks import BinaryNetwork
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -66,13 +66,13 @@ class EpochMetrics:
 
 
 def measure_epoch(
-    state: TrainingState, sets: dict[str, tuple[NDArray[Any], ...]], threads: int
+    state: RunState, sets: dict[str, tuple[NDArray[Any], ...]], threads: int
 ) -> EpochMetrics:
     """Measure a state at the end of an epoch.
 
     Parameters
     ----------
-    state : TrainingState
+    state : RunState
         At the end of an epoch.
     sets : dict of str to (X, y)
         Sets to measure the accuracy on, "train" among them.
@@ -89,7 +89,7 @@ def measure_epoch(
     accuracy = {}
     for name, (X, y) in sets.items():
         result = relax(
-            network,
+            state.relaxable(),
             X,
             max_sweeps=training.inference_sweeps,
             dynamics=training.dynamics,

@@ -15,11 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
 from binnet._files import check_folder
+from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice, running_on
 from binnet._validation import check_labels, check_spins
-from binnet.learning._interrupts import DeferredInterrupt
-from binnet.learning._state import TrainingState
+from binnet.learning._integer_state import IntegerState
+from binnet.learning._state import RunState, TrainingState
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, preset
 from binnet.learning.metrics import EpochMetrics, measure_epoch
@@ -118,7 +119,8 @@ def train(
     choice = ThreadChoice(threads)
     if checkpoint is not None:
         check_folder(checkpoint)
-    state = TrainingState.start(configuration, len(samples[0]), _fingerprint(*samples))
+    kind = IntegerState if configuration.arithmetic.bits else TrainingState
+    state = kind.start(configuration, len(samples[0]), _fingerprint(*samples))
     return _run(state, samples, sets, choice, checkpoint, on_epoch, progress)
 
 
@@ -165,7 +167,7 @@ def resume(
 
 
 def _run(
-    state: TrainingState,
+    state: RunState,
     samples: tuple[NDArray[np.int8], NDArray[np.int64]],
     sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
     threads: ThreadChoice,
@@ -214,7 +216,7 @@ def _run(
     return _result(state, provenance)
 
 
-def _result(state: TrainingState, provenance: dict[str, Any]) -> TrainingResult:
+def _result(state: RunState, provenance: dict[str, Any]) -> TrainingResult:
     return TrainingResult(
         state.network(), list(state.history), state.configuration, provenance, state.finished
     )

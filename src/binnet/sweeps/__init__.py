@@ -6,8 +6,8 @@ and ends in the same file. What a cell measures depends on its parameters alone,
 number of workers nor the order in which they finish changes a bit.
 """
 
+from binnet.sweeps._results import load
 from binnet.sweeps.engine import Plan, SweepError, plan, run
 from binnet.sweeps.grid import Grid, Observable
-from binnet.sweeps._results import load
 
 __all__ = ["Grid", "Observable", "Plan", "SweepError", "load", "plan", "run"]

@@ -1,4 +1,4 @@
-"""The result of a sweep: a labelled xarray Dataset, in a NetCDF or Zarr file that is never half."""
+"""The result of a sweep: a labelled xarray Dataset, in NetCDF or Zarr, never half written."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 
 from binnet._files import atomic_path
 from binnet._provenance import describe_run
-from binnet.sweeps.grid import Grid, cell_key
 from binnet.sweeps._journal import Journal, Measurement
+from binnet.sweeps.grid import Grid, cell_key
 
 if TYPE_CHECKING:
     import xarray as xr

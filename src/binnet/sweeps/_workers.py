@@ -11,8 +11,8 @@ import numpy as np
 
 from binnet._provenance import get_version
 from binnet._threads import count_cores
-from binnet.sweeps.grid import Cell
 from binnet.sweeps._journal import Measurement
+from binnet.sweeps.grid import Cell
 
 _CONNECT_SECONDS = 20
 

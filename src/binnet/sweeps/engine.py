@@ -14,8 +14,8 @@ from binnet._files import check_folder
 from binnet._validation import check_choice, check_integer
 from binnet.sweeps import _results as results
 from binnet.sweeps import _workers as pool
-from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
 from binnet.sweeps._journal import Journal, Measurement
+from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,8 +87,8 @@ def plan(
 
     Parameters
     ----------
-    grid, observable, fixed, path, workers
-        As for `run`.
+    grid, observable, fixed, path, workers : optional
+        As for `run`; without `path`, no cell counts as finished.
 
     Returns
     -------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 import itertools
 import json
@@ -177,22 +176,6 @@ def cell_key(cell: Cell) -> str:
         Canonical JSON.
     """
     return json.dumps(cell, sort_keys=True, allow_nan=False)
-
-
-def fingerprint(description: Mapping[str, Any]) -> str:
-    """Return a short hash of `Grid.describe`; the order of the axes counts.
-
-    Parameters
-    ----------
-    description : mapping
-        From `Grid.describe`.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
-    """
-    return hashlib.sha256(json.dumps(description).encode()).hexdigest()[:16]
 
 
 def _to_plain(value: Any) -> Any:

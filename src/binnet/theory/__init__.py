@@ -9,8 +9,9 @@ from binnet.theory import message_passing
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
 from binnet.theory.complexity import chain_complexity, complexity, log_expected_count
 from binnet.theory.densest import LocalEntropy, local_entropy
-from binnet.theory.dmft import DynamicalCavity, Freezing, dynamical_cavity, freezing_self_coupling
+from binnet.theory.dmft import DynamicalCavity, dynamical_cavity
 from binnet.theory.enumeration import enumerate_fixed_points, overlap_histogram, random_couplings
+from binnet.theory.freezing import Freezing, freezing_from_plateaus, freezing_self_coupling
 from binnet.theory.pairs import (
     SelfAveraging,
     franz_parisi,
@@ -45,6 +46,7 @@ __all__ = [
     "dynamical_cavity",
     "enumerate_fixed_points",
     "franz_parisi",
+    "freezing_from_plateaus",
     "freezing_self_coupling",
     "isolation_radius",
     "local_entropy",

@@ -1,8 +1,4 @@
-"""Argument checks of the theory calculator.
-
-Each check returns the argument as a float64 array, or raises an error that names the value, the
-valid range and what to do instead.  Nothing is computed before every argument has passed.
-"""
+"""What the theory calls valid: the arguments that many of its functions share."""
 
 from __future__ import annotations
 
@@ -11,75 +7,66 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from binnet._validation import FloatArray, check_real, check_reals
 
-
-def as_real(name: str, value: ArrayLike) -> FloatArray:
-    """Return `value` as a float64 array; refuse what is not a finite real number."""
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be a number or an array of numbers, got {value!r}") from error
-    if not np.all(np.isfinite(array)):
-        raise ValueError(
-            f"{name} must be finite, got {value!r}; remove the NaN or infinite entries"
-        )
-    return array
-
-
-def in_range(
-    name: str,
-    value: ArrayLike,
-    low: float = -np.inf,
-    high: float = np.inf,
-    *,
-    open_low: bool = False,
-    open_high: bool = False,
-    remedy: str = "",
-) -> FloatArray:
-    """Return `value` as an array whose entries all lie between `low` and `high`."""
-    array = as_real(name, value)
-    bad = (array <= low) if open_low else (array < low)
-    bad |= (array >= high) if open_high else (array > high)
-    if np.any(bad):
-        first = float(array[bad].flat[0]) if array.ndim else float(array)
-        left = "(" if open_low or low == -np.inf else "["
-        right = ")" if open_high or high == np.inf else "]"
-        interval = f"{left}{low:g}, {high:g}{right}"
-        raise ValueError(
-            f"{name} must lie in {interval}, got {first:g}{'; ' + remedy if remedy else ''}"
-        )
-    return array
+_NOT_NEGATIVE = "the theory covers J_D >= 0; use `margin` to lower the stability"
 
 
 def self_coupling(value: ArrayLike) -> FloatArray:
-    """Return a valid self-coupling J_D >= 0."""
-    return in_range(
-        "self_coupling",
-        value,
-        0.0,
-        remedy="the theory covers J_D >= 0; use `margin` to lower the stability",
-    )
+    """Return self-couplings J_D >= 0."""
+    return check_reals("self_coupling", value, 0.0, remedy=_NOT_NEGATIVE)
+
+
+def one_self_coupling(value: float) -> float:
+    """Return a single self-coupling J_D >= 0."""
+    return check_real("self_coupling", value, 0.0, remedy=_NOT_NEGATIVE)
 
 
 def overlap(value: ArrayLike) -> FloatArray:
-    """Return a valid overlap, -1 <= q <= 1."""
-    return in_range(
-        "overlap", value, -1.0, 1.0, remedy="an overlap is (1/N) sum_i s_i s'_i = 1 - 2 distance"
-    )
+    """Return overlaps, -1 <= q <= 1."""
+    remedy = "an overlap is (1/N) sum_i s_i s'_i = 1 - 2 distance"
+    return check_reals("overlap", value, -1.0, 1.0, remedy=remedy)
 
 
 def tolerance(value: float) -> float:
-    """Return a valid relative tolerance."""
+    """Return a relative tolerance."""
     remedy = "double precision cannot do better than 1e-13"
-    return float(in_range("rtol", value, 1e-13, 0.1, remedy=remedy))
+    return check_real("rtol", value, 1e-13, 0.1, remedy=remedy)
 
 
-def whole(name: str, value: Any, low: int, high: int | None = None, *, remedy: str = "") -> int:
-    """Return `value` as an int between `low` and `high`."""
-    if isinstance(value, bool | np.bool_) or int(value) != value:
-        raise TypeError(f"{name} must be a whole number, got {value!r}")
-    if value < low or (high is not None and value > high):
-        limit = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise ValueError(f"{name} must be {limit}, got {value}{'; ' + remedy if remedy else ''}")
-    return int(value)
+def update_fraction(value: float) -> float:
+    """Return the share of neurons updated in a step, 0 < p <= 1."""
+    remedy = "1 is the synchronous dynamics"
+    return check_real("update_fraction", value, 0.0, 1.0, above=True, remedy=remedy)
+
+
+def couplings(value: ArrayLike) -> NDArray[Any]:
+    """Return a square matrix of finite couplings with a zero diagonal, as float32 or float64."""
+    matrix = np.asarray(value)
+    if matrix.dtype != np.float32:  # kept, as it halves the memory
+        matrix = check_reals("couplings", matrix)
+    elif not np.isfinite(matrix).all():
+        check_reals("couplings", matrix)
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
+        raise ValueError(
+            f"couplings must be a square matrix (N, N) with N >= 2, got shape {matrix.shape}"
+        )
+    wrong = np.flatnonzero(np.diagonal(matrix))
+    if wrong.size:
+        at = int(wrong[0])
+        raise ValueError(
+            f"couplings must have a zero diagonal, got {matrix[at, at]:g} at {[at, at]}; "
+            "pass J_D as `self_coupling` instead"
+        )
+    return matrix
+
+
+def fields(value: ArrayLike, n_neurons: int) -> FloatArray:
+    """Return the external field of every neuron, from one number or one per neuron."""
+    array = check_reals("field", value)
+    if array.shape not in ((), (n_neurons,)):
+        raise ValueError(
+            f"field must be a number or have shape ({n_neurons},), one per neuron, "
+            f"got shape {array.shape}"
+        )
+    return np.broadcast_to(array, (n_neurons,))

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from binnet._validation import FloatArray
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
-from binnet.theory.enumeration import checked_couplings
 
 _LOG_2PI = math.log(2.0 * math.pi)
 _V_MIN = 1e-6  # floor of the cavity variance: a polarised network would divide by zero
@@ -39,11 +38,17 @@ class Instance:
     def __init__(
         self, couplings: ArrayLike, self_coupling: float, field: ArrayLike, exact: bool
     ) -> None:
-        self.matrix = checked_couplings(couplings)
+        self.matrix = _checks.couplings(couplings)
         self.n = self.matrix.shape[0]
-        self.self_coupling = float(_checks.self_coupling(self_coupling))
-        self.field = np.broadcast_to(_checks.as_real("field", field), (self.n,))
-        self.squared = self.matrix * self.matrix if exact else None  # else (J_ij)^2 -> 1/N
+        self.self_coupling = _checks.one_self_coupling(self_coupling)
+        self.field = _checks.fields(field, self.n)
+        # Sums over J_ij^2 v_j: exact, or with v_j replaced by its mean, which leaves the norms of
+        # rows and columns and saves two passes over the matrix in every step.
+        self.squared = self.matrix * self.matrix if exact else None
+        self.row_norms, self.column_norms = (
+            np.einsum(f"ij,ij->{kept}", self.matrix, self.matrix).astype(np.float64)
+            for kept in "ij"
+        )
 
     def times(self, vector: FloatArray) -> FloatArray:
         return np.asarray(self.matrix @ vector.astype(self.matrix.dtype), dtype=np.float64)
@@ -54,13 +59,13 @@ class Instance:
     def squares_out(self, vector: FloatArray) -> FloatArray:
         """sum_i J_ij^2 v_i, for every j."""
         if self.squared is None:
-            return np.full(self.n, float(np.mean(vector)))
+            return np.asarray(self.column_norms * np.mean(vector))
         return np.asarray(vector.astype(self.matrix.dtype) @ self.squared, dtype=np.float64)
 
     def squares_in(self, vector: FloatArray) -> FloatArray:
         """sum_j J_ij^2 v_j, for every i."""
         if self.squared is None:
-            return np.full(self.n, float(np.mean(vector)))
+            return np.asarray(self.row_norms * np.mean(vector))
         return np.asarray(self.squared @ vector.astype(self.matrix.dtype), dtype=np.float64)
 
     def start(self, rng: np.random.Generator, spread: float) -> Messages:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from binnet.theory._checks import FloatArray
+from binnet._validation import FloatArray
 
 _DEPTH = 42.0  # nats below the peak at which the integrand is dropped: exp(-42) = 6e-19
 _U_MARGIN = 9.3  # exp(-9.3^2 / 2) = 2e-19

@@ -18,10 +18,12 @@ from binnet.theory._quadrature import Averages, SharedField
 # Gauss-Legendre points per panel, tried in turn until the error is small.
 ORDERS = (10, 14, 20, 28, 40)
 Y_MAX = 1e7  # with more replicas S_loc changes by less than S_E/y < log 2 / 1e7; part of the error
-EPS = float(np.finfo(np.float64).eps)
+STEP = 1e-4  # of the finite differences, in logarithms, that turn residuals into errors
 
 
 class Saddle(NamedTuple):
+    """Entropies at given y and q-hat, and the averages that they come from."""
+
     free: float
     internal: float
     external: float
@@ -36,6 +38,7 @@ def _free_entropy(site: Averages, distance: float, conjugate: float, y: float) -
 
 
 def evaluate(field: SharedField, distance: float, conjugate: float, y: float) -> Saddle:
+    """Entropies of y replicas at q-hat, whether or not it is the saddle."""
     site = field.averages(conjugate, y)
     free = _free_entropy(site, distance, conjugate, y)
     internal = site.log_site - 0.5 * conjugate * ((2.0 * y - 1.0) * (1.0 - 2.0 * distance) + 1.0)
@@ -46,9 +49,8 @@ def find_root(
     function: Callable[[float], float], guess: float, step: float, xtol: float, high: float
 ) -> float:
     """Root of an increasing `function`, bracketed from `guess`; +inf if it lies above `high`."""
-    function = cache(
-        function
-    )  # equal arguments, equal signs: the functions start where they last stopped
+    # Equal arguments, equal signs: the functions start where they last stopped.
+    function = cache(function)
     left = right = guess
     if function(guess) > 0.0:
         while function(left := left - step) > 0.0:

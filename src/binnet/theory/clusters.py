@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from binnet._validation import check_reals
 from binnet.theory import _checks
 from binnet.theory._quadrature import SharedField
-from binnet.theory._saddle import EPS, ORDERS, Y_MAX, Saddle, evaluate, solve_log_theta
-from binnet.theory.complexity import _log_2ndtr
+from binnet.theory._saddle import ORDERS, STEP, Y_MAX, Saddle, evaluate, solve_log_theta
+from binnet.theory.complexity import EPS, log_2ndtr
 
 
 class ClusterEntropy(NamedTuple):
@@ -32,8 +33,8 @@ class ClusterEntropy(NamedTuple):
         S_E = phi_y - y S_I, log number of clusters.
     conjugate : float or ndarray
         q-hat >= 0 at the saddle.
-    error : float or ndarray
-        Estimated absolute numerical error of `free_entropy` (S_I: the same over y or less).
+    error, internal_error, external_error, conjugate_error : float or ndarray
+        Estimated absolute numerical errors of `free_entropy` and of the other three.
     """
 
     free_entropy: Any
@@ -41,6 +42,9 @@ class ClusterEntropy(NamedTuple):
     external: Any
     conjugate: Any
     error: Any
+    internal_error: Any
+    external_error: Any
+    conjugate_error: Any
 
 
 def cluster_entropy(
@@ -78,6 +82,10 @@ def cluster_entropy(
         For y < 1, an overlap outside [0, 1), J_D < 0, or an accuracy that the finest grid does not
         reach.
 
+    References
+    ----------
+    Theory specification, section 3; real replicas: Monasson, Phys. Rev. Lett. 75, 2847 (1995).
+
     Examples
     --------
     >>> round(cluster_entropy(0.5, 0.6, 1.0).free_entropy, 6)
@@ -85,33 +93,80 @@ def cluster_entropy(
     """
     j = _checks.self_coupling(self_coupling)
     remedy = "equal overlaps of many replicas are not negative; for two use pair_entropy"
-    q = _checks.in_range("overlap", overlap, 0.0, 1.0, open_high=True, remedy=remedy)
-    y = _checks.in_range("replicas", replicas, 1.0, Y_MAX, remedy="y = 1 is a single fixed point")
+    q = check_reals("overlap", overlap, 0.0, 1.0, below=True, remedy=remedy)
+    y = check_reals("replicas", replicas, 1.0, Y_MAX, remedy="y = 1 is a single fixed point")
     rtol = _checks.tolerance(rtol)
 
     def one(j: float, q: float, y: float) -> tuple[float, ...]:
         if q == 0.0:
-            sigma = float(_log_2ndtr(j))
-            return y * sigma, sigma, 0.0, 0.0, 4 * EPS * y
-        saddle, error = _converged_saddle(j, 0.5 * (1.0 - q), y, rtol)
-        return saddle.free, saddle.internal, saddle.external, saddle.conjugate, error
+            sigma, rounding = float(log_2ndtr(j)), 4 * EPS
+            return y * sigma, sigma, 0.0, 0.0, rounding * y, rounding, 0.0, 0.0
+        found = converged_saddle(j, 0.5 * (1.0 - q), y, rtol)
+        errors = (found.error, found.internal_error, found.external_error, found.conjugate_error)
+        return (*found.saddle[:4], *errors)
 
-    columns = np.vectorize(one, otypes=[float] * 5)(j, q, y)
+    columns = np.vectorize(one, otypes=[float] * 8)(j, q, y)
     return ClusterEntropy(*(column[()] for column in columns))
 
 
-def _converged_saddle(j: float, distance: float, y: float, rtol: float) -> tuple[Saddle, float]:
-    """Solve on one grid, evaluate on the next: phi is stationary, so this is its error."""
+class Converged(NamedTuple):
+    """A saddle, the slope d(phi_y)/dd there, and the errors of all of it."""
+
+    saddle: Saddle
+    slope: float
+    error: float
+    internal_error: float
+    external_error: float
+    conjugate_error: float
+    slope_error: float
+
+
+def converged_saddle(j: float, distance: float, y: float, rtol: float) -> Converged:
+    """Solve on one grid, evaluate on the next: what changes is the error.
+
+    phi is stationary in q-hat.  For everything else the finer grid's residual, divided by its
+    derivative, tells how far q-hat is off, and finite differences what that costs.
+
+    Parameters
+    ----------
+    j : float
+        Self-coupling J_D.
+    distance : float
+        Distance d, in (0, 1/2).
+    y : float
+        Number of replicas.
+    rtol : float
+        Accuracy asked of phi_y, relative to 1 + |phi_y|.
+
+    Returns
+    -------
+    Converged
+        The saddle and the errors.
+    """
+
+    def slope_at(saddle: Saddle) -> float:
+        return y * (y - 1.0) * (saddle.conjugate - saddle.averages.response)
+
     guess = float(np.log1p(-2.0 * distance))
     error = np.inf
-    for coarse, fine in pairwise(ORDERS):
-        guess = solve_log_theta(SharedField(j, distance, coarse), distance, y, guess, 1e-9)
+    for coarse, fine in pairwise(SharedField(j, distance, order) for order in ORDERS):
+        guess = solve_log_theta(coarse, distance, y, guess, 1e-9)
         conjugate = float(np.exp(guess)) / y
-        saddle = evaluate(SharedField(j, distance, coarse), distance, conjugate, y)
-        better = evaluate(SharedField(j, distance, fine), distance, conjugate, y)
-        error = abs(better.free - saddle.free) + 8 * EPS * y
+        here = evaluate(coarse, distance, conjugate, y)
+        better = evaluate(fine, distance, conjugate, y)
+        error = abs(better.free - here.free) + 8 * EPS * y
         if error <= rtol * (1.0 + abs(better.free)):
-            return better, error
+            aside = evaluate(coarse, distance, conjugate * float(np.exp(STEP)), y)
+            response = (here.averages.unpolarised - aside.averages.unpolarised) / STEP
+            off = abs((better.averages.unpolarised - 2.0 * distance) / response)
+            internal = abs(better.internal - here.internal) + 8 * EPS
+            internal += off * abs(aside.internal - here.internal) / STEP
+            slope = abs(slope_at(better) - slope_at(here))
+            slope += off * abs(slope_at(aside) - slope_at(here)) / STEP
+            return Converged(
+                better, slope_at(better), error, internal, error + y * internal,
+                conjugate * off, slope,
+            )  # fmt: skip
     raise ValueError(
         f"rtol={rtol:g} not reached at self_coupling={j:g}, distance={distance:g}, y={y:g}: "
         f"the finest grid gives {error:.1g}; ask for less accuracy"

@@ -14,10 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from binnet._validation import FloatArray, check_reals
 from binnet.theory import _checks
 from binnet.theory._quadrature import SharedField
-from binnet.theory._saddle import EPS, ORDERS, Y_MAX, evaluate, find_root, solve_log_theta
-from binnet.theory.complexity import _log_2ndtr
+from binnet.theory._saddle import (
+    ORDERS,
+    STEP,
+    Y_MAX,
+    Saddle,
+    evaluate,
+    find_root,
+    solve_log_theta,
+)
+from binnet.theory.complexity import EPS, log_2ndtr
 
 LOG_Y_MAX = float(np.log(Y_MAX))
 _Q_LINEAR = 1e-4  # below this overlap S_loc is interpolated: its curvature costs less than 1e-8
@@ -37,8 +46,9 @@ class LocalEntropy(NamedTuple):
         q-hat at the saddle.
     slope : float or ndarray
         dS_loc/dd.
-    error : float or ndarray
-        Estimated absolute numerical error of `value`.
+    error, replicas_error, conjugate_error, slope_error : float or ndarray
+        Estimated absolute numerical errors of `value` and of the other three; infinite where the
+        search for y* stopped at its cap.
     """
 
     value: Any
@@ -46,6 +56,9 @@ class LocalEntropy(NamedTuple):
     conjugate: Any
     slope: Any
     error: Any
+    replicas_error: Any
+    conjugate_error: Any
+    slope_error: Any
 
 
 def local_entropy(
@@ -81,6 +94,11 @@ def local_entropy(
     ValueError
         For a distance outside (0, 1/2], J_D < 0, or an accuracy that cannot be reached.
 
+    References
+    ----------
+    Theory specification, section 3; Baldassi et al., Phys. Rev. Lett. 115, 128101 (2015): dense
+    clusters from large deviations of the local entropy.
+
     Examples
     --------
     >>> round(local_entropy(0.2, 0.1).value, 4)
@@ -88,16 +106,16 @@ def local_entropy(
     """
     j = _checks.self_coupling(self_coupling)
     remedy = "distance 1/2 is overlap 0; beyond it fixed points do not form groups"
-    d = _checks.in_range("distance", distance, 0.0, 0.5, open_low=True, remedy=remedy)
+    d = check_reals("distance", distance, 0.0, 0.5, above=True, remedy=remedy)
     rtol = _checks.tolerance(rtol)
-    columns = np.vectorize(lambda a, b: densest(float(a), float(b), rtol), otypes=[float] * 5)(j, d)
+    columns = np.vectorize(lambda a, b: densest(float(a), float(b), rtol), otypes=[float] * 8)(j, d)
     return LocalEntropy(*(column[()] for column in columns))
 
 
 def densest(
     j: float, distance: float, rtol: float, near: tuple[float, float] | None = None
-) -> tuple[float, float, float, float, float]:
-    """One point of `local_entropy` as plain floats.
+) -> LocalEntropy:
+    """One point of `local_entropy`, in plain floats.
 
     Parameters
     ----------
@@ -112,49 +130,102 @@ def densest(
 
     Returns
     -------
-    tuple of float
-        Value, y*, q-hat, slope and error.
+    LocalEntropy
+        Of floats.
     """
     q = 1.0 - 2.0 * distance
-    if (
-        q < 0.999 * _Q_LINEAR
-    ):  # S_loc -> Sigma linearly, y* ~ 1/q^2 and q-hat ~ q^2: S_E is lost in rounding here
-        value, y, conjugate, slope, error = densest(j, 0.5 * (1.0 - _Q_LINEAR), rtol)
-        sigma, part = float(_log_2ndtr(j)), q / _Q_LINEAR
-        y = y / part**2 if q > 0.0 else np.inf
-        return sigma + part * (value - sigma), y, conjugate * part**2, slope, error + _Q_LINEAR**2
+    if q < 0.999 * _Q_LINEAR:
+        return _near_half(j, q, rtol)
     y, conjugate = near or (4.0 + 40.0 * j, 1.0 / (4.0 + 40.0 * j))
     start = np.log([min(y, 0.9 * Y_MAX), y * conjugate])
     error = np.inf
-    for coarse, fine in pairwise(ORDERS):
-        start = _stationary_point(SharedField(j, distance, coarse), distance, start)
-        y, conjugate = float(np.exp(start[0])), float(np.exp(start[1] - start[0]))
-        here = evaluate(SharedField(j, distance, coarse), distance, conjugate, y)
-        better = evaluate(SharedField(j, distance, fine), distance, conjugate, y)
+    for coarse, fine in pairwise(SharedField(j, distance, order) for order in ORDERS):
+        start = _stationary_point(coarse, distance, start)
+        here = _at(coarse, distance, start)
+        better = _at(fine, distance, start)
+        y = float(np.exp(start[0]))
         # phi/y is stationary, so an S_E that is not quite 0 costs less than |S_E|/y (all of it at
         # the cap of y).
         error = (abs(better.free - here.free) + abs(better.external)) / y + 8 * EPS
-        if error <= rtol * max(abs(better.free / y), 0.01):
-            slope = (y - 1.0) * (conjugate - better.averages.response)
-            return better.free / y, y, conjugate, slope, error
+        value = better.free / y
+        if error <= rtol * max(abs(value), 0.01):
+            errors = _propagate(coarse, distance, start, here, better)
+            return LocalEntropy(value, y, better.conjugate, _slope(better, start), error, *errors)
     raise ValueError(
         f"rtol={rtol:g} not reached at self_coupling={j:g}, distance={distance:g}: "
         f"the finest grid gives an error of {error:.1g}; ask for less accuracy"
     )
 
 
-def _stationary_point(field: SharedField, distance: float, start: Any) -> Any:
+def _near_half(j: float, q: float, rtol: float) -> LocalEntropy:
+    """S_loc -> Sigma linearly, y* ~ 1/q and q-hat ~ q: S_E is lost in rounding so close to 0.
+
+    The scaling is that of leading order, with corrections of relative order q.
+    """
+    last = densest(j, 0.5 * (1.0 - _Q_LINEAR), rtol)
+    sigma, part = float(log_2ndtr(j)), q / _Q_LINEAR
+    y, y_error, conjugate_error = np.inf, np.inf, 0.0
+    if q > 0.0:
+        y = last.replicas / part
+        y_error = (last.replicas_error / last.replicas + _Q_LINEAR) * y
+        conjugate_error = (last.conjugate_error + _Q_LINEAR * last.conjugate) * part
+    return LocalEntropy(
+        sigma + part * (last.value - sigma),
+        y,
+        last.conjugate * part,
+        last.slope,
+        last.error + _Q_LINEAR**2,
+        y_error,
+        conjugate_error,
+        last.slope_error + _Q_LINEAR,
+    )
+
+
+def _at(field: SharedField, distance: float, x: Any) -> Saddle:
+    """Entropies at x = (log y, log y q-hat)."""
+    return evaluate(field, distance, float(np.exp(x[1] - x[0])), float(np.exp(x[0])))
+
+
+def _slope(saddle: Saddle, x: Any) -> float:
+    """dS_loc/dd, as every other dependence is stationary."""
+    return (float(np.exp(x[0])) - 1.0) * (saddle.conjugate - saddle.averages.response)
+
+
+def _residual(saddle: Saddle, distance: float) -> list[float]:
+    """What vanishes at the densest clusters: S_E, and <m^2> - q."""
+    return [saddle.external, saddle.averages.unpolarised / (2.0 * distance) - 1.0]
+
+
+def _propagate(
+    field: SharedField, distance: float, x: FloatArray, here: Saddle, better: Saddle
+) -> tuple[float, float, float]:
+    """Errors of y*, q-hat and the slope, from the residual that the finer grid leaves at x."""
+    if x[0] >= LOG_Y_MAX:  # the search for y* ended at its cap, below y*
+        return np.inf, np.inf, np.inf
+    columns, tilts = [], []
+    for shift in STEP * np.eye(2):
+        aside = _at(field, distance, x + shift)
+        difference = np.subtract(_residual(aside, distance), _residual(here, distance))
+        columns.append(difference / STEP)
+        tilts.append((_slope(aside, x + shift) - _slope(here, x)) / STEP)
+    left_over = np.abs(_residual(better, distance))
+    off = np.abs(np.linalg.inv(np.transpose(columns))) @ left_over
+    slope_error = abs(_slope(better, x) - _slope(here, x)) + float(np.abs(tilts) @ off)
+    y, conjugate = float(np.exp(x[0])), better.conjugate
+    return y * float(off[0]), conjugate * float(off.sum()), slope_error
+
+
+def _stationary_point(field: SharedField, distance: float, start: FloatArray) -> FloatArray:
     """(log y*, log y* q-hat) where S_E = 0 and <m^2> = q: quick search, else nested roots."""
 
     def residual(x: Any) -> list[float]:
         if not (0.0 < x[0] < LOG_Y_MAX and abs(x[1]) < _LOG_THETA_MAX):
             return [1e3, 1e3]
-        saddle = evaluate(field, distance, float(np.exp(x[1] - x[0])), float(np.exp(x[0])))
-        return [saddle.external, saddle.averages.unpolarised / (2.0 * distance) - 1.0]
+        return _residual(_at(field, distance, x), distance)
 
     quick = optimize.root(residual, start, method="hybr", options={"xtol": 1e-8, "maxfev": 40})
     if np.max(np.abs(quick.fun)) < 1e-7:
-        return quick.x
+        return np.asarray(quick.x)
     log_theta = float(start[1])
 
     def minus_external(log_y: float) -> float:

@@ -2,8 +2,7 @@
 
 With independent J_ij and J_ji a neuron's past does not return to it through the network, so for
 large N its field is exactly a Gaussian process whose covariance is the correlation of the spins.
-Trajectories are sampled step by step; the flip fraction they settle at tells whether the dynamics
-freezes.
+Trajectories are sampled step by step.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import linalg, optimize, special
+from scipy import linalg, special
 
+from binnet._validation import FloatArray, check_integer, check_real
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
 
+MAX_STEPS = 20_000  # the correlation matrix then takes 3 GB
 _PIVOT_MIN = 1e-10  # floor of the innovation variance: a frozen process repeats its field
 
 
@@ -39,25 +38,6 @@ class DynamicalCavity(NamedTuple):
     flip_fraction: FloatArray
     flip_error: FloatArray
     correlation_error: float
-
-
-class Freezing(NamedTuple):
-    """Self-coupling at which the plateau of the flip fraction vanishes.
-
-    Parameters
-    ----------
-    self_coupling, error : float
-        The threshold and its standard error (sampling and choice of the fit
-      range).
-    grid, plateau, plateau_error : ndarray, shape (n,)
-        The measured plateaus that were extrapolated.
-    """
-
-    self_coupling: float
-    error: float
-    grid: FloatArray
-    plateau: FloatArray
-    plateau_error: FloatArray
 
 
 def dynamical_cavity(
@@ -118,17 +98,14 @@ def dynamical_cavity(
     Derrida, Gardner, Zippelius, Europhys. Lett. 4, 167 (1987), and Eissfeller, Opper, Phys. Rev.
     Lett. 68, 2094 (1992): exact dynamics of asymmetric networks and the sampling method.
     """
-    j = float(_checks.self_coupling(self_coupling))
-    steps = _checks.whole("n_steps", n_steps, 1, 20_000)
-    remedy = "1 is the synchronous dynamics"
-    p = float(
-        _checks.in_range("update_fraction", update_fraction, 0.0, 1.0, open_low=True, remedy=remedy)
-    )
-    std = float(_checks.in_range("field_std", field_std, 0.0))
-    trajectories = _checks.whole("n_trajectories", n_trajectories, 10)
-    batches = _checks.whole(
-        "n_batches", n_batches, 2, remedy="errors come from the spread of populations"
-    )
+    j = _checks.one_self_coupling(self_coupling)
+    steps = check_integer("n_steps", n_steps, 1, MAX_STEPS)
+    p = _checks.update_fraction(update_fraction)
+    std = check_real("field_std", field_std, 0.0, remedy="a standard deviation is not negative")
+    trajectories = check_integer("n_trajectories", n_trajectories, 10)
+    remedy = "errors come from the spread of populations"
+    batches = check_integer("n_batches", n_batches, 2, remedy=remedy)
+    seed = check_integer("seed", seed, 0)
     if rtol is not None:
         rtol = _checks.tolerance(rtol)
     flips: list[FloatArray] = []
@@ -136,7 +113,7 @@ def dynamical_cavity(
     sum_c2 = np.zeros_like(sum_c)
     for batch in range(64 * batches if rtol is not None else batches):
         rng = np.random.default_rng([seed, batch])
-        correlation, flip = _population(j, steps, p, std, trajectories, rng)
+        correlation, flip = sample_population(j, steps, p, std, trajectories, rng)
         flips.append(flip)
         sum_c += correlation
         sum_c2 += correlation**2
@@ -156,10 +133,31 @@ def dynamical_cavity(
     )
 
 
-def _population(
+def sample_population(
     j: float, steps: int, p: float, std: float, trajectories: int, rng: np.random.Generator
 ) -> tuple[FloatArray, FloatArray]:
-    """One self-consistent population: its correlation matrix and conditional flip probabilities."""
+    """One self-consistent population: its correlation matrix and conditional flip probabilities.
+
+    Parameters
+    ----------
+    j : float
+        Self-coupling J_D.
+    steps : int
+        Length of the run.
+    p, std : float
+        Update fraction and standard deviation of the fields.
+    trajectories : int
+        Size of the population.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    correlation : ndarray, shape (steps + 1, steps + 1)
+        C(t, t').
+    flip : ndarray, shape (steps,)
+        Flip fraction per step.
+    """
     spins = np.empty((steps + 1, trajectories))
     spins[0] = rng.choice([-1.0, 1.0], trajectories)
     bias = std * rng.standard_normal(trajectories) if std > 0 else 0.0
@@ -189,81 +187,3 @@ def _population(
             kept = rng.random(trajectories) >= p
             spins[t + 1, kept] = now[kept]
     return correlation, flip
-
-
-def freezing_self_coupling(
-    *,
-    update_fraction: float = 1.0,
-    grid: ArrayLike | None = None,
-    n_sweeps: int = 300,
-    n_trajectories: int = 4000,
-    n_batches: int = 8,
-    seed: int = 0,
-) -> Freezing:
-    r"""Self-coupling at which the dynamics of the infinite network freezes.
-
-    Measures the plateau of the flip fraction per sweep (mean over the second half of the run) at
-    several J_D and extrapolates it to zero.  The plateau f vanishes about quadratically, so a line
-    is fitted to :math:`\sqrt f`.  The error combines resampling of the plateaus within their
-    errors and the largest change for other fits (without the two lowest J_D, and with a parabola).
-     Populations much closer to the threshold than the default grid may freeze by chance, as finite
-     networks do, and would bias the fit.
-
-    Parameters
-    ----------
-    update_fraction : float, default 1
-        As in `dynamical_cavity`; times are counted in sweeps of 1/update_fraction steps.
-    grid : array_like, optional
-        Self-couplings with a visible plateau, at least five, increasing; default 0.5 to 0.7.
-    n_sweeps : int, default 300
-        Length of each run.
-    n_trajectories, n_batches, seed : int
-        As in `dynamical_cavity`.
-
-    Returns
-    -------
-    Freezing
-        The threshold, its error and the data behind it.
-    """
-    couplings = _checks.self_coupling(np.linspace(0.5, 0.7, 5) if grid is None else grid)
-    if couplings.ndim != 1 or couplings.size < 5 or np.any(np.diff(couplings) <= 0):
-        raise ValueError(f"grid must hold at least five increasing self-couplings, got {grid!r}")
-    steps = round(_checks.whole("n_sweeps", n_sweeps, 20) / update_fraction)
-    p = float(_checks.in_range("update_fraction", update_fraction, 0.0, 1.0, open_low=True))
-    trajectories = _checks.whole("n_trajectories", n_trajectories, 10)
-    batches = _checks.whole(
-        "n_batches", n_batches, 2, remedy="errors come from the spread of populations"
-    )
-    plateaus, errors = [], []
-    for index, j in enumerate(couplings):
-        runs = [
-            _population(
-                float(j), steps, p, 0.0, trajectories, np.random.default_rng([seed, index, batch])
-            )[1]
-            for batch in range(batches)
-        ]
-        means = np.array([run[steps // 2 :].mean() for run in runs]) / p
-        plateaus.append(means.mean())
-        errors.append(means.std(ddof=1) / np.sqrt(batches))
-    plateau, error = np.array(plateaus), np.array(errors)
-    if np.any(plateau <= 3e-5):
-        raise ValueError(
-            f"no plateau at self-coupling {couplings[np.argmin(plateau)]:g}; lower the grid"
-        )
-
-    rng = np.random.default_rng(seed)
-
-    def zero(x: FloatArray, f: FloatArray, degree: int) -> float:
-        fit = np.polynomial.Polynomial.fit(x, np.sqrt(np.maximum(f, 1e-12)), degree)
-        try:
-            return float(optimize.brentq(fit, x[-1] - 0.05, x[-1] + 0.6))
-        except ValueError:  # the parabola turns before it reaches 0
-            return np.nan
-
-    best = zero(couplings, plateau, 1)
-    resampled = [
-        zero(couplings, plateau + error * rng.standard_normal(error.size), 1) for _ in range(200)
-    ]
-    others = [zero(couplings[2:], plateau[2:], 1), zero(couplings, plateau, 2)]
-    spread = np.nanmax(np.abs(np.array(others) - best))
-    return Freezing(best, float(np.hypot(np.nanstd(resampled), spread)), couplings, plateau, error)

@@ -7,42 +7,18 @@ survive to the next.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._validation import FloatArray, check_integer, check_real, check_spins
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
+from binnet.theory.complexity import log_expected_count
 
+_MOST_BYTES = 4e9  # of the fixed points returned
 _BLOCK = 14  # neurons within a block: 2^14 fields per neuron stay in the cache
-
-
-def checked_couplings(couplings: ArrayLike) -> NDArray[Any]:
-    """Return a square matrix of finite couplings with a zero diagonal, or raise.
-
-    Parameters
-    ----------
-    couplings : array_like, shape (N, N)
-        J_ij, from neuron j to neuron i.
-
-    Returns
-    -------
-    ndarray, shape (N, N)
-        The same, as float32 or float64.
-    """
-    matrix = np.asarray(couplings)
-    if matrix.dtype not in (np.float32, np.float64):
-        matrix = _checks.as_real("couplings", matrix)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.shape[0] < 2:
-        raise ValueError(
-            f"couplings must be a square matrix (N, N) with N >= 2, got shape {matrix.shape}"
-        )
-    if not np.all(np.isfinite(matrix)):
-        raise ValueError("couplings must be finite; remove the NaN or infinite entries")
-    if np.any(np.diagonal(matrix)):
-        raise ValueError("couplings must have a zero diagonal; pass J_D as `self_coupling` instead")
-    return matrix
 
 
 def random_couplings(
@@ -64,7 +40,14 @@ def random_couplings(
     ndarray, shape (N, N)
         Row i holds the couplings into neuron i.
     """
-    n = _checks.whole("n_neurons", n_neurons, 2)
+    n = check_integer("n_neurons", n_neurons, 2)
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(
+            f"rng must be a numpy.random.Generator, got {rng!r}; "
+            "pass numpy.random.default_rng(seed)"
+        )
+    if np.dtype(dtype) not in (np.float32, np.float64):
+        raise TypeError(f"dtype must be float32 or float64, got {np.dtype(dtype)}")
     couplings = rng.standard_normal((n, n), dtype=dtype)
     couplings /= np.sqrt(n).astype(dtype)
     np.fill_diagonal(couplings, 0.0)
@@ -104,20 +87,26 @@ def enumerate_fixed_points(
     Raises
     ------
     ValueError
-        For a matrix that is not square, has a diagonal or more than 30 neurons, or J_D < 0.
+        For a matrix that is not square, has a diagonal or more than 30 neurons, J_D < 0, or more
+        fixed points than fit into 4 GB.
     """
-    matrix = np.asarray(checked_couplings(couplings), dtype=np.float64)
-    n = _checks.whole(
-        "number of neurons", matrix.shape[0], 2, 30, remedy="use the closed form for larger N"
-    )
-    j = float(_checks.self_coupling(self_coupling))
-    bias = np.broadcast_to(_checks.as_real("field", field), (n,))
+    matrix = np.asarray(_checks.couplings(couplings), dtype=np.float64)
+    remedy = "log_expected_count gives the mean over networks of any size"
+    n = check_integer("number of neurons", matrix.shape[0], 2, 30, remedy=remedy)
+    threshold = check_real("margin", margin) - _checks.one_self_coupling(self_coupling)
+    bias = _checks.fields(field, n)
+    expected = math.exp(log_expected_count(n, max(0.0, -threshold), max(0.0, threshold)))
+    if expected * n > _MOST_BYTES:
+        size = expected * n / 1e9
+        raise ValueError(
+            f"about {expected:.2g} fixed points are expected, {size:.1f} GB of memory; "
+            "lower the number of neurons or the self-coupling"
+        )
     n_low = min(n, _BLOCK)
     low, high = _spins(n_low), _spins(n - n_low)
     fields_low: FloatArray = matrix[:, :n_low] @ low.T.astype(
         np.float64
     )  # [neuron, low configuration]
-    threshold = float(_checks.as_real("margin", margin)) - j
     found = []
     for code in range(high.shape[0]):
         shared = matrix[:, n_low:] @ high[code] + bias
@@ -152,8 +141,9 @@ def overlap_histogram(fixed_points: ArrayLike) -> NDArray[np.int64]:
     ndarray of int64, shape (N + 1,)
         Pairs that differ in k = 0..N neurons; k = 0 counts every fixed point with itself.
     """
-    states = np.asarray(fixed_points, dtype=np.float32)
-    n = states.shape[1]
+    shape = np.shape(fixed_points)
+    n = shape[-1] if shape else 0
+    states = check_spins("fixed_points", fixed_points, n).astype(np.float32)
     counts = np.zeros(n + 1, dtype=np.int64)
     for start in range(0, states.shape[0], 1024):
         overlap = states[start : start + 1024] @ states.T  # exact: whole numbers below 2^24

@@ -9,15 +9,14 @@ converges.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._validation import FloatArray, check_choice, check_integer, check_real, check_spins
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
 from binnet.theory._messages import Instance
-from binnet.theory.enumeration import checked_couplings
 
 Method = Literal["reinforced", "focusing"]
 
@@ -94,17 +93,14 @@ def count_unstable(
     int
         Neurons with s_i (sum_j J_ij s_j + J_D s_i + b_i) <= 0.
     """
-    matrix = checked_couplings(couplings)
-    spins = np.asarray(state)
-    if spins.shape != (matrix.shape[0],) or not np.all(np.abs(spins) == 1):
-        raise ValueError(
-            f"state must hold {matrix.shape[0]} entries of +1 or -1, got shape {spins.shape}"
-        )
-    j = float(_checks.self_coupling(self_coupling))
-    bias = np.broadcast_to(_checks.as_real("field", field), spins.shape)
+    matrix = _checks.couplings(couplings)
+    n = matrix.shape[0]
+    spins = check_spins("state", np.atleast_2d(state), n)[0]
+    j = _checks.one_self_coupling(self_coupling)
+    bias = _checks.fields(field, n)
     in_matrix_type = spins.astype(matrix.dtype)
     stability = spins * (matrix @ in_matrix_type + bias) + j
-    doubt = 4.0 * matrix.shape[0] * float(np.finfo(matrix.dtype).eps) * (j + np.abs(bias) + 1.0)
+    doubt = 4.0 * n * float(np.finfo(matrix.dtype).eps) * (j + np.abs(bias) + 1.0)
     for i in np.flatnonzero(np.abs(stability) < doubt):
         terms = (matrix[i] * in_matrix_type).tolist()
         stability[i] = float(spins[i]) * math.fsum([*terms, float(bias[i]), j * float(spins[i])])
@@ -154,12 +150,13 @@ def belief_propagation(
     (1989).
     """
     rtol = _checks.tolerance(rtol)
-    damping = float(_checks.in_range("damping", damping, 0.0, 1.0, open_high=True))
+    damping = check_real("damping", damping, 0.0, 1.0, below=True)
+    max_iterations = check_integer("max_iterations", max_iterations, 1)
     instance = Instance(couplings, self_coupling, field, exact=True)
     messages = instance.start(rng or np.random.default_rng(0), 1e-3 if rng is not None else 0.0)
-    entropy = change = np.inf
+    entropy = last = change = np.inf
     n_iterations = 0
-    for _ in range(_checks.whole("max_iterations", max_iterations, 1)):
+    while n_iterations < max_iterations:
         n_iterations += 1
         before, last = np.tanh(messages.total), entropy
         messages = instance.step(messages, damping)
@@ -167,9 +164,10 @@ def belief_propagation(
         change = float(np.max(np.abs(np.tanh(messages.total) - before)))
         if change < rtol and abs(entropy - last) < rtol:
             break
-    return BeliefPropagation(
-        entropy, np.tanh(messages.total), change < rtol, n_iterations, abs(entropy - last) + 1e-15
-    )
+    drift = abs(entropy - last)
+    converged = change < rtol and drift < rtol
+    magnetisations = np.tanh(messages.total)
+    return BeliefPropagation(entropy, magnetisations, converged, n_iterations, drift + 1e-15)
 
 
 def solve(
@@ -224,12 +222,12 @@ def solve(
     Braunstein, Zecchina, Phys. Rev. Lett. 96, 030201 (2006): reinforcement.
     Baldassi et al., PNAS 113, E7655 (2016): focusing.
     """
-    if method not in ("reinforced", "focusing"):
-        raise ValueError(f"method must be 'reinforced' or 'focusing', got {method!r}")
-    rate = float(_checks.in_range("rate", rate, 0.0, 0.5, open_low=True, remedy="try 1e-3"))
-    y = float(_checks.in_range("replicas", replicas, 1.0, 1e6, open_low=True))
-    damping = float(_checks.in_range("damping", damping, 0.0, 1.0, open_high=True))
-    attempts = _checks.whole("n_attempts", n_attempts, 1)
+    check_choice("method", method, get_args(Method))
+    rate = check_real("rate", rate, 0.0, 0.5, above=True, remedy="try 1e-3")
+    y = check_real("replicas", replicas, 1.0, 1e6, above=True)
+    damping = check_real("damping", damping, 0.0, 1.0, below=True)
+    attempts = check_integer("n_attempts", n_attempts, 1)
+    seed = check_integer("seed", seed, 0)
     instance = Instance(couplings, self_coupling, field, exact=False)
     best = np.ones(instance.n, dtype=np.int8)
     fewest, n_iterations = instance.n + 1, 0
@@ -246,10 +244,8 @@ def solve(
             else:
                 messages.drive = _focusing_field(messages.total, strength, y)
             messages.total = messages.total + messages.drive
-            if not np.all(
-                np.abs(messages.total) < 1e8
-            ):  # polarised without a solution: start again
-                break
+            if not np.all(np.abs(messages.total) < 1e8):
+                break  # polarised without a solution: start again
             state = np.where(messages.total >= 0.0, 1, -1).astype(np.int8)
             stability = state * (instance.times(state.astype(np.float64)) + instance.field)
             n_unstable = int(np.count_nonzero(stability <= -instance.self_coupling))

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, special
 
+from binnet._validation import FloatArray, check_integer, check_reals
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
-from binnet.theory.complexity import _log_2ndtr
+from binnet.theory.complexity import EPS, log_2ndtr
+
+_ROUNDING = 16.0 * EPS  # of Owen's function and the few operations after it, with room
 
 
-def log_bivariate_cdf(x: ArrayLike, correlation: ArrayLike) -> Any:
+def log_bivariate_cdf(x: ArrayLike, correlation: ArrayLike, *, return_error: bool = False) -> Any:
     r"""Log Phi2(x, x; rho): both of two correlated standard normals stay below `x`.
 
     Through Owen's function, :math:`\Phi_2(x,x;\rho) = \Phi(x) - 2\,T(x, \sqrt{(1-\rho)/(1+\rho)})`.
@@ -27,21 +29,32 @@ def log_bivariate_cdf(x: ArrayLike, correlation: ArrayLike) -> Any:
     ----------
     x, correlation : array_like
         Upper limit (x >= 0) and correlation in [-1, 1].
+    return_error : bool, default False
+        Also return a bound on the rounding error.
 
     Returns
     -------
     float or ndarray
-        Natural logarithm, -inf where the probability vanishes (x = 0 and correlation -1).
+        Natural logarithm, -inf where the probability vanishes (x = 0 and correlation -1); and the
+        error, in the same shape.
+
+    References
+    ----------
+    Owen, Ann. Math. Statist. 27, 1075 (1956).
     """
-    x = _checks.in_range("x", x, 0.0)
-    rho = _checks.in_range("correlation", correlation, -1.0, 1.0)
-    return _log_both(x, (1.0 - rho) / 2.0)[()]
+    x = check_reals("x", x, 0.0)
+    rho = check_reals("correlation", correlation, -1.0, 1.0)
+    ratio = _log_ratio(x, (1.0 - rho) / 2.0, (1.0 + rho) / 2.0)
+    value = np.asarray(special.log_ndtr(x) + ratio)
+    with np.errstate(invalid="ignore"):
+        error = np.where(np.isfinite(value), _ROUNDING * (1.0 + np.expm1(-ratio)), 0.0)
+    return (value[()], error[()]) if return_error else value[()]
 
 
-def _log_ratio(x: FloatArray, distance: FloatArray) -> FloatArray:
-    """Log of Phi2(x, x; 1 - 2 distance)/Phi(x), with full precision at small distance."""
+def _log_ratio(x: FloatArray, differ: FloatArray, agree: FloatArray) -> FloatArray:
+    """Log of Phi2(x, x; agree - differ)/Phi(x), with full precision where one of them is small."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        slope = np.sqrt(distance / (1.0 - distance))
+        slope = np.sqrt(differ / agree)
         owen = special.owens_t(x, slope)
         # scipy's T loses its digits below slopes of 1e-8; its expansion there is exact to rounding.
         small = (
@@ -51,28 +64,24 @@ def _log_ratio(x: FloatArray, distance: FloatArray) -> FloatArray:
         return np.asarray(np.log1p(-np.minimum(deficit, 1.0)))
 
 
-def _log_both(x: FloatArray, distance: FloatArray) -> FloatArray:
-    """Log Phi2(x, x; 1 - 2 distance)."""
-    return np.asarray(special.log_ndtr(x) + _log_ratio(x, distance))
-
-
-def _pair_terms(j: FloatArray, distance: FloatArray) -> FloatArray:
-    """S2 - Sigma as a function of the distance, free of cancellation at small distance."""
+def _pair_terms(j: FloatArray, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """S2 - Sigma and its rounding error over the distance, free of cancellation at small ones."""
     entropy = -special.xlogy(distance, distance) - special.xlog1py(1.0 - distance, -distance)
-    with np.errstate(invalid="ignore"):
-        same = (1.0 - distance) * _log_ratio(j, distance)
-        other = distance * _log_ratio(j, 1.0 - distance)
     # 0 * log 0 = 0: at distance 0 (or 1) no neuron (or every neuron) differs
-    same, other = np.where(distance == 1.0, 0.0, same), np.where(distance == 0.0, 0.0, other)
-    return np.asarray(entropy + same + other)
+    same = np.where(distance == 1.0, 0.0, _log_ratio(j, distance, 1.0 - distance))
+    other = np.where(distance == 0.0, 0.0, _log_ratio(j, 1.0 - distance, distance))
+    value = entropy + (1.0 - distance) * same + distance * other
+    error = entropy + (1.0 - distance) * np.expm1(-same) + distance * np.expm1(-other)
+    return np.asarray(value), np.asarray(_ROUNDING * error)
 
 
-def pair_entropy(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
+def pair_entropy(
+    overlap: ArrayLike, self_coupling: ArrayLike, *, return_error: bool = False
+) -> Any:
     r"""Logarithm of the mean number of ordered pairs of fixed points at an overlap, per neuron.
 
-    .. math:: S_2(q) = \log 2 + H_b\!\left(\tfrac{1+q}{2}\right) +
-    \tfrac{1+q}{2}\log\Phi_2(J_D,J_D;q)
-              + \tfrac{1-q}{2}\log\Phi_2(J_D,J_D;-q)
+    .. math:: S_2(q) = \log 2 + H_b\!\left(\tfrac{1+q}{2}\right)
+              + \tfrac{1+q}{2}\log\Phi_2(J_D,J_D;q) + \tfrac{1-q}{2}\log\Phi_2(J_D,J_D;-q)
 
     Parameters
     ----------
@@ -80,23 +89,38 @@ def pair_entropy(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
         q in [-1, 1].
     self_coupling : array_like
         J_D >= 0.
+    return_error : bool, default False
+        Also return a bound on the rounding error.
 
     Returns
     -------
     float or ndarray
-        Nats per neuron; S2(0) = 2 Sigma and S2(+-1) = Sigma.
+        Nats per neuron; S2(0) = 2 Sigma and S2(+-1) = Sigma (and the error, in the same shape).
 
     Raises
     ------
     ValueError
         For an overlap outside [-1, 1] or a negative self-coupling.
+
+    References
+    ----------
+    Theory specification, section 2.
+
+    Examples
+    --------
+    >>> bool(abs(pair_entropy(0.0, 0.5) - 2 * 0.324201) < 1e-6)
+    True
     """
     q = _checks.overlap(overlap)
     j = _checks.self_coupling(self_coupling)
-    return np.asarray(_log_2ndtr(j) + _pair_terms(j, (1.0 - q) / 2.0))[()]
+    terms, error = _pair_terms(j, (1.0 - q) / 2.0)
+    value = np.asarray(log_2ndtr(j) + terms)
+    return (value[()], (error + 4 * EPS)[()]) if return_error else value[()]
 
 
-def franz_parisi(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
+def franz_parisi(
+    overlap: ArrayLike, self_coupling: ArrayLike, *, return_error: bool = False
+) -> Any:
     """Local entropy of a *typical* fixed point: s_FP(q) = S2(q) - Sigma(J_D), nats per neuron.
 
     Negative values mean that a typical fixed point has no other fixed point at that overlap.
@@ -105,18 +129,27 @@ def franz_parisi(overlap: ArrayLike, self_coupling: ArrayLike) -> Any:
     ----------
     overlap, self_coupling : array_like
         As in `pair_entropy`.
+    return_error : bool, default False
+        Also return a bound on the rounding error.
 
     Returns
     -------
     float or ndarray
-        Nats per neuron, in the broadcast shape.
+        Nats per neuron, in the broadcast shape (and the error, in the same shape).
+
+    References
+    ----------
+    Franz, Parisi, J. Phys. I France 5, 1401 (1995), the potential; here annealed = quenched.
     """
     q = _checks.overlap(overlap)
     j = _checks.self_coupling(self_coupling)
-    return _pair_terms(j, (1.0 - q) / 2.0)[()]
+    value, error = _pair_terms(j, (1.0 - q) / 2.0)
+    return (value[()], error[()]) if return_error else value[()]
 
 
-def isolation_radius(self_coupling: ArrayLike, *, rtol: float = 1e-10) -> Any:
+def isolation_radius(
+    self_coupling: ArrayLike, *, rtol: float = 1e-10, return_error: bool = False
+) -> Any:
     """Distance within which a typical fixed point has no other fixed point.
 
     The first zero of the Franz-Parisi entropy, coming from distance 0; it shrinks like
@@ -128,36 +161,49 @@ def isolation_radius(self_coupling: ArrayLike, *, rtol: float = 1e-10) -> Any:
         J_D in [0, 20]; beyond 20 the radius is below 1e-180 and no network shows it.
     rtol : float, default 1e-10
         Relative accuracy of the radius.
+    return_error : bool, default False
+        Also return an estimate of the absolute numerical error.
 
     Returns
     -------
     float or ndarray
-        Distances d = (1-q)/2 between 0 and 1/2.
+        Distances d = (1-q)/2 between 0 and 1/2 (and the error, in the same shape).
+
+    Examples
+    --------
+    >>> round(isolation_radius(0.5), 4)
+    np.float64(0.0053)
     """
-    j = _checks.in_range("self_coupling", _checks.self_coupling(self_coupling), 0.0, 20.0)
+    remedy = "beyond 20 the radius is below 1e-180: take 0"
+    j = check_reals("self_coupling", self_coupling, 0.0, 20.0, remedy=remedy)
     rtol = _checks.tolerance(rtol)
-    return np.vectorize(lambda one: _first_zero(float(one), rtol), otypes=[float])(j)[()]
+    both = np.vectorize(lambda one: _first_zero(float(one), rtol), otypes=[float, float])(j)
+    radius, error = (column[()] for column in both)
+    return (radius, error) if return_error else radius
 
 
-def _first_zero(j: float, rtol: float) -> float:
+def _first_zero(j: float, rtol: float) -> tuple[float, float]:
+    """Isolation radius and its error at one self-coupling."""
     if j == 0.0:
-        return 0.5
+        return 0.5, 0.0
     j_array = np.asarray(j)
 
     def entropy(log_distance: float) -> float:
-        return float(_pair_terms(j_array, np.exp(np.asarray(log_distance))))
+        return float(_pair_terms(j_array, np.exp(np.asarray(log_distance)))[0])
 
     # s_FP ~ -sqrt(d) exp(-J^2/2)/(pi Phi(J)) + d log(1/d): start well inside, then look for the
     # sign change.
     grid = np.linspace(-j * j - 30.0, np.log(0.5), 400)
-    values = _pair_terms(j_array, np.exp(grid))
+    values = _pair_terms(j_array, np.exp(grid))[0]
     first = int(np.argmax(values > 0.0))
     if first == 0:  # Sigma below rounding: no zero left of 1/2
-        return 0.5
-    log_d = optimize.brentq(
-        entropy, grid[first - 1], grid[first], xtol=1e-15, rtol=max(rtol, 1e-14)
-    )
-    return float(np.exp(log_d))
+        return 0.5, float(EPS)
+    xtol = 0.5 * rtol  # in log d, so it is relative in d
+    log_d = optimize.brentq(entropy, grid[first - 1], grid[first], xtol=xtol, rtol=4 * EPS)
+    h = 1e-4
+    slope = (entropy(log_d + h) - entropy(log_d - h)) / (2 * h)
+    rounding = float(_pair_terms(j_array, np.exp(np.asarray(log_d)))[1]) / abs(slope)
+    return float(np.exp(log_d)), float(np.exp(log_d)) * (xtol + rounding + 4 * EPS * abs(log_d))
 
 
 class SelfAveraging(NamedTuple):
@@ -173,12 +219,15 @@ class SelfAveraging(NamedTuple):
         max_q S2(q) - 2 Sigma, nats per neuron.
     moment_ratio : float or ndarray
         Limit of E[N_fp^2]/E[N_fp]^2 for large N.
+    error : float or ndarray
+        Estimated error of `excess`, from rounding and from halving the grid of overlaps.
     """
 
     dominant: Any
     best_overlap: Any
     excess: Any
     moment_ratio: Any
+    error: Any
 
 
 def self_averaging(self_coupling: ArrayLike, n_grid: int = 2001) -> SelfAveraging:
@@ -200,22 +249,26 @@ def self_averaging(self_coupling: ArrayLike, n_grid: int = 2001) -> SelfAveragin
     Returns
     -------
     SelfAveraging
-        `dominant` (bool), `best_overlap`, `excess` = max_q S2(q) - 2 Sigma, `moment_ratio`, in the
-        shape of `self_coupling`.
+        Named arrays (or floats), in the shape of `self_coupling`.
     """
     j = _checks.self_coupling(self_coupling)
-    n_grid = _checks.whole("n_grid", n_grid, 3)
+    n_grid = check_integer("n_grid", n_grid, 3)
     grid = np.linspace(-1.0, 1.0, n_grid + 1 - n_grid % 2)
-    values = np.asarray(pair_entropy(grid, j[..., None]))
+    values, rounding = pair_entropy(grid, j[..., None], return_error=True)
     best = np.argmax(values, axis=-1)
-    excess = np.max(values, axis=-1) - 2.0 * _log_2ndtr(j)
+    excess = np.max(values, axis=-1) - 2.0 * log_2ndtr(j)
+    middle = n_grid // 2  # the coarser grid keeps q = 0, too
+    coarse = np.maximum(
+        np.max(values[..., middle::2], axis=-1), np.max(values[..., middle::-2], axis=-1)
+    )
+    error = np.max(values, axis=-1) - coarse + np.max(rounding, axis=-1)
     ratio = np.exp(-0.5 * j * j) / np.sqrt(2.0 * np.pi) / special.ndtr(j)
     curvature = 2.0 * ratio**2 + (j * ratio) ** 2 - ratio**4
     moment = np.exp(-(ratio**2)) / np.sqrt(1.0 - curvature)
-    return SelfAveraging((excess < 1e-12)[()], grid[best][()], excess[()], moment[()])
+    return SelfAveraging((excess < 1e-12)[()], grid[best][()], excess[()], moment[()], error[()])
 
 
-def log_expected_pairs(n_neurons: int, self_coupling: float) -> FloatArray:
+def log_expected_pairs(n_neurons: int, self_coupling: float, *, return_error: bool = False) -> Any:
     r"""Mean number of ordered pairs of fixed points of a finite network, by distance (exact).
 
     Row i sees the other N-1 spins only, so two configurations that differ in k of N neurons have
@@ -231,19 +284,28 @@ def log_expected_pairs(n_neurons: int, self_coupling: float) -> FloatArray:
         N >= 2.
     self_coupling : float
         J_D >= 0.
+    return_error : bool, default False
+        Also return a bound on the rounding error.
 
     Returns
     -------
     ndarray, shape (N + 1,)
-        log E[N_2(k)] for k = 0..N; k = 0 is the mean count itself.
+        log E[N_2(k)] for k = 0..N; k = 0 is the mean count itself (and the error).
     """
-    n = _checks.whole("n_neurons", n_neurons, 2)
-    a = _checks.self_coupling(self_coupling) * np.sqrt(n / (n - 1.0))
+    n = check_integer("n_neurons", n_neurons, 2)
+    a = np.asarray(_checks.one_self_coupling(self_coupling) * np.sqrt(n / (n - 1.0)))
     k = np.arange(n + 1.0)
-    agree = _log_both(a, np.clip(k / (n - 1.0), 0.0, 1.0))  # (1 - rho)/2 at agreeing neurons
-    differ = _log_both(a, np.clip((n - k) / (n - 1.0), 0.0, 1.0))  # rho = -(N - 2k + 1)/(N - 1)
-    binomial = special.gammaln(n + 1.0) - special.gammaln(k + 1.0) - special.gammaln(n - k + 1.0)
-    with np.errstate(invalid="ignore"):
-        agree = np.where(k == n, 0.0, (n - k) * agree)
-        differ = np.where(k == 0, 0.0, k * differ)
-    return np.asarray(n * np.log(2.0) + binomial + agree + differ)
+    # (1 - rho)/2 and (1 + rho)/2 at the neurons that agree, and the other way round at the others
+    apart, alike = np.minimum([k, n - k], n - 1.0) / (n - 1.0)
+    agree, differ = (
+        np.where(members == 0, 0.0, members * (special.log_ndtr(a) + ratio))
+        for members, ratio in (
+            (n - k, np.where(k < n, _log_ratio(a, apart, 1.0 - apart), 0.0)),
+            (k, np.where(k > 0, _log_ratio(a, alike, 1.0 - alike), 0.0)),
+        )
+    )
+    factorials = [special.gammaln(m + 1.0) for m in (np.full_like(k, n), k, n - k)]
+    binomial = factorials[0] - factorials[1] - factorials[2]
+    value = np.asarray(n * np.log(2.0) + binomial + agree + differ)
+    error = _ROUNDING * (n + sum(factorials) + np.abs(agree) + np.abs(differ))
+    return (value, error) if return_error else value

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from binnet._validation import FloatArray
 from binnet.theory import _checks
-from binnet.theory._checks import FloatArray
 from binnet.theory.complexity import complexity
 from binnet.theory.pairs import isolation_radius
-from binnet.theory.transition import overlap_gap
+from binnet.theory.transition import OverlapGap, overlap_gap
 
 
 def phase_diagram(
@@ -35,9 +35,10 @@ def phase_diagram(
     Returns
     -------
     dict of str to ndarray, shape (n,)
-        `self_coupling`, `complexity`, `complexity_error`, `isolation_radius`, `gap_lower`,
-        `gap_upper` (nan without a gap), `gap_error`, `lowest_distance`, `lowest_entropy` (nan
-        where S_loc is monotone).
+        `self_coupling`, `complexity`, `isolation_radius`, `gap_lower`, `gap_upper` (nan without a
+        gap), `lowest_distance`, `lowest_entropy` (nan where S_loc is monotone), and numerical
+        errors: `complexity_error`, `isolation_error`, `gap_error` (of both ends),
+        `lowest_distance_error`, `lowest_entropy_error`.
 
     Examples
     --------
@@ -46,17 +47,26 @@ def phase_diagram(
     True
     """
     couplings = np.atleast_1d(_checks.self_coupling(self_coupling))
+    if couplings.ndim != 1 or couplings.size == 0:
+        raise ValueError(
+            f"self_coupling must have shape (n,) with n >= 1, got shape {couplings.shape}; "
+            "a table has one row per self-coupling"
+        )
     sigma, sigma_error = complexity(couplings, return_error=True)
+    radius, radius_error = isolation_radius(couplings, return_error=True)
     rows: Iterable[Any] = couplings if progress is None else progress(couplings)
-    gaps = np.array([tuple(overlap_gap(float(j), rtol=rtol)) for j in rows], dtype=np.float64)
+    gaps = OverlapGap(*np.transpose([overlap_gap(float(j), rtol=rtol) for j in rows]))
     return {
         "self_coupling": couplings,
-        "complexity": np.asarray(sigma),
-        "complexity_error": np.asarray(sigma_error),
-        "isolation_radius": np.asarray(isolation_radius(couplings)),
-        "gap_lower": gaps[:, 0],
-        "gap_upper": gaps[:, 1],
-        "gap_error": gaps[:, 4],
-        "lowest_distance": gaps[:, 2],
-        "lowest_entropy": gaps[:, 3],
+        "complexity": sigma,
+        "complexity_error": sigma_error,
+        "isolation_radius": radius,
+        "isolation_error": radius_error,
+        "gap_lower": gaps.lower,
+        "gap_upper": gaps.upper,
+        "gap_error": gaps.error,
+        "lowest_distance": gaps.distance,
+        "lowest_distance_error": gaps.distance_error,
+        "lowest_entropy": gaps.depth,
+        "lowest_entropy_error": gaps.depth_error,
     }

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
+from binnet._validation import check_reals
 from binnet.theory import _checks
-from binnet.theory.clusters import cluster_entropy
+from binnet.theory.clusters import cluster_entropy, converged_saddle
 from binnet.theory.densest import densest
 
 FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is reported as beginning at 0
@@ -31,11 +32,11 @@ class OverlapGap(NamedTuple):
     lower, upper : float or ndarray
         Ends of the interval in which the entropy is negative.
     distance, depth : float or ndarray
-        Where the entropy is lowest, and its value there (kept also above the
-      transition:
-        the lowest local minimum, nan where the entropy is monotone).
-    error : float or ndarray
-        Estimated numerical error of `lower` and `upper` (the larger of the two).
+        Where the entropy is lowest, and its value there (kept also above the transition: the lowest
+        local minimum, nan where the entropy is monotone).
+    error, distance_error, depth_error : float or ndarray
+        Estimated numerical errors: of `lower` and `upper` (the larger of the two), of `distance`
+        and of `depth`.
     """
 
     lower: Any
@@ -43,6 +44,17 @@ class OverlapGap(NamedTuple):
     distance: Any
     depth: Any
     error: Any
+    distance_error: Any
+    depth_error: Any
+
+
+class _Point(NamedTuple):
+    """An entropy at one distance and its slope in the distance, with errors."""
+
+    value: float
+    error: float
+    slope: float
+    slope_error: float
 
 
 class Threshold(NamedTuple):
@@ -90,20 +102,20 @@ def overlap_gap(self_coupling: ArrayLike, *, rtol: float = 1e-6) -> OverlapGap:
     rtol = _checks.tolerance(rtol)
 
     def one(j: float) -> tuple[float, ...]:
-        # The scan only brackets: far ends may not reach a strict rtol, and need not.
         near: tuple[float, float] | None = None
 
-        def point(d: float, rtol: float) -> tuple[float, float, float]:
+        def point(d: float, rtol: float = rtol) -> _Point:
             nonlocal near  # each search starts from the last one's saddle
-            entropy, y, conjugate, slope, error = densest(j, d, rtol, near)
-            near = (y, conjugate) if y < 1e4 else None
-            return entropy, error, slope
+            found = densest(j, d, rtol, near)
+            near = (found.replicas, found.conjugate) if found.replicas < 1e4 else None
+            return _Point(found.value, found.error, found.slope, found.slope_error)
 
-        rough = [point(float(np.exp(x)), max(rtol, 1e-5))[0] for x in _SCAN[::-1]]
-        scan, near = np.array(rough[::-1]), None
-        return _gap(scan, lambda d: point(d, rtol)[:2], lambda d: point(d, rtol)[2], j == 0.0)
+        # The scan only brackets: far ends may not reach a strict rtol, and need not.
+        rough = [point(float(np.exp(x)), max(rtol, 1e-5)).value for x in _SCAN[::-1]]
+        near = None
+        return _gap(np.array(rough[::-1]), point, j == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 5)(j)
+    columns = np.vectorize(one, otypes=[float] * 7)(j)
     return OverlapGap(*(column[()] for column in columns))
 
 
@@ -128,62 +140,70 @@ def replica_gap(self_coupling: ArrayLike, replicas: ArrayLike, *, rtol: float = 
         As `overlap_gap`; all nan where phi_m stays positive.
     """
     j = _checks.self_coupling(self_coupling)
-    m = _checks.in_range(
-        "replicas", replicas, 2.0, 1e4, remedy="a group has two fixed points at least"
-    )
+    remedy = "a group has two fixed points at least"
+    m = check_reals("replicas", replicas, 2.0, 1e4, remedy=remedy)
     rtol = _checks.tolerance(rtol)
 
     def one(j: float, m: float) -> tuple[float, ...]:
-        def value(d: float) -> tuple[float, float]:
-            point = cluster_entropy(j, 1.0 - 2.0 * d, m, rtol=rtol)
-            return point.free_entropy, point.error
+        def point(d: float) -> _Point:
+            found = converged_saddle(j, d, m, rtol)
+            return _Point(found.saddle.free, found.error, found.slope, found.slope_error)
 
         rough = cluster_entropy(j, 1.0 - 2.0 * np.exp(_SCAN), m, rtol=rtol).free_entropy
-        return _gap(rough, value, None, j == 0.0)
+        return _gap(rough, point, j == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 5)(j, m)
+    columns = np.vectorize(one, otypes=[float] * 7)(j, m)
     return OverlapGap(*(column[()] for column in columns))
 
 
-def _gap(
-    scan: Any,
-    value: Callable[[float], tuple[float, float]],
-    slope: Callable[[float], float] | None,
-    whole: bool,
-) -> tuple[float, float, float, float, float]:
-    """From a scan of an entropy, find its lowest interior minimum and the zeros around it."""
+def _gap(scan: Any, point: Callable[[float], _Point], whole: bool) -> tuple[float, ...]:
+    """From a scan of an entropy, find its lowest interior minimum and the zeros around it.
+
+    Works in log d; a zero is as uncertain as the entropy over its slope, the minimum as the slope
+    over its own derivative.  At J_D = 0 (`whole`) the entropy vanishes at both ends only.
+    """
 
     def entropy(x: float) -> float:
-        return value(float(np.exp(x)))[0]
+        return point(float(np.exp(x))).value
+
+    def slope(x: float) -> float:
+        return point(float(np.exp(x))).slope
 
     inner = np.flatnonzero((scan[1:-1] < scan[:-2]) & (scan[1:-1] <= scan[2:])) + 1
     if inner.size == 0:
-        return np.nan, np.nan, np.nan, np.nan, np.nan
+        return (np.nan,) * 7
     lowest = int(inner[np.argmin(scan[inner])])
-    left, right = float(_SCAN[lowest - 1]), float(_SCAN[lowest + 1])
-    if slope is None:
-        bottom = float(optimize.minimize_scalar(entropy, bounds=(left, right), method="bounded").x)
-    else:  # the slope is known in closed form: its zero is sharper than a minimum
-        bottom = optimize.brentq(lambda x: slope(float(np.exp(x))), left, right, xtol=1e-10)
-    depth = entropy(bottom)
+    xtol = 1e-10
+    bottom = optimize.brentq(slope, _SCAN[lowest - 1], _SCAN[lowest + 1], xtol=xtol)
+    d = float(np.exp(bottom))
+    depth, depth_error, _, slope_error = point(d)
+    curvature = (slope(bottom + 1e-3) - slope(bottom - 1e-3)) / 2e-3
+    distance_error = d * (slope_error / abs(curvature) + xtol)
     if depth >= 0.0:
-        return np.nan, np.nan, float(np.exp(bottom)), depth, np.nan
-    outside = (FLOOR, 0.5 - 1e-6)
-    ends, errors = [0.0, 0.5], [outside[0], 0.5 - outside[1]]
-    for side, outer in enumerate(np.log(outside)):
-        if entropy(outer) > 0.0 and not whole:
-            x = optimize.brentq(entropy, outer, bottom, xtol=1e-12)
-            d = float(np.exp(x))
-            tilt = (entropy(x + 1e-4) - entropy(x - 1e-4)) / (2e-4 * d)
-            ends[side], errors[side] = d, value(d)[1] / abs(tilt) + 1e-12
-    return ends[0], ends[1], float(np.exp(bottom)), depth, max(errors)
+        return np.nan, np.nan, d, depth, np.nan, distance_error, depth_error
+    almost_half = 0.5 - 1e-6
+    ends, errors = [0.0, 0.5], [FLOOR, 0.5 - almost_half]
+    outer: list[float | None] = [None, None]  # log d of the nearest positive entropy, if any
+    if not whole:
+        positive = np.flatnonzero(scan > 0.0)
+        for side, beyond in enumerate((positive[positive < lowest], positive[positive > lowest])):
+            if beyond.size:  # the last one below the minimum, the first one above it
+                outer[side] = float(_SCAN[beyond[side - 1]])
+        if outer[1] is None and point(almost_half).value > 0.0:
+            outer[1] = float(np.log(almost_half))
+    for side, x in enumerate(outer):
+        if x is not None:
+            ends[side] = float(np.exp(optimize.brentq(entropy, x, bottom, xtol=1e-12)))
+            end = point(ends[side])
+            errors[side] = end.error / abs(end.slope) + 1e-12
+    return ends[0], ends[1], d, depth, max(errors), distance_error, depth_error
 
 
 def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     """Critical self-coupling J_D^c: the smallest at which S_loc(d) >= 0 for every d in (0, 1/2].
 
-    Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bar is the quadrature error of S_loc
-    divided by its slope in J_D; the distance is where the gap closes.
+    Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bars propagate the numerical errors of
+    both; the distance is where the gap closes.
 
     Parameters
     ----------
@@ -203,9 +223,10 @@ def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     """
     rtol = _checks.tolerance(rtol)
 
-    def residual(x: Any) -> list[float]:
-        value, _, _, slope, _ = densest(float(x[0]), float(np.exp(x[1])), rtol)
-        return [value, slope * float(np.exp(x[1]))]
+    def residual(x: Any) -> _Conditions:
+        d = float(np.exp(x[1]))
+        point = densest(float(x[0]), d, rtol)
+        return [point.value, point.slope * d], [point.error, point.slope_error * d]
 
     return _threshold(residual, [0.06, np.log(8e-3)], rtol)
 
@@ -228,9 +249,14 @@ def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     """
     rtol = _checks.tolerance(rtol)
 
-    def residual(x: Any, step: float = 1e-2) -> list[float]:
-        slope = [densest(float(x[0]), float(np.exp(x[1] + h)), rtol)[3] for h in (-step, 0.0, step)]
-        return [slope[1], (slope[2] - slope[0]) / (2 * step)]
+    def residual(x: Any, step: float = 1e-2) -> _Conditions:
+        left, middle, right = (
+            densest(float(x[0]), float(np.exp(x[1] + h)), rtol) for h in (-step, 0.0, step)
+        )
+        return (
+            [middle.slope, (right.slope - left.slope) / (2 * step)],
+            [middle.slope_error, (right.slope_error + left.slope_error) / (2 * step)],
+        )
 
     start = [0.073, np.log(6e-3)]
     fine = _threshold(residual, start, rtol)
@@ -242,25 +268,29 @@ def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     return Threshold(*fine[:2], fine.error + difference[0], fine.distance_error + difference[1])
 
 
+_Conditions = tuple[list[float], list[float]]  # two values that must vanish, and their errors
+
+
 def _threshold(
-    residual: Callable[[Any], list[float]], start: list[float], rtol: float
+    residual: Callable[[Any], _Conditions], start: list[float], rtol: float
 ) -> Threshold:
-    """Solve two conditions in (J_D, log d), and propagate what is left and the quadrature error."""
-    found = optimize.root(residual, start, method="hybr", options={"xtol": 1e-10, "eps": 1e-6})
+    """Solve two conditions in (J_D, log d), and propagate what is left and the numerical errors."""
+
+    def values(x: Any) -> list[float]:
+        return residual(x)[0]
+
+    found = optimize.root(values, start, method="hybr", options={"xtol": 1e-10, "eps": 1e-6})
     j, log_d = (float(v) for v in found.x)
-    left_over = np.abs(residual(found.x))
+    left_over, errors = np.abs(residual(found.x))
     if not np.all(left_over < 1e-6):
-        raise RuntimeError(
+        raise ValueError(
             f"no threshold found with rtol={rtol:g}; ask for a value between 1e-10 and 1e-6"
         )
     h = 1e-4
     columns = [
-        (np.array(residual([j + a, log_d + b])) - residual([j - a, log_d - b])) / (2 * h)
+        (np.array(values([j + a, log_d + b])) - values([j - a, log_d - b])) / (2 * h)
         for a, b in ((h, 0.0), (0.0, h))
     ]
-    response = np.linalg.inv(np.array(columns).T)
-    uncertain = np.abs(response) @ (
-        left_over + rtol * 0.01
-    )  # rtol is relative to 0.01 nats at least
+    uncertain = np.abs(np.linalg.inv(np.transpose(columns))) @ (left_over + errors)
     d = float(np.exp(log_d))
     return Threshold(j, d, float(uncertain[0]), float(uncertain[1] * d))

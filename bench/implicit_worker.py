@@ -1,0 +1,48 @@
+"""One relaxation of an implicit network in a process of its own: its time, and its memory.
+
+Called by bench_implicit.py with what is asked for as JSON; answers with JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from typing import Any
+
+from binnet import ImplicitNetwork, relax
+
+
+def peak_megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    request: dict[str, Any] = json.loads(sys.argv[1])
+    rounds, n_neurons = request["rounds"], request["n_neurons"]
+    options = {"dynamics": request["dynamics"], "threads": request["threads"], "max_sweeps": 1000}
+    network = {"self_coupling": 1.0, "distribution": request["distribution"]}
+    relax(ImplicitNetwork(3000, **network), **options)  # compiles
+    before = peak_megabytes()
+    wall, cpu = [], []
+    for _ in range(rounds):
+        began, used = time.perf_counter(), time.process_time()
+        result = relax(ImplicitNetwork(n_neurons, **network), **options)
+        wall.append(time.perf_counter() - began)
+        cpu.append(time.process_time() - used)
+    reply = {
+        "seconds": wall,
+        "cpu_seconds": cpu,
+        "megabytes_before": before,
+        "megabytes_at_peak": peak_megabytes(),
+        "converged": bool(result.converged.all()),
+        "smallest_margin": float(result.margins.min()),
+        "sweeps": int(result.sweeps[0]),
+        "flips_per_neuron": float(result.flips.sum()) / n_neurons,
+    }
+    print(json.dumps(reply))
+
+
+if __name__ == "__main__":
+    main()

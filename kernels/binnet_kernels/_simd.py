@@ -1,0 +1,179 @@
+"""Small tiles of integer arithmetic written as LLVM vectors, where plain loops stay behind.
+
+A tile is `TILE` neurons wide. Its sums live in vector registers while it walks over the presynaptic
+words, which LLVM does not do for loops over arrays. The vectors are LLVM's own: whatever the CPU
+lacks, LLVM expresses in what it has, with the same integers. Only `dot_bytes` names an instruction
+of one family of CPUs: where the CPU that is compiled for lacks it (`HAS_BYTE_DOT`), the same
+products are built from shifts and masks. Words are little-endian, as on every CPU that Numba knows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from binnet_kernels.structs import Array
+
+TILE = 64  # neurons: four vectors of 512 bits
+_LANES = 16
+_VECTORS = TILE // _LANES
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_WORDS = ir.VectorType(_I32, _LANES)
+
+
+def _compiles_for(*features: str) -> bool:
+    """Whether the CPU that Numba compiles for has these features."""
+    chosen = numba.config.CPU_FEATURES
+    if chosen is not None:
+        return all(f"+{name}" in chosen.split(",") for name in features)
+    if numba.config.CPU_NAME not in (None, "", "host"):
+        return False  # another CPU than this one: promise nothing
+    found = binding.get_host_cpu_features()
+    return all(found.get(name, False) for name in features)
+
+
+# vpdpbusd on 512 bits: four products of unsigned and signed bytes, added to an int32 lane.
+HAS_BYTE_DOT = _compiles_for("avx512vnni", "avx512f")
+
+
+def _load(builder: Any, address: Any, offset: int = 0) -> Any:
+    pointer = builder.inttoptr(builder.add(address, ir.Constant(_I64, offset)), _WORDS.as_pointer())
+    return builder.load(pointer, align=4)
+
+
+def _store(builder: Any, value: Any, address: Any, offset: int) -> None:
+    pointer = builder.inttoptr(builder.add(address, ir.Constant(_I64, offset)), _WORDS.as_pointer())
+    builder.store(value, pointer, align=4)
+
+
+def _broadcast(builder: Any, address: Any) -> Any:
+    word = builder.load(builder.inttoptr(address, _I32.as_pointer()), align=4)
+    one = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), word, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, _LANES), None))
+
+
+def _accumulate(builder: Any, arguments: Any, n_samples: int, combine: Any) -> None:
+    """Build ``out_b[i] = sum_k combine(., words[k, i], state_b[k])`` for a tile and some samples.
+
+    `arguments` are the addresses of the words, their stride from one k to the next in bytes, how
+    many k, the address of the first state, the states' stride, that of the first row of sums, and
+    their stride.
+    """
+    words, stride, n_words, states, state_stride, out, out_stride = arguments
+    sums = [
+        cgutils.alloca_once_value(builder, ir.Constant(_WORDS, None))
+        for _ in range(n_samples * _VECTORS)
+    ]
+    for pointer in sums:  # alloca_once_value initialises at the function's entry only
+        builder.store(ir.Constant(_WORDS, None), pointer)
+    with cgutils.for_range(builder, n_words) as loop:
+        here = builder.add(words, builder.mul(loop.index, stride))
+        offset = builder.mul(loop.index, ir.Constant(_I64, 4))
+        vectors = [_load(builder, here, 64 * v) for v in range(_VECTORS)]
+        for b in range(n_samples):
+            state = builder.add(
+                states, builder.add(builder.mul(state_stride, ir.Constant(_I64, b)), offset)
+            )
+            spins = _broadcast(builder, state)
+            for v in range(_VECTORS):
+                pointer = sums[b * _VECTORS + v]
+                builder.store(combine(builder, builder.load(pointer), vectors[v], spins), pointer)
+    for b in range(n_samples):
+        row = builder.add(out, builder.mul(out_stride, ir.Constant(_I64, b)))
+        for v in range(_VECTORS):
+            _store(builder, builder.load(sums[b * _VECTORS + v]), row, 64 * v)
+
+
+def _call(builder: Any, name: str, *arguments: Any) -> Any:
+    """Call an LLVM intrinsic from vectors to a vector."""
+    kind = ir.FunctionType(_WORDS, [_WORDS] * len(arguments))
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _add_differences(builder: Any, total: Any, words: Any, spins: Any) -> Any:
+    return builder.add(total, _call(builder, "llvm.ctpop.v16i32", builder.xor(words, spins)))
+
+
+def _add_common(builder: Any, total: Any, words: Any, spins: Any) -> Any:
+    return builder.add(total, _call(builder, "llvm.ctpop.v16i32", builder.and_(words, spins)))
+
+
+def _add_products(builder: Any, total: Any, words: Any, spins: Any) -> Any:
+    """Add the products of the four bytes of each word with those of `spins`, which are 0 or 1."""
+    if HAS_BYTE_DOT:
+        return _call(builder, "llvm.x86.avx512.vpdpbusd.512", total, spins, words)
+    for byte in range(4):
+        left = ir.Constant(_WORDS, [24 - 8 * byte] * _LANES)
+        right = ir.Constant(_WORDS, [24] * _LANES)
+        weight = builder.ashr(builder.shl(words, left), right)  # the byte with its sign
+        bit = builder.ashr(
+            builder.shl(spins, ir.Constant(_WORDS, [31 - 8 * byte] * _LANES)),
+            ir.Constant(_WORDS, [31] * _LANES),
+        )  # all ones where the byte of `spins` is 1
+        total = builder.add(total, builder.and_(weight, bit))
+    return total
+
+
+def _make_tile(combine: Any, n_samples: int) -> Any:
+    @intrinsic  # type: ignore[untyped-decorator]
+    def tile(
+        typingctx: Any, words: Any, stride: Any, n_words: Any, states: Any, state_stride: Any,
+        out: Any, out_stride: Any,
+    ) -> Any:  # fmt: skip
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            _accumulate(builder, arguments, n_samples, combine)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 7), generate
+
+    return tile
+
+
+count_differences, count_differences_two = (_make_tile(_add_differences, n) for n in (1, 2))
+count_common, count_common_two = (_make_tile(_add_common, n) for n in (1, 2))
+dot_bytes, dot_bytes_four = (_make_tile(_add_products, n) for n in (1, 4))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def address_of(typingctx: Any, array: Any) -> Any:
+    """Return the address of the first entry of an array, as an int64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.ptrtoint(view.data, _I64)
+
+    return types.int64(array), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def find_signs(typingctx: Any, field: Any, shift: Any) -> Any:
+    """Return a word with bit i set where the i-th int32 at an address, plus `shift`, is >= 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.VectorType(_I32, TILE)
+        pointer = builder.inttoptr(arguments[0], wide.as_pointer())
+        values = builder.load(pointer, align=4)
+        one = builder.insert_element(
+            ir.Constant(wide, ir.Undefined), arguments[1], ir.Constant(_I32, 0)
+        )
+        shifts = builder.shuffle_vector(one, one, ir.Constant(wide, None))
+        is_up = builder.icmp_signed(">=", builder.add(values, shifts), ir.Constant(wide, None))
+        return builder.bitcast(is_up, _I64)
+
+    return types.uint64(types.int64, types.int32), generate
+
+
+def interleave_bytes(weights: Array) -> Array:
+    """Lay weights (H, K) of up to 8 bits out for `dot_bytes`, (K / 4, H + padding, 4) int8."""
+    n_hidden, n_pre = weights.shape
+    out = np.zeros((-(-n_pre // 4), -(-n_hidden // TILE) * TILE, 4), np.int8)
+    padded = np.zeros((n_hidden, 4 * out.shape[0]), np.int8)
+    padded[:, :n_pre] = weights
+    out[:, :n_hidden] = padded.reshape(n_hidden, -1, 4).transpose(1, 0, 2)
+    return out

@@ -1,0 +1,59 @@
+"""Every fixed point by visiting every configuration, in Gray code over the high spins.
+
+From one block of low-order configurations to the next a single high spin flips, so the fields
+change by one row of couplings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange
+
+from binnet_kernels._bits import trailing_zeros
+from binnet_kernels._enumeration import (
+    hold_task,
+    scratch_of,
+    search_block,
+    set_spin,
+)
+from binnet_kernels._jit import kernel, parallel_kernel
+
+
+@kernel
+def _walk_gray(conditions, block, task, n_held, scratch, found):
+    couplings, n_low = conditions.couplings, block.low.shape[0]
+    fields, spins, slack = scratch.fields[0], scratch.spins, scratch.slack
+    n, n_columns = couplings.shape
+    word = hold_task(conditions, task, n_held, fields, scratch)
+    for j in range(n_low, n - n_held):
+        set_spin(conditions, j, np.int32(-1), fields, fields, scratch)
+    n_found = 0
+    n_blocks = 1 << (n - n_held - n_low)
+    for block_number in range(1, n_blocks + 1):
+        n_found = search_block(conditions, block, fields, word, scratch, found, n_found)
+        if block_number == n_blocks:
+            break
+        j = n_low + trailing_zeros(np.uint64(block_number))
+        s = np.int32(-spins[j])
+        spins[j] = s
+        slack[j] = conditions.slack[1 if s > 0 else 0, j]
+        word ^= conditions.words[j]
+        change, row = np.int32(2 * s), couplings[j]
+        for i in range(n_columns):
+            fields[i] += np.int32(change * row[i])
+    return n_found
+
+
+@parallel_kernel
+def enumerate_gray(conditions, block, tasks, n_held, scratch, found, counts):
+    """Find the fixed points of each task: its bits are the last `n_held` spins, the others vary.
+
+    Row k of `found` receives, in the order of the search, the words of task k, as many as it has
+    room for; ``counts[k]`` is how many there are. Of W workers, as many as `scratch` has room for,
+    worker w does tasks w, w + W, ...
+    """
+    n_workers = scratch.lanes.shape[0]
+    for worker in prange(n_workers):
+        own = scratch_of(scratch, worker)
+        for k in range(worker, tasks.shape[0], n_workers):
+            counts[k] = _walk_gray(conditions, block, tasks[k], n_held, own, found[k])

@@ -1,0 +1,248 @@
+"""Dense sums of integer couplings over packed ±1 states: bit planes and popcounts, or bytes.
+
+A state is packed: bit 1 codes +1, little-endian in words of 64 bits. With u = (s + 1) / 2 in {0, 1}
+a sum over couplings is ``sum_j w_j s_j = 2 sum_j w_j u_j - sum_j w_j``. Bit planes turn
+``sum_j w_j u_j`` into popcounts, one for each plane of w in two's complement; one-bit couplings
+need a single exclusive or. Weights of 8 bits are cheaper as dot products of bytes. All is exact.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import prange
+
+from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._simd import (
+    TILE,
+    address_of,
+    count_common,
+    count_common_two,
+    count_differences,
+    count_differences_two,
+    dot_bytes,
+    dot_bytes_four,
+    find_signs,
+)
+from binnet_kernels.structs import Array
+
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+
+
+class Packed(NamedTuple):
+    """Weights (H, K) laid out for packed states; either planes or bytes are in use."""
+
+    planes: Array  # (P, K / 32, H + padding) uint32: word k of plane p of neuron i
+    octets: Array  # (K / 4, H + padding, 4) int8
+    sums: Array  # (H + padding,) int32: sum_j w_ij; for one bit, K
+    n_targets: int  # H
+    is_bytes: bool
+    is_binary: bool  # one bit: -1 and +1
+
+
+def pack_spins(spins: Array) -> Array:
+    """Return ±1 spins (n, K) as words (n, ceil(K / 64)) uint64: bit 1 codes +1, little-endian."""
+    n, n_spins = spins.shape
+    bits = np.zeros((n, -(-n_spins // 64) * 64), np.uint8)
+    bits[:, :n_spins] = spins > 0
+    words: Array = np.packbits(bits, axis=1, bitorder="little").view("<u8").astype(np.uint64)
+    return words
+
+
+def unpack_spins(words: Array, n_spins: int) -> Array:
+    """Return the first `n_spins` spins of each row that `pack_spins` packed, as int8."""
+    octets = np.ascontiguousarray(words.astype("<u8")).view(np.uint8)
+    bits = np.unpackbits(octets, axis=1, count=n_spins, bitorder="little")
+    spins: Array = 2 * bits.astype(np.int8) - 1
+    return spins
+
+
+def split_words(words: Array) -> Array:
+    """Return words (n, W) of 64 bits as (n, 2 W) words of 32 bits, the low half first."""
+    return np.ascontiguousarray(words.astype("<u8")).view("<u4").astype(np.uint32)
+
+
+def find_planes(weights: Array, bits: int) -> list[Array]:
+    """Return the bits of integers (H, K), the lowest first; one bit is set where it is +1."""
+    if bits == 1:
+        return [weights > 0]
+    return [(weights >> p) & 1 for p in range(bits)]
+
+
+def to_packed(weights: Array, bits: int) -> Packed:
+    """Lay weights (H, K) out for `sum_packed`; a 0 among one-bit weights counts as -1."""
+    n_targets, n_pre = weights.shape
+    width = -(-n_targets // TILE) * TILE
+    sums = np.zeros(width, np.int32)
+    sums[:n_targets] = n_pre if bits == 1 else weights.sum(axis=1, dtype=np.int32)
+    planes = np.zeros((0, 0, width), np.uint32)
+    octets = np.zeros((0, width, 4), np.int8)
+    if bits == 8:
+        octets = np.zeros((16 * -(-n_pre // 64), width, 4), np.int8)
+        padded = np.zeros((n_targets, 4 * octets.shape[0]), np.int8)
+        padded[:, :n_pre] = weights
+        octets[:, :n_targets] = padded.reshape(n_targets, -1, 4).transpose(1, 0, 2)
+    else:
+        packed = [split_words(pack_spins(plane)).T for plane in find_planes(weights, bits)]
+        planes = np.zeros((len(packed), packed[0].shape[0], width), np.uint32)
+        planes[:, :, :n_targets] = packed
+    return Packed(planes, octets, sums, n_targets, bits == 8, bits == 1)
+
+
+@kernel
+def spread_bits(words, octets):
+    """Write the bits of packed states (n, W) as bytes 0 and 1 (n, 64 W)."""
+    for b in range(words.shape[0]):
+        for k in range(words.shape[1]):
+            word, out = words[b, k], octets[b, 64 * k : 64 * k + 64]
+            for bit in range(64):
+                out[bit] = (word >> np.uint64(bit)) & np.uint64(1)
+
+
+@kernel
+def _count_plane(plane, is_binary, words, first, n, start, out):
+    """Write the popcounts of one plane for samples first..first+n-1, n = 1 or 2, and a tile."""
+    stride, n_words = 4 * plane.shape[1], plane.shape[0]
+    here, state = address_of(plane) + 4 * start, address_of(words[first])
+    row, state_stride, out_stride = address_of(out), 8 * words.shape[1], 4 * out.shape[1]
+    if is_binary and n == 2:
+        count_differences_two(here, stride, n_words, state, state_stride, row, out_stride)
+    elif is_binary:
+        count_differences(here, stride, n_words, state, state_stride, row, out_stride)
+    elif n == 2:
+        count_common_two(here, stride, n_words, state, state_stride, row, out_stride)
+    else:
+        count_common(here, stride, n_words, state, state_stride, row, out_stride)
+
+
+@kernel
+def _sum_planes(packed, words, start, out, tile):
+    """Do `sum_packed` by popcounts."""
+    sums, n_samples = packed.sums[start : start + TILE], words.shape[0]
+    n_planes = packed.planes.shape[0]
+    for first in range(0, n_samples, 2):
+        n = min(2, n_samples - first)
+        for k in range(n_planes):  # Horner's scheme; the highest plane counts negative
+            p = n_planes - 1 - k
+            _count_plane(packed.planes[p], packed.is_binary, words, first, n, start, tile)
+            for b in range(n):
+                counts, total = tile[b], out[first + b, start : start + TILE]
+                if k > 0:
+                    for i in range(TILE):
+                        total[i] = 2 * total[i] + counts[i]
+                elif packed.is_binary:
+                    for i in range(TILE):
+                        total[i] = counts[i]
+                else:
+                    for i in range(TILE):
+                        total[i] = -counts[i]
+        for b in range(first, first + n):
+            total = out[b, start : start + TILE]
+            if packed.is_binary:
+                for i in range(TILE):
+                    total[i] = sums[i] - 2 * total[i]
+            else:
+                for i in range(TILE):
+                    total[i] = 2 * total[i] - sums[i]
+
+
+@kernel
+def _sum_bytes(packed, octets, start, out):
+    """Do `sum_packed` by dot products of bytes."""
+    sums, n_samples = packed.sums[start : start + TILE], octets.shape[0]
+    n_words, stride, width = packed.octets.shape[0], 4 * packed.octets.shape[1], octets.shape[1]
+    here, out_stride = address_of(packed.octets) + 4 * start, 4 * out.shape[1]
+    n_quads = n_samples - n_samples % 4
+    for b in range(0, n_quads, 4):
+        state, row = address_of(octets[b]), address_of(out[b]) + 4 * start
+        dot_bytes_four(here, stride, n_words, state, width, row, out_stride)
+    for b in range(n_quads, n_samples):
+        state, row = address_of(octets[b]), address_of(out[b]) + 4 * start
+        dot_bytes(here, stride, n_words, state, width, row, out_stride)
+    for b in range(n_samples):
+        total = out[b, start : start + TILE]
+        for i in range(TILE):
+            total[i] = 2 * total[i] - sums[i]
+
+
+@kernel
+def sum_packed(packed, words, octets, start, out, tile):
+    """Write sum_j w_ij s_j of packed states for neurons start..start+TILE-1.
+
+    Parameters
+    ----------
+    packed : Packed
+    words : uint64 array (n, K / 64)
+        States.
+    octets : uint8 array (n, K + padding)
+        The same states by `spread_bits`, where the weights are bytes; else not read.
+    start : int
+        A multiple of TILE.
+    out : int32 array (n, H + padding)
+    tile : int32 array (2, TILE)
+        Work space.
+    """
+    if packed.is_bytes:
+        _sum_bytes(packed, octets, start, out)
+    else:
+        _sum_planes(packed, words, start, out, tile)
+
+
+@kernel
+def turn_spins(packed, field, self_coupling, old, start):
+    """Return the word of the next spins of a tile, given their fields without the self-coupling.
+
+    A +1 stays where h + J_D >= 0, a -1 rises where h - J_D >= 0. A one-bit weight from a neuron to
+    itself cannot be 0: it was counted as -1, which the caller's `self_coupling` has to make good.
+    """
+    here, own = address_of(field) + 4 * start, np.int32(self_coupling)
+    word = (old & find_signs(here, own)) | (~old & find_signs(here, np.int32(-own)))
+    n_left = packed.n_targets - start
+    return word if n_left >= TILE else word & ~(_ALL << np.uint64(n_left))
+
+
+@kernel
+def sweep_tiles(
+    packed, states, octets, external, factor, self_coupling, first, last, out, fields, tile
+):
+    """Do one synchronous sweep of packed states with dense sums, for tiles first..last-1.
+
+    Parameters
+    ----------
+    packed : Packed
+        Couplings.
+    states : uint64 array (B, H / 64)
+    octets : uint8 array (B, K + padding)
+        As of `sum_packed`.
+    external : int32 array (B, H + padding)
+    factor, self_coupling : int
+        The field is ``factor * sum_j w_ij s_j + self_coupling s_i + external[b, i]``.
+    first, last : int
+    out : uint64 array (B, H / 64)
+        Next states.
+    fields : int32 array (B, H + padding)
+        Their fields without the self-coupling.
+    tile : int32 array (2, TILE)
+        Work space.
+    """
+    for block in range(first, last):
+        start = block * TILE
+        sum_packed(packed, states, octets, start, fields, tile)
+        for b in range(states.shape[0]):
+            field, more = fields[b, start : start + TILE], external[b, start : start + TILE]
+            for i in range(TILE):
+                field[i] = factor * field[i] + more[i]
+            out[b, block] = turn_spins(packed, fields[b], self_coupling, states[b, block], start)
+
+
+@parallel_kernel
+def sweep_packed(packed, states, octets, external, factor, self_coupling, out, fields, tiles):
+    """Do `sweep_tiles` for all neurons, shared out over as many threads as `tiles` (S, 2, TILE)."""
+    n_shares, n_tiles = tiles.shape[0], fields.shape[1] // TILE
+    for share in prange(n_shares):
+        first, last = share * n_tiles // n_shares, (share + 1) * n_tiles // n_shares
+        sweep_tiles(
+            packed, states, octets, external, factor, self_coupling, first, last, out, fields,
+            tiles[share],
+        )  # fmt: skip

@@ -1,0 +1,82 @@
+"""Run folders: new, found again, and the files that every kind of run leaves in one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from binnet._files import atomic_path, write_json
+from binnet._provenance import describe_run
+
+CHECKPOINT = "checkpoint.safetensors"
+CONFIGURATION = "config.toml"
+METRICS = "metrics.json"
+PROVENANCE = "provenance.json"
+
+
+def make_folder(out: Path | None, name: str, command: str) -> Path:
+    """Return a new, writable folder for a run of `command`: `out`, or runs/TIME-NAME."""
+    if out is None:
+        out = Path("runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(
+            f"{out} exists and is not an empty folder; name another --out, or go on with the run "
+            f"in it: {command} --resume {out}"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot create the run folder {out} ({error.strerror}); name another --out"
+        ) from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise PermissionError(f"cannot write into the run folder {out}; name another --out")
+    return out
+
+
+def find_checkpoint(run: Path, command: str) -> Path:
+    """Return the checkpoint of a run folder that `command` wrote."""
+    if not (run / CHECKPOINT).is_file():
+        raise FileNotFoundError(
+            f"{run} is not a run folder: it has no {CHECKPOINT}; name a folder that `{command}` "
+            "wrote"
+        )
+    return run / CHECKPOINT
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a configuration file."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no configuration file {path}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(
+            f"{path} is not TOML ({error}); the config.toml of a run shows the form"
+        ) from None
+
+
+def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
+    """Write a resolved configuration; the option --config reads it."""
+    with atomic_path(folder / CONFIGURATION) as temporary:
+        temporary.write_text(tomli_w.dumps(tables), encoding="utf-8")
+
+
+def add_provenance(folder: Path, seed: int, threads: int) -> None:
+    """Note that a session begins: a run has one, and one more each time that it is resumed."""
+    path = folder / PROVENANCE
+    sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    write_json(path, [*sessions, describe_run(seed, threads)])
+
+
+def describe_files(folder: Path) -> str:
+    """Return a line that names the files of a run."""
+    files = ", ".join(sorted(path.name for path in folder.iterdir() if path.name[0] != "."))
+    return f"files in {folder}: {files}"

@@ -1,0 +1,72 @@
+"""Networks that commands take as RUN: run folders of `binnet train`, and files of one network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.cli import _runs
+from binnet.hardware import QuantizationReport, QuantizedNetwork, quantize
+from binnet.hardware.network_files import load_network
+from binnet.learning import load_checkpoint
+from binnet.networks import BinaryNetwork
+
+if TYPE_CHECKING:
+    from binnet.learning._state import RunState
+
+
+class Source(NamedTuple):
+    """A network, how it was quantised here, and the training that it comes from."""
+
+    network: BinaryNetwork | QuantizedNetwork
+    quantization: QuantizationReport | None
+    state: RunState | None
+
+
+def load_source(run: Path, bits: int | None) -> Source:
+    """Load the network of RUN, and quantise it if `bits` are given."""
+    if run.is_dir():
+        state = load_checkpoint(_runs.find_checkpoint(run))
+        network = cast("BinaryNetwork | QuantizedNetwork", state.relaxable())
+    elif run.is_file():
+        state, network = None, load_network(run)
+    else:
+        raise FileNotFoundError(
+            f"there is no {run}; name a run folder of `binnet train`, or a network file of "
+            "`binnet import` or `binnet quantize`"
+        )
+    if bits is None:
+        return Source(network, None, state)
+    if isinstance(network, QuantizedNetwork):
+        raise ValueError(f"{run} is in integers already; leave out --bits")
+    if state is None:
+        return Source(*quantize(network, bits), None)
+    rule = state.configuration.plasticity
+    quantized, report = quantize(
+        network,
+        bits,
+        margin=rule.margin,
+        readout_margin=rule.readout_margin,
+        margin_excludes_self_coupling=rule.margin_excludes_self_coupling,
+    )
+    return Source(quantized, report, state)
+
+
+def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:
+    """Return inputs that the network was not trained on: the run's test or validation samples."""
+    validation = None
+    if run.is_dir():
+        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
+    _, sets = _runs.load_samples(source.network.n_inputs, validation or 0)
+    ((X, _),) = sets.values()
+    return np.asarray(X[:samples])
+
+
+def draw_spins(shape: tuple[int, int], seed: int, stream: int) -> NDArray[np.int8]:
+    """Return random spins, independent for each stream of a seed."""
+    generator: Any = np.random.default_rng([stream, seed])
+    spins: NDArray[np.int8] = generator.choice(np.array([-1, 1], np.int8), shape)
+    return spins

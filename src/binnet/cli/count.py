@@ -1,0 +1,233 @@
+"""`binnet count`: every fixed point of random networks, beside the closed form."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from binnet._files import atomic_path, write_json
+from binnet._provenance import describe_run
+from binnet._threads import resolve_threads
+from binnet.cli._common import clear_errors
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, new_figure
+
+if TYPE_CHECKING:
+    from binnet.fixed_points import FixedPoints
+
+
+_OPTIONS = {
+    "n_neurons": "--neurons", "max_neurons": "--max-neurons", "self_coupling": "--self-coupling",
+    "field_std": "--field", "symmetry": "--symmetry", "density": "--density",
+    "margin": "--margin", "threads": "--threads",
+}  # fmt: skip
+
+
+def _check(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
+    return None if output is None else check_output(output, (".json", ".nc", *FIGURE_SUFFIXES))
+
+
+@click.command()
+@click.option("--neurons", required=True, type=int, help="N, number of neurons, up to about 30.")
+@click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")
+@click.option("--draws", default=1, show_default=True, type=click.IntRange(1),
+              help="Random networks.")  # fmt: skip
+@click.option("--distribution", default="gaussian", show_default=True,
+              type=click.Choice(["gaussian", "sign"]), help="Of the couplings.")  # fmt: skip
+@click.option("--symmetry", default=0.0, show_default=True,
+              help="eta, correlation of J_ij and J_ji, -1 to 1.")  # fmt: skip
+@click.option("--density", default=1.0, show_default=True,
+              help="rho, fraction of couplings that are there, above 0 to 1.")  # fmt: skip
+@click.option("--field", default=0.0, show_default=True,
+              help="Standard deviation of Gaussian external fields.")  # fmt: skip
+@click.option("--dtype", default="float32", show_default=True,
+              type=click.Choice(["float32", "float64", "int16"]),
+              help="Of the couplings; a field of 0, common in int16, holds a spin +1.")  # fmt: skip
+@click.option("--margin", default=0.0, show_default=True,
+              help="kappa, stability that every neuron must have.")  # fmt: skip
+@click.option("--method", default="auto", show_default=True,
+              type=click.Choice(["auto", "gray", "bounded"]),
+              help="Visit every state, or cut branches; auto takes the faster one.")  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
+              help="Of the first network; the next ones have the seeds after it.")  # fmt: skip
+@click.option("--threads", type=int, help="Threads of the search.  [default: all cores]")
+@click.option("--max-neurons", default=30, show_default=True, type=click.IntRange(1, 62),
+              help="Go on for as many neurons, however long it takes.")  # fmt: skip
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), callback=_check,
+              help="Counts and pair overlaps as .json, or a figure (.png, .pdf, .svg) with its "
+              "data beside it; the fixed points of one network as NetCDF (.nc).")  # fmt: skip
+def count(
+    neurons: int,
+    self_coupling: float,
+    draws: int,
+    field: float,
+    margin: float,
+    method: str,
+    seed: int,
+    threads: int | None,
+    max_neurons: int,
+    output: Path | None,
+    **network: Any,
+) -> None:
+    """Count every fixed point of random networks, exactly, beside the closed form of the mean.
+
+    Ctrl-C ends the draws and keeps what was counted.
+    """
+    from tqdm import tqdm
+
+    from binnet import RandomNetwork, fixed_points
+
+    parameters = {
+        "n_neurons": neurons, "self_coupling": self_coupling, "field_std": field, **network,
+    }  # fmt: skip
+    wants_states = output is not None and output.suffix == ".nc"
+    if wants_states and draws > 1:
+        raise click.UsageError("NetCDF holds the fixed points of one network: drop --draws")
+    found: list[dict[str, Any]] = []
+    begun = time.perf_counter()
+    with clear_errors(_OPTIONS):
+        n_threads = resolve_threads(threads)
+        run = describe_run(seed, n_threads)
+        try:
+            for k in tqdm(range(draws), unit="network", disable=None if draws > 1 else True):
+                result = fixed_points.enumerate(
+                    RandomNetwork.draw(**parameters, seed=seed + k),
+                    method=method,
+                    margin=margin,
+                    max_neurons=max_neurons,
+                    threads=threads,
+                    progress=draws == 1,
+                )
+                found.append(_describe(result, output is not None and not wants_states, n_threads))
+        except KeyboardInterrupt:
+            if not found:
+                raise
+        seconds = time.perf_counter() - begun
+        record = _summarise(found, parameters, margin)
+        _print(record, seconds, draws)
+        if output is not None and wants_states:
+            _save_states(output, result, run)
+        elif output is not None:
+            completed = {"draws": draws, "completed": len(found) == draws}
+            _save(output, {"run": run, **completed, **record})
+    if len(found) < draws:
+        sys.exit(130)
+
+
+def _describe(result: FixedPoints, with_pairs: bool, threads: int) -> dict[str, Any]:
+    described: dict[str, Any] = {"count": result.count, "method": result.method}
+    if with_pairs:
+        described["pairs"] = result.overlap_histogram(threads=threads, progress=True)
+    return described
+
+
+def _expected(parameters: dict[str, Any], margin: float) -> tuple[float, list[float] | None]:
+    """Return the mean count by the closed form, and the mean pairs by distance where it has them.
+
+    Both are for independent Gaussian couplings; external fields add their variance to that of
+    the couplings' fields.
+    """
+    import numpy as np
+
+    from binnet import theory
+    from binnet.theory.pairs import log_expected_pairs
+
+    n, j = parameters["n_neurons"], parameters["self_coupling"]
+    if n < 2:
+        return float("nan"), None
+    shrink = np.sqrt(1.0 + parameters["field_std"] ** 2 * n / (n - 1))
+    mean = float(np.exp(theory.log_expected_count(n, j / shrink, margin / shrink)))
+    if parameters["field_std"] or margin:
+        return mean, None
+    return mean, [float(x) for x in np.exp(log_expected_pairs(n, j))]
+
+
+def _summarise(
+    found: list[dict[str, Any]], parameters: dict[str, Any], margin: float
+) -> dict[str, Any]:
+    import numpy as np
+
+    counts = np.array([one["count"] for one in found])
+    mean, pairs = _expected(parameters, margin)
+    exact = (
+        parameters["distribution"] == "gaussian"
+        and parameters["density"] == 1.0
+        and parameters["symmetry"] == 0.0
+    )
+    several = len(found) > 1
+    record: dict[str, Any] = {
+        "network": parameters,
+        "margin": margin,
+        "methods": sorted({one["method"] for one in found}),
+        "counts": [int(k) for k in counts],
+        "mean": float(counts.mean()),
+        "standard_error": float(counts.std(ddof=1) / np.sqrt(len(counts))) if several else None,
+        "closed_form": mean if np.isfinite(mean) else None,
+        "closed_form_applies": exact,
+    }
+    if "pairs" in found[0]:
+        histograms = np.array([one["pairs"] for one in found], np.float64)
+        record["pairs"] = {
+            "distance": list(range(histograms.shape[1])),
+            "mean": histograms.mean(axis=0).tolist(),
+            "standard_error": (histograms.std(axis=0, ddof=1) / np.sqrt(len(found))).tolist()
+            if several
+            else None,
+            "closed_form": pairs if exact else None,
+        }
+    return record
+
+
+def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
+    counts, network = record["counts"], record["network"]
+    first = f"N = {network['n_neurons']}, J_D = {network['self_coupling']:g}"
+    click.echo(f"{first}: {len(counts)} of {draws} networks in {seconds:.2f} s "
+               f"({', '.join(record['methods'])})")  # fmt: skip
+    if len(counts) == 1:
+        click.echo(f"fixed points  {counts[0]}")
+    else:
+        spread = f"{record['mean']:.6g} +- {record['standard_error']:.2g}"
+        click.echo(f"fixed points  {spread} per network, {min(counts)} to {max(counts)}")
+    if record["closed_form"] is None:
+        return
+    text = f"closed form   {record['closed_form']:.6g}, mean over networks"
+    if not record["closed_form_applies"]:
+        text += " with independent Gaussian couplings, which these are not"
+    elif record["standard_error"]:
+        pull = (record["mean"] - record["closed_form"]) / record["standard_error"]
+        text += f" ({pull:+.1f} standard errors)"
+    click.echo(text)
+
+
+def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> None:
+    dataset = result.to_dataset(threads=run["threads"])
+    dataset.attrs["provenance"] = json.dumps(run)
+    with atomic_path(output) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+    click.echo(f"states: {output}")
+
+
+def _save(output: Path, record: dict[str, Any]) -> None:
+    """Write the numbers, and the figure if that is what was asked for."""
+    if output.suffix != ".json":
+        from binnet.plotting.fixed_points import plot_pair_overlaps
+
+        pairs, network = record["pairs"], record["network"]
+        figure, ax = new_figure(figsize=(6.5, 4.2))
+        plot_pair_overlaps(
+            pairs["mean"], ax, error=pairs["standard_error"], expected=pairs["closed_form"]
+        )
+        ax.set_title(
+            f"$N$ = {network['n_neurons']}, $J_D$ = {network['self_coupling']:g}, "
+            f"{len(record['counts'])} networks"
+        )
+        with atomic_path(output) as temporary:
+            figure.savefig(temporary, dpi=200, format=output.suffix[1:])
+        click.echo(f"figure: {output}")
+    data = output.with_suffix(".json")
+    write_json(data, record)
+    click.echo(f"data:   {data}")

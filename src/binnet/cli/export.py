@@ -1,0 +1,121 @@
+"""`binnet export` and `binnet import`: networks for other tools and for hardware, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from binnet._files import atomic_path, check_folder
+from binnet._provenance import describe_run
+from binnet.cli._common import clear_errors
+from binnet.cli._networks import draw_spins, load_inputs, load_source
+from binnet.networks import BinaryNetwork
+
+FORMATS = ("nir", "memh", "verilog")
+
+
+@click.command("export")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--format", "format", type=click.Choice(FORMATS), required=True,
+    help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
+    "verilog: such a folder, with a neuron array and its test bench",
+)  # fmt: skip
+@click.option(
+    "--output", required=True, type=click.Path(path_type=Path),
+    help="file (nir) or new folder (memh, verilog) to write",
+)  # fmt: skip
+@click.option(
+    "--bits", type=int,
+    help="quantise a floating-point network to this many bits a weight  [1, 2, 4, 8 or 16]",
+)  # fmt: skip
+@click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
+              help="golden vectors; the second half begins with random states")  # fmt: skip
+@click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
+              help="sweeps of each golden vector")  # fmt: skip
+@click.option(
+    "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
+    help="golden vectors of held-out samples of entangled MNIST, or of random inputs",
+)  # fmt: skip
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
+              help="of random inputs and initial states")  # fmt: skip
+def export_network(
+    run: Path,
+    format: str,
+    output: Path,
+    bits: int | None,
+    vectors: int,
+    sweeps: int,
+    inputs: str,
+    seed: int,
+) -> None:
+    """Write the network of RUN for other tools or for hardware.
+
+    RUN is a run folder of `binnet train` or a network file.
+    """
+    from binnet.hardware import QuantizedNetwork
+    from binnet.hardware.golden_vectors import record_golden_vectors
+    from binnet.hardware.memory_images import write_memory_images
+
+    with clear_errors():
+        check_folder(output)
+        source = load_source(run, bits)
+        network = source.network
+        if format == "nir":
+            from binnet.hardware.nir_export import write_nir
+
+            write_nir(output, network)
+            click.echo(f"NIR graph: {output}")
+            return
+        if not isinstance(network, QuantizedNetwork):
+            raise ValueError(
+                f"{run} is in floating point and memories hold integers; add --bits 1, 2, 4, 8 or "
+                "16"
+            )
+        if format == "verilog":
+            from binnet.hardware.verilog import MODULE, to_test_bench, to_verilog
+
+            text = to_verilog(network)
+        if inputs == "random":
+            X = draw_spins((vectors, network.n_inputs), seed, 0)
+        else:
+            X = load_inputs(run, source, vectors)
+        start = draw_spins((len(X), network.n_hidden), seed, 1)
+        start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
+        golden = record_golden_vectors(network, X, start, sweeps=sweeps)
+        manifest = write_memory_images(output, network, golden, describe_run(seed, threads=1))
+        click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
+        if format == "verilog":
+            bench = to_test_bench(network, golden)
+            for name, content in ((f"{MODULE}.v", text), (f"{MODULE}_tb.v", bench)):
+                with atomic_path(output / name) as temporary:
+                    temporary.write_text(content, encoding="ascii")
+            click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
+              help="network file to write (.safetensors)")  # fmt: skip
+def import_network(file: Path, output: Path) -> None:
+    """Read a network from FILE, a NIR graph or a folder of memory images, into a network file.
+
+    What is read is checked in full; `binnet export` and `binnet hardware report` take the result.
+    """
+    from binnet.hardware import QuantizedNetwork
+    from binnet.hardware.memory_images import read_memory_images
+    from binnet.hardware.network_files import save_network
+
+    with clear_errors():
+        check_folder(output)
+        if file.is_dir() or file.suffix == ".json":
+            network: BinaryNetwork | QuantizedNetwork = read_memory_images(file).network
+        else:
+            from binnet.hardware.nir_import import read_nir
+
+            network = read_nir(file)
+        save_network(output, network)
+    integer = isinstance(network, QuantizedNetwork)
+    sizes = f"{network.n_inputs} inputs, {network.n_hidden} hidden, {network.n_outputs} outputs"
+    click.echo(f"{'integer' if integer else 'floating-point'} network of {sizes}: {output}")

@@ -1,0 +1,250 @@
+"""`binnet rnn`: train rate networks and measure their Lyapunov exponents; the study of gains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from binnet._files import write_json
+from binnet._threads import resolve_threads
+from binnet.cli import _folders
+from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
+from binnet.cli._options import Parameter, add_options
+from binnet.cli.rnn_study import study
+from binnet.rate import (
+    ACTIVATIONS,
+    FLOSSINGS,
+    OPTIMISERS,
+    RULES,
+    DivergenceError,
+    RateConfiguration,
+    RateTrainingResult,
+    load_result,
+    lyapunov_spectrum,
+    start_network,
+    tasks,
+)
+from binnet.rate import resume as resume_run
+from binnet.rate import train as start_run
+from binnet.rate.configuration import FEEDBACKS
+from binnet.rate.lyapunov import WARMUP
+from binnet.rate.model import DTYPES
+from binnet.rate.trainer import WINDOW
+
+if TYPE_CHECKING:
+    from binnet.rate import LyapunovSpectrum
+
+COMMAND = "binnet rnn train"
+CURVE = "learning_curve.png"
+_TRIALS, _TRIALS_SEED = 32, 2**31  # for exponents; no training draws this batch
+
+# Names are checked by the library, which says what there is.
+PARAMETERS = (
+    Parameter("--task", "task", str, f"what is learned: {', '.join(tasks.TASKS)}", ""),
+    Parameter("--rule", "rule", str, f"learning rule: {', '.join(RULES)}", ""),
+    Parameter("--gain", "gain", float, "initial gain: W_h is drawn from N(0, gain²/N)", ">= 0"),
+    Parameter("--learning-rate", "learning_rate", float, "step size", "> 0"),
+    Parameter("--iterations", "iterations", int, "updates, each on fresh trials", ">= 1"),
+    Parameter("--batch-size", "batch_size", int, "trials per update", ">= 1"),
+    Parameter("--hidden", "n_hidden", int, "N, number of hidden neurons", ">= 1"),
+    Parameter("--leak", "leak", float, "a = 1 - dt/tau", "0 to below 1"),
+    Parameter("--activation", "activation", click.Choice(ACTIVATIONS), "f", ""),
+    Parameter("--optimiser", "optimiser", click.Choice(OPTIMISERS), "follows the gradient", ""),
+    Parameter(
+        "--feedback",
+        "feedback",
+        click.Choice(FEEDBACKS),
+        "what carries the error back in e-prop; random: RFLO",
+        "",
+    ),
+    Parameter(
+        "--floss",
+        "floss_exponents",
+        int,
+        "Lyapunov exponents pushed towards 0 before training; 0: none",
+        "0 to N",
+    ),
+    Parameter(
+        "--floss-version",
+        "floss_version",
+        click.Choice(FLOSSINGS),
+        "gradient of the exponents: of each step alone, or through time",
+        "",
+    ),
+    Parameter("--floss-iterations", "floss_iterations", int, "steps of that", ">= 0"),
+    Parameter("--floss-batch-size", "floss_batch_size", int, "trials in each of them", ">= 1"),
+    Parameter("--dtype", "dtype", click.Choice(DTYPES), "precision", ""),
+    Parameter("--seed", "seed", int, "of weights and trials; repeats a run bit by bit", ">= 0"),
+)
+
+
+def _describe(parameter: Parameter) -> str:
+    default = f"default {getattr(RateConfiguration(), parameter.name)}"
+    return f"{parameter.valid}; {default}" if parameter.valid else default
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """As for all commands, and divergence is no crash either."""
+    with clear_errors():
+        try:
+            yield
+        except DivergenceError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group()
+def rnn() -> None:
+    """Rate networks: exact and biologically plausible learning, and the role of initial weights."""
+
+
+@rnn.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML file of parameters, in the form of a run's config.toml; options go before it",
+)
+@lambda command: add_options(command, PARAMETERS, _describe)
+@click.option("--threads", type=int, help="threads of rtrl  [1 to cores; default 1]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="new folder for the run  [default: runs/TIME-TASK-RULE-gain...-seed...]",
+)
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
+    "but --threads",
+)
+def train(resume: Path | None, threads: int | None, **options: Any) -> None:
+    """Train a rate network on a task by a learning rule.
+
+    Equations are in the documentation of binnet.rate.RateRNN and binnet.rate.gradient. Ctrl-C
+    writes a checkpoint and says how to go on.
+    """
+    with _clear_errors():
+        n_threads = resolve_threads(1 if threads is None else threads)
+        if resume is not None:
+            refuse_changes(options)
+            checkpoint = _folders.find_checkpoint(resume, COMMAND)
+            folder, configuration = resume, load_result(checkpoint).configuration
+            arguments: dict[str, Any] = {"checkpoint": checkpoint}
+            run: Any = resume_run
+        else:
+            configuration, folder = _start(**options)
+            arguments = {"configuration": configuration, "checkpoint": folder / _folders.CHECKPOINT}
+            run = start_run
+        _folders.add_provenance(folder, configuration.seed, n_threads)
+        result = run(
+            **arguments,
+            threads=n_threads,
+            on_checkpoint=lambda result: _write_metrics(folder, result),
+            progress=True,
+        )
+        exponents = _measure_exponents(result)
+        _write_metrics(folder, result, exponents)
+        _draw(folder, result)
+    _report(folder, result, exponents)
+
+
+def _start(
+    out: Path | None, config: Path | None, **parameters: Any
+) -> tuple[RateConfiguration, Path]:
+    configuration = RateConfiguration()
+    if config is not None:
+        table = _folders.read_tables(config).get("rnn")
+        if not isinstance(table, dict):
+            raise ValueError(
+                f"{config} has no table [rnn]; the config.toml of a run shows the form"
+            )
+        configuration = RateConfiguration.from_dict(table, configuration)
+    changes = {name: value for name, value in parameters.items() if value is not None}
+    configuration = RateConfiguration.from_dict(changes, configuration)
+    tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
+    name = f"{configuration.task}-{configuration.rule}-gain{configuration.gain:g}"
+    folder = _folders.make_folder(out, f"{name}-seed{configuration.seed}", COMMAND)
+    _folders.write_tables(folder, {"rnn": configuration.to_dict()})
+    return configuration, folder
+
+
+def _measure_exponents(result: RateTrainingResult) -> dict[str, LyapunovSpectrum]:
+    """Return the largest exponent of the network as drawn and as learned."""
+    inputs = tasks.get(result.configuration.task)(_TRIALS, _TRIALS_SEED).inputs
+    networks = {
+        "drawn": start_network(result.configuration, flossed=False),
+        "learned": result.network,
+    }
+    return {name: lyapunov_spectrum(network, inputs) for name, network in networks.items()}
+
+
+def _write_metrics(
+    folder: Path,
+    result: RateTrainingResult,
+    exponents: dict[str, LyapunovSpectrum] | None = None,
+) -> None:
+    metrics: dict[str, Any] = {"iterations": len(result.losses), "completed": result.completed}
+    if len(result.losses):
+        metrics |= {"final_loss": result.final_loss, "lowest_loss": result.lowest_loss}
+    if exponents is not None:
+        metrics["max_lyapunov_exponent"] = {
+            name: {"mean": float(s.exponents[0]), "standard_error": float(s.errors[0])}
+            for name, s in exponents.items()
+        }
+    write_json(folder / _folders.METRICS, metrics | {"losses": result.losses.tolist()})
+
+
+def _draw(folder: Path, result: RateTrainingResult) -> None:
+    from binnet.plotting import save_figure
+    from binnet.plotting.rate import draw_losses
+
+    if len(result.losses):
+        c = result.configuration
+        title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
+        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE)
+
+
+def _report(
+    folder: Path, result: RateTrainingResult, exponents: dict[str, LyapunovSpectrum]
+) -> None:
+    n, total = len(result.losses), result.configuration.iterations
+    if n:
+        click.echo(
+            f"loss after iteration {n} of {total}: {result.final_loss:.5f} "
+            f"(lowest mean of {WINDOW}: {result.lowest_loss:.5f})"
+        )
+    values = ", ".join(
+        f"{k} {s.exponents[0]:.3f} ± {s.errors[0]:.3f}" for k, s in exponents.items()
+    )
+    click.echo(f"max Lyapunov exponent per step: {values}")
+    click.echo(_folders.describe_files(folder))
+    if not result.completed:
+        tell_how_to_resume(folder, COMMAND)
+
+
+@rnn.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--exponents", type=int, default=1, show_default=True, help="k, 1 to N")
+@click.option("--trials", type=int, default=_TRIALS, show_default=True, help="driven trials")
+@click.option(
+    "--warmup", type=int, default=WARMUP, show_default=True, help="first steps that do not count"
+)
+def lyapunov(run: Path, exponents: int, trials: int, warmup: int) -> None:
+    """Measure the leading Lyapunov exponents of the network that `binnet rnn train` left in RUN."""
+    with _clear_errors():
+        result = load_result(_folders.find_checkpoint(run, COMMAND))
+        inputs = tasks.get(result.configuration.task)(trials, _TRIALS_SEED).inputs
+        spectrum = lyapunov_spectrum(result.network, inputs, exponents, warmup=warmup)
+    dt = 1 - result.configuration.leak
+    click.echo("   i   per step   std. error   per tau")
+    rows = zip(spectrum.exponents, spectrum.errors, spectrum.per_unit_time(dt), strict=True)
+    for i, (exponent, error, per_tau) in enumerate(rows, 1):
+        click.echo(f"{i:4d} {exponent:10.4f} {error:12.4f} {per_tau:9.4f}")
+
+
+rnn.add_command(study)

@@ -1,0 +1,163 @@
+"""`binnet sweep`: measure over a grid of parameters, resumable, on processes or on a cluster."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from binnet.cli._common import clear_errors
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from binnet.sweeps import Observable
+
+
+@click.command(
+    epilog="Example: binnet sweep relaxation self_coupling=0.2:1:9 n_neurons=100,200 "
+    "dynamics=sync,async seed=0..4"
+)
+@click.argument("observable")
+@click.argument("axes", nargs=-1, metavar="PARAMETER=VALUES...")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    default="sweep.nc",
+    show_default=True,
+    help="result, .nc (NetCDF) or .zarr; pictures go beside it",
+)
+@click.option("--workers", type=int, default=1, show_default=True, help="processes  [>= 1]")
+@click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
+@click.option(
+    "--errors",
+    type=click.Choice(["stop", "continue"]),
+    default="stop",
+    show_default=True,
+    help="what to do when a cell raises",
+)
+@click.option("--dry-run", is_flag=True, help="print the grid and the estimated time, then stop")
+def sweep(
+    observable: str,
+    axes: tuple[str, ...],
+    output: Path,
+    workers: int,
+    scheduler: str | None,
+    errors: str,
+    dry_run: bool,
+) -> None:
+    """Measure OBSERVABLE at every combination of parameter values.
+
+    OBSERVABLE is relaxation (does a random network reach a fixed point?), fixed_points (how many
+    are there? N up to 30), or MODULE:FUNCTION of your own.
+
+    VALUES are a list (sync,async), a range of whole numbers (0..9), or FIRST:LAST:COUNT evenly
+    spaced numbers (0.2:1.0:9). One value alone holds a parameter fixed.
+
+    A sweep that was stopped goes on when it is run again, and ends in the same file.
+    """
+    from binnet import sweeps
+
+    with clear_errors():
+        wanted = _find(observable)
+        lists = dict(_parse(axis) for axis in axes)
+        if len(lists) < len(axes):
+            raise click.UsageError("a parameter is given twice; list its values in one argument")
+        fixed = {name: values[0] for name, values in lists.items() if len(values) == 1}
+        grid = {name: values for name, values in lists.items() if len(values) > 1}
+        if not grid:
+            raise click.UsageError("no parameter has more than one value: there is no grid")
+        if dry_run:
+            click.echo(sweeps.plan(grid, wanted, fixed=fixed, path=output, workers=workers))
+            return
+        try:
+            result = sweeps.run(
+                grid, wanted, fixed=fixed, path=output, workers=workers, scheduler=scheduler,
+                errors=errors,
+            )  # fmt: skip
+        except (sweeps.SweepError, ImportError) as error:
+            raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            done = sweeps.load(output).attrs["finished_cells"]
+            click.echo(f"\nstopped; {done} cells are kept, the same command goes on from there")
+            sys.exit(130)
+    click.echo(f"{result.attrs['finished_cells']} cells in {output}")
+    _draw(result, output)
+
+
+def _find(name: str) -> Observable:
+    """Return one of our observables by name, or a user's by module and function."""
+    from binnet import studies
+    from binnet.sweeps import Observable
+
+    ours = {"relaxation": studies.RELAXATION, "fixed_points": studies.FIXED_POINTS}
+    if name in ours:
+        return ours[name]
+    module, _, function = name.partition(":")
+    if not function:
+        raise ValueError(
+            f"OBSERVABLE must be one of {', '.join(ours)} or MODULE:FUNCTION, got {name!r}"
+        )
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"cannot load {name} ({error}); name an importable module, in this folder or "
+            "installed, and a function in it"
+        ) from None
+    return found if isinstance(found, Observable) else Observable(found)
+
+
+def _parse(axis: str) -> tuple[str, list[Any]]:
+    """Return name and values of PARAMETER=VALUES."""
+    name, equals, text = axis.partition("=")
+    if not equals or not name or not text:
+        raise ValueError(f"write PARAMETER=VALUES, such as self_coupling=0.2:1.0:9, got {axis!r}")
+    try:
+        if ".." in text:
+            first, last = (int(part) for part in text.split(".."))
+            if last < first:
+                raise ValueError("the range is empty")
+            return name, list(range(first, last + 1))
+        if ":" in text:
+            import numpy as np
+
+            begin, end, count = text.split(":")
+            if int(count) < 2:
+                raise ValueError("COUNT must be at least 2")
+            # 12 digits: 0.3, not 0.30000000000000004
+            spaced = np.linspace(float(begin), float(end), int(count))
+            return name, [float(f"{value:.12g}") for value in spaced]
+    except ValueError as error:
+        raise ValueError(
+            f"cannot read the values {text!r} of {name} ({error}); write a list (a,b,c), a range "
+            "of whole numbers (0..9) or FIRST:LAST:COUNT (0.2:1.0:9)"
+        ) from None
+    parts = text.split(",")
+    for kind in (int, float):
+        try:
+            return name, [kind(part) for part in parts]
+        except ValueError:
+            continue
+    return name, parts
+
+
+def _draw(result: xr.Dataset, output: Path) -> None:
+    """Draw what can be drawn of the result, beside it."""
+    if "n_converged" not in result or not {"self_coupling", "seed"} <= set(result.dims):
+        return
+    from binnet.plotting import save_figure
+    from binnet.plotting.sweeps import draw_convergence
+    from binnet.studies import convergence_thresholds
+
+    picture = output.with_suffix(".png")
+    thresholds = convergence_thresholds(result)
+    save_figure(draw_convergence(result, thresholds, "Convergence of random networks"), picture)
+    click.echo(f"picture: {picture}")
+    for line in thresholds.to_dataframe().round(4).reset_index().to_string(index=False).split("\n"):
+        click.echo(line)

@@ -1,0 +1,136 @@
+"""Running an enumeration: which method, in which pieces, how long it will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm.auto import tqdm
+
+from binnet._threads import running_on
+from binnet.fixed_points._conditions import FixedPointConditions, make_order
+
+METHODS = ("auto", "gray", "bounded")
+
+# Low spins of a block, by method: long blocks sift faster, short ones are cut off sooner.
+_LOW_SPINS = {"gray": 8, "bounded": 7}
+_TASK_SPINS = 16  # spins that a task leaves free
+_LARGE = 26
+_SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
+_CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
+_FOUND_WORDS = 2**23  # of the buffer that a call fills
+_SAMPLE_SECONDS = 0.3  # of an estimate
+
+
+def choose_method(n_neurons: int, strength: float) -> str:
+    """Return the faster method, by the crossover measured in docs/results/fixed_points.md.
+
+    Few branches can be cut where the self-coupling nearly decides alone.
+    """
+    crossover = 0.75 if n_neurons >= _LARGE else 0.6
+    return "bounded" if strength < crossover else "gray"
+
+
+class Search:
+    """An enumeration cut into tasks; a task is a setting of the last few spins of the order."""
+
+    def __init__(self, conditions: FixedPointConditions, method: str, threads: int) -> None:
+        from binnet_kernels import _enumeration
+        from binnet_kernels.enumerate_bounded import enumerate_bounded, make_reach
+        from binnet_kernels.enumerate_gray import enumerate_gray
+
+        n = len(conditions.doubt)
+        order = make_order(conditions.couplings)
+        rows = _enumeration.make_conditions(
+            conditions.couplings, conditions.slack, conditions.doubt, order
+        )
+        block = _enumeration.make_block(rows, min(_LOW_SPINS[method], n - 1))
+        self._n_held = max(1, n - _TASK_SPINS)
+        self._threads = threads if n > _SERIAL_NEURONS else 1
+        scratch = _enumeration.make_scratch(rows, self._threads)
+        # Of s and -s only the one with its last spin up is searched where both are fixed points.
+        self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
+        self.n_tasks = 2**self._n_held - self._first_task
+        self._capacity = 256
+        self._buffer = np.empty(0, np.uint64)
+        self._run: Callable[[Any, Any, Any], None]
+        if method == "gray":
+            self._run = lambda tasks, found, counts: enumerate_gray(
+                rows, block, tasks, self._n_held, scratch, found, counts
+            )
+        else:
+            reach = make_reach(rows)
+            self._run = lambda tasks, found, counts: enumerate_bounded(
+                rows, block, reach, tasks, self._n_held, scratch, found, counts
+            )
+
+    def _do(self, tasks: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return the words that the tasks find, with marks of doubt."""
+        parts = [np.empty(0, np.uint64)]
+        while len(tasks):
+            now, tasks = np.split(tasks, [max(1, _FOUND_WORDS // self._capacity)])
+            n_words = len(now) * self._capacity
+            if len(self._buffer) < n_words:  # kept: fresh memory costs as much as the search
+                self._buffer = np.empty(n_words, np.uint64)
+            found = self._buffer[:n_words].reshape(len(now), self._capacity)
+            counts = np.empty(len(now), np.int64)
+            with running_on(self._threads):
+                self._run(now, found, counts)
+            there_was_room = counts <= self._capacity
+            filled = np.where(there_was_room, counts, 0)
+            parts.append(found[np.arange(self._capacity) < filled[:, None]])
+            if not there_was_room.all():  # these once more, with room enough
+                tasks = np.concatenate([tasks, now[~there_was_room]])
+                self._capacity = int(1.25 * counts.max())
+        return np.concatenate(parts)
+
+    def run(self, max_states: int, progress: bool) -> NDArray[np.uint64]:
+        """Do all tasks."""
+        parts, n_found = [], 0
+        done, n_next = 0, 4 * self._threads
+        with tqdm(
+            total=self.n_tasks,
+            unit="task",
+            disable=None if progress else True,
+            delay=1.0,
+            leave=False,
+        ) as bar:
+            while done < self.n_tasks:
+                n_now = min(n_next, self.n_tasks - done)
+                first = self._first_task + done
+                begun = time.perf_counter()
+                parts.append(self._do(np.arange(first, first + n_now, dtype=np.uint64)))
+                took = time.perf_counter() - begun
+                done += n_now
+                n_found += len(parts[-1])
+                if n_found > max_states:
+                    expected = n_found * self.n_tasks // done
+                    raise MemoryError(
+                        f"more than max_states = {max_states} fixed points were found, and about "
+                        f"{expected:.2g} are expected, 8 bytes each; take a smaller self-coupling "
+                        "or fewer neurons, or raise max_states where there is memory for them"
+                    )
+                bar.update(n_now)
+                grow = min(_CALL_SECONDS / max(took, 1e-6), 4.0)
+                n_next = max(self._threads, min(int(n_now * grow), _FOUND_WORDS // self._capacity))
+        return np.concatenate(parts)
+
+    def estimate_seconds(self) -> float:
+        """Return how long `run` would take, from a sample of the tasks."""
+        rng = np.random.default_rng(0)
+        self._do(self._sample(rng, 1))  # compiles
+        n_now, seconds = self._threads, 0.0
+        while seconds < _SAMPLE_SECONDS and n_now < self.n_tasks:
+            n_now = min(2 * n_now, self.n_tasks)
+            tasks = self._sample(rng, n_now)
+            begun = time.perf_counter()
+            self._do(tasks)
+            seconds = time.perf_counter() - begun  # of this call: short ones measure overheads
+        return float(seconds * self.n_tasks / n_now)
+
+    def _sample(self, rng: np.random.Generator, n: int) -> NDArray[np.uint64]:
+        last = self._first_task + self.n_tasks
+        return rng.integers(self._first_task, last, n, dtype=np.uint64)

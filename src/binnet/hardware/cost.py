@@ -1,0 +1,315 @@
+"""What a network costs on a chip: memory, synaptic operations, updates and energy.
+
+A *synaptic operation* adds one weight to, or subtracts it from, one neuron's field. A *dense*
+design repeats all of them in each sweep; in an *event-driven* one only a neuron that has flipped
+sends its column of weights, into fields that are kept. Both read an input once, and the readout
+once, of the final state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from binnet._validation import check_integer, check_real
+from binnet.dynamics import INFERENCE_SWEEPS, relax
+from binnet.hardware.energy import EnergyTable
+from binnet.hardware.network import BLOCKS, QuantizedNetwork
+from binnet.networks import BinaryNetwork
+
+_FLOAT_BITS = 32
+# A float network is counted as float32, whatever it was trained in.
+_INFERENCE = ("couplings", "input_weights", "readout")
+
+
+@dataclass(frozen=True)
+class BlockCost:
+    """Cost of one block of weights.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the matrix.
+    weights : int
+        Weights that count; the couplings' diagonal does not.
+    bits : int
+        Of a weight; 32 is float32.
+    memory_bits : int
+        Bits of the memory, the diagonal included.
+    saturation_events : int or None
+        How often weights were cut at the ends of their format; None for floating point, or if
+        unknown.
+    updates_per_synapse : float or None
+        Mean number of times that a synapse changed in training; None if unknown.
+    """
+
+    shape: tuple[int, int]
+    weights: int
+    bits: int
+    memory_bits: int
+    saturation_events: int | None
+    updates_per_synapse: float | None
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Mean synaptic operations of an inference, and the energy that they take.
+
+    Attributes
+    ----------
+    couplings, input_weights, readout : float
+        Synaptic operations in each block.
+    per_update : float
+        All of them over the neurons that were updated: one neuron in one sweep.
+    energy : float
+        Picojoules, for operations, memory and one comparison an update.
+    """
+
+    couplings: float
+    input_weights: float
+    readout: float
+    per_update: float
+    energy: float
+
+    @property
+    def total(self) -> float:
+        """Synaptic operations of an inference."""
+        return self.couplings + self.input_weights + self.readout
+
+
+@dataclass(frozen=True)
+class LearningCost:
+    """Mean cost of the plasticity after one training sample.
+
+    Attributes
+    ----------
+    dense_updates : float
+        Weight updates if each synapse is rewritten for each sample.
+    event_driven_updates : float
+        Weight updates if only unstable neurons learn.
+    dense_energy, event_driven_energy : float
+        Picojoules to read, change and write those weights.
+    """
+
+    dense_updates: float
+    event_driven_updates: float
+    dense_energy: float
+    event_driven_energy: float
+
+
+@dataclass(frozen=True)
+class LearningEvents:
+    """How often plasticity struck in a whole training.
+
+    Parameters
+    ----------
+    samples : float
+        Samples that were presented, over all epochs.
+    hidden : float
+        Of them, how many found a hidden neuron unstable, as a mean over the neurons: the updates of
+        each synapse of J and W_in.
+    readout : float
+        The same for a readout neuron: the updates of each synapse of W_out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a number is negative, or `samples` is 0.
+    """
+
+    samples: float
+    hidden: float
+    readout: float
+
+    def __post_init__(self) -> None:
+        check_real("samples", self.samples, 0.0, above=True)
+        check_real("hidden", self.hidden, 0.0, self.samples)
+        check_real("readout", self.readout, 0.0, self.samples)
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """Cost of a network; `to_dict` and `binnet.hardware.cost_text.format_cost` show it.
+
+    Attributes
+    ----------
+    blocks : dict of str to BlockCost
+        "couplings", "input_weights", "readout" and "feedback", which inference does not need.
+    samples : int
+        Inputs that inference was measured on.
+    sweeps : float
+        Mean sweeps of an inference, the one that finds the fixed point included.
+    flips : float
+        Mean number of neurons that flipped in an inference, after all woke in the first sweep.
+    dense, event_driven : Operations
+        Mean synaptic operations and energy of an inference.
+    learning : LearningCost or None
+        Cost of learning, if the events of the training are known.
+    table : EnergyTable
+        The energies that were used.
+    """
+
+    blocks: dict[str, BlockCost]
+    samples: int
+    sweeps: float
+    flips: float
+    dense: Operations
+    event_driven: Operations
+    learning: LearningCost | None
+    table: EnergyTable
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the memories that inference needs."""
+        return sum(self.blocks[name].memory_bits for name in _INFERENCE)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as plain values for JSON; energies are in picojoules.
+
+        Returns
+        -------
+        dict
+            Nested plain values.
+        """
+        record = dataclasses.asdict(self)
+        for name in ("dense", "event_driven"):
+            record[name]["total"] = getattr(self, name).total
+        return {**record, "memory_bits": self.memory_bits, "table": self.table.to_dict()}
+
+
+def report_cost(
+    network: BinaryNetwork | QuantizedNetwork,
+    inputs: ArrayLike,
+    *,
+    table: EnergyTable | None = None,
+    max_sweeps: int = INFERENCE_SWEEPS,
+    saturation_events: Mapping[str, int] | None = None,
+    learning: LearningEvents | None = None,
+    weight_changes: Mapping[str, int] | None = None,
+    threads: int | None = None,
+) -> CostReport:
+    """Measure synaptic operations and flips of inference on data, and estimate the energy.
+
+    Inference begins silent, is synchronous and stops at a fixed point. Of S sweeps with F_t neurons
+    that change in sweep t, a dense design takes (S - 1) H (H - 1) operations in the couplings and
+    an event-driven one (H - 1) sum_t F_t, t = 1..S-1; from silence the first sweep needs none.
+    Energy is each operation's addition plus the bits that it reads, and a comparison an update.
+
+    Parameters
+    ----------
+    network : BinaryNetwork or QuantizedNetwork
+        The network; a floating-point one is counted in float32.
+    inputs : array_like, shape (B, N_in)
+        Inputs to infer, -1 or +1.
+    table : EnergyTable, optional
+        Energies. Default: ``EnergyTable()``.
+    max_sweeps : int, default 10
+        Sweeps at most.
+    saturation_events : mapping of str to int, optional
+        How often weights of each block were cut at the ends of their format.
+    learning : LearningEvents, optional
+        How often plasticity struck while the network was trained.
+    weight_changes : mapping of str to int, optional
+        How often weights of each block changed in training. Default: with each of the learning
+        events, as real numbers do; integers change less often, where increments are rounded.
+    threads : int, optional
+        Threads to run on. Default: all cores.
+
+    Returns
+    -------
+    CostReport
+        The report.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is out of its range.
+    """
+    table = table or EnergyTable()
+    check_integer("max_sweeps", max_sweeps, 1)
+    blocks = _count_blocks(network, saturation_events or {}, learning, weight_changes or {})
+    result = relax(network, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
+    if len(result.sweeps) == 0:
+        raise ValueError("inputs must hold at least one sample, got none")
+    H, n_sweeps = network.n_hidden, result.changes.shape[1]
+    # A change in sweep t is an event for sweep t + 1, if there is one.
+    followed = np.arange(1, n_sweeps + 1) < result.sweeps[:, None]
+    dense = float((result.sweeps - 1).mean()) * H * (H - 1)
+    events = float((result.changes * followed).sum(axis=1).mean()) * (H - 1)
+    sweeps = float(result.sweeps.mean())
+    updates = sweeps * H + network.n_outputs
+    return CostReport(
+        blocks,
+        len(result.sweeps),
+        sweeps,
+        float(result.changes[:, 1:].sum(axis=1).mean()),
+        _count_operations(dense, updates, blocks, table),
+        _count_operations(events, updates, blocks, table),
+        None if learning is None else _count_learning(learning, blocks, table),
+        table,
+    )
+
+
+def _count_blocks(
+    network: BinaryNetwork | QuantizedNetwork,
+    saturation_events: Mapping[str, int],
+    learning: LearningEvents | None,
+    weight_changes: Mapping[str, int],
+) -> dict[str, BlockCost]:
+    updates: dict[str, float] = {}
+    if learning is not None:
+        updates = dict.fromkeys(("couplings", "input_weights"), learning.hidden)
+        updates |= {"readout": learning.readout, "feedback": 0.0}
+    blocks = {}
+    for name in BLOCKS:
+        block: NDArray[Any] = getattr(network, name)
+        bits = _FLOAT_BITS
+        if isinstance(network, QuantizedNetwork):
+            bits = getattr(network.formats, name).bits
+        weights = block.size - (len(block) if name == "couplings" else 0)
+        if name in weight_changes:
+            updates[name] = weight_changes[name] / weights
+        blocks[name] = BlockCost(
+            (block.shape[0], block.shape[1]),
+            weights,
+            bits,
+            block.size * bits,
+            saturation_events.get(name),
+            updates.get(name),
+        )
+    return blocks
+
+
+def _count_operations(
+    couplings: float, updates: float, blocks: dict[str, BlockCost], table: EnergyTable
+) -> Operations:
+    counts = {name: float(blocks[name].weights) for name in _INFERENCE} | {"couplings": couplings}
+    bits = blocks["couplings"].bits
+    energy = updates * table.accumulation(bits)
+    for name, count in counts.items():
+        block = blocks[name]
+        read = block.bits * table.access_per_bit(block.memory_bits)
+        energy += count * (table.accumulation(block.bits) + read)
+    return Operations(**counts, per_update=sum(counts.values()) / updates, energy=energy)
+
+
+def _count_learning(
+    events: LearningEvents, blocks: dict[str, BlockCost], table: EnergyTable
+) -> LearningCost:
+    dense = event_driven = dense_energy = event_driven_energy = 0.0
+    for name in _INFERENCE:
+        block = blocks[name]
+        fraction = (events.readout if name == "readout" else events.hidden) / events.samples
+        # Read the weight, change it, write it back.
+        moved = 2 * block.bits * table.access_per_bit(block.memory_bits)
+        energy = block.weights * (table.update(block.bits) + moved)
+        dense += block.weights
+        dense_energy += energy
+        event_driven += fraction * block.weights
+        event_driven_energy += fraction * energy
+    return LearningCost(dense, event_driven, dense_energy, event_driven_energy)

@@ -1,0 +1,156 @@
+"""Networks as graphs of the Neuromorphic Intermediate Representation (NIR).
+
+NIR's ``Threshold`` emits 0 or 1, and 1 only strictly above its threshold; our spins are -1 and +1
+with sign(0) = +1. So a graph works on the bits u = (1 + s) / 2, in fields that are half of ours::
+
+    h_i / 2 = (sum_j J_ij u_j + J_D u_i - sum_j J_ij / 2 - J_D / 2)      node "couplings"
+              + (sum_n W_in[i, n] u_n - sum_n W_in[i, n] / 2)            node "input_weights"
+
+with thresholds a hair below 0. The weights are untouched; the sums over them are the biases. Any
+tool that knows NIR then runs the network, one pass around the recurrent edge per sweep: integers
+exactly, real numbers up to the rounding of its sums.
+
+The module needs the extra "hardware" (nir).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+try:
+    import nir
+except ImportError:
+    raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
+
+from binnet._files import atomic_path
+from binnet.hardware.network import BLOCKS, QuantizedNetwork
+from binnet.networks import BinaryNetwork
+
+FORMAT = "binnet-nir-1"
+EDGES = (
+    ("input", "input_weights"),
+    ("input_weights", "spins"),
+    ("spins", "couplings"),
+    ("couplings", "spins"),
+    ("spins", "readout"),
+    ("readout", "output"),
+)
+_CONVENTIONS = {
+    "spin_coding": "1 is +1, 0 is -1, also of the input: s = 2 u - 1",
+    "threshold_convention": "sign(0) = +1: a spin is +1 where its field is >= 0",
+    "fields": "half of binnet's, in units of `scale`",
+    "initial_state": "silent: nothing comes from the couplings in the first sweep",
+    "update": "synchronous: one pass around the recurrent edge is a sweep",
+}
+# Fields of integers are multiples of 1/2: any number between -1/2 and 0 tells h >= 0 from h < 0.
+_INTEGER_THRESHOLD = -0.25
+
+
+def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
+    """Return the inference of a network as a recurrent NIR graph.
+
+    ``input -> input_weights -> spins -> readout -> output`` with ``spins -> couplings -> spins``;
+    the self-coupling is on the diagonal of the couplings. Integer weights are shifted to the
+    accumulator, so that the two sums have one scale; dtype, bits, fraction bits, shift and scale
+    are in the metadata of each node. W_back, which inference does not use, is in the graph's.
+
+    Parameters
+    ----------
+    network : BinaryNetwork or QuantizedNetwork
+        The network.
+
+    Returns
+    -------
+    nir.NIRGraph
+        The graph.
+    """
+    metadata: dict[str, Any] = {"format": FORMAT, **_CONVENTIONS, "feedback": network.feedback}
+    metadata["self_coupling"] = network.self_coupling
+    couplings, input_weights, readout = network.couplings, network.input_weights, network.readout
+    notes: dict[str, dict[str, Any]]
+    if isinstance(network, QuantizedNetwork):
+        formats = network.formats
+        shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
+        notes = {
+            name: {
+                "dtype": format.dtype.name,
+                "bits": format.bits,
+                "fraction_bits": format.fraction_bits,
+                "shift": shifts.get(name, 0),
+                "scale": 2.0 ** -(format.fraction_bits + shifts.get(name, 0)),
+            }
+            for name, format in ((name, getattr(formats, name)) for name in BLOCKS)
+        }
+        feedback_notes = notes.pop("feedback")
+        metadata |= {
+            "arithmetic": "integer",
+            "feedback_bits": feedback_notes["bits"],
+            "feedback_fraction_bits": feedback_notes["fraction_bits"],
+            "margin": network.margin,
+            "readout_margin": network.readout_margin,
+        }
+        couplings = couplings.astype(np.int64) << formats.coupling_shift
+        np.fill_diagonal(couplings, network.self_coupling)
+        couplings = _narrow(couplings)
+        input_weights = _narrow(input_weights.astype(np.int64) << formats.input_shift)
+        threshold = _INTEGER_THRESHOLD
+    else:
+        metadata["arithmetic"] = network.dtype.name
+        notes = {name: {"scale": 1.0} for name in BLOCKS}
+        couplings = couplings.copy()
+        np.fill_diagonal(couplings, network.self_coupling)
+        # The smallest number that no hardware rounds to 0; only a field of exactly 0 is above it.
+        threshold = -float(np.finfo(network.dtype).smallest_normal)
+    return nir.NIRGraph(
+        nodes={
+            "input": nir.Input(np.array([network.n_inputs])),
+            "input_weights": _affine(input_weights, notes["input_weights"]),
+            "spins": nir.Threshold(np.full(network.n_hidden, threshold)),
+            "couplings": _affine(couplings, notes["couplings"]),
+            "readout": _affine(readout, notes["readout"]),
+            "output": nir.Output(np.array([network.n_outputs])),
+        },
+        edges=list(EDGES),
+        metadata=metadata,
+    )
+
+
+def write_nir(
+    path: str | os.PathLike[str], network: BinaryNetwork | QuantizedNetwork
+) -> nir.NIRGraph:
+    """Write a network as a NIR file, atomically.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write, ending in .nir by convention.
+    network : BinaryNetwork or QuantizedNetwork
+        The network.
+
+    Returns
+    -------
+    nir.NIRGraph
+        The graph that was written.
+    """
+    graph = to_nir(network)
+    with atomic_path(path) as temporary:
+        nir.write(temporary, graph)
+    return graph
+
+
+def _affine(weight: NDArray[Any], metadata: dict[str, Any]) -> nir.Affine:
+    bias = -weight.sum(axis=1, dtype=np.float64) / 2
+    return nir.Affine(np.ascontiguousarray(weight), bias, metadata=metadata)
+
+
+def _narrow(integers: NDArray[np.int64]) -> NDArray[Any]:
+    """Return integers in the narrowest dtype that holds them."""
+    limit = int(np.abs(integers).max(initial=0))
+    for dtype in (np.int8, np.int16, np.int32):
+        if limit <= np.iinfo(dtype).max:
+            return integers.astype(dtype)
+    return integers

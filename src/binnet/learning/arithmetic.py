@@ -1,0 +1,81 @@
+"""The arithmetic of training: floating point, or integers of 16, 8, 4, 2 or 1 bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from binnet._validation import check_choice, check_integer
+from binnet.hardware.formats import BITS, FRACTION_BITS
+
+ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
+ROUNDINGS = ("per-weight", "per-event", "nearest")
+GENERATORS = ("counter", "lfsr")
+# Largest k of an increment of 2**-k levels (a draw has 16 bits); below the least, one event would
+# leap over all levels of a byte.
+EXPONENTS = (-8, 15)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How numbers are held while a network is trained (hardware.md).
+
+    In integers a synapse changes by 2**-k levels per event; what is less than one level is rounded
+    at random, so that the mean is right, or to the nearest.
+
+    Parameters
+    ----------
+    arithmetic : {"float", "int16", "int8", "int4", "int2", "int1"}, default "float"
+        Width of the weights in integers; "float" is TrainingParameters.dtype.
+    rounding : {"per-weight", "per-event", "nearest"}, default "per-weight"
+        An increment below one level is rounded at random for each weight; or an event (an unstable
+        neuron in one sample) counts as a whole with probability 2**-k; or to the nearest level,
+        halves to the even one.
+    generator : {"counter", "lfsr"}, default "counter"
+        Random numbers from a counter, or from a 16-bit shift register in each neuron, as in cheap
+        silicon.
+    fraction_bits : tuple of int, default ()
+        Of couplings, input weights, readout and feedback, -16..30. Empty: from the initial weights,
+        with room to grow.
+    rate_exponents : tuple of int, default ()
+        k of couplings, input weights and readout, -8..15. Empty: from the rates of the plasticity.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range.
+    """
+
+    arithmetic: str = "float"
+    rounding: str = "per-weight"
+    generator: str = "counter"
+    fraction_bits: tuple[int, ...] = ()
+    rate_exponents: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_choice("arithmetic", self.arithmetic, ARITHMETICS)
+        check_choice("rounding", self.rounding, ROUNDINGS)
+        check_choice("generator", self.generator, GENERATORS)
+        for name, size, (low, high) in (
+            ("fraction_bits", 4, FRACTION_BITS),
+            ("rate_exponents", 3, EXPONENTS),
+        ):
+            numbers = _as_tuple(name, getattr(self, name))
+            if len(numbers) not in (0, size):
+                raise ValueError(
+                    f"{name} must be {size} integers or none, got {len(numbers)}: {numbers}"
+                )
+            object.__setattr__(
+                self, name, tuple(check_integer(name, number, low, high) for number in numbers)
+            )
+
+    @property
+    def bits(self) -> int:
+        """Bits of a weight; 0 for floating point."""
+        return 0 if self.arithmetic == "float" else int(self.arithmetic.removeprefix("int"))
+
+
+def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"{name} must be a tuple of integers, got {value!r}")
+    return tuple(value)

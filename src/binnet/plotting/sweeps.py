@@ -1,0 +1,248 @@
+"""Pictures of sweeps over the self-coupling: who converges, where that begins, how long it takes.
+
+Colours are those of Okabe and Ito; curves also differ in marker and dash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.plotting.training import COLOURS
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_DASHES = ("-", "--", "-.", ":")
+
+
+def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
+    """Plot the fraction of runs that reach a fixed point against J_D, a curve for each size.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Of a sweep of `binnet.studies.relaxation` over ``self_coupling``. Runs are pooled over
+        ``seed``; other axes give a curve for each of their values.
+    ax : Axes
+        Where to draw. Error bars are 68 % Wilson intervals of the binomial proportion.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    for label, style, part in _curves(result):
+        n_converged, n_runs = _pool(part["n_converged"], result.sizes["replica"])
+        measured = n_runs > 0
+        n_converged, n_runs = n_converged[measured], n_runs[measured]
+        fraction = n_converged / n_runs
+        bars = np.abs(_wilson(n_converged, n_runs) - fraction)
+        couplings = result["self_coupling"].values[measured]
+        ax.errorbar(couplings, fraction, bars, label=label, capsize=2, **style)
+    ax.axhline(0.5, color="0.6", lw=0.8)
+    ax.set(xlabel=r"self-coupling $J_D$", ylabel="fraction of runs that converge")
+    ax.set_ylim(-0.03, 1.03)
+    ax.legend(fontsize=8, frameon=False)
+    return ax
+
+
+def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
+    """Plot the self-coupling at which half of the runs converge against the size.
+
+    Parameters
+    ----------
+    thresholds : xarray.Dataset
+        From `binnet.studies.convergence_thresholds`, with the axis ``n_neurons``.
+    ax : Axes
+        Where to draw; bars are the errors of the thresholds, bands the width of the transition.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    sizes = thresholds["n_neurons"].values
+    for label, style, part in _curves(thresholds, "n_neurons"):
+        centre, width = part["threshold"].values, part["width"].values
+        ax.errorbar(sizes, centre, part["threshold_error"].values, label=label, capsize=2, **style)
+        ax.fill_between(sizes, centre - width, centre + width, color=style["color"], alpha=0.15)
+    ax.set(xlabel="neurons $N$", ylabel=r"$J_D$ at which half of the runs converge", xscale="log")
+    ax.set_xticks(sizes, [str(n) for n in sizes], minor=False)
+    ax.minorticks_off()
+    ax.legend(fontsize=8, frameon=False)
+    return ax
+
+
+def plot_relaxation_times(result: xr.Dataset, self_coupling: float, ax: Axes) -> Axes:
+    """Plot which fraction of the runs has reached a fixed point after so many sweeps.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        As for `plot_convergence`.
+    self_coupling : float
+        J_D, one of those of the sweep.
+    ax : Axes
+        Where to draw. Runs that do not converge keep a curve below 1.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    for label, style, part in _curves(result.sel(self_coupling=self_coupling)):
+        times = part["relaxation_time"].values.ravel()
+        reached = np.sort(times[np.isfinite(times)])
+        if len(reached):
+            height = np.arange(1, len(reached) + 1) / len(times)
+            ax.step(reached, height, where="post", label=label, color=style["color"],
+                    linestyle=style["linestyle"])  # fmt: skip
+    ax.set(
+        xlabel="sweeps to the fixed point",
+        ylabel="cumulative fraction of runs",
+        xscale="log",
+        title=rf"$J_D$ = {self_coupling:g}",
+    )
+    ax.set_ylim(-0.03, 1.03)
+    if ax.lines:
+        ax.legend(fontsize=8, frameon=False)
+    return ax
+
+
+def plot_flip_fraction(result: xr.Dataset, self_coupling: float, ax: Axes) -> Axes:
+    """Plot the flips per neuron and sweep against the sweep, on logarithmic axes.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        As for `plot_convergence`.
+    self_coupling : float
+        J_D, one of those of the sweep.
+    ax : Axes
+        Where to draw; means over runs and networks.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    for label, style, part in _curves(result.sel(self_coupling=self_coupling)):
+        others = [name for name in part["flip_fraction"].dims if name != "sweep"]
+        flips = part["flip_fraction"].mean(others).values
+        seen = flips > 0
+        ax.plot(np.arange(1, len(flips) + 1)[seen], flips[seen], label=label,
+                color=style["color"], linestyle=style["linestyle"])  # fmt: skip
+    ax.set(
+        xlabel="sweep",
+        ylabel="flips per neuron",
+        xscale="log",
+        yscale="log",
+        title=rf"$J_D$ = {self_coupling:g}",
+    )
+    ax.legend(fontsize=8, frameon=False)
+    return ax
+
+
+def draw_convergence(result: xr.Dataset, thresholds: xr.Dataset, title: str = "") -> Figure:
+    """Draw convergence, thresholds, relaxation times and flips of one sweep.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        As for `plot_convergence`.
+    thresholds : xarray.Dataset
+        From `binnet.studies.convergence_thresholds`.
+    title : str, default ""
+        Title of the figure.
+
+    Returns
+    -------
+    Figure
+        Four Axes, without the thresholds three.
+    """
+    from matplotlib.figure import Figure
+
+    has_sizes = thresholds.sizes.get("n_neurons", 0) > 1
+    figure = Figure(figsize=(11, 8) if has_sizes else (14, 4.2), layout="constrained")
+    axes = list(figure.subplots(*((2, 2) if has_sizes else (1, 3))).ravel())
+    plot_convergence(result, axes.pop(0))
+    if has_sizes:
+        plot_thresholds(thresholds, axes.pop(0))
+    slowest = _most_informative(result)
+    plot_relaxation_times(result, slowest, axes[0])
+    plot_flip_fraction(result, slowest, axes[1])
+    figure.suptitle(title)
+    return figure
+
+
+def _most_informative(result: xr.Dataset) -> float:
+    """Return the smallest J_D at which more than half of all runs converge, else the largest."""
+    others = [name for name in result["n_converged"].dims if name != "self_coupling"]
+    fraction = result["n_converged"].mean(others).values / result.sizes["replica"]
+    couplings = result["self_coupling"].values
+    above = couplings[fraction > 0.5]
+    return float(above.min() if len(above) else couplings.max())
+
+
+def _curves(result: xr.Dataset, *own: str) -> Iterator[tuple[str, dict[str, Any], xr.Dataset]]:
+    """Yield label, style and data for each combination of the axes that a curve is drawn for.
+
+    The first axis is told by colour and marker, the others by dash and filling.
+    """
+    inner = {"self_coupling", "seed", "replica", "sweep", *own}
+    names = [name for name in result.coords if name in result.dims and name not in inner]
+    names.sort(key=lambda name: name != "n_neurons")
+    if not names:
+        yield "all runs", _style(0, 0), result
+        return
+    for values in np.ndindex(*(result.sizes[name] for name in names)):
+        where = dict(zip(names, values, strict=True))
+        parts = [(name, result[name].values[k]) for name, k in where.items()]
+        label = ", ".join(_describe(str(name), value) for name, value in parts)
+        rest = 0
+        for name, value in zip(names[1:], values[1:], strict=True):
+            rest = rest * result.sizes[name] + value
+        yield label, _style(values[0], rest), result.isel(where)
+
+
+def _describe(name: str, value: Any) -> str:
+    if name == "dynamics":
+        return str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return f"N = {text}" if name == "n_neurons" else f"{name} {text}"
+
+
+def _pool(counts: xr.DataArray, n_replicas: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Sum converged runs over networks, and count the runs; cells that are missing do not count."""
+    others = [name for name in counts.dims if name != "self_coupling"]
+    runs = counts.notnull().sum(others).values * n_replicas
+    return counts.sum(others).values, runs
+
+
+def _wilson(counts: NDArray[Any], runs: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the ends (2, n) of the 68 % confidence intervals of binomial proportions."""
+    from scipy.stats import binomtest
+
+    ends = []
+    for k, n in zip(counts, runs, strict=True):
+        interval = binomtest(int(k), int(n)).proportion_ci(0.6827, method="wilson")
+        ends.append((interval.low, interval.high))
+    return np.array(ends).T
+
+
+def _style(first: int, rest: int) -> dict[str, Any]:
+    return {
+        "color": COLOURS[first % len(COLOURS)],
+        "marker": _MARKERS[first % len(_MARKERS)],
+        "markerfacecolor": COLOURS[first % len(COLOURS)] if rest % 2 == 0 else "white",
+        "linestyle": _DASHES[rest % len(_DASHES)],
+        "markersize": 4,
+        "linewidth": 1.4,
+    }

@@ -1,0 +1,55 @@
+"""Rate networks: exact and biologically plausible learning rules, and the role of initial weights.
+
+A network of leaky ReLU (or tanh) neurons learns a task by BPTT, RTRL, e-prop or RFLO; its
+Lyapunov exponents are measured, or pushed towards 0 before it learns (gradient flossing).
+"""
+
+from binnet.rate import tasks
+from binnet.rate.configuration import RateConfiguration
+from binnet.rate.flossing import (
+    FLOSSINGS,
+    FlossingGradient,
+    FlossingResult,
+    floss,
+    flossing_gradient,
+)
+from binnet.rate.lyapunov import LyapunovSpectrum, lyapunov_spectrum
+from binnet.rate.model import ACTIVATIONS, RateRNN, Trajectory
+from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
+from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
+from binnet.rate.trainer import (
+    DivergenceError,
+    RateTrainingResult,
+    load_result,
+    resume,
+    start_network,
+    train,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "FLOSSINGS",
+    "LOCAL_RULES",
+    "OPTIMISERS",
+    "RULES",
+    "SGD",
+    "Adam",
+    "DivergenceError",
+    "FlossingGradient",
+    "FlossingResult",
+    "Gradient",
+    "LyapunovSpectrum",
+    "RateConfiguration",
+    "RateRNN",
+    "RateTrainingResult",
+    "Trajectory",
+    "floss",
+    "flossing_gradient",
+    "gradient",
+    "load_result",
+    "lyapunov_spectrum",
+    "resume",
+    "start_network",
+    "tasks",
+    "train",
+]

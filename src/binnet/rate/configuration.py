@@ -1,0 +1,153 @@
+"""Everything that defines a run of a rate network, as one frozen object."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from binnet._validation import check_choice, keep_integer, keep_real
+from binnet.rate.flossing import FLOSSINGS
+from binnet.rate.model import ACTIVATIONS, DTYPES, check_leak
+from binnet.rate.optimisers import OPTIMISERS
+from binnet.rate.rules import LOCAL_RULES, RULES
+from binnet.rate.tasks import TASKS
+
+#: The task of a run whose task is a function of the user's.
+CUSTOM = "custom"
+FEEDBACKS = ("readout", "random")
+
+
+@dataclass(frozen=True)
+class RateConfiguration:
+    """How a rate network is built and trained; the defaults are the source's settings.
+
+    Parameters
+    ----------
+    task : {"romo", "two-alternative", "delayed-match", "custom"}, default "romo"
+        What is learned; "custom" for a function that is passed to `train`.
+    rule : {"bptt", "rtrl", "eprop", "eprop-self"}, default "bptt"
+        Learning rule.
+    feedback : {"readout", "random"}, default "readout"
+        What carries the error back in e-prop: the readout, or a fixed random matrix (RFLO).
+    n_hidden : int, default 64
+        N, at least 1.
+    gain : float, default 1.0
+        Initial gain >= 0: W_h is drawn from N(0, gain²/N).
+    leak : float, default 0.5
+        a = 1 - dt/tau, in [0, 1).
+    activation : {"relu", "tanh"}, default "relu"
+        f.
+    iterations : int, default 4000
+        Updates, at least 1.
+    batch_size : int, default 32
+        Trials per update, at least 1.
+    learning_rate : float, default 1e-3
+        Step size, above 0.
+    optimiser : {"adam", "sgd"}, default "adam"
+        How the gradient is followed.
+    floss_exponents : int, default 0
+        k, Lyapunov exponents that are pushed towards 0 before training; 0: none.
+    floss_version : {"local", "full"}, default "local"
+        Which gradient of the exponents.
+    floss_iterations : int, default 100
+        Steps of that pretraining.
+    floss_batch_size : int, default 8
+        Trials in each of them.
+    dtype : {"float32", "float64"}, default "float32"
+        Precision.
+    seed : int, default 0
+        Of weights, trials and random feedback.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range.
+    """
+
+    task: str = "romo"
+    rule: str = "bptt"
+    feedback: str = "readout"
+    n_hidden: int = 64
+    gain: float = 1.0
+    leak: float = 0.5
+    activation: str = "relu"
+    iterations: int = 4000
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    optimiser: str = "adam"
+    floss_exponents: int = 0
+    floss_version: str = "local"
+    floss_iterations: int = 100
+    floss_batch_size: int = 8
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("task", (*TASKS, CUSTOM)),
+            ("rule", RULES),
+            ("feedback", FEEDBACKS),
+            ("activation", ACTIVATIONS),
+            ("optimiser", OPTIMISERS),
+            ("floss_version", FLOSSINGS),
+            ("dtype", DTYPES),
+        ):
+            check_choice(name, getattr(self, name), choices)
+        for name in ("n_hidden", "iterations", "batch_size", "floss_batch_size"):
+            keep_integer(self, name, 1)
+        for name in ("floss_exponents", "floss_iterations", "seed"):
+            keep_integer(self, name, 0)
+        keep_real(self, "gain", 0.0)
+        keep_real(self, "learning_rate", 0.0, above=True)
+        object.__setattr__(self, "leak", check_leak(self.leak))
+        if self.floss_exponents > self.n_hidden:
+            raise ValueError(
+                f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "
+                f"{self.n_hidden} neurons has no more exponents, got {self.floss_exponents}"
+            )
+        if self.feedback == "random" and self.rule not in LOCAL_RULES:
+            raise ValueError(
+                f"feedback 'random' needs one of the rules {', '.join(LOCAL_RULES)}; "
+                f"{self.rule} has no learning signal to replace"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all parameters as plain values.
+
+        Returns
+        -------
+        dict
+            Parameters by name.
+        """
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(
+        cls, values: Mapping[str, Any], base: RateConfiguration | None = None
+    ) -> RateConfiguration:
+        """Return a configuration from plain values; those that are missing are those of `base`.
+
+        Parameters
+        ----------
+        values : mapping
+            Parameters by name.
+        base : RateConfiguration, optional
+            Default: the defaults.
+
+        Returns
+        -------
+        RateConfiguration
+            The configuration.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown or a value is out of its range.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                raise ValueError(f"unknown parameter {name!r}; known are {', '.join(known)}")
+        return dataclasses.replace(base or cls(), **values)

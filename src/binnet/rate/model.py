@@ -1,0 +1,277 @@
+"""The rate network: its weights, and its trajectories."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from binnet._validation import check_choice, check_integer, check_matrix, check_real
+
+ACTIVATIONS = ("relu", "tanh")
+DTYPES = ("float32", "float64")
+#: The trained weights, by the names of RateRNN's fields.
+WEIGHTS = ("recurrent", "input_weights", "readout")
+
+Floats = NDArray[np.floating[Any]]
+
+
+class Trajectory(NamedTuple):
+    """What a network does on a batch of trials, starting from h_0 = 0.
+
+    Attributes
+    ----------
+    states, rates : ndarray, shape (B, T + 1, N)
+        h_t and f(h_t) for t = 0..T.
+    outputs : ndarray, shape (B, T, N_out)
+        ``outputs[:, t]`` = w f(h_{t+1}), the first output that input x_t reaches.
+    """
+
+    states: Floats
+    rates: Floats
+    outputs: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class RateRNN:
+    """A recurrent network of leaky rate neurons (rate_rnn.md, section 1).
+
+    ::
+
+        h_{t+1} = a h_t + (1 - a) (W_h f(h_t) + W_x x_t),   h_0 = 0
+        y_t     = w f(h_t),   t = 1..T
+
+    Parameters
+    ----------
+    recurrent : ndarray, shape (N, N)
+        W_h; ``recurrent[i, j]`` couples neuron j to neuron i.
+    input_weights : ndarray, shape (N, N_in)
+        W_x.
+    readout : ndarray, shape (N_out, N)
+        w.
+    leak : float, default 0.5
+        a = 1 - dt/tau, in [0, 1).
+    activation : {"relu", "tanh"}, default "relu"
+        f.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array or value has the wrong type, shape or range, or the dtypes differ.
+
+    Examples
+    --------
+    >>> from binnet.rate import RateRNN
+    >>> RateRNN.initialise(n_inputs=1, n_outputs=2, gain=0.5).recurrent.shape
+    (64, 64)
+    """
+
+    recurrent: Floats
+    input_weights: Floats
+    readout: Floats
+    leak: float = 0.5
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        for name in WEIGHTS:
+            if np.ndim(getattr(self, name)) != 2:
+                raise ValueError(f"{name} must be a matrix, got shape {np.shape(self.recurrent)}")
+        n = len(self.recurrent)
+        check_matrix("recurrent", self.recurrent, (n, n), "(N, N)")
+        n_inputs, n_outputs = self.input_weights.shape[1], len(self.readout)
+        check_matrix("input_weights", self.input_weights, (n, n_inputs), "(N, N_in)")
+        check_matrix("readout", self.readout, (n_outputs, n), "(N_out, N)")
+        for name in WEIGHTS:
+            if getattr(self, name).dtype != self.recurrent.dtype:
+                raise TypeError(
+                    f"{name} must be {self.recurrent.dtype} as recurrent is, "
+                    f"got {getattr(self, name).dtype}; convert one with .astype"
+                )
+        object.__setattr__(self, "leak", check_leak(self.leak))
+        check_choice("activation", self.activation, ACTIVATIONS)
+
+    @classmethod
+    def initialise(
+        cls,
+        n_inputs: int,
+        n_outputs: int,
+        n_hidden: int = 64,
+        *,
+        gain: float = 1.0,
+        leak: float = 0.5,
+        activation: str = "relu",
+        dtype: str = "float32",
+        seed: int | tuple[int, ...] = 0,
+    ) -> RateRNN:
+        """Draw W_h from N(0, gain²/N), and W_x and w uniformly in ±1/√fan_in.
+
+        Parameters
+        ----------
+        n_inputs, n_outputs : int
+            N_in and N_out, at least 1.
+        n_hidden : int, default 64
+            N, at least 1.
+        gain : float, default 1.0
+            Initial gain, at least 0.
+        leak : float, default 0.5
+            a, in [0, 1).
+        activation : {"relu", "tanh"}, default "relu"
+            f.
+        dtype : {"float32", "float64"}, default "float32"
+            Precision of the weights and of all that is computed with them.
+        seed : int or tuple of int, default 0
+            The same seed draws the same weights, in either precision up to rounding.
+
+        Returns
+        -------
+        RateRNN
+            The network.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a value is out of its range.
+        """
+        sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs, "n_hidden": n_hidden}
+        n_inputs, n_outputs, n = (check_integer(name, size, 1) for name, size in sizes.items())
+        gain = check_real("gain", gain, 0.0)
+        check_choice("dtype", dtype, DTYPES)
+        rng = np.random.default_rng(seed)
+        return cls(
+            (rng.standard_normal((n, n)) * (gain / math.sqrt(n))).astype(dtype),
+            (rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)).astype(dtype),
+            (rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)).astype(dtype),
+            leak,
+            activation,
+        )
+
+    @property
+    def n_hidden(self) -> int:
+        """N."""
+        return len(self.recurrent)
+
+    @property
+    def n_inputs(self) -> int:
+        """N_in."""
+        return self.input_weights.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """N_out."""
+        return len(self.readout)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision of the weights."""
+        return self.recurrent.dtype
+
+    def weights(self) -> dict[str, Floats]:
+        """Return the trained arrays by name: the arrays themselves, not copies."""
+        return {name: getattr(self, name) for name in WEIGHTS}
+
+    def run(self, inputs: ArrayLike) -> Trajectory:
+        """Follow the network through a batch of trials.
+
+        Parameters
+        ----------
+        inputs : array_like, shape (B, T, N_in)
+            x_0..x_{T-1} of each trial.
+
+        Returns
+        -------
+        Trajectory
+            States, rates and outputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the inputs have the wrong shape or are not finite.
+        """
+        return follow(self, check_inputs(self, inputs), Workspace())
+
+
+class Workspace:
+    """Arrays that are used again at each call: fresh memory costs more than what is done in it."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDArray[Any]:
+        """Return the array of that name; what it holds is what was last written into it."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape or array.dtype != dtype:
+            array = self._arrays[name] = np.zeros(shape, dtype)
+        return array
+
+
+def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
+    """Return the trajectory for inputs that are checked, in arrays of the workspace."""
+    from binnet_kernels.rate import run_rate
+
+    n_samples, n_steps, n_inputs = inputs.shape
+    n, dtype = network.n_hidden, network.dtype
+    drive = work.take("drive", (n_samples, n_steps, n), dtype)
+    np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
+    states = work.take("states", (n_samples, n_steps + 1, n), dtype)
+    rates = work.take("rates", states.shape, dtype)
+    states[:, 0] = rates[:, 0] = 0
+    recurrent_t = pad_columns(network.recurrent.T, "recurrent_t", work)
+    run_rate(
+        recurrent_t,
+        drive,
+        dtype.type(network.leak),
+        network.activation == "tanh",
+        states,
+        rates,
+        work.take("field", (1, recurrent_t.shape[1]), dtype),
+        work.take("active", (n,), np.int64),
+        np.arange(n),
+    )
+    outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
+    np.matmul(rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs))
+    return Trajectory(states, rates, outputs[:, 1:])
+
+
+def pad_columns(weights: Floats, name: str, work: Workspace) -> Floats:
+    """Return weights as the kernels of a trajectory take them, with columns of 0 at the end."""
+    from binnet_kernels.rate import WIDTH
+
+    n_rows, n_columns = weights.shape
+    padded = work.take(name, (n_rows, -(-n_columns // WIDTH) * WIDTH), weights.dtype)
+    padded[:, :n_columns] = weights
+    return padded
+
+
+def compute_slopes(network: RateRNN, rates: Floats, work: Workspace) -> Floats:
+    """Return f'(h) from f(h); that of a ReLU at 0 is 0."""
+    from binnet_kernels.rate import write_slopes
+
+    slopes = work.take("slopes", rates.shape, rates.dtype)
+    write_slopes(rates.reshape(-1), network.activation == "tanh", slopes.reshape(-1))
+    return slopes
+
+
+def check_leak(leak: float) -> float:
+    """Return the leak factor if it is in [0, 1)."""
+    leak = check_real("leak", leak, 0.0, 1.0)
+    if leak == 1.0:
+        raise ValueError("leak (a = 1 - dt/tau) must be >= 0 and < 1: at 1 no state changes; got 1")
+    return leak
+
+
+def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:
+    """Return inputs as a finite C-contiguous array of the network's precision."""
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"inputs must be real numbers, got an array of {array.dtype}")
+    n_inputs = network.n_inputs
+    if array.ndim != 3 or array.shape[2] != n_inputs or 0 in array.shape:
+        raise ValueError(
+            f"inputs must have shape (B, T, N_in) with N_in = {n_inputs}, the network's inputs, "
+            f"and B, T >= 1, got {array.shape}"
+        )
+    array = np.ascontiguousarray(array, network.dtype)
+    return check_matrix("inputs", array, array.shape, "(B, T, N_in)")

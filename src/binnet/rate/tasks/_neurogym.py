@@ -1,0 +1,65 @@
+"""An adapter for the trials of any neurogym environment.
+
+neurogym is no dependency: it needs PyTorch and one version of NumPy, so it lives in an environment
+of its own. The adapter only uses what every `neurogym.TrialEnv` has: `new_trial`, `ob`, `gt`,
+`seed` and the action space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from binnet.rate.tasks._trials import Seed, Trials, start
+
+
+def from_neurogym(env: Any) -> Callable[..., Trials]:
+    """Return a task that draws its trials from a neurogym environment.
+
+    Parameters
+    ----------
+    env : neurogym.TrialEnv
+        A supervised environment with discrete actions, such as ``neurogym.make("GoNogo-v0")``;
+        wrappers around it are taken off.
+
+    Returns
+    -------
+    callable
+        ``task(batch_size, seed) -> Trials``, for `binnet.rate.train`. Trials of different length
+        are padded with zeros at the end, where their mask is 0.
+
+    Raises
+    ------
+    TypeError
+        If `env` is not such an environment.
+
+    Examples
+    --------
+    >>> task = from_neurogym(neurogym.make("PerceptualDecisionMaking-v0"))  # doctest: +SKIP
+    >>> trials = task(batch_size=32, seed=0)  # doctest: +SKIP
+    """
+    bare = getattr(env, "unwrapped", env)
+    n_actions = getattr(getattr(bare, "action_space", None), "n", None)
+    if n_actions is None or not callable(getattr(bare, "new_trial", None)):
+        raise TypeError(
+            f"env must be a neurogym TrialEnv with discrete actions, got {type(env).__name__}"
+        )
+
+    def draw(batch_size: int = 32, seed: Seed = 0) -> Trials:
+        batch_size, rng = start(batch_size, seed)
+        bare.seed(int(rng.integers(2**31)))
+        trials = []
+        for _ in range(batch_size):
+            bare.new_trial()
+            trials.append((np.asarray(bare.ob), np.asarray(bare.gt)))
+        n_steps = max(len(labels) for _, labels in trials)
+        inputs = np.zeros((batch_size, n_steps, trials[0][0].shape[1]), np.float32)
+        labels = np.zeros((batch_size, n_steps), np.int64)
+        mask = np.zeros((batch_size, n_steps), np.float32)
+        for b, (ob, gt) in enumerate(trials):
+            inputs[b, : len(gt)], labels[b, : len(gt)], mask[b, : len(gt)] = ob, gt, 1
+        return Trials(inputs, labels, mask, "cross_entropy", int(n_actions))
+
+    return draw

@@ -1,0 +1,377 @@
+"""Training of rate networks: fresh trials at every update, stopped and taken up bit by bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+from tqdm.auto import tqdm
+
+from binnet._files import check_folder
+from binnet._interrupts import DeferredInterrupt
+from binnet._provenance import describe_run
+from binnet._tensors import read_tensors, write_tensors
+from binnet._threads import resolve_threads
+from binnet.rate.configuration import CUSTOM, RateConfiguration
+from binnet.rate.flossing import floss
+from binnet.rate.losses import make_goal
+from binnet.rate.model import WEIGHTS, Floats, RateRNN, Workspace, check_inputs
+from binnet.rate.optimisers import make_optimiser
+from binnet.rate.rules import compute_gradient
+from binnet.rate.tasks import Task, get
+
+_FORMAT = "binnet-rate-1"
+# Updates between two checkpoints: a second or less of work.
+_ITERATIONS_PER_CHECKPOINT = 250
+#: Updates that a loss is averaged over when a run is judged.
+WINDOW = 100
+# Independent random streams of a seed.
+_WEIGHTS, _TRIALS, _FEEDBACK, _FLOSSING = range(4)
+
+
+class DivergenceError(ArithmeticError):
+    """The loss of a training run is no longer finite."""
+
+
+@dataclass(frozen=True, eq=False)
+class RateTrainingResult:
+    """What training leaves.
+
+    Attributes
+    ----------
+    network : RateRNN
+        The network as it was learned so far.
+    losses : ndarray, shape (iterations,)
+        Loss of each update's batch, before the update.
+    configuration : RateConfiguration
+        All parameters of the run.
+    provenance : dict
+        Version, seed, threads, CPU and packages.
+    completed : bool
+        False if Ctrl-C (or SIGTERM) stopped the run.
+    """
+
+    network: RateRNN
+    losses: NDArray[np.float64]
+    configuration: RateConfiguration
+    provenance: dict[str, Any]
+    completed: bool
+
+    @property
+    def final_loss(self) -> float:
+        """Mean loss of the last 100 updates."""
+        return float(self.losses[-WINDOW:].mean()) if len(self.losses) else math.nan
+
+    @property
+    def lowest_loss(self) -> float:
+        """Lowest mean loss of 100 updates in a row: what a run reached that later lost it."""
+        if len(self.losses) <= WINDOW:
+            return self.final_loss
+        sums = np.cumsum(np.concatenate([[0.0], self.losses]))
+        return float((sums[WINDOW:] - sums[:-WINDOW]).min() / WINDOW)
+
+
+def start_network(
+    configuration: RateConfiguration, task: Task | None = None, *, flossed: bool = True
+) -> RateRNN:
+    """Return the network that a run begins with.
+
+    Parameters
+    ----------
+    configuration : RateConfiguration
+        Parameters of the run.
+    task : callable, optional
+        For a custom task, ``task(batch_size, seed) -> Trials``.
+    flossed : bool, default True
+        Whether after gradient flossing, where the configuration asks for it, or before.
+
+    Returns
+    -------
+    RateRNN
+        The network before its first update.
+    """
+    c = configuration
+    draw = _find_task(c, task)
+    trials = draw(1, (c.seed, _TRIALS, 0))
+    network = RateRNN.initialise(
+        trials.n_inputs,
+        trials.n_outputs,
+        c.n_hidden,
+        gain=c.gain,
+        leak=c.leak,
+        activation=c.activation,
+        dtype=c.dtype,
+        seed=(c.seed, _WEIGHTS),
+    )
+    if not flossed or c.floss_exponents == 0:
+        return network
+    return floss(
+        network,
+        lambda batch_size, seed: draw(batch_size, (c.seed, _FLOSSING, seed[1])),
+        c.floss_exponents,
+        version=c.floss_version,
+        iterations=c.floss_iterations,
+        batch_size=c.floss_batch_size,
+        seed=c.seed,
+    ).network
+
+
+def train(
+    configuration: RateConfiguration | None = None,
+    *,
+    task: Task | None = None,
+    network: RateRNN | None = None,
+    threads: int | None = 1,
+    checkpoint: str | Path | None = None,
+    on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
+    progress: bool = False,
+) -> RateTrainingResult:
+    """Train a rate network on a task by the rule of the configuration.
+
+    Each update draws a fresh batch of trials. Ctrl-C stops after the update at work and returns
+    what has been learned; with `checkpoint` the run can be taken up again by `resume`.
+
+    Parameters
+    ----------
+    configuration : RateConfiguration, optional
+        All parameters. Default: ``RateConfiguration()``.
+    task : callable, optional
+        For the task "custom": ``task(batch_size, seed) -> Trials``, such as
+        `binnet.rate.tasks.from_neurogym` returns.
+    network : RateRNN, optional
+        What to begin with; it is not changed. Default: what `start_network` returns.
+    threads : int, optional
+        Threads of rtrl; the other rules run on one. None: all cores.
+    checkpoint : path-like, optional
+        File (.safetensors) to write every 250 updates and when stopped.
+    on_checkpoint : callable, optional
+        Called with the result so far whenever a checkpoint is due.
+    progress : bool, default False
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    RateTrainingResult
+        The network, its losses, configuration and provenance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument has the wrong type or range.
+    FileNotFoundError, PermissionError
+        If the folder of `checkpoint` does not exist or cannot be written.
+    DivergenceError
+        If the loss is no longer finite; the last good checkpoint stays.
+
+    Examples
+    --------
+    >>> from binnet.rate import RateConfiguration, train
+    >>> result = train(RateConfiguration(rule="eprop", gain=1.0, iterations=10))
+    >>> len(result.losses)
+    10
+    """
+    configuration = configuration or RateConfiguration()
+    if checkpoint is not None:
+        check_folder(checkpoint)
+    n_threads = resolve_threads(threads)
+    if network is None:
+        network = start_network(configuration, task)
+    else:
+        own = {name: weights.copy() for name, weights in network.weights().items()}
+        network = dataclasses.replace(network, **own)
+    state = _State(configuration, network, np.empty(0))
+    return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+
+
+def resume(
+    checkpoint: str | Path,
+    *,
+    task: Task | None = None,
+    threads: int | None = 1,
+    on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
+    progress: bool = False,
+) -> RateTrainingResult:
+    """Take up a stopped run: the end is that of a run that was never stopped, bit by bit.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+        What `train` wrote; it is written on.
+    task, threads, on_checkpoint, progress : optional
+        As for `train`.
+
+    Returns
+    -------
+    RateTrainingResult
+        As of an unstopped run.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no checkpoint, or it is damaged.
+    """
+    state = _State.load(checkpoint)
+    return _run(state, task, resolve_threads(threads), checkpoint, on_checkpoint, progress)
+
+
+def load_result(checkpoint: str | Path) -> RateTrainingResult:
+    """Read what a run has learned so far.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+        What `train` wrote.
+
+    Returns
+    -------
+    RateTrainingResult
+        The network, its losses and configuration; the provenance is that of this process.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        If there is no checkpoint, or it is damaged.
+    """
+    state = _State.load(checkpoint)
+    return state.result(describe_run(state.configuration.seed, 1))
+
+
+class _State:
+    """What a run needs to go on."""
+
+    def __init__(
+        self, configuration: RateConfiguration, network: RateRNN, losses: NDArray[np.float64]
+    ) -> None:
+        self.configuration, self.network = configuration, network
+        self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
+        self.losses = np.zeros(configuration.iterations)
+        self.iteration = len(losses)
+        self.losses[: self.iteration] = losses
+        self.feedback = None
+        if configuration.feedback == "random":
+            rng = np.random.default_rng((configuration.seed, _FEEDBACK))
+            bound = 1 / math.sqrt(network.n_hidden)  # as the readout is drawn
+            drawn = rng.uniform(-bound, bound, network.readout.shape)
+            self.feedback = drawn.astype(network.dtype)
+
+    @property
+    def finished(self) -> bool:
+        return self.iteration == self.configuration.iterations
+
+    def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
+        weights = {name: w.copy() for name, w in self.network.weights().items()}
+        return RateTrainingResult(
+            dataclasses.replace(self.network, **weights),
+            self.losses[: self.iteration].copy(),
+            self.configuration,
+            provenance,
+            self.finished,
+        )
+
+    def learn(self, draw: Task, threads: int, work: Workspace) -> float:
+        """Do one update and return the loss before it."""
+        c, network = self.configuration, self.network
+        trials = draw(c.batch_size, (c.seed, _TRIALS, self.iteration))
+        inputs = check_inputs(network, trials.inputs)
+        shape = (*inputs.shape[:2], network.n_outputs)
+        goal = make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
+        step = compute_gradient(network, inputs, goal, c.rule, self.feedback, threads, work)
+        if math.isfinite(step.loss):
+            self.optimiser.step(network.weights(), step.grads)
+            self.losses[self.iteration] = step.loss
+            self.iteration += 1
+        return step.loss
+
+    def save(self, path: str | Path) -> None:
+        tensors: dict[str, Floats] = self.network.weights()
+        tensors |= {f"optimiser.{key}": value for key, value in self.optimiser.state().items()}
+        tensors["losses"] = self.losses[: self.iteration].copy()
+        write_tensors(path, _FORMAT, tensors, {"configuration": self.configuration.to_dict()})
+
+    @classmethod
+    def load(cls, path: str | Path) -> _State:
+        tensors, info = read_tensors(Path(path), _FORMAT, "checkpoint of a rate network")
+        configuration = RateConfiguration.from_dict(info["configuration"])
+        if not {*WEIGHTS, "losses"} <= tensors.keys():
+            raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
+        network = RateRNN(
+            *(tensors[name].copy() for name in WEIGHTS),
+            leak=configuration.leak,
+            activation=configuration.activation,
+        )
+        state = cls(configuration, network, tensors["losses"])
+        prefix = "optimiser."
+        state.optimiser.restore(
+            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
+        )
+        return state
+
+
+def _run(
+    state: _State,
+    task: Task | None,
+    threads: int,
+    checkpoint: str | Path | None,
+    on_checkpoint: Callable[[RateTrainingResult], None] | None,
+    progress: bool,
+) -> RateTrainingResult:
+    c = state.configuration
+    draw, work = _find_task(c, task), Workspace()
+    provenance = describe_run(c.seed, threads)
+    saved = state.iteration
+
+    def save() -> None:
+        nonlocal saved
+        if checkpoint is not None:
+            state.save(checkpoint)
+            saved = state.iteration
+        if on_checkpoint is not None:
+            on_checkpoint(state.result(provenance))
+
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(DeferredInterrupt())
+        # Products of small matrices, between compiled code: threads of BLAS would only wait.
+        stack.enter_context(threadpool_limits(1, "blas"))
+        # Divergence is told by the loss, in one clear sentence.
+        stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
+        bar = stack.enter_context(
+            tqdm(
+                total=c.iterations, initial=state.iteration, unit="it", disable=not progress,
+                dynamic_ncols=True, desc=f"{c.task}, {c.rule}, gain {c.gain:g}",
+            )
+        )  # fmt: skip
+        if state.iteration == 0:
+            save()
+        while not state.finished and not interrupt.requested:
+            loss = state.learn(draw, threads, work)
+            if not math.isfinite(loss):
+                kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
+                raise DivergenceError(
+                    f"training diverged: the loss is {loss} at iteration {state.iteration} with "
+                    f"learning_rate {c.learning_rate:g}; try a lower one{kept and '; ' + kept}"
+                )
+            bar.update()
+            if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
+                bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
+                # After the loss of iteration k was finite, its update may not have been.
+                if all(np.isfinite(w).all() for w in state.network.weights().values()):
+                    save()
+        save()
+    return state.result(provenance)
+
+
+def _find_task(configuration: RateConfiguration, task: Task | None) -> Task:
+    if (task is not None) != (configuration.task == CUSTOM):
+        raise ValueError(
+            f"pass a function as task with, and only with, the configuration's task {CUSTOM!r}; "
+            f"it is {configuration.task!r}"
+        )
+    return task if task is not None else get(configuration.task)

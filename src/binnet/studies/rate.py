@@ -1,0 +1,277 @@
+"""How initial connectivity decides what a rate network learns: gain x rule x learning rate x seed.
+
+The experiments of Liu, Liu & Liu 2024 (rate_rnn.md, section 5). Every network of a grid is trained
+by `measure_training`; `run_study` runs the grids, and the functions below it choose the best
+learning rate of each condition, as the source does, and read off what its figures show.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from binnet import sweeps
+from binnet._validation import check_integer
+from binnet.rate import DivergenceError, RateConfiguration, lyapunov_spectrum, start_network, train
+from binnet.rate.tasks import get
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Updates that one point of a stored learning curve is the mean of.
+BLOCK = 20
+GAINS = (0.2, 0.5, 1.0, 1.5)
+MORE_GAINS = (0.3, 0.4, 0.75, 1.25)
+LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
+ITERATIONS = {"bptt": 3400, "eprop": 4400}
+FLOSSED = (1, 8, 16, 64)
+FLOSSED_GAIN = 0.2
+_TRIALS_FOR_EXPONENTS = 32
+_LARGEST = {"n_exponents": 1}
+# A seed of trials that no training draws: those of training end with the number of the update.
+_MEASURED = 10**9
+
+
+def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[str, Any]:
+    """Train one network and return its learning curve and its Lyapunov exponents.
+
+    Parameters
+    ----------
+    n_exponents : int, optional
+        Leading exponents to measure, which takes longer the more there are. Default: all.
+    **parameters
+        Of `RateConfiguration`.
+
+    Returns
+    -------
+    dict
+        "loss", the learning curve in blocks of 20 updates; "final_loss", the mean of the last 100
+        updates; "lowest_loss", the lowest mean of 100 in a row; "exponents_before" and
+        "exponents_after" training (and after flossing, if any). NaN where training diverged.
+    """
+    configuration = RateConfiguration(**parameters)
+    draw = get(configuration.task)
+    inputs = draw(_TRIALS_FOR_EXPONENTS, (configuration.seed, _MEASURED)).inputs
+    network = start_network(configuration)
+    n_blocks, n = configuration.iterations // BLOCK, n_exponents or configuration.n_hidden
+    before = lyapunov_spectrum(network, inputs, n).exponents
+    curve, final, lowest, after = np.full(n_blocks, np.nan), np.nan, np.nan, np.full(n, np.nan)
+    try:
+        result = train(configuration, network=network)
+    except DivergenceError:
+        pass
+    else:
+        if not result.completed:
+            raise KeyboardInterrupt  # no half-trained network among the results
+        curve = result.losses[: n_blocks * BLOCK].reshape(n_blocks, BLOCK).mean(axis=1)
+        final, lowest = result.final_loss, result.lowest_loss
+        after = lyapunov_spectrum(result.network, inputs, n).exponents
+    return {
+        "loss": ("block", curve),
+        "final_loss": final,
+        "lowest_loss": lowest,
+        "exponents_before": ("exponent", before),
+        "exponents_after": ("exponent", after),
+    }
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One grid of a study.
+
+    Attributes
+    ----------
+    name : str
+        Its file is NAME.nc.
+    axes, fixed : dict
+        Grid and constant parameters of `measure_training`.
+    """
+
+    name: str
+    axes: dict[str, tuple[Any, ...]]
+    fixed: dict[str, Any]
+
+    def run(self, folder: Path, *, workers: int = 1, progress: bool = True) -> xr.Dataset:
+        """Run what is missing of it, and return all of it.
+
+        Parameters
+        ----------
+        folder : Path
+            Where its file is.
+        workers : int, default 1
+            Processes.
+        progress : bool, default True
+            Whether to show a progress bar.
+
+        Returns
+        -------
+        xarray.Dataset
+            The measurements on the grid.
+        """
+        return sweeps.run(
+            self.axes,
+            measure_training,
+            fixed=self.fixed,
+            path=folder / f"{self.name}.nc",
+            workers=workers,
+            progress=progress,
+        )
+
+
+def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
+    """Return the grids of the study.
+
+    Parameters
+    ----------
+    quick : bool, default False
+        A small study of about two minutes that shows the trend on the Romo task.
+    seeds : int, default 5
+        Independent runs of each gain, rule and learning rate on the Romo task. Flossing has 3 at
+        most, the other tasks and gains 2, all at the two higher learning rates.
+
+    Returns
+    -------
+    list of Experiment
+        In the order in which they are run.
+    """
+    seeds = check_integer("seeds", seeds, 1)
+    if quick:
+        return _plan_quick()
+    every, some, few = (tuple(range(min(seeds, n))) for n in (seeds, 3, 2))
+    high = LEARNING_RATES[2:]
+    plan = [
+        Experiment(
+            f"romo-{rule}",
+            {"gain": GAINS, "learning_rate": LEARNING_RATES, "seed": every},
+            {"task": "romo", "rule": rule, "iterations": iterations}
+            | ({} if rule == "bptt" else _LARGEST),
+        )
+        for rule, iterations in ITERATIONS.items()
+    ]
+    plan.append(
+        Experiment(
+            "romo-eprop-flossed",
+            {"floss_version": ("local", "full"), "floss_exponents": FLOSSED,
+             "learning_rate": high, "seed": some},
+            {"task": "romo", "rule": "eprop", "iterations": ITERATIONS["eprop"],
+             "gain": FLOSSED_GAIN},
+        )
+    )  # fmt: skip
+    for task in ("two-alternative", "delayed-match"):
+        plan += [
+            Experiment(
+                f"{task}-{rule}",
+                {"gain": GAINS, "learning_rate": high, "seed": few},
+                {"task": task, "rule": rule, "iterations": 2500, **_LARGEST},
+            )
+            for rule in ITERATIONS
+        ]
+    plan += [
+        Experiment(
+            f"romo-{rule}-more-gains",
+            {"gain": MORE_GAINS, "learning_rate": high, "seed": few},
+            {"task": "romo", "rule": rule, "iterations": iterations, **_LARGEST},
+        )
+        for rule, iterations in ITERATIONS.items()
+    ]
+    return plan
+
+
+def _plan_quick() -> list[Experiment]:
+    fixed = {"task": "romo", "iterations": 2000, **_LARGEST}
+    rates = {"learning_rate": (1e-3, 3e-3)}
+    plan = [
+        Experiment(
+            f"romo-{rule}", {"gain": (0.2, 1.0), **rates, "seed": (0, 1)}, {**fixed, "rule": rule}
+        )
+        for rule in ITERATIONS
+    ]
+    flossed = {"floss_version": ("local",), "floss_exponents": (1, 8), **rates, "seed": (0, 1)}
+    return [
+        *plan,
+        Experiment("romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}),
+    ]
+
+
+def select_best(result: xr.Dataset, criterion: str = "final_loss") -> xr.Dataset:
+    """Keep, of each condition, the learning rate with the lowest mean loss over seeds.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with the dimensions learning_rate and seed.
+    criterion : {"final_loss", "lowest_loss"}, default "final_loss"
+        Which loss decides. A learning rate at which a seed diverged is not chosen, unless all
+        have one; seeds that are not measured yet do not count.
+
+    Returns
+    -------
+    xarray.Dataset
+        The same without the dimension learning_rate, which becomes a coordinate.
+    """
+    # A run that diverged has exponents before it, but no loss; one not measured has neither.
+    measured = result["exponents_before"].notnull().any("exponent")
+    loss = result[criterion].fillna(np.inf).where(measured)
+    score = loss.mean("seed").fillna(np.inf)
+    return result.isel(learning_rate=score.argmin("learning_rate"))
+
+
+def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
+    """Return what a table of the study shows, one record for each condition.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with the dimensions learning_rate and seed.
+
+    Returns
+    -------
+    list of dict
+        The condition; of the learning rate with the lowest final loss, the mean and standard
+        deviation over seeds of the losses and of the largest exponent before and after training;
+        the lowest mean of the lowest loss at any learning rate; and how many runs there are.
+        Conditions that are not measured yet are left out.
+    """
+    final, lowest = select_best(result), select_best(result, "lowest_loss")
+    dims = [name for name in result["final_loss"].dims if name not in ("learning_rate", "seed")]
+    records = []
+    for index in np.ndindex(*(result.sizes[name] for name in dims)):
+        here = dict(zip(dims, index, strict=True))
+        row, low = final.isel(here), lowest.isel(here)
+        if row["exponents_before"].isnull().all():
+            continue  # nothing is measured yet
+        record: dict[str, Any] = {str(name): row[name].item() for name in dims}
+        record["learning_rate"] = float(row["learning_rate"])
+        record["runs"] = int(row["final_loss"].notnull().sum())
+        for name, values in (
+            ("final_loss", row["final_loss"]),
+            ("lowest_loss", low["lowest_loss"]),
+            ("exponent_before", row["exponents_before"].isel(exponent=0)),
+            ("exponent_after", row["exponents_after"].isel(exponent=0)),
+        ):
+            record[name], record[f"{name}_std"] = float(values.mean()), float(values.std())
+        records.append(record)
+    return records
+
+
+def count_until(result: xr.Dataset, loss: float) -> xr.DataArray:
+    """Return after how many updates the learning curves first fall below a loss.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements with a learning curve.
+    loss : float
+        The level.
+
+    Returns
+    -------
+    xarray.DataArray
+        Updates, in steps of the curve's blocks; NaN where a curve never does.
+    """
+    below = result["loss"] < loss
+    updates = (below.argmax("block") + 1) * BLOCK
+    return updates.where(below.any("block"))

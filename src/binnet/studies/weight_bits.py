@@ -1,0 +1,165 @@
+"""Accuracy against weight bits: trained in integers, with and without random rounding; quantised.
+
+Entangled MNIST, whose test set no choice of a parameter has seen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from binnet import sweeps
+from binnet.datasets import load_entangled_mnist
+from binnet.dynamics import predict
+from binnet.hardware import BITS, quantize
+from binnet.learning import Configuration, preset, train
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+ROUNDINGS = ("per-weight", "nearest")
+
+
+def _configure(n_hidden: int, epochs: int, seed: int, **arithmetic: Any) -> Configuration:
+    return preset().replace(n_hidden=n_hidden, epochs=epochs, seed=seed, **arithmetic)
+
+
+def train_in_floats(n_hidden: int, epochs: int, seed: int, samples: int) -> dict[str, Any]:
+    """Train in floating point, then quantise the network.
+
+    Parameters
+    ----------
+    n_hidden, epochs, seed : int
+        Of the training, else the default preset.
+    samples : int
+        Training samples; the first of 60000.
+
+    Returns
+    -------
+    dict
+        "accuracy" (epoch,) on the test set, and "quantized_accuracy" (bits,) of the network after
+        the last epoch in 1, 2, 4, 8 and 16 bits.
+    """
+    data = load_entangled_mnist()
+    result = train(
+        data.X_train[:samples],
+        data.y_train[:samples],
+        _configure(n_hidden, epochs, seed),
+        evaluate_on={"test": (data.X_test, data.y_test)},
+    )
+    quantized = [
+        (predict(quantize(result.network, bits)[0], data.X_test) == data.y_test).mean()
+        for bits in BITS
+    ]
+    return {
+        "accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history]),
+        "quantized_accuracy": ("bits", quantized),
+    }
+
+
+def train_in_integers(
+    bits: int, rounding: str, n_hidden: int, epochs: int, seed: int, samples: int
+) -> dict[str, Any]:
+    """Train in integers.
+
+    Parameters
+    ----------
+    bits : int
+        Weight bits.
+    rounding : {"per-weight", "per-event", "nearest"}
+        See `binnet.learning.Arithmetic`.
+    n_hidden, epochs, seed, samples : int
+        As of `train_in_floats`.
+
+    Returns
+    -------
+    dict
+        "accuracy" (epoch,) on the test set.
+    """
+    data = load_entangled_mnist()
+    result = train(
+        data.X_train[:samples],
+        data.y_train[:samples],
+        _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", rounding=rounding),
+        evaluate_on={"test": (data.X_test, data.y_test)},
+    )
+    return {"accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history])}
+
+
+def run_weight_bits(
+    output: Path,
+    *,
+    n_hidden: int = 400,
+    epochs: int = 10,
+    seeds: int = 3,
+    samples: int = 60000,
+    progress: bool = True,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Train in floating point and in integers of all widths; a stopped study goes on.
+
+    Parameters
+    ----------
+    output : path
+        Results go beside it: its name with .float.nc and .integers.nc.
+    n_hidden, epochs, samples : int
+        Of each training. Default: 400 neurons, 10 epochs, all samples.
+    seeds : int, default 3
+        Trainings of each kind.
+    progress : bool, default True
+        Whether to show progress.
+
+    Returns
+    -------
+    floats, integers : xarray.Dataset
+        What `train_in_floats` (seed) and `train_in_integers` (bits, rounding, seed) measured.
+    """
+    fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
+    floats = sweeps.run(
+        {"seed": range(seeds)},
+        train_in_floats,
+        fixed=fixed,
+        path=output.with_suffix(".float.nc"),
+        progress=progress,
+    )
+    integers = sweeps.run(
+        {"bits": BITS, "rounding": ROUNDINGS, "seed": range(seeds)},
+        train_in_integers,
+        fixed=fixed,
+        path=output.with_suffix(".integers.nc"),
+        progress=progress,
+    )
+    return floats, integers
+
+
+def summarise_weight_bits(floats: xr.Dataset, integers: xr.Dataset) -> dict[str, Any]:
+    """Return test accuracies after the last epoch as plain values, for JSON.
+
+    Parameters
+    ----------
+    floats, integers : xarray.Dataset
+        From `run_weight_bits`.
+
+    Returns
+    -------
+    dict
+        "float" (a list over seeds); "quantized" and the roundings of "trained": lists over seeds
+        for each width.
+    """
+    last = integers.accuracy.isel(epoch=-1)
+
+    def as_list(values: Any) -> list[float]:
+        return [round(float(value), 4) for value in np.atleast_1d(values)]
+
+    return {
+        "float": as_list(floats.accuracy.isel(epoch=-1)),
+        "quantized": {
+            str(bits): as_list(floats.quantized_accuracy.isel(bits=k))
+            for k, bits in enumerate(BITS)
+        },
+        "trained": {
+            rounding: {str(bits): as_list(last.sel(bits=bits, rounding=rounding)) for bits in BITS}
+            for rounding in ROUNDINGS
+        },
+    }

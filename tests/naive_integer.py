@@ -1,0 +1,292 @@
+"""Plain references of the integer kernels: Python integers, one loop for each index.
+
+The layout is that of the equations, as in naive.py, from which the random numbers, the sign and the
+targets of the readout come. Nothing is packed and no field is remembered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import naive
+
+Array = np.ndarray[Any, Any]
+
+
+class Network(NamedTuple):
+    J: list[list[int]]  # its diagonal is not read
+    W_in: list[list[int]]
+    W_out: list[list[int]]
+    W_back: list[list[int]]
+    fractions: tuple[int, int, int, int]  # fraction bits of the four
+    J_D: int
+    margin: int
+    readout_margin: int
+
+
+def from_quantized(network: Any) -> Network:
+    blocks = (network.couplings, network.input_weights, network.readout, network.feedback)
+    f = network.formats
+    return Network(
+        *(block.tolist() for block in blocks),
+        fractions=tuple(
+            block.fraction_bits for block in (f.couplings, f.input_weights, f.readout, f.feedback)
+        ),
+        J_D=network.self_coupling,
+        margin=network.margin,
+        readout_margin=network.readout_margin,
+    )
+
+
+# ---- fields
+
+
+def accumulator_fraction(net: Network) -> int:
+    return max(net.fractions[0], net.fractions[1], net.fractions[3])
+
+
+def feedback_field(net: Network, i: int, label: int) -> int:
+    """sum_c W_back g, g with 6 fraction bits, in the accumulator; halves are rounded up."""
+    n_classes = len(net.W_out)
+    total = 0
+    for c in range(n_classes):
+        g = round(64 * math.sqrt(n_classes) / 2) if c == label else -32
+        total += net.W_back[i][c] * g
+    value = total * 2.0 ** (accumulator_fraction(net) - net.fractions[3] - 6)
+    return math.floor(value + 0.5)
+
+
+def hidden_field(
+    net: Network, i: int, s: Sequence[int], x: Sequence[int], a: int, label: int
+) -> int:
+    F = accumulator_fraction(net)
+    recurrent = sum(net.J[i][j] * s[j] for j in range(len(s)) if j != i)
+    external = sum(net.W_in[i][n] * x[n] for n in range(len(x)))
+    h = recurrent * 2 ** (F - net.fractions[0]) + external * 2 ** (F - net.fractions[1])
+    return h + net.J_D * s[i] + a * feedback_field(net, i, label)
+
+
+def readout_field(net: Network, c: int, s: Sequence[int]) -> int:
+    return sum(net.W_out[c][i] * s[i] for i in range(len(s)))
+
+
+# ---- relaxation from silence
+
+
+def relax(
+    net: Network, x: Sequence[int], label: int, amplitudes: Sequence[int], key: int,
+    asynchronous: bool = False, stop_at_cycle: bool = True,
+) -> naive.Relaxed:  # fmt: skip
+    n = len(net.J)
+    s = [0] * n
+    path = [s]
+    changes = [0] * len(amplitudes)
+    sweeps, status, is_settled = 0, naive.UNSETTLED, False
+    for t, a in enumerate(amplitudes):
+        if t > 0 and a != amplitudes[t - 1]:
+            is_settled = False
+        if not is_settled:
+            new = list(s)
+            if asynchronous:
+                for i in naive.shuffle_sites(naive.derive_key(key, t), n):
+                    new[i] = naive.sign(hidden_field(net, i, new, x, a, label))
+            else:
+                new = [naive.sign(hidden_field(net, i, s, x, a, label)) for i in range(n)]
+            changes[t] = sum(new[i] != s[i] for i in range(n))
+            sweeps += 1
+            is_cycle = (
+                stop_at_cycle
+                and not asynchronous
+                and t > 1
+                and a == amplitudes[t - 1]
+                and new == path[t - 1]
+            )
+            is_fixed = changes[t] == 0
+            status = (
+                naive.FIXED_POINT if is_fixed else naive.TWO_CYCLE if is_cycle else naive.UNSETTLED
+            )
+            is_settled = is_fixed or is_cycle
+            s = new
+        path.append(s)
+    return naive.Relaxed(s, changes, sweeps, status)
+
+
+# ---- plasticity
+
+
+def step_lfsr(register: int) -> int:
+    """x^16 + x^14 + x^13 + x^11 + 1, Galois form: the bit that leaves is fed back to the taps."""
+    leaving = register & 1
+    register >>= 1
+    if leaving:
+        register ^= (1 << 15) | (1 << 13) | (1 << 12) | (1 << 10)
+    return register
+
+
+class Rule(NamedTuple):
+    low: int
+    high: int
+    step: int
+    k: int
+    rounding: str  # "nearest", "per-weight", "per-event"
+    use_register: bool = False
+
+
+def round_amount(n: int, rule: Rule, draw: int) -> int:
+    """n 2**-k in whole levels; `draw` is uniform on 0..2**k - 1."""
+    whole, rest = divmod(abs(n), 2**rule.k)
+    if rule.rounding == "nearest":
+        whole = round(abs(n) / 2**rule.k)  # Python rounds halves to the even number
+    elif draw < rest:
+        whole += 1
+    return whole if n > 0 else -whole
+
+
+def update_block(
+    W: list[list[int]], rule: Rule, key: int, targets: Array, sources: Array,
+    registers: list[int], is_square: bool,
+) -> tuple[list[list[int]], int, int]:  # fmt: skip
+    """Return W[i][j] after at most 32 samples; count its changes and the sums that saturated.
+
+    ``targets[b, i]`` is the spin of target i where it is unstable in sample b, else 0;
+    ``sources[b, j]`` are presynaptic spins. `registers` go on.
+    """
+    W = [list(row) for row in W]
+    changed = saturated = 0
+    for i in range(len(W)):
+        events = [b for b in range(len(targets)) if targets[b][i] != 0]
+        if not events:
+            continue
+        key_i = naive.derive_key(key, i)
+
+        def draw(counter: int, i: int = i, key_i: int = key_i) -> int:
+            if rule.use_register:
+                registers[i] = step_lfsr(registers[i])
+                return registers[i] >> (16 - rule.k)
+            return naive.derive_key(key_i, counter) >> (64 - rule.k)
+
+        if rule.rounding == "per-event" and rule.k > 0:
+            events = [b for b in events if draw(b) == 0]
+            if not events:
+                continue
+        for j in range(len(W[i])):
+            n = sum(int(targets[b][i]) * int(sources[b][j]) for b in events)
+            if rule.k <= 0 or rule.rounding == "per-event":
+                levels = n * 2 ** max(-rule.k, 0)
+            else:
+                levels = n
+                chance = 0 if rule.rounding == "nearest" else draw(j)
+                levels = round_amount(n, rule, chance)
+            if is_square and i == j:
+                continue
+            asked = W[i][j] + rule.step * levels
+            new = min(max(asked, rule.low), rule.high)
+            changed += new != W[i][j]
+            saturated += new != asked
+            W[i][j] = new
+    return W, changed, saturated
+
+
+def decay_block(W: list[list[int]], rule: Rule, key: int, registers: list[int]) -> list[list[int]]:
+    """Return W after each weight moved by |w| 2**-k towards 0, rounded."""
+    W = [list(row) for row in W]
+    for i in range(len(W)):
+        key_i = naive.derive_key(key, i)
+        for j in range(len(W[i])):
+            if rule.use_register:
+                registers[i] = step_lfsr(registers[i])
+                chance = registers[i] >> (16 - rule.k)
+            else:
+                chance = naive.derive_key(key_i, j) >> (64 - rule.k)
+            W[i][j] -= round_amount(W[i][j], rule, chance)
+    return W
+
+
+# ---- training
+
+
+class Trained(NamedTuple):
+    net: Network
+    totals: list[int]  # sweeps, samples at a fixed point, unstable neurons, unstable readouts
+    synapses: list[list[int]]  # changed and saturated, for J, W_in, W_out
+
+
+def train_batches(
+    net: Network,
+    rules: Sequence[Rule | None],  # of J, W_in, W_out; None: not learned
+    decays: Sequence[int],  # k of each block's decay, negative: none
+    period: int,
+    inputs: Array,
+    labels: Array,
+    batches: Sequence[Sequence[int]],
+    shifts: Sequence[int],  # added to every k, for each batch
+    amplitudes: Sequence[int],
+    keys: Sequence[int],
+    key: int,
+    registers: tuple[list[int], list[int]],  # of the hidden neurons and of the readouts
+    asynchronous: bool = False,
+) -> Trained:
+    totals, synapses = [0] * 4, [[0, 0], [0, 0], [0, 0]]
+    owners = (registers[0], registers[0], registers[1])
+    n_presented = 0
+    for number, (batch, shift) in enumerate(zip(batches, shifts, strict=True)):
+        states, unstable, wrong = [], [], []
+        for p in batch:
+            x, label = inputs[p].tolist(), int(labels[p])
+            relaxed = relax(net, x, label, amplitudes, keys[n_presented], asynchronous, False)
+            n_presented += 1
+            s = relaxed.s
+            states.append(s)
+            totals[0] += relaxed.sweeps
+            totals[1] += relaxed.status == naive.FIXED_POINT
+            unstable.append(
+                [
+                    s[i] if s[i] * hidden_field(net, i, s, x, 0, 0) <= net.margin else 0
+                    for i in range(len(s))
+                ]
+            )
+            y = naive.target(label, len(net.W_out))
+            wrong.append(
+                [
+                    y[c] if y[c] * readout_field(net, c, s) <= net.readout_margin else 0
+                    for c in range(len(y))
+                ]
+            )
+        totals[2] += int(np.count_nonzero(unstable))
+        totals[3] += int(np.count_nonzero(wrong))
+        blocks = [net.J, net.W_in, net.W_out]
+        step_key = naive.derive_key(key, number)
+        for block in range(3):
+            rule = rules[block]
+            if number % period == 0 and decays[block] >= 0 and rule is not None:
+                blocks[block] = decay_block(
+                    blocks[block],
+                    rule._replace(k=min(decays[block] + shift, 15)),
+                    naive.derive_key(naive.derive_key(step_key, 0), block),
+                    owners[block],
+                )
+        sources = (np.array(states), inputs[list(batch)], np.array(states))
+        targets = (np.array(unstable), np.array(unstable), np.array(wrong))
+        for piece, first in enumerate(range(0, len(batch), 32)):
+            piece_key = naive.derive_key(step_key, 1 + piece)
+            for block in range(3):
+                rule = rules[block]
+                if rule is None:
+                    continue
+                blocks[block], changed, saturated = update_block(
+                    blocks[block],
+                    rule._replace(k=min(rule.k + shift, 15)),
+                    naive.derive_key(piece_key, block),
+                    targets[block][first : first + 32],
+                    sources[block][first : first + 32],
+                    owners[block],
+                    is_square=block == 0,
+                )
+                synapses[block][0] += changed
+                synapses[block][1] += saturated
+        net = net._replace(J=blocks[0], W_in=blocks[1], W_out=blocks[2])
+    return Trained(net, totals, synapses)

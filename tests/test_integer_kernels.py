@@ -1,0 +1,250 @@
+"""Integer kernels equal their plain references bit by bit, on one thread and on two.
+
+Also: packed weights give what integer arrays give, whatever the CPU is taken to be able to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import naive
+import naive_integer
+from binnet import BinaryNetwork, FeedbackSchedule, NetworkParameters, relax
+from binnet.dynamics import stream_key
+from binnet.hardware import BITS, QuantizedNetwork, quantize, relax_packed
+from binnet_kernels import integer_plasticity as plasticity
+from binnet_kernels._bits import pack_samples
+from binnet_kernels.integer_fields import (
+    pack_spins,
+    sweep_packed,
+    to_packed,
+    unpack_spins,
+)
+from kernel_cases import draw_spins
+
+ROUNDINGS = {
+    "nearest": plasticity.NEAREST,
+    "per-weight": plasticity.PER_WEIGHT,
+    "per-event": plasticity.PER_EVENT,
+}
+
+
+def make_quantized(bits: int, n_hidden: int, n_inputs: int = 21, seed: int = 0) -> QuantizedNetwork:
+    parameters = NetworkParameters(n_hidden, n_inputs, 10, 0.3, 1.0, 0.9)
+    network, _ = quantize(
+        BinaryNetwork.random(parameters, seed), bits, margin=0.5, readout_margin=1
+    )
+    return network
+
+
+def fields_of(result: object) -> list[np.ndarray]:
+    names = ("states", "stabilities", "readout_fields", "sweeps", "changes", "status")
+    return [getattr(result, name) for name in names]
+
+
+def test_spins_survive_packing() -> None:
+    spins = draw_spins(np.random.default_rng(0), (3, 130))
+    words = pack_spins(spins)
+    assert words.shape == (3, 3)
+    assert (words[0, 0] >> np.uint64(5)) & np.uint64(1) == (spins[0, 5] > 0)
+    assert np.array_equal(unpack_spins(words, 130), spins)
+
+
+@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("bits", BITS)
+def test_relaxations_equal_the_reference(bits: int, dynamics: str) -> None:
+    network = make_quantized(bits, 19)
+    rng = np.random.default_rng(1)
+    X, y = draw_spins(rng, (5, 21)), rng.integers(0, 10, 5)
+    schedule = FeedbackSchedule(1, 4, 4)
+    results = [relax_packed(network, X, y, schedule=schedule, dynamics=dynamics, seed=3)]
+    results += [
+        relax(network, X, y, schedule=schedule, dynamics=dynamics, seed=3, threads=threads)
+        for threads in (1, 2)
+    ]
+    plain = naive_integer.from_quantized(network)
+    keys = [naive.derive_key(int(stream_key(3, 0)), b) for b in range(5)]
+    a = schedule.amplitudes.astype(int).tolist()
+    for b in range(5):
+        expected = naive_integer.relax(
+            plain, X[b].tolist(), int(y[b]), a, keys[b], dynamics == "async"
+        )
+        h = [
+            naive_integer.hidden_field(plain, i, expected.s, X[b].tolist(), 0, 0) for i in range(19)
+        ]
+        for result in results:
+            assert result.states[b].tolist() == expected.s
+            assert result.changes[b].tolist() == expected.changes
+            assert (result.sweeps[b], result.status[b]) == (expected.sweeps, expected.status)
+            unit = 2.0**-network.formats.fraction_bits
+            assert np.array_equal(result.stabilities[b], np.array(h) * expected.s * unit)
+
+
+@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("bits", BITS)
+def test_packed_weights_give_the_same_relaxation(bits: int, dynamics: str) -> None:
+    """Beyond one word, one tile and one block of samples; with cycles, and without feedback."""
+    network = make_quantized(bits, 147, 40)
+    rng = np.random.default_rng(2)
+    X, y = draw_spins(rng, (19, 40)), rng.integers(0, 10, 19)
+    for labels in (None, y):
+        for stop_at_cycle in (True, False):
+            options = {"dynamics": dynamics, "seed": 1, "stop_at_cycle": stop_at_cycle}
+            expected = fields_of(relax(network, X, labels, **options))
+            for threads in (1, 2):
+                found = fields_of(relax_packed(network, X, labels, threads=threads, **options))
+                for left, right in zip(found, expected, strict=True):
+                    assert np.array_equal(left, right)
+
+
+@pytest.mark.parametrize("bits", BITS)
+def test_a_dense_sweep_equals_the_reference(bits: int) -> None:
+    network = make_quantized(bits, 70)
+    plain = naive_integer.from_quantized(network)
+    spins = draw_spins(np.random.default_rng(3), (3, 70))
+    packed, factor = to_packed(network.couplings, bits), 1 << network.formats.coupling_shift
+    own = network.self_coupling + factor * (bits == 1)
+    out, fields = np.zeros((3, 2), np.uint64), np.zeros((3, 128), np.int32)
+    external = np.zeros((3, 128), np.int32)
+    sweep_packed(packed, pack_spins(spins), external, np.int32(factor), np.int32(own), out, fields)
+    for b in range(3):
+        s = spins[b].tolist()
+        h = [naive_integer.hidden_field(plain, i, s, [], 0, 0) for i in range(70)]
+        assert unpack_spins(out, 70)[b].tolist() == [naive.sign(value) for value in h]
+        assert (fields[b, :70] + own * spins[b].astype(np.int32)).tolist() == h
+    assert not (out[:, 1] >> np.uint64(6)).any()  # no bits where there are no neurons
+
+
+_DIGEST = """
+import hashlib, json
+from test_integer_kernels import digest_of_results
+from binnet_kernels._simd import HAS_BYTE_DOT
+print(json.dumps([digest_of_results(), HAS_BYTE_DOT]))
+"""
+
+
+def digest_of_results() -> str:
+    """Hash of what the tiles of all widths compute."""
+    digest = hashlib.sha256()
+    for bits in BITS:
+        network = make_quantized(bits, 147, 40)
+        X = draw_spins(np.random.default_rng(2), (19, 40))
+        for array in fields_of(relax_packed(network, X)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def test_a_lesser_cpu_computes_the_same_integers() -> None:
+    """Compiled for a CPU without AVX-512, AVX2, popcnt and byte dot products."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "NUMBA_CPU_NAME": "generic",
+        "NUMBA_CPU_FEATURES": "",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", _DIGEST], env=environment, capture_output=True, text=True, check=True
+    )
+    digest, has_byte_dot = json.loads(run.stdout)
+    assert not has_byte_dot
+    assert digest == digest_of_results()
+
+
+def test_the_register_visits_every_state() -> None:
+    register, seen = 1, set()
+    while register not in seen:
+        seen.add(register)
+        following = int(plasticity.step_register(np.uint16(register)))
+        assert following == naive_integer.step_lfsr(register)
+        register = following
+    assert len(seen) == 2**16 - 1
+
+
+def make_update(bits: int, k: int, rounding: str, use_register: bool) -> plasticity.Levels:
+    low, high = {1: (-1, 1), 2: (-1, 1), 4: (-8, 7), 8: (-128, 127), 16: (-32768, 32767)}[bits]
+    step = 2 if bits == 1 else 1
+    return plasticity.Levels(low, high, step, k, ROUNDINGS[rounding], use_register)
+
+
+@pytest.mark.parametrize("use_register", [False, True])
+@pytest.mark.parametrize("rounding", list(ROUNDINGS))
+@pytest.mark.parametrize(("bits", "k"), [(1, 4), (2, 1), (4, 3), (8, -2), (8, 0), (16, 2)])
+def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_register: bool) -> None:
+    if rounding == "nearest" and use_register:
+        pytest.skip("nothing is drawn")
+    rng = np.random.default_rng(bits + k)
+    n, n_samples = 37, 13
+    levels = make_update(bits, k, rounding, use_register)
+    rule = naive_integer.Rule(*levels[:4], rounding, use_register)
+    dtype = np.int16 if bits == 16 else np.int8
+    # Near both ends of the range, so that sums saturate.
+    weights = rng.choice(np.array([levels.low, levels.high], dtype), (n, n))
+    spins = draw_spins(rng, (n_samples, n))
+    unstable = (spins * (rng.random((n_samples, n)) < 0.1)).astype(np.int8)
+    key = np.uint64(12345)
+    registers = plasticity.seed_registers(np.uint64(9), n)
+    plain_registers = registers.tolist()
+    expected, changed, saturated = naive_integer.update_block(
+        weights.tolist(), rule, int(key), unstable, spins, plain_registers, True
+    )
+
+    by_row, row_registers = weights.copy(), registers.copy()
+    plasticity.update_rows_integer(
+        by_row, levels, key, 0, True, unstable, spins, row_registers, np.zeros(n, np.int8)
+    )
+    assert by_row.tolist() == expected
+    assert row_registers.tolist() == plain_registers
+
+    by_column, targets = np.ascontiguousarray(weights.T), plasticity.make_targets(registers.copy())
+    signs, mask, pre_signs, pre_mask = (np.zeros(n, np.uint32) for _ in range(4))
+    pack_samples(unstable, 0, n_samples, 0, n, signs, mask)
+    pack_samples(spins, 0, n_samples, 0, n, pre_signs, pre_mask)
+    counts = np.zeros(2, np.int64)
+    plasticity.thin_events(levels, key, 0, mask, targets)
+    plasticity.update_couplings_integer(
+        by_column, levels, key, 0, True, pre_signs, pre_mask, signs, mask, targets, counts
+    )
+    assert by_column.T.tolist() == expected
+    assert targets.registers.tolist() == plain_registers
+    assert counts.tolist() == [changed, saturated]
+    if rounding != "nearest":
+        assert saturated > 0
+
+
+@pytest.mark.parametrize("use_register", [False, True])
+def test_decay_equals_the_reference(use_register: bool) -> None:
+    levels = make_update(8, 5, "per-weight", use_register)
+    rule = naive_integer.Rule(*levels[:4], "per-weight", use_register)
+    weights = np.random.default_rng(4).integers(-128, 128, (9, 14)).astype(np.int8)
+    registers = plasticity.seed_registers(np.uint64(2), 9)
+    plain_registers = registers.tolist()
+    expected = naive_integer.decay_block(weights.tolist(), rule, 77, plain_registers)
+    by_column = np.ascontiguousarray(weights.T)
+    plasticity.decay_integer(by_column, levels, np.uint64(77), 0, registers)
+    assert by_column.T.tolist() == expected
+    assert registers.tolist() == plain_registers
+
+
+@pytest.mark.parametrize("rounding", ["per-weight", "per-event"])
+def test_random_rounding_is_right_in_the_mean(rounding: str) -> None:
+    """2**-3 levels per event: over 2000 steps a weight moves by 250, with a binomial spread."""
+    levels = make_update(16, 3, rounding, False)
+    weights = np.zeros((1, 400), np.int16)
+    spin, states = np.ones((1, 1), np.int8), np.ones((1, 400), np.int8)
+    total, registers = np.zeros(400, np.int8), np.ones(1, np.uint16)
+    for step in range(2000):
+        key = np.uint64(naive.derive_key(5, step))
+        plasticity.update_rows_integer(
+            weights, levels, key, 0, False, spin, states, registers, total
+        )
+    spread = np.sqrt(2000 * (1 / 8) * (7 / 8))
+    # Whole events move all weights together: one draw of the binomial; else the mean of 400.
+    n_draws = 400 if rounding == "per-weight" else 1
+    assert abs(weights.mean() - 250) < 4 * spread / np.sqrt(n_draws)

@@ -1,0 +1,302 @@
+"""Training in integers: equal to the plain reference, on any threads, through stops and commands.
+
+Also that integers learn, that rounding to the nearest stalls where random rounding does not, and
+which arithmetic is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import naive
+import naive_integer
+from binnet import Configuration, TrainingResult, load_checkpoint, predict, relax, resume, train
+from binnet.cli import main
+from binnet.dynamics import stream_key
+from binnet.hardware import dequantize, load_quantized
+from binnet.learning._integer_state import (
+    FASTER,
+    IntegerState,
+    derive_decays,
+    derive_exponents,
+)
+from binnet.learning._state import DYNAMICS_STREAM
+from library_cases import TINY, make_task
+
+X, Y = make_task(203)
+INTEGERS = ("int16", "int8", "int4", "int2", "int1")
+
+
+def configure(arithmetic: str, **changes: Any) -> Configuration:
+    free = {"decay_couplings": 0.0, "decay_readout": 0.0} if arithmetic == "int1" else {}
+    return TINY.replace(arithmetic=arithmetic, **{**free, **changes})
+
+
+def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
+    """Learn the next batches of a state in plain loops."""
+    configuration, formats = state.configuration, state.weights.formats
+    arithmetic, size = configuration.arithmetic, configuration.training.batch_size
+    exponents = derive_exponents(configuration, formats)
+    rules = []
+    for name, k in zip(("couplings", "input_weights", "readout"), exponents, strict=True):
+        block = getattr(formats, name)
+        rules.append(
+            None
+            if k is None
+            else naive_integer.Rule(
+                block.low, block.high, block.step, k, arithmetic.rounding,
+                arithmetic.generator == "lfsr",
+            )
+        )  # fmt: skip
+    decays, period = derive_decays(configuration)
+    order = state._order()
+    seed = configuration.training.seed
+    key = naive.derive_key(int(stream_key(seed, DYNAMICS_STREAM)), 0)
+    factors = configuration.plasticity.rate_factors(
+        0, n_batches, state.batches_per_epoch * configuration.training.epochs
+    )
+    registers = state.registers.tolist()
+    n_hidden = state.weights.n_hidden
+    return naive_integer.train_batches(
+        naive_integer.from_quantized(state.weights),
+        rules,
+        decays,
+        period,
+        X,
+        Y,
+        [order[b * size : (b + 1) * size].tolist() for b in range(n_batches)],
+        [round(-np.log2(factor)) for factor in factors],
+        configuration.schedule.amplitudes.astype(int).tolist(),
+        [naive.derive_key(key, k) for k in range(n_batches * size)],
+        int(stream_key(seed, 3)),
+        (registers[:n_hidden], registers[n_hidden:]),
+        configuration.training.dynamics == "async",
+    )
+
+
+CASES: dict[str, dict[str, Any]] = {
+    "int16": {"arithmetic": "int16"},
+    "int8": {"arithmetic": "int8", "rate_schedule": "linear"},
+    "int4 by events": {"arithmetic": "int4", "rounding": "per-event"},
+    "int4 by registers": {"arithmetic": "int4", "generator": "lfsr"},
+    "int2 by events and registers": {
+        "arithmetic": "int2",
+        "rounding": "per-event",
+        "generator": "lfsr",
+    },
+    "int1": {"arithmetic": "int1"},
+    "int8 to the nearest": {"arithmetic": "int8", "rounding": "nearest"},
+    "int8 asynchronous": {"arithmetic": "int8", "dynamics": "async"},
+    "int8 in pieces": {"arithmetic": "int8", "batch_size": 40},
+    "int8 with decay in every batch": {
+        "arithmetic": "int8",
+        "rate_couplings": 1.0,
+        "decay_couplings": 0.5,
+        "decay_readout": 0.9,
+        "rate_readout": 1.0,
+        "rate_exponents": (1, 2, 0),
+    },
+    "int8, J fixed": {"arithmetic": "int8", "rate_couplings": 0.0},
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_training_equals_the_reference(case: str) -> None:
+    changes = dict(CASES[case])
+    configuration = configure(changes.pop("arithmetic"), n_hidden=17, **changes)
+    n_batches = 3
+    reference = IntegerState.start(configuration, len(X), "")
+    expected = replay(reference, n_batches)
+    for threads in (1, 2):
+        state = IntegerState.start(configuration, len(X), "")
+        state.learn(X, Y, n_batches, threads)
+        found = naive_integer.from_quantized(state.weights)
+        for name in ("J", "W_in", "W_out"):
+            assert getattr(found, name) == getattr(expected.net, name), (name, threads)
+        assert state.totals.tolist() == expected.totals
+        assert state.synapses.tolist() == expected.synapses
+    assert expected.synapses[1][0] > 0  # something was learned
+
+
+def last_accuracy(result: TrainingResult) -> float:
+    return result.history[-1].accuracy["test"]
+
+
+@pytest.mark.parametrize("arithmetic", ["int16", "int8", "int4"])
+def test_integers_learn(arithmetic: str) -> None:
+    result = train(X, Y, configure(arithmetic), evaluate_on={"test": make_task(200)}, threads=1)
+    assert last_accuracy(result) > 0.9  # four classes: chance is 0.25
+
+
+def test_the_nearest_level_stalls() -> None:
+    """With increments of an eighth of a level no sum of a batch of 4 reaches half a level."""
+    slow = {"batch_size": 4, "rate_exponents": (4, 4, 4), "epochs": 1}
+    stalled = IntegerState.start(configure("int4", rounding="nearest", **slow), len(X), "")
+    moving = IntegerState.start(configure("int4", **slow), len(X), "")
+    for state in (stalled, moving):
+        state.learn(X, Y, 50, 1)
+    assert not stalled.synapses.any()
+    assert moving.synapses[:, 0].all()
+
+
+@pytest.mark.parametrize("generator", ["counter", "lfsr"])
+def test_a_stopped_run_ends_alike(
+    generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration = configure("int8", generator=generator, rate_schedule="linear")
+    whole = tmp_path / "whole.safetensors"
+    train(X, Y, configuration, threads=1, checkpoint=whole)
+    monkeypatch.setattr("binnet.learning.trainer._WORK_PER_CALL", 5 * 8 * 40 * 1040)
+    state = IntegerState.start(configuration, len(X), load_checkpoint(whole).fingerprint)
+    state.learn(X, Y, 7, 1)
+    from binnet.learning import save_checkpoint
+
+    part = tmp_path / "part.safetensors"
+    save_checkpoint(part, state)
+    resume(part, X, Y, threads=2)
+    first, second = load_checkpoint(whole), load_checkpoint(part)
+    assert isinstance(first, IntegerState)
+    assert isinstance(second, IntegerState)
+    for name, array in first.tensors().items():
+        assert np.array_equal(array, second.tensors()[name]), name
+    assert first.weights.formats == second.weights.formats
+    assert [m.accuracy for m in first.history] == [m.accuracy for m in second.history]
+
+
+def test_relaxing_integers_is_relaxing_their_values() -> None:
+    """In float64 every sum of the values is exact, so both are the same relaxation."""
+    state = IntegerState.start(configure("int8"), len(X), "")
+    integers, values = relax(state.weights, X), relax(dequantize(state.weights), X)
+    assert np.array_equal(integers.states, values.states)
+    assert np.array_equal(integers.stabilities, values.stabilities)
+    assert np.array_equal(integers.readout_fields, values.readout_fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arithmetic": "int3"}, "arithmetic must be one of float, int16, int8, int4, int2, int1"),
+        ({"rounding": "up"}, "rounding must be one of per-weight, per-event, nearest"),
+        ({"generator": "dice"}, "generator must be one of counter, lfsr"),
+        ({"fraction_bits": (1, 2)}, "fraction_bits must be 4 integers or none, got 2"),
+        ({"fraction_bits": (1, 2, 3, 31)}, "fraction_bits must be an integer in -16..30, got 31"),
+        ({"rate_exponents": (16, 0, 0)}, "rate_exponents must be an integer in -8..15, got 16"),
+    ],
+)
+def test_bad_arithmetic_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TINY.replace(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arithmetic": "int16", "fraction_bits": (30, 0, 8, 8)}, "which holds at most 2147483647"),
+        ({"arithmetic": "int8", "annealing": "linear"}, 'choose the annealing "step" or "none"'),
+        ({"arithmetic": "int1", "decay_readout": 0.1}, "cannot decay towards 0"),
+        ({"arithmetic": "int8", "rate_input": 1e-9}, "choose other fraction bits, another rate"),
+    ],
+)
+def test_arithmetic_that_cannot_work_is_refused_before_training(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        train(X, Y, TINY.replace(**changes))
+
+
+def test_every_width_has_its_rates() -> None:
+    assert {f"int{bits}" for bits in FASTER} == set(INTEGERS)
+
+
+def invoke(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    from binnet.cli import _runs
+
+    load = _runs.load_samples
+
+    def load_few(n_inputs: int, validation: int) -> Any:
+        (X, y), sets = load(n_inputs, validation)
+        return (X[:400], y[:400]), {name: (A[:300], b[:300]) for name, (A, b) in sets.items()}
+
+    monkeypatch.setattr(_runs, "load_samples", load_few)
+
+
+@pytest.mark.usefixtures("few_samples")
+def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
+    output = invoke("train", "--arithmetic", "int8", "--rounding", "per-event", *small)
+    state = load_checkpoint(run / "checkpoint.safetensors")
+    assert isinstance(state, IntegerState)
+    assert state.weights.couplings.dtype == np.int8
+    shown = f"test {state.history[-1].accuracy['test']:.4f}"
+    assert shown in output
+    assert shown.split()[1] in invoke("evaluate", str(run), "--threads", "1")
+    invoke("train", "--resume", str(run), "--threads", "1")  # config.toml reads back
+    again = CliRunner().invoke(main, ["quantize", str(run)])
+    assert again.exit_code == 1
+    assert "was trained in integers (int8)" in again.output
+
+
+@pytest.mark.usefixtures("few_samples")
+def test_quantize_reports_the_accuracy_lost(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    invoke(
+        "train", "--hidden", "30", "--epochs", "1", "--threads", "1", "--out", str(run)
+    )  # fmt: skip
+    output = invoke("quantize", str(run), "--bits", "4", "--threads", "1")
+    record = json.loads((run / "int4.json").read_text())
+    network = load_quantized(run / "int4.safetensors")
+    from binnet.cli import _runs
+
+    _, sets = _runs.load_samples(100, 0)
+    A, b = sets["test"]
+    assert record["accuracy"]["integers"] == pytest.approx((predict(network, A) == b).mean())
+    assert f"{record['accuracy']['lost']:+.4f} lost" in output
+    assert record["quantization"]["blocks"]["couplings"]["bits"] == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--bits", "5"), "--bits must be one of 1, 2, 4, 8, 16, got 5"),
+        (("--bits", "16", "--fraction-bits", "30", "0", "8", "8"), "could reach"),
+        (("--out", "nowhere/net.safetensors"), "the folder nowhere does not exist"),
+    ],
+)
+@pytest.mark.usefixtures("few_samples")
+def test_quantize_refuses(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
+    run = tmp_path / "run"
+    invoke(
+        "train", "--hidden", "20", "--epochs", "1", "--threads", "1", "--out", str(run)
+    )  # fmt: skip
+    result = CliRunner().invoke(main, ["quantize", str(run), *arguments])
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+    assert "Traceback" not in result.output
+
+
+def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
+    output = tmp_path / "bits.png"
+    small = ("--hidden", "20", "--epochs", "1", "--seeds", "1", "--samples", "64")
+    printed = invoke("hardware", "bits", *small, "--output", str(output))
+    record = json.loads(output.with_suffix(".json").read_text())
+    accuracy = record["test_accuracy"]
+    assert output.stat().st_size > 10000
+    assert set(accuracy["trained"]["nearest"]) == {"1", "2", "4", "8", "16"}
+    assert f"float32: {accuracy['float'][0]:.4f}" in printed
+    begun = output.with_suffix(".integers.nc").stat().st_mtime_ns
+    assert invoke("hardware", "bits", *small, "--output", str(output)) == printed
+    assert output.with_suffix(".integers.nc").stat().st_mtime_ns == begun

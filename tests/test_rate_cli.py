@@ -1,0 +1,129 @@
+"""`binnet rnn`: what it leaves, what it says, and how it refuses."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from binnet.cli import main
+from binnet.rate import load_result, trainer
+
+SMALL = ["--hidden", "16", "--iterations", "40", "--batch-size", "8"]
+
+
+def run(*arguments: object) -> Result:
+    result = CliRunner().invoke(main, ["rnn", *map(str, arguments)])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_train_leaves_a_folder_that_says_everything(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run(
+        "train", "--task", "romo", "--rule", "eprop", "--gain", "1.0", *SMALL, "--out", folder
+    )
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in folder.iterdir()} == {
+        "checkpoint.safetensors", "config.toml", "learning_curve.png", "metrics.json",
+        "provenance.json",
+    }  # fmt: skip
+    assert "loss after iteration 40 of 40: 0." in result.stdout
+    assert "max Lyapunov exponent per step: drawn " in result.stdout
+    assert "romo, eprop, gain 1" in result.stderr
+    configuration = tomllib.loads((folder / "config.toml").read_text())["rnn"]
+    assert configuration["rule"] == "eprop"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    losses = load_result(folder / "checkpoint.safetensors").losses
+    assert metrics["losses"] == losses.tolist()
+    assert metrics["completed"] is True
+    assert metrics["max_lyapunov_exponent"]["learned"]["mean"] < 1
+    (session,) = json.loads((folder / "provenance.json").read_text())
+    assert session["seed"] == 0
+    # Its configuration makes the same run again.
+    again = tmp_path / "again"
+    assert run("train", "--config", folder / "config.toml", "--out", again).exit_code == 0
+    assert np.array_equal(load_result(again / "checkpoint.safetensors").losses, losses)
+
+    spectrum = run("lyapunov", folder, "--exponents", 3, "--trials", 4)
+    assert spectrum.exit_code == 0
+    rows = [line.split() for line in spectrum.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    per_step, per_tau = (np.array([float(row[k]) for row in rows]) for k in (1, 3))
+    np.testing.assert_allclose(per_tau, per_step / 0.5, atol=2e-4)
+
+
+def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    learn, calls = trainer._State.learn, []
+
+    def learn_and_interrupt(self: Any, *arguments: Any) -> float:
+        calls.append(1)
+        if len(calls) == 17:
+            signal.raise_signal(signal.SIGINT)
+        return learn(self, *arguments)
+
+    folder, unstopped = tmp_path / "run", tmp_path / "unstopped"
+    assert run("train", *SMALL, "--out", unstopped).exit_code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer._State, "learn", learn_and_interrupt)
+        result = run("train", *SMALL, "--out", folder)
+    assert result.exit_code == 130
+    assert result.stdout.splitlines()[-1] == (
+        f"stopped before the end; go on with: binnet rnn train --resume {folder}"
+    )
+    assert json.loads((folder / "metrics.json").read_text())["iterations"] == 17
+    refused = run("train", "--resume", folder, "--gain", "2")
+    assert refused.exit_code == 2
+    assert "it cannot change --gain" in refused.output
+    assert run("train", "--resume", folder).exit_code == 0
+    one, other = (load_result(f / "checkpoint.safetensors") for f in (folder, unstopped))
+    assert np.array_equal(one.losses, other.losses)
+    assert np.array_equal(one.network.recurrent, other.network.recurrent)
+    assert len(json.loads((folder / "provenance.json").read_text())) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "go"], "task must be one of romo, two-alternative, delayed-match"),
+        (["--task", "custom"], "task must be one of romo, two-alternative, delayed-match, got"),
+        (["--rule", "hebb"], "rule must be one of bptt, rtrl, eprop, eprop-self, got 'hebb'"),
+        (["--gain", "-1"], "gain must be a finite number >= 0, got -1"),
+        (["--learning-rate", "0"], "learning_rate must be a finite number > 0"),
+        (["--feedback", "random"], "feedback 'random' needs one of the rules"),
+        (["--threads", "0"], "threads must be an integer in 1.."),
+        (["--config", "nothing.toml"], "there is no configuration file nothing.toml"),
+        (["--resume", "nowhere"], "nowhere is not a run folder"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run("train", *arguments)
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: ")
+    assert message in result.output
+    assert len(result.output.splitlines()) == 1
+    assert not list(tmp_path.iterdir())  # nothing was begun
+
+
+def test_divergence_is_one_clear_line(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run("train", *SMALL, "--optimiser", "sgd", "--learning-rate", "1e4", "--out", folder)
+    assert result.exit_code == 1
+    last = result.output.splitlines()[-1]
+    assert last.startswith("Error: training diverged: the loss is")
+    assert "with learning_rate 10000; try a lower one" in last
+    kept = load_result(folder / "checkpoint.safetensors")
+    assert np.isfinite(kept.network.recurrent).all()
+    full = run("train", *SMALL, "--out", folder)
+    assert "is not an empty folder" in full.output
+    assert "binnet rnn train --resume" in full.output
