@@ -34,8 +34,9 @@ _BLOCK = 16  # replicas that share a pass over the couplings
 _CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
 # Presynaptic rows that replicas take turns at should stay in the last-level cache.
 _WINDOW_BYTES = 2**22
-# Float32 fields that follow flips drift by some 1e-7 per flip; integers do not.
-_REFRESH_EVERY = 32
+# Float32 fields drift by some 1e-7 per flip of the network, integers do not. Most relaxations are
+# over by then and need one dense product to confirm it.
+_REFRESH_EVERY = 64
 
 
 class _Rule(NamedTuple):
@@ -121,7 +122,7 @@ def relax_free(
     -----
     Fields follow the flips. With int16 or implicit couplings they are exact integers, and the
     result is that of recomputing them in every sweep, bit for bit. Floating-point fields are
-    recomputed every 32 sweeps, and before a fixed point is declared.
+    recomputed every 64 sweeps, and before a fixed point is declared.
 
     Cycles are found by Brent's method on a hash of the state, and confirmed by comparing states: no
     collision of hashes can report a wrong one. The sweeps of that search count.
