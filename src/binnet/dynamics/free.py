@@ -34,8 +34,9 @@ _BLOCK = 16  # replicas that share a pass over the couplings
 _CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
 # Presynaptic rows that replicas take turns at should stay in the last-level cache.
 _WINDOW_BYTES = 2**22
-# Float32 fields that follow flips drift by some 1e-7 per flip; integers do not.
-_REFRESH_EVERY = 32
+# Float32 fields drift by some 1e-7 per flip of the network, integers do not. Most relaxations are
+# over by then and need one dense product to confirm it.
+_REFRESH_EVERY = 64
 
 
 class _Rule(NamedTuple):
@@ -122,7 +123,7 @@ def relax_free(
     -----
     Fields follow the flips. With int16 or implicit couplings they are exact integers, and the
     result is that of recomputing them in every sweep, bit for bit. Floating-point fields are
-    recomputed every 32 sweeps, and before a fixed point is declared.
+    recomputed every 64 sweeps, and before a fixed point is declared.
 
     Cycles are found by Brent's method on a hash of the state, and confirmed by comparing states: no
     collision of hashes can report a wrong one. The sweeps of that search count.
@@ -247,6 +248,7 @@ def _relax_chunk(
         order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
         probability=rule.probability,
         dense_above=0,
+        turns_above=0,
         window=0,
         refresh_every=0,
         stop_at_cycle=bool(rule.stop_at_cycle),
@@ -260,7 +262,7 @@ def _relax_chunk(
         states, fields = _relax_stored(
             network, start, update, records, watch, resolve_threads(threads)
         )
-    last = max(int(records.sweeps.max()), 1)
+    last = records.sweeps.max()
     return _Part(
         states,
         states * fields,
@@ -295,6 +297,8 @@ def _relax_stored(
         rule._replace(
             # Measured with 16 replicas: beyond that fraction the dense product wins.
             dense_above=n_neurons // (4 if is_exact else 2),
+            # Where few flip, replicas rarely share a row, and long lists of events are faster.
+            turns_above=n_neurons // 20,
             window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
             refresh_every=0 if is_exact else _REFRESH_EVERY,
         ),
@@ -304,9 +308,8 @@ def _relax_stored(
         make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
         min(_BLOCK, -(-n_replicas // threads)),
     )
-    states = replicas.state.astype(np.int8)
-    fields = (replicas.field + b).astype(np.float64) + float(J_D) * states
-    return states, fields * network.scale
+    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
+    return replicas.state.astype(np.int8), fields.astype(np.float64) * network.scale
 
 
 def _assemble(
@@ -317,7 +320,7 @@ def _assemble(
 
     def collect(name: str) -> NDArray[Any]:
         rows = [getattr(part, name) for part in parts]
-        if name in ("flips", "unstable", "distance"):
+        if name in ("flips", "unstable", "distance") and len(parts) > 1:
             rows = [np.pad(row, ((0, 0), (0, n_sweeps - row.shape[1]))) for row in rows]
         return np.concatenate(rows)
 
