@@ -22,7 +22,7 @@ from binnet.hardware import (
     save_quantized,
 )
 from binnet.hardware.formats import ROUNDINGS, check_bits
-from binnet.hardware.network import OVERFLOWS
+from binnet.hardware.quantisation import OVERFLOWS
 from binnet.learning import load_checkpoint
 
 

@@ -15,18 +15,16 @@ from binnet.hardware.formats import (
 )
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
 from binnet.hardware.memory_images import MemoryImages, read_memory_images, write_memory_images
-from binnet.hardware.network import (
-    ACCUMULATOR_LIMIT,
+from binnet.hardware.network import ACCUMULATOR_LIMIT, NetworkFormats, QuantizedNetwork
+from binnet.hardware.network_files import load_network, save_network
+from binnet.hardware.packed import relax_packed
+from binnet.hardware.quantisation import (
     BlockReport,
-    NetworkFormats,
     QuantizationReport,
-    QuantizedNetwork,
     choose_formats,
     dequantize,
     quantize,
 )
-from binnet.hardware.network_files import load_network, save_network
-from binnet.hardware.packed import relax_packed
 
 __all__ = [
     "ACCUMULATOR_LIMIT",
