@@ -156,7 +156,7 @@ def test_too_large_to_store() -> None:
 
 
 def test_other_networks_are_refused() -> None:
-    with pytest.raises(TypeError, match=r"RandomNetwork or an ImplicitNetwork, got ndarray"):
+    with pytest.raises(TypeError, match=r"RandomNetwork or ImplicitNetwork, got ndarray"):
         relax(np.eye(3))
 
 
