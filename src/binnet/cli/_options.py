@@ -126,7 +126,7 @@ _TUPLES = (
         3,
         "J IN OUT",
         "in integers, k of couplings, input weights and readout: an unstable neuron changes a "
-        "weight by 2**-k levels  [-8 to 15; default: from the rates]",
+        "weight by 2**-k levels  [-14 to 15; default: from the rates]",
     ),
 )
 

@@ -41,7 +41,7 @@ _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
 # want slow input weights, whose random steps are coarse, and a fast readout.
 GROWTH = (1.0, 1.5, 2.0)
-FASTER = {16: (1, 0, 1), 8: (2, 0, 1), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 
@@ -248,7 +248,7 @@ def derive_exponents(
         k = round(-math.log2(levels / format.step)) - FASTER[format.bits][block]
         if not EXPONENTS[0] <= k <= EXPONENTS[1]:
             raise ValueError(
-                f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**8; "
+                f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**14; "
                 "choose other fraction bits, another rate or --rate-exponents"
             )
         exponents.append(k)

@@ -11,9 +11,8 @@ from binnet.hardware.formats import BITS, FRACTION_BITS
 ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
 ROUNDINGS = ("per-weight", "per-event", "nearest")
 GENERATORS = ("counter", "lfsr")
-# Largest k of an increment of 2**-k levels (a draw has 16 bits); below the least, one event would
-# leap over all levels of a byte.
-EXPONENTS = (-8, 15)
+# k of an increment of 2**-k levels: a draw has 16 bits, and so has the widest weight.
+EXPONENTS = (-14, 15)
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Arithmetic:
         Of couplings, input weights, readout and feedback, -16..30. Empty: from the initial weights,
         with room to grow.
     rate_exponents : tuple of int, default ()
-        k of couplings, input weights and readout, -8..15. Empty: from the rates of the plasticity.
+        k of couplings, input weights and readout, -14..15. Empty: from the rates of the plasticity.
 
     Raises
     ------
