@@ -60,7 +60,7 @@ def relax_by_products(multiply: Callable[[Array], Array], J_D: float, start: Arr
 
 def make_products(J: Array) -> dict[str, Callable[[Array], Array]]:
     """Ways to write the product: NumPy in two layouts, and PyTorch."""
-    presynaptic = np.ascontiguousarray(J.T)
+    J, presynaptic = np.ascontiguousarray(J), np.ascontiguousarray(J.T)
     products: dict[str, Callable[[Array], Array]] = {
         "NumPy s @ J.T": lambda s: s @ presynaptic,
         "NumPy J @ s.T": lambda s: (J @ s.T).T,
@@ -196,7 +196,7 @@ def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
     n_neurons = 200 if benchmark.disabled else 6400
     network = RandomNetwork.draw(n_neurons, 1.0, dtype="int16", seed=SEED)
     J = network.to_float()
-    single = J.astype(np.float32)
+    single = np.ascontiguousarray(J, np.float32)  # a row holds the couplings *into* a neuron
     start = draw_start(n_replicas, n_neurons)
     options = {"dynamics": "async", "initial_states": start, "seed": SEED, "threads": 1}
     result = relax(network, **options)
@@ -226,7 +226,7 @@ def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
             {name: lambda visit=visit: visit_all(visit, single) for name, visit in peers.items()},
             rounds=1 if benchmark.disabled else 3,
         )
-        exact = visit_all(visit_fastmath, J)
+        exact = visit_all(visit_fastmath, np.ascontiguousarray(J))
         add_limits(facts, network, int(result.flips.sum()), n_replicas)
     for name in peers:
         facts[f"cpu_ratio {name}"] = facts[f"cpu_min {name}"] / facts["cpu_binnet_min"]

@@ -267,5 +267,5 @@ def test_errors(arguments: dict[str, Any], error: type[Exception], message: str)
 
 
 def test_refuses_what_is_no_network() -> None:
-    with pytest.raises(TypeError, match="a BinaryNetwork or a RandomNetwork, got ndarray"):
+    with pytest.raises(TypeError, match="RandomNetwork or ImplicitNetwork, got ndarray"):
         relax(np.zeros((3, 3)))  # type: ignore[call-overload]

@@ -215,6 +215,8 @@ def test_too_many_states_for_the_memory_allowed() -> None:
     network = RandomNetwork.draw(16, 3.0, seed=1)
     with pytest.raises(MemoryError, match=r"more than max_states = 1000 .* are expected"):
         fixed_points.enumerate(network, max_states=1000)
+    with pytest.raises(MemoryError, match=r"about .* GB of memory; lower"):  # long before 1 GB
+        fixed_points.enumerate(RandomNetwork.draw(30, 3.0, seed=1))
 
 
 @pytest.mark.parametrize(

@@ -80,9 +80,9 @@ def test_equals_the_reference(distribution: str, dynamics: str) -> None:
 
 @pytest.mark.parametrize("dynamics", ["sync", "async"])
 def test_threads_and_company_change_nothing(dynamics: str) -> None:
-    # More than 10^8 signs in the first product: two threads share it.
-    network = ImplicitNetwork(3000, 1.0, seed=1)
-    start = draw_spins(np.random.default_rng(0), (2, 3000))
+    # More than 10^8 signs at a time in the first product: two threads share it.
+    network = ImplicitNetwork(3500, 1.0, seed=1)
+    start = draw_spins(np.random.default_rng(0), (2, 3500))
     one, two = (
         relax(network, dynamics=dynamics, initial_states=start, threads=threads)
         for threads in (1, 2)

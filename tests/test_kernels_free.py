@@ -64,7 +64,8 @@ class Case:
         ]  # fmt: skip
 
     def run_kernel(
-        self, dynamics: str, n_sweeps: int, *, dense_above: int = 5, window: int = 7,
+        self, dynamics: str, n_sweeps: int, *, dense_above: int = 5, turns_above: int = 2,
+        window: int = 7,
         refresh_every: int = 0, stop_at_cycle: bool = True, block: int = 3, collide: bool = False,
     ) -> tuple[kernels.Replicas, kernels.Records]:  # fmt: skip
         n_replicas, n = self.start.shape
@@ -76,8 +77,8 @@ class Case:
         )
         probability = PROBABILITY if dynamics == "random-subset" else 1.0
         rule = kernels.Rule(
-            ORDERS[dynamics], probability, dense_above, window, refresh_every, stop_at_cycle,
-            derive_keys(KEY, 0, n_replicas),
+            ORDERS[dynamics], probability, dense_above, turns_above, window, refresh_every,
+            stop_at_cycle, derive_keys(KEY, 0, n_replicas),
         )  # fmt: skip
         replicas = kernels.make_replicas(self.start, self.dtype, kind)
         records = kernels.make_records(n_replicas, n_sweeps)
@@ -141,6 +142,7 @@ def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
     symmetry=st.sampled_from([-1, 0, 1]),
     dynamics=st.sampled_from(sorted(ORDERS)),
     dense_above=st.integers(-1, 40),
+    turns_above=st.integers(-1, 40),
     window=st.integers(1, 50),
     block=st.integers(1, 20),
     stop_at_cycle=st.booleans(),
@@ -148,11 +150,11 @@ def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
 )
 def test_any_size(
     n: int, n_replicas: int, J_D: int, symmetry: int, dynamics: str, dense_above: int,
-    window: int, block: int, stop_at_cycle: bool, seed: int,
+    turns_above: int, window: int, block: int, stop_at_cycle: bool, seed: int,
 ) -> None:  # fmt: skip
     case = Case(n, n_replicas, J_D, seed, symmetry=symmetry)
     found = case.run_kernel(
-        dynamics, 8, dense_above=dense_above, window=window, block=block,
+        dynamics, 8, dense_above=dense_above, turns_above=turns_above, window=window, block=block,
         stop_at_cycle=stop_at_cycle,
     )  # fmt: skip
     case.assert_agree(found, case.run_naive(dynamics, 8, stop_at_cycle=stop_at_cycle))

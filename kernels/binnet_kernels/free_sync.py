@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from binnet_kernels._jit import kernel
 from binnet_kernels._rng import derive_key
+from binnet_kernels.fields import add_events
 from binnet_kernels.free_fields import add_events_in_turn, find_flips, refresh_fields
 from binnet_kernels.free_watch import count_return, note_flip
 from binnet_kernels.relax_sync import keep_random_subset
@@ -47,7 +48,8 @@ def flip_replica(network, rule, replicas, records, watch, workspace, b):
 def advance_sync(network, rule, replicas, records, watch, workspace, rows, n_rows, n_sweeps):
     """Advance the listed replicas by `n_sweeps` sweeps at most, each until it settles.
 
-    ``rows[0]`` lists the replicas; the two rows below it are work space.
+    ``rows[0]`` lists the replicas; the two rows below it are work space. How a replica's fields
+    are updated depends on its own flips alone, so that its rounding does too.
     """
     sweeps_at_most = records.flips.shape[1]
     for _ in range(n_sweeps):
@@ -62,9 +64,17 @@ def advance_sync(network, rule, replicas, records, watch, workspace, rows, n_row
             if n_flips > rule.dense_above:
                 dense[n_dense] = b
                 n_dense += 1
-            elif n_flips > 0:
+            elif n_flips > rule.turns_above:
                 sparse[n_sparse] = b
                 n_sparse += 1
+            else:
+                add_events(
+                    network.couplings,
+                    workspace.sites[b],
+                    workspace.changes[b],
+                    n_flips,
+                    replicas.field[b],
+                )
         if n_dense > 0:
             refresh_fields(network, replicas, dense, n_dense)
         if n_sparse > 0:

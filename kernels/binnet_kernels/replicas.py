@@ -33,7 +33,8 @@ class Rule(NamedTuple):
     order: int
     probability: float  # of each neuron in a sweep of ALL_AT_ONCE: less than 1 is random-subset
     dense_above: int  # flips in a sweep beyond which the fields are recomputed densely
-    window: int  # presynaptic rows that stay in the cache while replicas take turns
+    turns_above: int  # flips in a sweep beyond which replicas take turns at presynaptic rows,
+    window: int  # so many of which stay in the cache
     refresh_every: int  # sweeps after which the fields are recomputed; 0: they are exact
     stop_at_cycle: bool
     keys: Array  # (R,) uint64: each replica's key for random numbers

@@ -23,12 +23,15 @@ def write_tensors(
         temporary.write_bytes(save(dict(tensors), {"binnet": record}))
 
 
-def read_tensors(path: Path, form: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what `write_tensors` wrote; `kind` says in errors what was looked for."""
+def open_tensors(path: Path, missing: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return arrays and plain values of a file, the latter empty where `write_tensors` made none.
+
+    `missing` is the error where there is no such file.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}; name a file that training wrote")
+        raise FileNotFoundError(missing)
     try:
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
@@ -40,9 +43,15 @@ def read_tensors(path: Path, form: str, kind: str) -> tuple[dict[str, Any], dict
         ) from None
     try:
         info = json.loads(metadata["binnet"])
-        known = info["format"] == form
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known:
+    except (KeyError, ValueError):
+        info = None
+    return tensors, info if isinstance(info, dict) else {}
+
+
+def read_tensors(path: Path, form: str, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what `write_tensors` wrote; `kind` says in errors what was looked for."""
+    missing = f"there is no checkpoint {path}; name a file that training wrote"
+    tensors, info = open_tensors(path, missing)
+    if info.get("format") != form:
         raise ValueError(f"{path} is not a {kind} of this version of binnet (format {form})")
     return tensors, info

@@ -34,8 +34,9 @@ _BLOCK = 16  # replicas that share a pass over the couplings
 _CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
 # Presynaptic rows that replicas take turns at should stay in the last-level cache.
 _WINDOW_BYTES = 2**22
-# Float32 fields that follow flips drift by some 1e-7 per flip; integers do not.
-_REFRESH_EVERY = 32
+# Float32 fields drift by some 1e-7 per flip of the network, integers do not. Most relaxations are
+# over by then and need one dense product to confirm it.
+_REFRESH_EVERY = 64
 
 
 class _Rule(NamedTuple):
@@ -102,8 +103,9 @@ def relax_free(
         Seed of the initial states, and of the random orders and subsets. Replica r draws the same
         whatever R and `threads` are.
     threads : int, optional
-        Threads to run on; they share out the replicas, of an ImplicitNetwork the neurons. Default:
-        all cores. The result does not depend on it.
+        Threads to run on; they share out the replicas. Default: all cores. Of an ImplicitNetwork
+        they share out the neurons, by default on all cores or one, whichever is faster: all wait
+        where other processes keep a core busy. The result does not depend on it.
     progress : callable, optional
         Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does.
 
@@ -121,7 +123,7 @@ def relax_free(
     -----
     Fields follow the flips. With int16 or implicit couplings they are exact integers, and the
     result is that of recomputing them in every sweep, bit for bit. Floating-point fields are
-    recomputed every 32 sweeps, and before a fixed point is declared.
+    recomputed every 64 sweeps, and before a fixed point is declared.
 
     Cycles are found by Brent's method on a hash of the state, and confirmed by comparing states: no
     collision of hashes can report a wrong one. The sweeps of that search count.
@@ -152,7 +154,7 @@ def relax_free(
     with running_on(n_threads):
         chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
         for chunk in chunks if progress is None else progress(chunks):
-            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, n_threads))
+            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, threads))
     options = {
         "dynamics": dynamics, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
         "initial_states": "random" if initial_states is None else "given",
@@ -229,7 +231,7 @@ def _relax_chunk(
     start: NDArray[np.int8],
     seed: int,
     first: int,
-    threads: int,
+    threads: int | None,
 ) -> _Part:
     """Relax the replicas first..first + len(start) - 1."""
     from binnet_kernels import replicas as kernels
@@ -246,6 +248,7 @@ def _relax_chunk(
         order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
         probability=rule.probability,
         dense_above=0,
+        turns_above=0,
         window=0,
         refresh_every=0,
         stop_at_cycle=bool(rule.stop_at_cycle),
@@ -256,8 +259,10 @@ def _relax_chunk(
     if isinstance(network, ImplicitNetwork):
         states, fields = relax_implicit(network, start, update, records, watch, threads)
     else:
-        states, fields = _relax_stored(network, start, update, records, watch, threads)
-    last = max(int(records.sweeps.max()), 1)
+        states, fields = _relax_stored(
+            network, start, update, records, watch, resolve_threads(threads)
+        )
+    last = records.sweeps.max()
     return _Part(
         states,
         states * fields,
@@ -292,6 +297,8 @@ def _relax_stored(
         rule._replace(
             # Measured with 16 replicas: beyond that fraction the dense product wins.
             dense_above=n_neurons // (4 if is_exact else 2),
+            # Where few flip, replicas rarely share a row, and long lists of events are faster.
+            turns_above=n_neurons // 20,
             window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
             refresh_every=0 if is_exact else _REFRESH_EVERY,
         ),
@@ -301,9 +308,8 @@ def _relax_stored(
         make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
         min(_BLOCK, -(-n_replicas // threads)),
     )
-    states = replicas.state.astype(np.int8)
-    fields = (replicas.field + b).astype(np.float64) + float(J_D) * states
-    return states, fields * network.scale
+    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
+    return replicas.state.astype(np.int8), fields.astype(np.float64) * network.scale
 
 
 def _assemble(
@@ -314,7 +320,7 @@ def _assemble(
 
     def collect(name: str) -> NDArray[Any]:
         rows = [getattr(part, name) for part in parts]
-        if name in ("flips", "unstable", "distance"):
+        if name in ("flips", "unstable", "distance") and len(parts) > 1:
             rows = [np.pad(row, ((0, 0), (0, n_sweeps - row.shape[1]))) for row in rows]
         return np.concatenate(rows)
 

@@ -6,12 +6,13 @@ in another way: the columns of the neurons that flipped are drawn and added, by 
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._threads import running_on
+from binnet._threads import ThreadChoice, running_on
 from binnet.implicit_networks import ImplicitNetwork
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def relax_implicit(
     rule: Rule,
     records: Records,
     watch: Watch,
-    threads: int,
+    threads: int | None,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Relax replicas one after the other; their order of updates is the rule's.
 
@@ -43,8 +44,8 @@ def relax_implicit(
         How the neurons are updated; what it says about dense products is not needed.
     records, watch : Records, Watch
         Where it is written down, and how cycles are found; see :mod:`binnet_kernels.replicas`.
-    threads : int
-        Threads that share out the fields.
+    threads : int, optional
+        Threads that share out the fields. Default: all cores or one, whichever is faster.
 
     Returns
     -------
@@ -71,7 +72,7 @@ class _Run:
         rule: Rule,
         records: Records,
         watch: Watch,
-        threads: int,
+        threads: int | None,
     ) -> None:
         from binnet_kernels.implicit import (
             TILE_NEURONS,
@@ -88,9 +89,10 @@ class _Run:
         )
         padded = -(-n // TILE_NEURONS) * TILE_NEURONS
         self.replicas = Replicas(start.copy(), np.zeros((n_replicas, padded), np.int32), start)
-        self.rule, self.records, self.watch, self.threads = rule, records, watch, threads
+        self.rule, self.records, self.watch = rule, records, watch
         self.workspace = make_workspace(n_replicas, n, np.int8, np.int32)
         self._scratch = make_scratch_implicit(n)
+        self._threads = ThreadChoice(threads)
 
     def relax(self, b: int) -> None:
         """Relax replica b."""
@@ -110,14 +112,23 @@ class _Run:
                 self._sweep_worst(b, t)
 
     def _add_columns(self, b: int, sites: NDArray[Any], n_events: int, factor: int) -> None:
-        from binnet_kernels.implicit import add_columns_implicit
+        from binnet_kernels.implicit import SLAB, add_columns_implicit
 
         state, couplings = self.replicas.state[b], self.network.couplings
-        n_drawn = n_events * len(state) * couplings.n_signs
-        with running_on(self.threads if n_drawn > _SIGNS_FOR_THREADS else 1):
-            add_columns_implicit(
-                couplings, sites, n_events, factor, state, self._scratch, self.replicas.field[b]
-            )
+        at_a_time = SLAB // couplings.n_signs
+        for first in range(0, n_events, at_a_time):
+            n_here = min(at_a_time, n_events - first)
+            n_drawn = n_here * len(state) * couplings.n_signs
+            is_long = n_drawn > _SIGNS_FOR_THREADS
+            threads = self._threads.next() if is_long else 1
+            began = time.perf_counter()
+            with running_on(threads):
+                add_columns_implicit(
+                    couplings, sites[first : first + n_here], n_here, factor, state,
+                    self._scratch, self.replicas.field[b],
+                )  # fmt: skip
+            if is_long:
+                self._threads.record(threads, n_drawn / (time.perf_counter() - began))
 
     def _sweep_sync(self, b: int) -> None:
         from binnet_kernels.free_sync import flip_replica

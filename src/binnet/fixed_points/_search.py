@@ -20,6 +20,7 @@ _LOW_SPINS = {"gray": 8, "bounded": 7}
 _TASK_SPINS = 16  # spins that a task leaves free
 _LARGE = 26
 _SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
+_TELLING_TASKS = 64  # from as many the number of fixed points can be told
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
 _SAMPLE_SECONDS = 0.3  # of an estimate
@@ -106,12 +107,13 @@ class Search:
                 took = time.perf_counter() - begun
                 done += n_now
                 n_found += len(parts[-1])
-                if n_found > max_states:
-                    expected = n_found * self.n_tasks // done
+                expected = n_found * self.n_tasks / done
+                hopeless = done >= _TELLING_TASKS and expected > 4 * max_states
+                if n_found > max_states or hopeless:
                     raise MemoryError(
-                        f"more than max_states = {max_states} fixed points were found, and about "
-                        f"{expected:.2g} are expected, 8 bytes each; take a smaller self-coupling "
-                        "or fewer neurons, or raise max_states where there is memory for them"
+                        f"more than max_states = {max_states} fixed points: about {expected:.2g} "
+                        f"are expected, {8e-9 * expected:.2g} GB of memory; lower the "
+                        "self-coupling or the number of neurons, or raise max_states"
                     )
                 bar.update(n_now)
                 grow = min(_CALL_SECONDS / max(took, 1e-6), 4.0)

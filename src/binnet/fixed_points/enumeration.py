@@ -53,7 +53,7 @@ def enumerate(
     max_neurons : int, default 30
         Larger networks are refused, with the time that they would take.
     max_states : int, default 2**27
-        Fixed points beyond which the search gives up: 8 bytes each are 1 GiB.
+        Fixed points beyond which the search gives up (8 bytes each: 1 GiB), as soon as it can tell.
     threads : int, optional
         Threads of the search; the result does not depend on it. Default: all cores.
     progress : bool, default False
@@ -69,7 +69,7 @@ def enumerate(
     TypeError, ValueError
         If a parameter is out of its range, or the network has more than `max_neurons` neurons.
     MemoryError
-        If there are more than `max_states` fixed points.
+        If there are, or will clearly be, more than `max_states` fixed points.
 
     Notes
     -----

@@ -66,7 +66,7 @@ def format_cost(report: CostReport) -> str:
 
 
 def _row(name: str, count: str, per_update: str, energy: str) -> str:
-    return f"{name:<14}{count:>21}{per_update:>12}{energy:>12}"
+    return f"{name:<14}{count:>21}{per_update:>12}{energy:>15}"
 
 
 def _energy(picojoules: float) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
-from binnet._files import atomic_path
-from binnet._provenance import get_version
+from binnet._tensors import open_tensors, write_tensors
 from binnet.hardware.formats import QFormat
 from binnet.hardware.network import BLOCKS, NetworkFormats, QuantizedNetwork
 
@@ -26,17 +24,12 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
     network : QuantizedNetwork
         The network.
     """
-    from safetensors.numpy import save
-
     info = {
-        "format": _FORMAT,
-        "binnet": get_version(),
         "formats": dataclasses.asdict(network.formats),
         **{name: getattr(network, name) for name in SCALARS},
     }
     tensors = {name: getattr(network, name) for name in BLOCKS}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
+    write_tensors(path, _FORMAT, tensors, info)
 
 
 def load_quantized(path: str | Path) -> QuantizedNetwork:
@@ -59,13 +52,8 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
     ValueError
         If it is damaged or not a network in integers.
     """
-    tensors, metadata = read_tensors(path)
-    try:
-        info: dict[str, Any] = json.loads(metadata["binnet"])
-        known = info["format"] == _FORMAT
-    except (KeyError, TypeError, ValueError):
-        known = False
-    if not known or set(tensors) != set(BLOCKS):
+    tensors, info = open_network(path)
+    if info.get("format") != _FORMAT or set(tensors) != set(BLOCKS):
         raise ValueError(
             f"{path} is not a network in integers of this version of binnet (format {_FORMAT}); "
             "`binnet quantize` writes them"
@@ -74,8 +62,8 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
     return QuantizedNetwork(**tensors, formats=formats, **{name: info[name] for name in SCALARS})
 
 
-def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
-    """Read a safetensors file.
+def open_network(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the arrays and values of a file that may hold a network.
 
     Parameters
     ----------
@@ -85,24 +73,12 @@ def read_tensors(path: str | Path) -> tuple[dict[str, Any], dict[str, str]]:
     Returns
     -------
     tensors : dict of str to ndarray
-        The tensors.
-    metadata : dict of str to str
-        What its header says besides.
+        The arrays.
+    info : dict
+        What its header says besides; empty if it is not one of ours.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(
-            f"there is no file {path}; name one that `binnet quantize` or `binnet import` wrote"
-        )
-    try:
-        with safe_open(path, "np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return tensors, file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is damaged or not a safetensors file ({error}); copy it again"
-        ) from None
+    missing = f"there is no file {path}; name one that `binnet quantize` or `binnet import` wrote"
+    return open_tensors(Path(path), missing)
 
 
 def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from binnet._files import atomic_path
-from binnet._provenance import get_version
-from binnet.hardware.files import load_quantized, read_tensors, save_quantized
+from binnet._tensors import write_tensors
+from binnet.hardware.files import load_quantized, open_network, save_quantized
 from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.networks import BinaryNetwork
 
@@ -24,19 +22,11 @@ def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) ->
     network : BinaryNetwork or QuantizedNetwork
         The network.
     """
-    from safetensors.numpy import save
-
     if isinstance(network, QuantizedNetwork):
         save_quantized(path, network)
         return
-    info = {
-        "format": _FORMAT,
-        "binnet": get_version(),
-        "self_coupling": network.self_coupling,
-    }
     tensors = {name: getattr(network, name) for name in BLOCKS}
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(save(tensors, {"binnet": json.dumps(info)}))
+    write_tensors(path, _FORMAT, tensors, {"self_coupling": network.self_coupling})
 
 
 def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
@@ -59,12 +49,8 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     ValueError
         If it is damaged or no network.
     """
-    tensors, metadata = read_tensors(path)
-    try:
-        info = json.loads(metadata["binnet"])
-    except (KeyError, ValueError):
-        info = None
-    if not isinstance(info, dict) or info.get("format") != _FORMAT:
+    tensors, info = open_network(path)
+    if info.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
     if set(tensors) != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
