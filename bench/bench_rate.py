@@ -18,9 +18,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from binnet.rate import Adam, RateRNN, gradient, tasks
-from binnet.rate.losses import make_goal
-from binnet.rate.model import WEIGHTS, Workspace
-from binnet.rate.rules import compute_gradient
+from binnet.rate._gradients import compute_gradient
+from binnet.rate._losses import make_goal
+from binnet.rate._trajectories import Workspace
+from binnet.rate.model import WEIGHTS
 from binnet_kernels import rtrl
 from kernel_limits import measure_limits
 from sides import describe, report

@@ -86,8 +86,8 @@ inputs = tasks.romo(32, 0).inputs
 drawn = {gain: RateRNN.initialise(1, 2, gain=gain, seed=(0, 0)) for gain in gains}
 before = [lyapunov_spectrum(drawn[gain], inputs).exponents[0] for gain in gains]
 for gain, exponent in zip(gains, before, strict=True):
-    print(f"gain {gain:3.1f}: {exponent:6.3f} per step, a tenth is left after "
-          f"{np.log(0.1) / min(exponent, -1e-9):.0f} steps")  # fmt: skip
+    fades = f"a tenth is left after {np.log(0.1) / exponent:.0f} steps" if exponent < 0 else "grows"
+    print(f"gain {gain:3.1f}: {exponent:6.3f} per step, {fades}")
 
 # %% [markdown]
 # ## Learning

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from binnet.rate import RateRNN, floss, flossing_gradient, lyapunov_spectrum, tasks
-from binnet.rate.lyapunov import first_basis, orthonormalise
+from binnet.rate._tangents import first_basis, orthonormalise
 
 LEAK = 0.4
 

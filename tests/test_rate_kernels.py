@@ -11,7 +11,7 @@ import pytest
 
 import naive_rate as naive
 from binnet._threads import running_on
-from binnet.rate.model import Workspace, pad_columns
+from binnet.rate._trajectories import Workspace, pad_columns
 from binnet_kernels import rate, rtrl
 
 B, T, N_IN, LEAK = 3, 6, 2, 0.3

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from binnet.rate import tasks
-from binnet.rate.losses import compute_error, make_goal
+from binnet.rate._losses import compute_error, make_goal
 from binnet.rate.tasks import _delayed_match, _two_alternative
 from binnet.rate.tasks._trials import Trials
 

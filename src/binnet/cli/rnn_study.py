@@ -130,7 +130,7 @@ def _draw(results: Mapping[str, xr.Dataset], out: Path) -> list[Path]:
     if rules:
         panels = {label: (result["gain"], _exponents(result)) for label, result in rules.items()}
         figures["exponents"] = draw_exponents_by_rule(panels, "romo: Lyapunov exponents")
-    if {"romo-eprop", "romo-eprop-flossed"} <= best.keys():
+    if {"romo-bptt", "romo-eprop", "romo-eprop-flossed"} <= best.keys():
         plain, flossed = best["romo-eprop"], best["romo-eprop-flossed"]
         curves, spectra = {}, {}
         gain = 0.2
@@ -142,9 +142,10 @@ def _draw(results: Mapping[str, xr.Dataset], out: Path) -> list[Path]:
             curves[f"{version} flossing"] = {"not flossed": plain["loss"].sel(gain=gain)} | {
                 name: part["loss"] for name, part in named.items()
             }
+            # Those of BPTT begin as those of e-prop do, and more of their exponents are known.
             spectra[f"{version} flossing"] = {
-                name: part["exponents_before"] for name, part in named.items()
-            }
+                "not flossed": best["romo-bptt"]["exponents_before"].sel(gain=gain)
+            } | {name: part["exponents_before"] for name, part in named.items()}
         figures["flossing"] = draw_flossing(
             curves, spectra, BLOCK, f"romo, e-prop, gain {gain}: flossing k exponents"
         )

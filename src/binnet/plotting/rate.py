@@ -62,6 +62,8 @@ def plot_learning_curves(
         ax.fill_between(updates, low, mean + spread, color=colour, alpha=0.2, lw=0)
     _draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
+    if task in LEVELS:  # the first updates of a large gain would take most of the axis
+        ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(LEVELS[task].values())))
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
     return ax

@@ -5,6 +5,7 @@ Lyapunov exponents are measured, or pushed towards 0 before it learns (gradient 
 """
 
 from binnet.rate import tasks
+from binnet.rate._trajectories import Trajectory
 from binnet.rate.configuration import RateConfiguration
 from binnet.rate.flossing import (
     FLOSSINGS,
@@ -14,7 +15,7 @@ from binnet.rate.flossing import (
     flossing_gradient,
 )
 from binnet.rate.lyapunov import LyapunovSpectrum, lyapunov_spectrum
-from binnet.rate.model import ACTIVATIONS, RateRNN, Trajectory
+from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.trainer import (

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from binnet._validation import check_choice, keep_integer, keep_real
+from binnet.rate._trajectories import check_leak
 from binnet.rate.flossing import FLOSSINGS
-from binnet.rate.model import ACTIVATIONS, DTYPES, check_leak
+from binnet.rate.model import ACTIVATIONS, DTYPES
 from binnet.rate.optimisers import OPTIMISERS
 from binnet.rate.rules import LOCAL_RULES, RULES
 from binnet.rate.tasks import TASKS

@@ -17,22 +17,17 @@ from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from binnet._validation import check_choice, check_integer
-from binnet.rate.lyapunov import (
-    WARMUP,
-    apply_jacobian,
-    check_spectrum,
-    first_basis,
-    orthonormalise,
-)
-from binnet.rate.model import (
+from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
+from binnet.rate._trajectories import (
     Floats,
-    RateRNN,
     Workspace,
     check_inputs,
     compute_slopes,
     follow,
     pad_columns,
 )
+from binnet.rate.lyapunov import WARMUP
+from binnet.rate.model import RateRNN
 from binnet.rate.optimisers import Adam
 from binnet.rate.tasks import Task, get
 
@@ -228,13 +223,14 @@ def floss(
 
 def _copy_lower(matrices: NDArray[Any]) -> NDArray[Any]:
     """Return tril(A) + tril(A, -1)^T: the lower triangle, mirrored."""
-    lower: NDArray[Any] = np.tril(matrices)
-    return lower + np.swapaxes(np.tril(matrices, -1), 1, 2)
+    mirrored: NDArray[Any] = np.tril(matrices) + np.swapaxes(np.tril(matrices, -1), 1, 2)
+    return mirrored
 
 
 def _solve_right(matrices: NDArray[Any], r: NDArray[Any]) -> NDArray[Any]:
     """Return X R^{-T} for each trial."""
-    return np.swapaxes(np.linalg.solve(r, np.swapaxes(matrices, 1, 2)), 1, 2)
+    solution: NDArray[Any] = np.linalg.solve(r, np.swapaxes(matrices, 1, 2))
+    return np.swapaxes(solution, 1, 2)
 
 
 def _through_states(

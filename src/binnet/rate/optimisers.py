@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from binnet._validation import check_choice, check_real
-from binnet.rate.model import Floats
+from binnet.rate._trajectories import Floats
 
 OPTIMISERS = ("adam", "sgd")
 
@@ -118,6 +118,19 @@ class Adam:
 
 
 def make_optimiser(name: str, learning_rate: float) -> Adam | SGD:
-    """Return the optimiser of that name."""
+    """Return an optimiser by name.
+
+    Parameters
+    ----------
+    name : {"adam", "sgd"}
+        Which one.
+    learning_rate : float
+        Step size, above 0.
+
+    Returns
+    -------
+    Adam or SGD
+        A new optimiser.
+    """
     check_choice("optimiser", name, OPTIMISERS)
     return Adam(learning_rate) if name == "adam" else SGD(learning_rate)

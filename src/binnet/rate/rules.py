@@ -9,47 +9,20 @@ random `feedback` in place of the readout, e-prop is RFLO (Murray 2019).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import resolve_threads
 from binnet._validation import check_choice, check_matrix
-from binnet.rate.losses import LOSSES, Goal, compute_error, make_goal
-from binnet.rate.model import (
-    Floats,
-    RateRNN,
-    Trajectory,
-    Workspace,
-    check_inputs,
-    compute_slopes,
-    follow,
-    pad_columns,
-)
+from binnet.rate._gradients import RULES, Gradient, compute_gradient
+from binnet.rate._losses import LOSSES, make_goal
+from binnet.rate._trajectories import Floats, Workspace, check_inputs
+from binnet.rate.model import RateRNN
 
-#: Those that need no more than local traces come last.
-RULES = ("bptt", "rtrl", "eprop", "eprop-self")
+__all__ = ["LOCAL_RULES", "RULES", "Gradient", "gradient"]
+
+#: Those that need no more than local traces.
 LOCAL_RULES = RULES[2:]
-
-
-class Gradient(NamedTuple):
-    """Loss, gradient and outputs of a batch of trials.
-
-    Attributes
-    ----------
-    loss : float
-        The loss.
-    grads : dict of str to ndarray
-        Its gradient by "recurrent", "input_weights" and "readout"; for e-prop, its approximation.
-    outputs : ndarray, shape (B, T, N_out)
-        What the network answers.
-    """
-
-    loss: float
-    grads: dict[str, Floats]
-    outputs: Floats
 
 
 def gradient(
@@ -119,136 +92,3 @@ def gradient(
         check_matrix("feedback", feedback, network.readout.shape, "(N_out, N)")
         feedback = feedback.astype(network.dtype, copy=False)
     return compute_gradient(network, x, goal, rule, feedback, resolve_threads(threads), Workspace())
-
-
-def compute_gradient(
-    network: RateRNN,
-    inputs: Floats,
-    goal: Goal,
-    rule: str,
-    feedback: Floats | None,
-    threads: int,
-    work: Workspace,
-) -> Gradient:
-    """Return the gradient for arguments that are checked; outputs are of the workspace."""
-    trajectory = follow(network, inputs, work)
-    n_samples, n_times, n = trajectory.rates.shape
-    loss, output_error = compute_error(trajectory.outputs, goal)
-    error = work.take("error", (n_samples, n_times, network.n_outputs), network.dtype)
-    error[:, 1:] = output_error  # h_0 has no output: its row stays 0
-    error = error.reshape(-1, network.n_outputs)
-    slopes = compute_slopes(network, trajectory.rates, work)
-    # s_t, the part of dloss/dh_t that does not pass through later states.
-    signals = work.take("signals", slopes.shape, network.dtype)
-    np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))
-    signals *= slopes
-    grads = _RULES[rule](network, inputs, trajectory, slopes, signals, threads, work)
-    grads["readout"] = error.T @ trajectory.rates.reshape(-1, n)
-    return Gradient(loss, grads, trajectory.outputs)
-
-
-def _bptt(
-    network: RateRNN,
-    inputs: Floats,
-    trajectory: Trajectory,
-    slopes: Floats,
-    signals: Floats,
-    threads: int,
-    work: Workspace,
-) -> dict[str, Floats]:
-    from binnet_kernels.rate import backpropagate_rate
-
-    n = network.n_hidden
-    deltas = work.take("deltas", signals.shape, network.dtype)
-    leak = network.dtype.type(network.leak)
-    recurrent = pad_columns(network.recurrent, "recurrent", work)
-    field = work.take("field", (1, recurrent.shape[1]), network.dtype)
-    backpropagate_rate(recurrent, signals, slopes, leak, deltas, field, np.arange(n))
-    return {
-        "recurrent": deltas.reshape(-1, n).T @ trajectory.rates.reshape(-1, n),
-        "input_weights": np.tensordot(deltas[:, :-1], inputs, ((0, 1), (0, 1))),
-    }
-
-
-def _rtrl(
-    network: RateRNN,
-    inputs: Floats,
-    trajectory: Trajectory,
-    slopes: Floats,
-    signals: Floats,
-    threads: int,
-    work: Workspace,
-) -> dict[str, Floats]:
-    from binnet_kernels.rtrl import PANEL, advance_influence
-
-    n, dtype = network.n_hidden, network.dtype
-    activity = np.concatenate([trajectory.rates[:, :-1], inputs], axis=2)
-    n_columns = n * activity.shape[2]
-    n_panels = -(-n_columns // PANEL)
-    # One sample after the other: the memory is that of one influence matrix.
-    influence = work.take("influence", (1, n_panels, n, PANEL), dtype)
-    grads = np.zeros((n_panels, PANEL), dtype)
-    weights = np.ascontiguousarray(network.recurrent.T)
-    scaled, active = np.empty((threads, n, PANEL), dtype), np.empty((threads, n), np.int64)
-    counting = np.arange(n)
-    with running_on(threads):
-        for b in range(len(inputs)):
-            influence[:] = 0
-            advance_influence(
-                influence, weights, slopes[b : b + 1, :-1], activity[b : b + 1],
-                signals[b : b + 1, 1:], dtype.type(network.leak), grads, scaled, active,
-                counting,
-            )  # fmt: skip
-    both = grads.reshape(-1)[:n_columns].reshape(n, -1)
-    return {"recurrent": both[:, :n].copy(), "input_weights": both[:, n:].copy()}
-
-
-def _eprop(
-    network: RateRNN,
-    inputs: Floats,
-    trajectory: Trajectory,
-    slopes: Floats,
-    signals: Floats,
-    threads: int,
-    work: Workspace,
-) -> dict[str, Floats]:
-    from binnet_kernels.rate import filter_traces
-
-    n_samples, n_times, n = signals.shape
-    grads = {}
-    for name, activity in (("recurrent", trajectory.rates), ("input_weights", inputs)):
-        traces = work.take(
-            f"traces of {name}", (n_samples, n_times, activity.shape[2]), network.dtype
-        )
-        filter_traces(activity, network.dtype.type(network.leak), traces)
-        # A trace is the same for all targets: the sum over time is one matrix product.
-        grads[name] = signals.reshape(-1, n).T @ traces.reshape(-1, traces.shape[2])
-    return grads
-
-
-def _eprop_self(
-    network: RateRNN,
-    inputs: Floats,
-    trajectory: Trajectory,
-    slopes: Floats,
-    signals: Floats,
-    threads: int,
-    work: Workspace,
-) -> dict[str, Floats]:
-    from binnet_kernels.rate import accumulate_self_traces
-
-    own = np.ascontiguousarray(network.recurrent.diagonal())
-    grads = {}
-    for name, activity in (("recurrent", trajectory.rates), ("input_weights", inputs)):
-        n_presynaptic = activity.shape[2]
-        grads[name] = np.zeros((network.n_hidden, n_presynaptic), network.dtype)
-        accumulate_self_traces(
-            own, signals, slopes, activity, network.dtype.type(network.leak),
-            np.empty(n_presynaptic, network.dtype), grads[name],
-        )  # fmt: skip
-    return grads
-
-
-_RULES: dict[str, Callable[..., dict[str, Floats]]] = dict(
-    zip(RULES, (_bptt, _rtrl, _eprop, _eprop_self), strict=True)
-)

@@ -19,12 +19,13 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
+from binnet.rate._gradients import compute_gradient
+from binnet.rate._losses import make_goal
+from binnet.rate._trajectories import Floats, Workspace, check_inputs
 from binnet.rate.configuration import CUSTOM, RateConfiguration
 from binnet.rate.flossing import floss
-from binnet.rate.losses import make_goal
-from binnet.rate.model import WEIGHTS, Floats, RateRNN, Workspace, check_inputs
+from binnet.rate.model import WEIGHTS, RateRNN
 from binnet.rate.optimisers import make_optimiser
-from binnet.rate.rules import compute_gradient
 from binnet.rate.tasks import Task, get
 
 _FORMAT = "binnet-rate-1"

@@ -182,7 +182,7 @@ def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
 
 
 def _plan_quick() -> list[Experiment]:
-    fixed = {"task": "romo", "iterations": 2000, **_LARGEST}
+    fixed = {"task": "romo", "iterations": 2000, "n_exponents": 16}
     rates = {"learning_rate": (1e-3, 3e-3)}
     plan = [
         Experiment(

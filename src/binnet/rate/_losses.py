@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet.rate.model import Floats
+from binnet.rate._trajectories import Floats
 
 LOSSES = ("squared", "cross_entropy")
 
