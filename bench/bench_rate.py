@@ -23,13 +23,21 @@ from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
 from binnet_kernels import rtrl
-from kernel_limits import measure_limits
+from kernel_limits import _fastest
 from sides import describe, report
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
 
 BATCH, LEARNING_RATE = 32, 1e-3
-peak_flops = functools.cache(lambda: measure_limits(1600)["flops"])  # of one core
+
+
+@functools.cache
+def peak_flops() -> float:
+    """Return the arithmetic peak of one core: products short enough to run undisturbed."""
+    a = np.ones((512, 512), np.float32)
+    out = np.empty_like(a)
+    with threadpool_limits(1):
+        return float(2 * 512**3 / _fastest(lambda: np.matmul(a, a, out=out), 2.0))
 
 
 class LeanTorch:
