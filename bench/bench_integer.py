@@ -32,7 +32,7 @@ from binnet_kernels.integer_fields import (
 from kernel_limits import measure_limits
 
 N = 1600
-ROUNDS = 40
+ROUNDS = 30
 SELF_COUPLING = 3  # in units of the accumulator
 
 

@@ -299,5 +299,6 @@ def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
     assert set(accuracy["trained"]["nearest"]) == {"1", "2", "4", "8", "16"}
     assert f"float32: {accuracy['float'][0]:.4f}" in printed
     begun = output.with_suffix(".integers.nc").stat().st_mtime_ns
-    assert invoke("hardware", "bits", *small, "--output", str(output)) == printed
+    again = invoke("hardware", "bits", *small, "--output", str(output))
+    assert again.split("float32:")[1] == printed.split("float32:")[1]  # after the progress bars
     assert output.with_suffix(".integers.nc").stat().st_mtime_ns == begun

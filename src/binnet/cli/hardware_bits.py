@@ -48,7 +48,7 @@ def bits(hidden: int, epochs: int, seeds: int, samples: int, output: Path) -> No
             output, n_hidden=hidden, epochs=epochs, seeds=seeds, samples=samples
         )
         summary = summarise_weight_bits(floats, integers)
-        title = f"entangled MNIST, H = {hidden}, {epochs} epochs, {seeds} seeds"
+        title = f"entangled MNIST, H = {hidden}, {epochs} epochs, seeds: {seeds}"
         save_figure(draw_weight_bits(floats, integers, title), output)
         record = {
             "parameters": {

@@ -99,7 +99,13 @@ def plot_learning_in_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) ->
             )
     ax.set(xlabel="epoch", ylabel="test accuracy")
     ax.set_xticks(epochs)
-    ax.legend(title="dotted: to the nearest", loc="lower right", fontsize="small")
+    # Beside the Axes: curves may lie at any height.
+    ax.legend(
+        title="dotted: to the nearest",
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        fontsize="small",
+    )
     return ax
 
 
@@ -120,7 +126,7 @@ def draw_weight_bits(floats: xr.Dataset, integers: xr.Dataset, title: str = "") 
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(12, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     plot_accuracy_of_bits(floats, integers, left)
     plot_learning_in_bits(floats, integers, right)

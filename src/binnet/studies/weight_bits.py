@@ -103,10 +103,12 @@ def run_weight_bits(
     ----------
     output : path
         Results go beside it: its name with .float.nc and .integers.nc.
-    n_hidden, epochs, samples : int
-        Of each training. Default: 400 neurons, 10 epochs, all samples.
+    n_hidden, epochs : int
+        Of each training. Default: 400 neurons, 10 epochs.
     seeds : int, default 3
         Trainings of each kind.
+    samples : int, default 60000
+        Training samples.
     progress : bool, default True
         Whether to show progress.
 
