@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from binnet import load_checkpoint
 from binnet.learning import save_checkpoint
-from binnet.learning._state import TrainingState, weights_as_tensors
+from binnet.learning._state import TrainingState
 from library_cases import TINY
 
 Edit = Callable[[dict[str, Any], dict[str, Any]], object]
@@ -50,8 +50,8 @@ def test_round_trip(path: Path, state: TrainingState) -> None:
         assert getattr(read, name) == getattr(state, name), name
     for name in ("scales", "changes", "totals"):
         assert np.array_equal(getattr(read, name), getattr(state, name)), name
-    for name, block in weights_as_tensors(state).items():
-        assert np.array_equal(weights_as_tensors(read)[name], block), name
+    for name, block in state.tensors().items():
+        assert np.array_equal(read.tensors()[name], block), name
     assert list(path.parent.iterdir()) == [path]
     network = read.network()  # with the scales multiplied in
     assert np.array_equal(network.couplings, state.weights.couplings * np.float32(0.25))

@@ -301,7 +301,7 @@ def quantize(
     >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=50))
     >>> integers, report = quantize(network, bits=4)
     >>> integers.couplings.dtype, report.blocks["couplings"].saturated
-    (dtype('int8'), 0)
+    (dtype('int8'), 2)
     """
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
