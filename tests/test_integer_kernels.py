@@ -23,6 +23,7 @@ from binnet_kernels import integer_plasticity as plasticity
 from binnet_kernels._bits import pack_samples
 from binnet_kernels.integer_fields import (
     pack_spins,
+    spread_bits,
     sweep_packed,
     to_packed,
     unpack_spins,
