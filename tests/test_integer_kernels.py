@@ -23,6 +23,7 @@ from binnet_kernels import integer_plasticity as plasticity
 from binnet_kernels._bits import pack_samples
 from binnet_kernels.integer_fields import (
     pack_spins,
+    spread_bits,
     sweep_packed,
     to_packed,
     unpack_spins,
@@ -104,8 +105,9 @@ def test_packed_weights_give_the_same_relaxation(bits: int, dynamics: str) -> No
                     assert np.array_equal(left, right)
 
 
+@pytest.mark.parametrize("n_shares", [1, 2])
 @pytest.mark.parametrize("bits", BITS)
-def test_a_dense_sweep_equals_the_reference(bits: int) -> None:
+def test_a_dense_sweep_equals_the_reference(bits: int, n_shares: int) -> None:
     network = make_quantized(bits, 70)
     plain = naive_integer.from_quantized(network)
     spins = draw_spins(np.random.default_rng(3), (3, 70))
@@ -113,7 +115,12 @@ def test_a_dense_sweep_equals_the_reference(bits: int) -> None:
     own = network.self_coupling + factor * (bits == 1)
     out, fields = np.zeros((3, 2), np.uint64), np.zeros((3, 128), np.int32)
     external = np.zeros((3, 128), np.int32)
-    sweep_packed(packed, pack_spins(spins), external, np.int32(factor), np.int32(own), out, fields)
+    words, octets = pack_spins(spins), np.zeros((3, 128), np.uint8)
+    spread_bits(words, octets)
+    sweep_packed(
+        packed, words, octets, external, np.int32(factor), np.int32(own), out, fields,
+        np.zeros((n_shares, 2, 64), np.int32),
+    )  # fmt: skip
     for b in range(3):
         s = spins[b].tolist()
         h = [naive_integer.hidden_field(plain, i, s, [], 0, 0) for i in range(70)]

@@ -300,5 +300,6 @@ def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
     assert f"float32: {accuracy['float'][0]:.4f}" in printed
     begun = output.with_suffix(".integers.nc").stat().st_mtime_ns
     again = invoke("hardware", "bits", *small, "--output", str(output))
-    assert again.split("float32:")[1] == printed.split("float32:")[1]  # after the progress bars
+    # What follows the progress bars, which end with a line of their own.
+    assert again.split("float32:")[1].strip() == printed.split("float32:")[1].strip()
     assert output.with_suffix(".integers.nc").stat().st_mtime_ns == begun
