@@ -7,7 +7,7 @@ Ito) and in dashes or markers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,11 @@ LEVELS = {
     "delayed-match": {"chance": 0.195},
 }
 _MARKERS = "os^DvP*"
+
+
+def _dash(k: int) -> Any:
+    """Return the dash of curve k: where the colours begin again, it is another one."""
+    return DASHES[(k + k // len(COLOURS)) % len(DASHES)]
 
 
 def plot_learning_curves(
@@ -57,7 +62,7 @@ def plot_learning_curves(
         updates = (np.arange(values.shape[1]) + 0.5) * block
         mean, spread = values.mean(axis=0), values.std(axis=0)
         colour = COLOURS[k % len(COLOURS)]
-        ax.plot(updates, mean, color=colour, linestyle=DASHES[k % len(DASHES)], lw=1.6, label=name)
+        ax.plot(updates, mean, color=colour, linestyle=_dash(k), lw=1.6, label=name)
         low = np.maximum(mean - spread, 0.5 * mean)  # a band to 0 has no lower end on a log axis
         ax.fill_between(updates, low, mean + spread, color=colour, alpha=0.2, lw=0)
     _draw_levels(task, ax)
@@ -94,7 +99,7 @@ def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axe
             yerr=np.nanstd(table, axis=1),
             color=COLOURS[k % len(COLOURS)],
             marker=_MARKERS[k % len(_MARKERS)],
-            linestyle=DASHES[k % len(DASHES)],
+            linestyle=_dash(k),
             capsize=3,
             label=name,
         )
@@ -126,7 +131,7 @@ def plot_spectra(spectra: Mapping[str, ArrayLike], ax: Axes) -> Axes:
             np.arange(1, len(mean) + 1),
             mean,
             color=COLOURS[k % len(COLOURS)],
-            linestyle=DASHES[k % len(DASHES)],
+            linestyle=_dash(k),
             marker=_MARKERS[k % len(_MARKERS)],
             markevery=[0],
             lw=1.6,
