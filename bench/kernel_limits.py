@@ -55,6 +55,7 @@ def time_kernels(n_hidden: int) -> dict[str, Any]:
     unstable[:] = state * (rng.random(state.shape) < _UNSTABLE)
     rows = np.arange(_SAMPLES)
     sites = rng.integers(0, n_hidden, (50, _EVENTS))
+    gains = np.ones(state.shape[1], np.float32)
     changes = np.full(_EVENTS, 2, np.float32)
     words = np.zeros((4, state.shape[1]), np.uint32)
     pack_samples(state, 0, _SAMPLES, 0, n_hidden, words[0], words[1])
@@ -64,9 +65,9 @@ def time_kernels(n_hidden: int) -> dict[str, Any]:
         for k in range(len(sites)):
             add_events(banks, sites[k], changes, _EVENTS, field[0])
 
-    dense = _fastest(lambda: accumulate_fields(banks[0], state, rows, _SAMPLES, field, 0))
+    dense = _fastest(lambda: accumulate_fields(banks[0], state, 0, rows, _SAMPLES, field, 0))
     event = _fastest(events) / sites.size
-    update = _fastest(lambda: update_couplings_perceptron(banks[0], 1e-6, *words, 0))
+    update = _fastest(lambda: update_couplings_perceptron(banks[0], 1e-6, gains, *words, 0))
     return {
         **measure_limits(n_hidden),
         "dense_seconds": dense,

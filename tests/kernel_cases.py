@@ -68,22 +68,52 @@ def to_model(net: naive.Network, n_banks: int, dtype: type) -> training.Model:
     """Lay a network out for the kernels, with scales that are not 1."""
     couplings = net.J / SCALES[0]
     np.fill_diagonal(couplings, 0)
+    n_hidden = len(couplings)
+    structure = to_structure(net, n_banks, dtype)
+    connectivity = np.zeros((0, 0, 0), np.uint8)
+    if net.connectivity is not None:
+        connectivity = structs.to_windows(net.connectivity.T.astype(np.uint8), structure.windows)
+    gains = np.ones((3, n_hidden)) if net.gains is None else net.gains
     return training.Model(
-        couplings=structs.to_banks(couplings.T.astype(dtype), n_banks),
+        couplings=structs.to_windows(couplings.T.astype(dtype), structure.windows),
         input_weights=structs.to_banks((net.W_in / SCALES[1]).T.astype(dtype), n_banks),
         readout=to_rows(net.W_out / SCALES[2], n_banks, dtype),
         scales=np.array(SCALES),
-        self_coupling=net.J_D,
+        **structure._asdict(),
         feedback=to_rows(feedback_table(net), n_banks, dtype),
+        gains=to_rows(gains, n_banks, dtype),
+        connectivity=connectivity,
+    )
+
+
+def to_structure(net: naive.Network, n_banks: int, dtype: type) -> structs.Structure:
+    n_hidden = len(net.J)
+    windows = structs.find_windows(net.connectivity, n_hidden, n_banks)
+    J_D = np.broadcast_to(net.J_D, n_hidden)
+    if net.links is None:
+        return structs.make_structure(windows, J_D, n_banks, dtype)
+    partners = [[max(j, 0) for j in row] for row in net.links]
+    strengths = np.array(
+        [[net.excitation[i] * (j >= 0) for i, j in enumerate(row)] for row in net.links]
+    )
+    return structs.make_structure(
+        windows, J_D, n_banks, dtype, np.array(partners, np.int64), strengths
+    )
+
+
+def to_recurrence(model: training.Model, scale: float) -> structs.Recurrence:
+    return structs.Recurrence(
+        model.couplings, scale, *(getattr(model, name) for name in structs.Structure._fields)
     )
 
 
 def from_model(model: training.Model, net: naive.Network) -> naive.Network:
     """Return the network that a model holds, in float64; what is not learned is that of `net`."""
-    n_hidden = model.couplings.shape[1]
+    n_hidden = len(net.J)
     scales = model.scales
     return net._replace(
-        J=scales[0] * structs.from_banks(model.couplings, n_hidden).T.astype(float),
+        J=scales[0]
+        * structs.from_windows(model.couplings, model.windows, n_hidden).T.astype(float),
         W_in=scales[1] * structs.from_banks(model.input_weights, n_hidden).T.astype(float),
         W_out=scales[2] * model.readout[:, :n_hidden].astype(float),
     )

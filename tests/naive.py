@@ -98,10 +98,15 @@ def update_couplings_perceptron(weights: Array, rate: float, pre: Array, post: A
 
 class Network(NamedTuple):
     J: Array  # (H, H); its diagonal is not read
-    J_D: float
+    J_D: float | Array  # of all neurons, or of each
     W_in: Array  # (H, N)
     W_out: Array  # (C, H)
     W_back: Array  # (H, C)
+    # Several modules (section 6):
+    connectivity: Array | None = None  # (H, H) bool: which J there are; the others are 0 for ever
+    links: Sequence[Sequence[int]] | None = None  # neuron of the same index before, and behind; -1
+    excitation: Sequence[float] = ()  # lambda of each neuron
+    gains: Array | None = None  # (3, H): of the rates of J, W_in, W_out at each neuron
 
 
 def sign(h: float) -> int:
@@ -136,7 +141,11 @@ def hidden_field(
     for j in range(len(s)):
         if j != i:
             h += net.J[i, j] * s[j]
-    h += net.J_D * s[i]
+    h += np.broadcast_to(net.J_D, len(s))[i] * s[i]
+    if net.links is not None:
+        for partners in net.links:
+            if partners[i] >= 0:
+                h += net.excitation[i] * s[partners[i]]
     for n in range(len(x)):
         h += net.W_in[i, n] * x[n]
     for c in range(len(y_hat)):
@@ -254,15 +263,16 @@ def relax(
 class Rule(NamedTuple):
     rates: tuple[float, float, float]  # of J, W_in, W_out: eta times the prefactor, but 1/sqrt(B)
     decays: tuple[float, float, float]  # fraction of the block that is lost per batch
-    threshold: float  # kappa + J_D
+    threshold: float | Array  # kappa + J_D (+ lambda of the module before), of all or of each
     readout_threshold: float  # kappa_out
 
 
 def unstable_hidden(
-    net: Network, s: Sequence[int], x: Sequence[int], threshold: float
+    net: Network, s: Sequence[int], x: Sequence[int], threshold: float | Array
 ) -> list[int]:
     """1 where s_i h_i <= threshold, feedback and clamp removed."""
-    return [int(s[i] * hidden_field(net, i, s, x, 0.0, []) <= threshold) for i in range(len(s))]
+    limits = np.broadcast_to(threshold, len(s))
+    return [int(s[i] * hidden_field(net, i, s, x, 0.0, []) <= limits[i]) for i in range(len(s))]
 
 
 def unstable_readouts(net: Network, s: Sequence[int], label: int, threshold: float) -> list[int]:
@@ -281,18 +291,19 @@ def learn_batch(
     y = [target(labels[b], n_classes) for b in batch]
     rates = [rate / math.sqrt(len(labels)) for rate in rule.rates]
     keep = [1.0 - decay for decay in rule.decays]
+    gains = np.ones((3, n_hidden)) if net.gains is None else net.gains
     J, W_in, W_out = np.zeros_like(net.J), np.zeros_like(net.W_in), np.zeros_like(net.W_out)
     for i in range(n_hidden):
         for j in range(n_hidden):
-            if j != i:
+            if j != i and (net.connectivity is None or net.connectivity[i, j]):
                 total = sum(u[b][i] * s[b][i] * s[b][j] for b in batch)
-                J[i, j] = keep[0] * net.J[i, j] + rates[0] * total
+                J[i, j] = keep[0] * net.J[i, j] + rates[0] * gains[0, i] * total
         for n in range(n_inputs):
             total = sum(u[b][i] * s[b][i] * x[b][n] for b in batch)
-            W_in[i, n] = keep[1] * net.W_in[i, n] + rates[1] * total
+            W_in[i, n] = keep[1] * net.W_in[i, n] + rates[1] * gains[1, i] * total
         for c in range(n_classes):
             total = sum(v[b][c] * y[b][c] * s[b][i] for b in batch)
-            W_out[c, i] = keep[2] * net.W_out[c, i] + rates[2] * total
+            W_out[c, i] = keep[2] * net.W_out[c, i] + rates[2] * gains[2, i] * total
     learned = net._replace(J=J, W_in=W_in, W_out=W_out)
     return learned, sum(map(sum, u)), sum(map(sum, v))
 

@@ -62,7 +62,7 @@ def test_accumulate_fields(kind: str, dtype: type, n_pre: int, rows: list[int]) 
     expected = out.astype(float)
     expected[:, 32:] = naive.accumulate_fields(weights, states, rows, out[:, 32:])
     padded = np.array([*rows, 99])  # rows beyond n_rows are not looked at
-    accumulate_fields(weights, states, padded, len(rows), out, 32)
+    accumulate_fields(weights, states, 0, padded, len(rows), out, 32)
     assert_equal(out, expected, kind)
 
 
@@ -107,7 +107,16 @@ def test_find_changes(dtype: type, n_hidden: int, spread: float) -> None:
     expected = [i for i in range(n_hidden) if new[i] != state[i]]
     sites, changes = np.zeros(n_hidden, np.int64), np.zeros(n_hidden, dtype)
     n_found = find_changes(
-        n_hidden, external, field, feedback, state, scale, self_coupling, amplitude, sites, changes
+        n_hidden,
+        external,
+        field,
+        feedback,
+        state,
+        scale,
+        np.full(n_hidden, self_coupling, dtype),
+        amplitude,
+        sites,
+        changes,
     )
     assert sites[:n_found].tolist() == expected
     assert changes[:n_found].tolist() == [new[i] - state[i] for i in expected]
@@ -168,7 +177,16 @@ def test_find_unstable_neurons(dtype: type) -> None:
     n_samples, start, stop, threshold = 5, 3, 45, 1.0
     unstable = np.full((6, 50), 9, dtype)
     count = find_unstable_neurons(
-        external, field, state, 0.5, 0.25, threshold, n_samples, start, stop, unstable
+        external,
+        field,
+        state,
+        0.5,
+        np.full(50, 0.25, dtype),
+        np.full(50, threshold, dtype),
+        n_samples,
+        start,
+        stop,
+        unstable,
     )
     margins = state * (external + 0.5 * field + 0.25 * state)
     assert (margins == threshold).any()  # the edge counts as unstable

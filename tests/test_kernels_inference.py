@@ -17,6 +17,7 @@ from kernel_cases import (
     make_network,
     on_threads,
     to_model,
+    to_recurrence,
     to_rows,
 )
 
@@ -42,7 +43,7 @@ def run_kernel(
     readout_fields = np.zeros((n_samples, len(net.W_out)), DTYPE)
     with on_threads(threads):
         relax_samples(
-            structs.Recurrence(model.couplings, SCALES[0], model.self_coupling),
+            to_recurrence(model, SCALES[0]),
             structs.to_banks(net.W_in.T.astype(DTYPE), n_banks),
             inputs.astype(DTYPE),
             to_rows(net.W_out, n_banks, DTYPE),

@@ -24,6 +24,7 @@ from kernel_cases import (
     draw_spins,
     make_network,
     to_model,
+    to_recurrence,
     to_rows,
 )
 
@@ -77,7 +78,7 @@ class Samples:
     ) -> structs.Outcome:
         model = to_model(self.net, n_banks, dtype)
         n_samples, n_hidden = len(self.inputs), len(self.net.J)
-        recurrence = structs.Recurrence(model.couplings, SCALES[0], model.self_coupling)
+        recurrence = to_recurrence(model, SCALES[0])
         drive = structs.Drive(
             to_rows(self.inputs @ self.net.W_in.T, n_banks, dtype),
             model.feedback,

@@ -17,6 +17,7 @@ from kernel_cases import (
     make_network,
     on_threads,
     to_model,
+    to_rows,
 )
 
 KEY, FIRST = np.uint64(11), 1000
@@ -69,7 +70,13 @@ class Run:
         n_hidden, n_inputs = self.net.W_in.shape
         n_classes, n_sweeps = len(self.net.W_out), len(self.amplitudes)
         model = to_model(self.net, n_banks, dtype)
-        rule = training.Rule(np.array(self.rule.rates), np.array(self.rule.decays), *self.rule[2:])
+        thresholds = np.broadcast_to(self.rule.threshold, n_hidden)
+        rule = training.Rule(
+            np.array(self.rule.rates),
+            np.array(self.rule.decays),
+            to_rows(thresholds[None], n_banks, dtype)[0],
+            self.rule.readout_threshold,
+        )
         outcome = structs.make_outcome(self.batch_size, n_hidden, n_sweeps, n_banks, dtype)
         counts = training.Counts(np.zeros(n_sweeps, np.int64), np.zeros(4, np.int64))
         work = training.make_workspace(
@@ -165,7 +172,7 @@ def test_banks_and_threads_change_no_bit(
             model, counts, outcome = run.run_kernel(dtype, n_banks, threads)
             results.append(
                 (
-                    structs.from_banks(model.couplings, n_hidden).tobytes(),
+                    structs.from_windows(model.couplings, model.windows, n_hidden).tobytes(),
                     structs.from_banks(model.input_weights, n_hidden).tobytes(),
                     model.readout[:, :n_hidden].tobytes(),
                     model.scales.tobytes(),

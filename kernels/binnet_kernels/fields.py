@@ -11,18 +11,20 @@ from binnet_kernels._jit import kernel
 
 
 @kernel
-def accumulate_fields(weights, states, rows, n_rows, out, start):
-    """Add ``states[b] @ weights`` to ``out[b, start : start + W]`` for each listed row b.
+def accumulate_fields(weights, states, first, rows, n_rows, out, start):
+    """Add ``states[b, first : first + K] @ weights`` to ``out[b, start : start + W]``.
 
     Parameters
     ----------
     weights : array (K, W)
         One bank.
-    states : array (B, >= K)
+    states : array (B, >= first + K)
         Entries -1, 0, +1: products are exact, so a row's result does not depend on how it is
         paired.
+    first : int
+        Neuron that the first row of `weights` couples from.
     rows : int array (>= n_rows,)
-        Which rows of `states` and `out`.
+        Which rows b of `states` and `out`.
     n_rows : int
     out : array (B, >= start + W)
     start : int
@@ -34,27 +36,61 @@ def accumulate_fields(weights, states, rows, n_rows, out, start):
     n_pairs = n_rows - n_rows % 2
     for j in range(0, n_quads, 4):
         w0, w1, w2, w3 = weights[j], weights[j + 1], weights[j + 2], weights[j + 3]
+        n = first + j
         for k in range(0, n_pairs, 2):  # two samples share each weight that is loaded
             b, c = rows[k], rows[k + 1]
-            b0, b1, b2, b3 = states[b, j], states[b, j + 1], states[b, j + 2], states[b, j + 3]
-            c0, c1, c2, c3 = states[c, j], states[c, j + 1], states[c, j + 2], states[c, j + 3]
+            b0, b1, b2, b3 = states[b, n], states[b, n + 1], states[b, n + 2], states[b, n + 3]
+            c0, c1, c2, c3 = states[c, n], states[c, n + 1], states[c, n + 2], states[c, n + 3]
             out_b, out_c = out[b, start:stop], out[c, start:stop]
             for i in range(width):
                 out_b[i] += (b0 * w0[i] + b1 * w1[i]) + (b2 * w2[i] + b3 * w3[i])
                 out_c[i] += (c0 * w0[i] + c1 * w1[i]) + (c2 * w2[i] + c3 * w3[i])
         for k in range(n_pairs, n_rows):
             b = rows[k]
-            b0, b1, b2, b3 = states[b, j], states[b, j + 1], states[b, j + 2], states[b, j + 3]
+            b0, b1, b2, b3 = states[b, n], states[b, n + 1], states[b, n + 2], states[b, n + 3]
             out_b = out[b, start:stop]
             for i in range(width):
                 out_b[i] += (b0 * w0[i] + b1 * w1[i]) + (b2 * w2[i] + b3 * w3[i])
     for j in range(n_quads, n_pre):
         w0 = weights[j]
         for k in range(n_rows):
-            b0 = states[rows[k], j]
+            b0 = states[rows[k], first + j]
             out_b = out[rows[k], start:stop]
             for i in range(width):
                 out_b[i] += b0 * w0[i]
+
+
+@kernel
+def accumulate_couplings(couplings, windows, states, rows, n_rows, out):
+    """Add the dense product with all banks (S, K, W), each with the neurons of its window."""
+    width = couplings.shape[2]
+    for s in range(couplings.shape[0]):
+        first, stop = windows[s]
+        accumulate_fields(couplings[s, : stop - first], states, first, rows, n_rows, out, s * width)
+
+
+@kernel
+def _add_events_to_bank(weights, first_row, sites, changes, first, stop, out):
+    """Add events first..stop-1 to the fields of one bank, whose row 0 is neuron `first_row`.
+
+    Integers are summed in the format of the field, hence the casts: Numba would widen each step to
+    64 bits.
+    """
+    kind = out.dtype.type
+    stop_quads = stop - (stop - first) % 4
+    for k in range(first, stop_quads, 4):
+        w0, w1 = weights[sites[k] - first_row], weights[sites[k + 1] - first_row]
+        w2, w3 = weights[sites[k + 2] - first_row], weights[sites[k + 3] - first_row]
+        c0, c1 = kind(changes[k]), kind(changes[k + 1])
+        c2, c3 = kind(changes[k + 2]), kind(changes[k + 3])
+        for i in range(out.shape[0]):
+            one = kind(kind(c0 * kind(w0[i])) + kind(c1 * kind(w1[i])))
+            two = kind(kind(c2 * kind(w2[i])) + kind(c3 * kind(w3[i])))
+            out[i] += kind(one + two)
+    for k in range(stop_quads, stop):
+        w0, c0 = weights[sites[k] - first_row], kind(changes[k])
+        for i in range(out.shape[0]):
+            out[i] += kind(c0 * kind(w0[i]))
 
 
 @kernel
@@ -63,24 +99,42 @@ def add_events(banks, sites, changes, n_events, field):
 
     A flip of neuron j from s to -s is the event (j, -2s); a silent neuron's first spin s is (j, s).
     `banks` has shape (S, H, W), `field` (S * W,), `sites` and `changes` at least (n_events,).
-    Integers are summed in the format of `field`, hence the casts: Numba would widen each step to
-    64 bits.
     """
-    kind = field.dtype.type
-    n_banks, _, width = banks.shape
-    n_quads = n_events - n_events % 4
-    for s in range(n_banks):
-        weights, out = banks[s], field[s * width : (s + 1) * width]
-        for k in range(0, n_quads, 4):
-            w0, w1 = weights[sites[k]], weights[sites[k + 1]]
-            w2, w3 = weights[sites[k + 2]], weights[sites[k + 3]]
-            c0, c1 = kind(changes[k]), kind(changes[k + 1])
-            c2, c3 = kind(changes[k + 2]), kind(changes[k + 3])
-            for i in range(width):
-                first = kind(kind(c0 * kind(w0[i])) + kind(c1 * kind(w1[i])))
-                second = kind(kind(c2 * kind(w2[i])) + kind(c3 * kind(w3[i])))
-                out[i] += kind(first + second)
-        for k in range(n_quads, n_events):
-            w0, c0 = weights[sites[k]], kind(changes[k])
-            for i in range(width):
-                out[i] += kind(c0 * kind(w0[i]))
+    width = banks.shape[2]
+    for s in range(banks.shape[0]):
+        _add_events_to_bank(
+            banks[s], 0, sites, changes, 0, n_events, field[s * width : (s + 1) * width]
+        )
+
+
+@kernel
+def add_events_in_windows(banks, windows, sites, changes, n_events, field):
+    """Add the events as `add_events` does, to the banks whose windows they are in.
+
+    `sites` must be in ascending order.
+    """
+    width = banks.shape[2]
+    for s in range(banks.shape[0]):
+        start, end = windows[s]
+        first = 0
+        while first < n_events and sites[first] < start:
+            first += 1
+        stop = n_events
+        while stop > first and sites[stop - 1] >= end:
+            stop -= 1
+        _add_events_to_bank(
+            banks[s], start, sites, changes, first, stop, field[s * width : (s + 1) * width]
+        )
+
+
+@kernel
+def add_links(coupled, external, state, out):
+    """Write `external` plus the excitation by the neighbouring modules to `out`, all (>= H,).
+
+    The two may be one array. `coupled` is anything that holds the fields of a Structure.
+    """
+    for k in range(coupled.links.shape[0]):
+        links, strengths = coupled.links[k], coupled.link_strengths[k]
+        before = external if k == 0 else out
+        for i in range(links.shape[0]):
+            out[i] = before[i] + strengths[i] * state[links[i]]

@@ -22,7 +22,7 @@ def _choose_accumulate(couplings, states, rows, n_rows, out):
             couplings, states, rows, n_rows, out
         )
     return lambda couplings, states, rows, n_rows, out: accumulate_fields(
-        couplings, states, rows, n_rows, out, 0
+        couplings, states, 0, rows, n_rows, out, 0
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import prange
 
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.fields import accumulate_fields
+from binnet_kernels.fields import accumulate_couplings, accumulate_fields
 from binnet_kernels.plasticity import read_out
 from binnet_kernels.relax_async import relax_async
 from binnet_kernels.relax_sync import relax_sync
@@ -31,15 +31,14 @@ def _relax_block(recurrence, drive, update, outcome, scratch, start, stop):
         if _is_awake(outcome.state[b]):
             scratch.rows[start + n_awake] = b
             n_awake += 1
-    for bank in range(recurrence.couplings.shape[0]):
-        accumulate_fields(
-            recurrence.couplings[bank],
-            outcome.state,
-            scratch.rows[start:stop],
-            n_awake,
-            outcome.field,
-            bank * recurrence.couplings.shape[2],
-        )
+    accumulate_couplings(
+        recurrence.couplings,
+        recurrence.windows,
+        outcome.state,
+        scratch.rows[start:stop],
+        n_awake,
+        outcome.field,
+    )
     if update.asynchronous:
         relax_async(recurrence, drive, update, outcome, scratch, start, stop)
     else:
@@ -52,6 +51,7 @@ def _drive_block(input_weights, inputs, external, everyone, start, stop):
         accumulate_fields(
             input_weights[bank],
             inputs,
+            0,
             everyone[start:stop],
             stop - start,
             external,
@@ -77,7 +77,7 @@ def relax_samples(
         Written.
     """
     n_samples = outcome.state.shape[0]
-    n_hidden = recurrence.couplings.shape[1]
+    n_hidden = scratch.linked.shape[1]
     everyone = np.arange(n_samples)
     for block in prange((n_samples + _BLOCK - 1) // _BLOCK):
         start, stop = block * _BLOCK, min(n_samples, (block + 1) * _BLOCK)

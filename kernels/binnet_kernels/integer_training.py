@@ -43,7 +43,7 @@ class IntegerRule(NamedTuple):
     decay_period: int  # batches from one decay to the next
     rounding: int
     use_register: bool
-    threshold: int  # kappa (and J_D) in units of the accumulator
+    thresholds: Array  # (H,) int32: kappa (and J_D) in units of the accumulator
     readout_threshold: int
 
 
@@ -95,8 +95,8 @@ def _learn_bank_integer(
     n_here = max(stop - start, 0)
     state = outcome.state
     work.n_unstable[bank] = find_unstable_neurons(
-        work.external, outcome.field, state, model.scales[0], model.self_coupling,
-        rule.threshold, n_samples, start, stop, work.unstable,
+        work.external, outcome.field, state, model.scales[0], model.self_couplings,
+        rule.thresholds, n_samples, start, stop, work.unstable,
     )  # fmt: skip
     n_inputs, n_outputs = work.inputs.shape[1], work.readout_fields.shape[1]
     from_c, to_c = bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
@@ -185,7 +185,7 @@ def train_batches_integer(
                 elif phase == 1:
                     if is_awake:
                         accumulate_fields(
-                            model.couplings[share], outcome.state, work.everyone, n_samples,
+                            model.couplings[share], outcome.state, 0, work.everyone, n_samples,
                             outcome.field, share * width,
                         )  # fmt: skip
                 elif phase == 2:

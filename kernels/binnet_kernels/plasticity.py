@@ -15,27 +15,23 @@ from binnet_kernels._jit import kernel, reassociating_kernel
 
 @kernel
 def find_unstable_neurons(
-    external, field, state, scale, self_coupling, threshold, n_samples, start, stop, unstable
+    external, field, state, scale, self_couplings, thresholds, n_samples, start, stop, unstable
 ):
-    """Write s_i into `unstable` where s_i h_i <= threshold, else 0; return how many there are.
+    """Write s_i into `unstable` where s_i h_i <= thresholds_i, else 0; return how many there are.
 
-    h_i is the field without feedback and clamp; `threshold` is kappa, plus J_D where it is not to
-    count. All arrays are (B, H); the first `n_samples` rows and columns start..stop-1 are looked
-    at.
+    h_i is the field without feedback and clamp; `thresholds` (H,) are kappa, plus the fixed help
+    that is not to count (J_D, lambda). All other arrays are (B, H); the first `n_samples` rows and
+    columns start..stop-1 are looked at.
     """
     count = 0
     dtype = state.dtype.type
-    zero, scale, self_coupling, threshold = (
-        dtype(0),
-        dtype(scale),
-        dtype(self_coupling),
-        dtype(threshold),
-    )
+    zero, scale = dtype(0), dtype(scale)
+    J_D, threshold = self_couplings[start:stop], thresholds[start:stop]
     for b in range(n_samples):
         u, f, s = external[b, start:stop], field[b, start:stop], state[b, start:stop]
         out = unstable[b, start:stop]
         for i in range(stop - start):
-            is_unstable = s[i] * (u[i] + scale * f[i] + self_coupling * s[i]) <= threshold
+            is_unstable = s[i] * (u[i] + scale * f[i] + J_D[i] * s[i]) <= threshold[i]
             out[i] = s[i] if is_unstable else zero
             count += is_unstable
     return count
@@ -72,14 +68,18 @@ def find_unstable_readouts(fields, label, threshold, unstable):
 
 
 @kernel
-def update_couplings_perceptron(weights, rate, pre_signs, pre_mask, post_signs, post_mask, start):
-    """Add ``rate * sum_b pre[b, j] * post[b, start + i]`` to ``weights[j, i]``, in place.
+def update_couplings_perceptron(
+    weights, rate, gains, pre_signs, pre_mask, post_signs, post_mask, start
+):
+    """Add ``rate * gains[i] * sum_b pre[b, j] * post[b, start + i]`` to ``weights[j, i]``.
 
     Parameters
     ----------
     weights : array (K, W)
         One bank.
     rate : float
+    gains : array (>= start + W,)
+        What multiplies the rate of each postsynaptic neuron, in the dtype of the weights.
     pre_signs, pre_mask : uint32 array (>= K,)
         Presynaptic spins of up to 32 samples, packed by `pack_samples`.
     post_signs, post_mask : uint32 array (>= start + W,)
@@ -91,6 +91,7 @@ def update_couplings_perceptron(weights, rate, pre_signs, pre_mask, post_signs, 
     dtype = weights.dtype.type
     rate = dtype(rate)
     signs, mask = post_signs[start : start + width], post_mask[start : start + width]
+    gains = gains[start : start + width]
     for j in range(n_pre):
         row = weights[j]
         signs_j, mask_j = pre_signs[j], pre_mask[j]
@@ -98,4 +99,12 @@ def update_couplings_perceptron(weights, rate, pre_signs, pre_mask, post_signs, 
             both = np.uint32(mask[i] & mask_j)
             differ = popcount(np.uint32(np.uint32(signs[i] ^ signs_j) & both))
             # An integer first: a synapse whose changes cancel must not move by a rounding error.
-            row[i] += rate * dtype(np.int32(popcount(both) - 2 * differ))
+            row[i] += rate * gains[i] * dtype(np.int32(popcount(both) - 2 * differ))
+
+
+@kernel
+def keep_connectivity(weights, connectivity):
+    """Set the weights (K, W) of a bank to 0 where `connectivity` (K, W) says that there is none."""
+    for j in range(weights.shape[0]):
+        for i in range(weights.shape[1]):
+            weights[j, i] *= connectivity[j, i]

@@ -18,11 +18,11 @@ def relax_async(recurrence, drive, update, outcome, scratch, start, stop):
 
     Same arguments as `relax_sync`; of `update` only the keys are read.
     """
-    couplings = recurrence.couplings
+    couplings, windows = recurrence.couplings, recurrence.windows
     n_banks, _, width = couplings.shape
     one = outcome.state.dtype.type(1)
     scale = outcome.state.dtype.type(recurrence.scale)
-    self_coupling = outcome.state.dtype.type(recurrence.self_coupling)
+    links, strengths = recurrence.links, recurrence.link_strengths
     for b in range(start, stop):
         state, field, external = outcome.state[b], outcome.field[b], drive.external[b]
         feedback = drive.feedback[drive.labels[b]]
@@ -38,15 +38,20 @@ def relax_async(recurrence, drive, update, outcome, scratch, start, stop):
                 h = (
                     external[i]
                     + scale * field[i]
-                    + self_coupling * state[i]
+                    + recurrence.self_couplings[i] * state[i]
                     + amplitude * feedback[i]
                 )
+                for k in range(links.shape[0]):
+                    h += strengths[k, i] * state[links[k, i]]
                 spin = one if h >= 0 else -one
                 change = spin - state[i]
                 if change != 0:
                     state[i] = spin
                     for bank in range(n_banks):
-                        weights = couplings[bank, i]
+                        first, last = windows[bank]
+                        if i < first or i >= last:
+                            continue
+                        weights = couplings[bank, i - first]
                         out = field[bank * width : (bank + 1) * width]
                         for k in range(width):
                             out[k] += change * weights[k]

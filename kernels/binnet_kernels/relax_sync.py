@@ -11,7 +11,7 @@ import numpy as np
 
 from binnet_kernels._jit import kernel
 from binnet_kernels._rng import derive_key, draw_uniform
-from binnet_kernels.fields import accumulate_fields, add_events
+from binnet_kernels.fields import accumulate_couplings, add_events_in_windows, add_links
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 
 # Neurons per look when a changed neuron is searched: most stretches hold none.
@@ -40,20 +40,19 @@ def list_changes(changes, n_found, sites):
 
 @kernel
 def find_changes(
-    n_hidden, external, field, feedback, state, scale, self_coupling, amplitude, sites, changes
+    n_hidden, external, field, feedback, state, scale, self_couplings, amplitude, sites, changes
 ):
     """List the neurons whose field disagrees with their spin; return how many there are.
 
-    The field is h_i = external_i + scale * field_i + J_D s_i + a feedback_i (learning.md, section
-    1); all arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of neuron
-    ``sites[k]``.
+    The field is h_i = external_i + scale * field_i + J_D,i s_i + a feedback_i (learning.md,
+    section 1); all arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of
+    neuron ``sites[k]``.
     """
     one = state.dtype.type(1)
     scale = state.dtype.type(scale)
-    self_coupling = state.dtype.type(self_coupling)
     n_found = 0
     for i in range(n_hidden):  # branch-free, hence vectorised
-        h = external[i] + scale * field[i] + self_coupling * state[i] + amplitude * feedback[i]
+        h = external[i] + scale * field[i] + self_couplings[i] * state[i] + amplitude * feedback[i]
         spin = one if h >= 0 else -one
         changes[i] = spin - state[i]
         n_found += spin != state[i]
@@ -89,7 +88,8 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
     amplitude of the feedback changes. See `structs` for the arguments.
     """
     n_sweeps = drive.amplitudes.shape[0]
-    n_banks, n_hidden, width = recurrence.couplings.shape
+    n_hidden = scratch.linked.shape[1]
+    is_linked = recurrence.links.shape[0] > 0
     for b in range(start, stop):
         scratch.settled_at[b] = np.nan
     for t in range(first_sweep, n_sweeps):
@@ -99,15 +99,18 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
         for b in range(start, stop):
             if scratch.settled_at[b] == amplitude:
                 continue
-            changes = scratch.changes[b]
+            changes, external = scratch.changes[b], drive.external[b]
+            if is_linked:
+                external = scratch.linked[b]
+                add_links(recurrence, drive.external[b], outcome.state[b], external)
             n_changes = find_changes(
                 n_hidden,
-                drive.external[b],
+                external,
                 outcome.field[b],
                 drive.feedback[drive.labels[b]],
                 outcome.state[b],
                 recurrence.scale,
-                recurrence.self_coupling,
+                recurrence.self_couplings,
                 amplitude,
                 this[b],
                 changes,
@@ -129,7 +132,14 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
                 scratch.rows[start + n_dense] = b
                 n_dense += 1
             else:
-                add_events(recurrence.couplings, this[b], changes, n_changes, outcome.field[b])
+                add_events_in_windows(
+                    recurrence.couplings,
+                    recurrence.windows,
+                    this[b],
+                    changes,
+                    n_changes,
+                    outcome.field[b],
+                )
             if (
                 update.stop_at_cycle
                 and update.probability >= 1.0  # else the same flips may repeat by chance
@@ -142,12 +152,11 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
                 scratch.settled_at[b] = amplitude
         for k in range(n_dense):
             outcome.field[scratch.rows[start + k], :] = 0
-        for bank in range(n_banks):
-            accumulate_fields(
-                recurrence.couplings[bank],
-                outcome.state,
-                scratch.rows[start:stop],
-                n_dense,
-                outcome.field,
-                bank * width,
-            )
+        accumulate_couplings(
+            recurrence.couplings,
+            recurrence.windows,
+            outcome.state,
+            scratch.rows[start:stop],
+            n_dense,
+            outcome.field,
+        )

@@ -25,6 +25,61 @@ def _allocate(shape: tuple[int, ...], dtype: Any) -> Array:
     return aligned
 
 
+def make_structure(
+    windows: Array,
+    self_couplings: Array,
+    n_banks: int,
+    dtype: Any,
+    links: Array | None = None,
+    link_strengths: Array | None = None,
+) -> Structure:
+    """Return the structure of a network, with J_D of each neuron (H,) padded for the banks."""
+    n_hidden = len(self_couplings)
+    padded = allocate_rows(1, n_hidden, n_banks, dtype)[0]
+    padded[:n_hidden] = self_couplings
+    if links is None or link_strengths is None:
+        links, link_strengths = np.zeros((0, n_hidden), np.int64), np.zeros((0, n_hidden))
+    return Structure(windows, padded, links, link_strengths.astype(dtype))
+
+
+def find_windows(connectivity: Array | None, n_hidden: int, n_banks: int) -> Array:
+    """Return the range of presynaptic neurons of each bank, (S, 2).
+
+    `connectivity` (H, H), from column j to row i, says which couplings there are; None: all.
+    """
+    windows = np.zeros((n_banks, 2), np.int64)
+    width = bank_width(n_hidden, n_banks)
+    for s in range(n_banks):
+        if connectivity is None:
+            windows[s, 1] = n_hidden
+            continue
+        sources = np.flatnonzero(connectivity[s * width : (s + 1) * width].any(axis=0))
+        if sources.size:
+            windows[s] = sources[0], sources[-1] + 1
+    return windows
+
+
+def to_windows(matrix: Array, windows: Array) -> Array:
+    """Cut a presynaptic-major matrix (H, H) into banks (S, K, W) of the rows in their windows."""
+    n_banks, n_hidden = len(windows), matrix.shape[1]
+    width = bank_width(n_hidden, n_banks)
+    n_rows = max(1, int((windows[:, 1] - windows[:, 0]).max()))
+    banks = _allocate((n_banks, n_rows, width), matrix.dtype)
+    for s, (first, stop) in enumerate(windows):
+        part = matrix[first:stop, s * width : (s + 1) * width]
+        banks[s, : stop - first, : part.shape[1]] = part
+    return banks
+
+
+def from_windows(banks: Array, windows: Array, n_hidden: int) -> Array:
+    """Return the matrix (H, H) that `to_windows` cut up."""
+    n_banks, _, width = banks.shape
+    matrix = np.zeros((n_hidden, n_banks * width), banks.dtype)
+    for s, (first, stop) in enumerate(windows):
+        matrix[first:stop, s * width : (s + 1) * width] = banks[s, : stop - first]
+    return matrix[:, :n_hidden]
+
+
 def bank_width(n_hidden: int, n_banks: int) -> int:
     """Return how many neurons a bank holds, padding included."""
     return -(-n_hidden // (n_banks * _LANES)) * _LANES
@@ -54,12 +109,24 @@ def from_banks(banks: Array, n_hidden: int) -> Array:
     return np.concatenate(list(banks), axis=1)[:, :n_hidden]
 
 
+class Structure(NamedTuple):
+    """How the modules of a network hang together; nothing of it is learned."""
+
+    windows: Array  # (S, 2) int64: first and last + 1 neuron that couple to the neurons of a bank
+    self_couplings: Array  # (H + padding,): J_D of each neuron
+    links: Array  # (2, H) int64: same-index neurons of the neighbours; (0, H) without excitation
+    link_strengths: Array  # (2, H): lambda, what each of the two adds to the field; 0: no neighbour
+
+
 class Recurrence(NamedTuple):
     """What couples the hidden neurons: J_ij is scale times the weight from j to i, J_ii is J_D."""
 
-    couplings: Array  # (S, H, W) banks, zero diagonal
+    couplings: Array  # (S, K, W) banks, zero diagonal; row k is that of neuron windows[s, 0] + k
     scale: float
-    self_coupling: float
+    windows: Array  # these four are a Structure's: tuples in tuples do not enter parallel regions
+    self_couplings: Array
+    links: Array
+    link_strengths: Array
 
 
 class Drive(NamedTuple):
@@ -98,6 +165,7 @@ class Scratch(NamedTuple):
     changes: Array  # (B, H): new minus old spin of `sites`
     settled_at: Array  # (B,): amplitude at which the sample was seen to be settled, else NaN
     rows: Array  # (B,) int: samples whose fields are due for a dense product
+    linked: Array  # (B, H): external field and the excitation by the neighbouring modules
 
 
 def make_outcome(n_samples: int, n_hidden: int, n_sweeps: int, n_banks: int, dtype: Any) -> Outcome:
@@ -118,4 +186,5 @@ def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
         changes=np.zeros((n_samples, n_hidden), dtype),
         settled_at=np.full(n_samples, np.nan, np.result_type(dtype, np.float32)),
         rows=np.zeros(n_samples, np.int64),
+        linked=np.zeros((n_samples, n_hidden), dtype),
     )

@@ -16,27 +16,40 @@ from numba import prange
 from binnet_kernels._bits import WORD_BITS, pack_samples
 from binnet_kernels._jit import kernel, parallel_kernel
 from binnet_kernels._rng import derive_key
-from binnet_kernels.fields import accumulate_fields
+from binnet_kernels.fields import accumulate_fields, add_links
 from binnet_kernels.plasticity import (
     find_unstable_neurons,
     find_unstable_readouts,
+    keep_connectivity,
     read_out,
     update_couplings_perceptron,
 )
 from binnet_kernels.relax_async import relax_async
 from binnet_kernels.relax_sync import relax_sync
-from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Array, Drive, Recurrence, allocate_rows
+from binnet_kernels.structs import (
+    FIXED_POINT,
+    UNSETTLED,
+    Array,
+    Drive,
+    Recurrence,
+    allocate_rows,
+)
 
 
 class Model(NamedTuple):
     """The weights (see the package for banks) and their scales; all but `feedback` are learned."""
 
-    couplings: Array  # (S, H, W)
+    couplings: Array  # (S, K, W), see Recurrence
     input_weights: Array  # (S, N, W)
     readout: Array  # (C, H + padding)
     scales: Array  # (3,): of couplings, input weights, readout
-    self_coupling: float
+    windows: Array  # these four are a Structure's: tuples in tuples do not enter parallel regions
+    self_couplings: Array
+    links: Array
+    link_strengths: Array
     feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
+    gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
+    connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all
 
 
 class Rule(NamedTuple):
@@ -44,7 +57,7 @@ class Rule(NamedTuple):
 
     rates: Array  # (3,): of couplings, input weights, readout
     decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1
-    threshold: float  # kappa, plus J_D where the self-coupling is not to count
+    thresholds: Array  # (H + padding,): kappa, plus J_D and lambda where they are not to count
     readout_threshold: float  # kappa_out
 
 
@@ -122,7 +135,7 @@ def load_batch(batches, work, outcome, offset, n_samples):
 @kernel
 def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
-    n_hidden, width = model.couplings.shape[1:]
+    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
     start, stop = bank * width, (bank + 1) * width
     scale, one = work.external.dtype.type(model.scales[1]), work.external.dtype.type(1)
     for b in range(n_samples):
@@ -130,7 +143,7 @@ def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
         outcome.state[b, start:stop] = 0
         outcome.field[b, start:stop] = 0
     accumulate_fields(
-        model.input_weights[bank], work.inputs, work.everyone, n_samples, work.external, start
+        model.input_weights[bank], work.inputs, 0, work.everyone, n_samples, work.external, start
     )
     for b in range(n_samples):
         external = work.external[b, start:stop]
@@ -147,8 +160,15 @@ def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
 @kernel
 def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop):
     """Relax samples start..stop-1 and mark their unstable readouts."""
-    recurrence = Recurrence(model.couplings, model.scales[0], model.self_coupling)
-    n_hidden = model.couplings.shape[1]
+    recurrence = Recurrence(
+        model.couplings,
+        model.scales[0],
+        model.windows,
+        model.self_couplings,
+        model.links,
+        model.link_strengths,
+    )
+    n_hidden = model.links.shape[1]
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
     if update.asynchronous:
         relax_async(recurrence, drive, update, outcome, scratch, start, stop)
@@ -161,6 +181,8 @@ def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awak
                 outcome.changes[b, 0] = n_hidden
         relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop)
     for b in range(start, stop):
+        # The stability is tested with the neighbours' excitation.
+        add_links(model, work.external[b], outcome.state[b], work.external[b])
         read_out(model.readout, model.scales[2], outcome.state[b], n_hidden, work.readout_fields[b])
         work.n_unstable_readouts[b] = find_unstable_readouts(
             work.readout_fields[b],
@@ -173,15 +195,18 @@ def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awak
 @kernel
 def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
     """Test the stability of a bank; update the weights onto them and a share of the readout."""
-    n_banks, n_hidden, width = model.couplings.shape
+    n_banks, _, width = model.couplings.shape
+    n_hidden = model.links.shape[1]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
+    first_row, stop_row = model.windows[bank]
+    couplings = model.couplings[bank, : stop_row - first_row]
     work.n_unstable[bank] = find_unstable_neurons(
         work.external,
         field,
         state,
         model.scales[0],
-        model.self_coupling,
-        rule.threshold,
+        model.self_couplings,
+        rule.thresholds,
         n_samples,
         start,
         stop,
@@ -199,20 +224,23 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
         pack_samples(work.unstable_readouts, first, n, 0, n_outputs, readouts[0], readouts[1])
         if rates[0] != 0.0:
             update_couplings_perceptron(
-                model.couplings[bank], rates[0], spins[0], spins[1], unstable[0], unstable[1], start
-            )
+                couplings, rates[0], model.gains[0],
+                spins[0, first_row:], spins[1, first_row:], unstable[0], unstable[1], start,
+            )  # fmt: skip
         if rates[1] != 0.0:
             update_couplings_perceptron(
-                model.input_weights[bank], rates[1],
+                model.input_weights[bank], rates[1], model.gains[1],
                 inputs[0], inputs[1], unstable[0], unstable[1], start,
             )  # fmt: skip
         if rates[2] != 0.0:
             update_couplings_perceptron(
-                model.readout[from_c:to_c], rates[2],
+                model.readout[from_c:to_c], rates[2], model.gains[2],
                 readouts[0, from_c:to_c], readouts[1, from_c:to_c], spins[0], spins[1], 0,
             )  # fmt: skip
-    for i in range(start, stop):
-        model.couplings[bank, i, i - start] = 0  # the self-coupling is not learned
+    for i in range(max(start, first_row), min(stop, stop_row)):
+        couplings[i - first_row, i - start] = 0  # the self-coupling is not learned
+    if model.connectivity.shape[0] > 0:
+        keep_connectivity(couplings, model.connectivity[bank])
 
 
 @kernel
@@ -226,13 +254,14 @@ def _run_phase(
         drive_bank(model, amplitudes[0], work, outcome, n_samples, share, is_awake)
     elif phase == 1:
         if is_awake:
+            first, stop = model.windows[share]
             accumulate_fields(
-                model.couplings[share], outcome.state, work.everyone, n_samples,
-                outcome.field, share * width,
+                model.couplings[share, : stop - first], outcome.state, first, work.everyone,
+                n_samples, outcome.field, share * width,
             )  # fmt: skip
     elif phase == 2:
-        start, stop = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
-        relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop)
+        begin, end = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
+        relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, begin, end)
     else:
         _learn_bank(model, rule, rates, work, outcome.state, outcome.field, n_samples, share)
 

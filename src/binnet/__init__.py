@@ -18,6 +18,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "implicit_networks",
         "hardware",
         "learning",
+        "modules",
         "networks",
         "plotting",
         "random_networks",
@@ -42,7 +43,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "train",
         ],
         "implicit_networks": ["ImplicitNetwork"],
-        "networks": ["BinaryNetwork", "NetworkParameters"],
+        "modules": ["NetworkParameters"],
+        "networks": ["BinaryNetwork"],
         "random_networks": ["RandomNetwork"],
         "schedules": ["FeedbackSchedule"],
         "states": ["pack_states", "unpack_states"],
@@ -68,8 +70,8 @@ if TYPE_CHECKING:
     from binnet.learning import preset as preset
     from binnet.learning import resume as resume
     from binnet.learning import train as train
+    from binnet.modules import NetworkParameters as NetworkParameters
     from binnet.networks import BinaryNetwork as BinaryNetwork
-    from binnet.networks import NetworkParameters as NetworkParameters
     from binnet.random_networks import RandomNetwork as RandomNetwork
     from binnet.schedules import FeedbackSchedule as FeedbackSchedule
     from binnet.states import pack_states as pack_states

@@ -1,60 +1,23 @@
-"""The binary recurrent network: its parameters, and its weights.
+"""The binary recurrent network: its weights.
 
 Hidden spins couple to each other asymmetrically, to themselves by one positive constant, to the
-input, and to a readout that feeds back while the network learns.
+input, and to a readout that feeds back while the network learns. They may form a chain of modules.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from binnet._validation import check_integer, check_matrix, keep_integer, keep_real
+from binnet._validation import check_integer, check_matrix, check_real
+from binnet.modules import NetworkParameters, PerModule, check_per_module, spread
 
 Weights = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True)
-class NetworkParameters:
-    """Sizes and strengths of a network (learning.md, section 1).
-
-    Parameters
-    ----------
-    n_hidden : int, default 400
-        Hidden neurons H, at least 1.
-    n_inputs : int, default 100
-        Inputs N_in, at least 1.
-    n_outputs : int, default 10
-        Readout neurons C, one a class, at least 2.
-    self_coupling : float, default 0.5
-        J_D >= 0, the coupling of each hidden neuron to itself.
-    input_strength : float, default 5.0
-        lambda_in >= 0: the input field of a neuron has this standard deviation.
-    feedback_strength : float, default 0.9
-        lambda_back >= 0, of the readout feedback; 0 switches the feedback off.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a value is out of its range.
-    """
-
-    n_hidden: int = 400
-    n_inputs: int = 100
-    n_outputs: int = 10
-    self_coupling: float = 0.5
-    input_strength: float = 5.0
-    feedback_strength: float = 0.9
-
-    def __post_init__(self) -> None:
-        for name, low in (("n_hidden", 1), ("n_inputs", 1), ("n_outputs", 2)):
-            keep_integer(self, name, low)
-        for name in ("self_coupling", "input_strength", "feedback_strength"):
-            keep_real(self, name, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +28,7 @@ class BinaryNetwork:
 
         h_i = sum_{j != i} J_ij s_j + J_D s_i + sum_n W_in[i, n] x_n
               + a(t) sum_c W_back[i, c] g(y_c)
+              + lambda (s_i of the module before + s_i of the module behind)
         f_c = sum_i W_out[c, i] s_i
 
     Parameters
@@ -77,8 +41,15 @@ class BinaryNetwork:
         W_out.
     feedback : ndarray, shape (H, C)
         W_back.
-    self_coupling : float
-        J_D >= 0.
+    self_coupling : float or tuple of float
+        J_D >= 0, of all modules or of each.
+    sizes : tuple of int, optional
+        Neurons of each module, one after the other, H in total. Default: one module, (H,).
+    excitation : float or tuple of float, default 0
+        lambda >= 0, what the neurons of a module receive from the neuron of the same index in each
+        neighbouring module (learning.md, section 6).
+    connectivity : ndarray of bool, shape (H, H), optional
+        Which couplings there are; the others must be 0 and are never learned. Default: all.
 
     Raises
     ------
@@ -97,7 +68,10 @@ class BinaryNetwork:
     input_weights: Weights
     readout: Weights
     feedback: Weights
-    self_coupling: float
+    self_coupling: PerModule
+    sizes: tuple[int, ...] = ()
+    excitation: PerModule = 0.0
+    connectivity: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name, value, axes in (
@@ -127,7 +101,23 @@ class BinaryNetwork:
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
-        keep_real(self, "self_coupling", 0.0)
+        sizes = tuple(check_integer("sizes", size, 1) for size in self.sizes or (n_hidden,))
+        if sum(sizes) != n_hidden:
+            raise ValueError(
+                f"sizes must add up to the {n_hidden} hidden neurons of couplings, got {sizes}"
+            )
+        object.__setattr__(self, "sizes", sizes)
+        for name in ("self_coupling", "excitation"):
+            value = check_per_module(name, getattr(self, name), len(sizes), check_real, 0.0)
+            object.__setattr__(self, name, value)
+        if self.connectivity is not None:
+            if self.connectivity.shape != (n_hidden, n_hidden) or self.connectivity.dtype != bool:
+                raise ValueError(
+                    f"connectivity must be a bool array of shape (H, H) = {(n_hidden, n_hidden)}, "
+                    f"got {self.connectivity.dtype} {self.connectivity.shape}"
+                )
+            if self.couplings[~self.connectivity].any():
+                raise ValueError("couplings must be 0 where connectivity is False")
 
     @classmethod
     def random(
@@ -136,7 +126,8 @@ class BinaryNetwork:
         """Draw the initial network: independent normal weights, J_ij and J_ji independent.
 
         Standard deviations are 1/sqrt(H) for J and W_out, lambda_in/sqrt(N_in) for W_in and
-        lambda_back/sqrt(C) for W_back (learning.md, section 1).
+        lambda_back/sqrt(C) for W_back (learning.md, section 1); those of modules as
+        `NetworkParameters` says.
 
         Parameters
         ----------
@@ -153,18 +144,30 @@ class BinaryNetwork:
             The network.
         """
         p = parameters
+        n_hidden = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0)).standard_normal
-        couplings = draw((p.n_hidden, p.n_hidden)) / math.sqrt(p.n_hidden)
+        couplings = draw((n_hidden, n_hidden))
+        connectivity = _connect(p, seed)
+        couplings *= _coupling_std(p)
+        if connectivity is not None:
+            couplings *= connectivity
         np.fill_diagonal(couplings, 0.0)
-        input_weights = draw((p.n_hidden, p.n_inputs)) * (p.input_strength / math.sqrt(p.n_inputs))
-        readout = draw((p.n_outputs, p.n_hidden)) / math.sqrt(p.n_hidden)
-        feedback = draw((p.n_hidden, p.n_outputs)) * (p.feedback_strength / math.sqrt(p.n_outputs))
+        inputs, readouts, feedbacks = (
+            spread(p.each(name), p.sizes)
+            for name in ("input_strength", "readout_strength", "feedback_strength")
+        )
+        input_weights = draw((n_hidden, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
+        readout = draw((p.n_outputs, n_hidden)) * (readouts / math.sqrt(p.n_read))
+        feedback = draw((n_hidden, p.n_outputs)) * (feedbacks[:, None] / math.sqrt(p.n_outputs))
         return cls(
             couplings.astype(dtype),
             input_weights.astype(dtype),
             readout.astype(dtype),
             feedback.astype(dtype),
             p.self_coupling,
+            p.sizes,
+            p.excitation,
+            connectivity,
         )
 
     @property
@@ -188,6 +191,75 @@ class BinaryNetwork:
         return self.couplings.dtype
 
     @property
+    def modules(self) -> tuple[slice, ...]:
+        """Columns of a state that belong to each module."""
+        edges = np.cumsum((0, *self.sizes))
+        return tuple(slice(int(start), int(stop)) for start, stop in pairwise(edges))
+
+    @property
+    def self_couplings(self) -> NDArray[np.float64]:
+        """J_D of each neuron, shape (H,)."""
+        return self._of_each_neuron(self.self_coupling)
+
+    @property
+    def fixed_help(self) -> NDArray[np.float64]:
+        """What fixed excitation adds to a neuron's stability, shape (H,).
+
+        J_D, and lambda of the module before (learning.md, section 3).
+        """
+        help_ = self.self_couplings
+        before = self._of_each_neuron(self.excitation)
+        for module, previous in zip(self.modules, (0, *self.sizes), strict=False):
+            here = before[module]
+            help_[module][:previous] += here[:previous]
+        return help_
+
+    @property
+    def links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Same-index neurons of the neighbouring modules and lambda, each (2, H); None without.
+
+        The first row is the module before, the second the one behind; where there is no such
+        neuron, lambda is 0.
+        """
+        excitation = self._of_each_neuron(self.excitation)
+        if len(self.sizes) == 1 or not excitation.any():
+            return None
+        partners = np.zeros((2, self.n_hidden), np.int64)
+        strengths = np.zeros((2, self.n_hidden))
+        for here, other, row in (
+            *((b, a, 0) for a, b in pairwise(self.modules)),
+            *((a, b, 1) for a, b in pairwise(self.modules)),
+        ):
+            n = min(here.stop - here.start, other.stop - other.start)
+            linked = slice(here.start, here.start + n)
+            partners[row, linked] = np.arange(other.start, other.start + n)
+            strengths[row, linked] = excitation[linked]
+        return partners, strengths
+
+    def refuse_modules(self, purpose: str) -> None:
+        """Raise an error if there is more than one module.
+
+        Parameters
+        ----------
+        purpose : str
+            What takes one module only, for the message.
+
+        Raises
+        ------
+        ValueError
+            If there is more than one module.
+        """
+        if len(self.sizes) > 1:
+            raise ValueError(
+                f"{purpose} takes a network of one module, got {len(self.sizes)} of sizes "
+                f"{self.sizes}; train one with n_modules=1"
+            )
+
+    def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
+        values = value if isinstance(value, tuple) else (value,) * len(self.sizes)
+        return spread(values, self.sizes)
+
+    @property
     def feedback_fields(self) -> Weights:  # numpydoc ignore=RT01
         """Fields of the feedback with the readout clamped to each label, shape (C, H).
 
@@ -198,3 +270,37 @@ class BinaryNetwork:
         np.fill_diagonal(gain, math.sqrt(self.n_outputs) / 2)
         fields: Weights = (gain @ self.feedback.T.astype(np.float64)).astype(self.dtype)
         return fields
+
+
+def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:
+    """Return the standard deviation of each coupling, (H, H); a number for one dense module."""
+    densities, strengths = p.each("density"), p.each("neighbour_strength")
+    if p.n_modules == 1:
+        return np.asarray(1 / math.sqrt(p.sizes[0] * (densities[0] or 1.0)))
+    std = np.zeros((p.n_neurons, p.n_neurons))
+    edges = np.cumsum((0, *p.sizes))
+    modules = [slice(a, b) for a, b in pairwise(edges)]
+    for k, module in enumerate(modules):
+        if densities[k]:
+            std[module, module] = 1 / math.sqrt(p.sizes[k] * densities[k])
+        for neighbour in (k - 1, k + 1):
+            if 0 <= neighbour < p.n_modules:
+                std[module, modules[neighbour]] = strengths[k] / math.sqrt(p.sizes[neighbour])
+    return std
+
+
+def _connect(p: NetworkParameters, seed: int) -> NDArray[np.bool_] | None:
+    """Draw which couplings there are, or return None for one dense module."""
+    densities = p.each("density")
+    if p.n_modules == 1 and densities[0] == 1.0:
+        return None
+    connectivity = np.zeros((p.n_neurons, p.n_neurons), bool)
+    connectivity |= _coupling_std(p) > 0
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+    start = 0
+    for size, density in zip(p.sizes, densities, strict=True):
+        module = slice(start, start + size)
+        connectivity[module, module] = rng.random((size, size)) < density
+        start += size
+    np.fill_diagonal(connectivity, False)
+    return connectivity

@@ -21,6 +21,25 @@ from binnet.learning import (
 from binnet.schedules import ANNEALINGS
 
 
+class PerModule(click.ParamType[Any]):
+    """A number for all modules, or one for each with commas between them."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = f"{'integer' if kind is int else 'float'}[,...]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Return a number or a tuple."""
+        if not isinstance(value, str):
+            return value
+        try:
+            numbers = tuple(self.kind(part) for part in value.split(","))
+        except ValueError:
+            kind = "an integer" if self.kind is int else "a number"
+            self.fail(f"{value!r} is not {kind}, or several with commas between them", param, ctx)
+        return numbers if len(numbers) > 1 else numbers[0]
+
+
 class Parameter(NamedTuple):
     """One parameter of the configuration, as an option; symbols are those of the specification."""
 
@@ -32,17 +51,68 @@ class Parameter(NamedTuple):
 
 
 PARAMETERS = (
-    Parameter("--hidden", "n_hidden", int, "H, number of hidden neurons", ">= 1"),
+    Parameter(
+        "--hidden",
+        "n_hidden",
+        PerModule(int),
+        "H, number of hidden neurons (of each module)",
+        ">= 1",
+    ),
+    Parameter(
+        "--modules",
+        "n_modules",
+        int,
+        "L, number of modules; options marked , take one number for all or one for each, as 5,0,0",
+        ">= 1",
+    ),
     Parameter("--epochs", "epochs", int, "passes over the training samples", ">= 1"),
     Parameter("--batch-size", "batch_size", int, "B, samples per update", ">= 1"),
     Parameter(
-        "--self-coupling", "self_coupling", float, "J_D, coupling of a neuron to itself", ">= 0"
+        "--self-coupling",
+        "self_coupling",
+        PerModule(float),
+        "J_D, coupling of a neuron to itself",
+        ">= 0",
     ),
-    Parameter("--input", "input_strength", float, "lambda_in, std of the input field", ">= 0"),
+    Parameter(
+        "--excitation",
+        "excitation",
+        PerModule(float),
+        "lambda, fixed coupling from the neuron of the same index in each neighbouring module",
+        ">= 0",
+    ),
+    Parameter(
+        "--density",
+        "density",
+        PerModule(float),
+        "fraction of the couplings in a module that exist; 0: none",
+        "0 to 1",
+    ),
+    Parameter(
+        "--neighbours",
+        "neighbour_strength",
+        PerModule(float),
+        "strength of dense learned couplings from the neighbouring modules; 0: none",
+        ">= 0",
+    ),
+    Parameter(
+        "--input",
+        "input_strength",
+        PerModule(float),
+        "lambda_in, std of the input field; 0: no input",
+        ">= 0",
+    ),
+    Parameter(
+        "--readout",
+        "readout_strength",
+        PerModule(float),
+        "strength of the readout's weights from a module; 0: it is not read",
+        ">= 0",
+    ),
     Parameter(
         "--feedback",
         "feedback_strength",
-        float,
+        PerModule(float),
         "lambda_back, strength of the readout feedback; 0: none",
         ">= 0",
     ),

@@ -25,7 +25,8 @@ Samples = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 def make_folder(out: Path | None, configuration: Configuration) -> Path:
     """Return a new, writable folder for a run."""
-    name = f"H{configuration.network.n_hidden}-seed{configuration.training.seed}"
+    sizes = "-".join(map(str, configuration.network.sizes))
+    name = f"H{sizes}-seed{configuration.training.seed}"
     return _folders.make_folder(out, name, COMMAND)
 
 
@@ -68,9 +69,10 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
     if not result.history:
         return
     p, rule = result.configuration.network, result.configuration.plasticity
-    title = (
-        f"H = {p.n_hidden}, $J_D$ = {p.self_coupling:g}, seed {result.configuration.training.seed}"
+    sizes, couplings = (
+        ", ".join(f"{value:g}" for value in p.each(name)) for name in ("n_hidden", "self_coupling")
     )
+    title = f"H = {sizes}; $J_D$ = {couplings}; seed {result.configuration.training.seed}"
     save_figure(draw_learning_curves(result.history, title), folder / CURVES)
     save_figure(
         draw_stabilities(result.history, rule.margin, rule.readout_margin, title),

@@ -27,7 +27,7 @@ from binnet.networks import BinaryNetwork, Weights
 from binnet.schedules import FeedbackSchedule
 
 if TYPE_CHECKING:
-    from binnet_kernels.structs import Update
+    from binnet_kernels.structs import Structure, Update
 
 
 class AnyNetwork(Protocol):
@@ -49,12 +49,12 @@ class AnyNetwork(Protocol):
 class LaidOut(NamedTuple):
     """A network as the kernels take it; fields are in units of `unit`, 1 but for integers."""
 
-    couplings: NDArray[Any]  # (1, H, W) bank
+    couplings: NDArray[Any]  # (1, K, W) bank
+    structure: Structure
     coupling_scale: Any  # factor of the sum over the couplings in the field
     input_weights: NDArray[Any]  # (1, N, W) bank, in units of the field
     readout: NDArray[Any]  # (C, H + padding)
     feedback: NDArray[Any]  # (C, H): field of the feedback, the readout clamped to each label
-    self_coupling: Any
     dtype: np.dtype[Any]  # of states and fields
     unit: float
     readout_unit: float
@@ -380,20 +380,47 @@ def is_driven(network: object) -> bool:
 
 @lay_out.register
 def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
-    from binnet_kernels.structs import allocate_rows, to_banks
+    from binnet_kernels.structs import allocate_rows, to_banks, to_windows
 
     readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
     readout[:, : network.n_hidden] = network.readout
+    structure = lay_out_structure(network, 1)
     return LaidOut(
-        to_banks(network.couplings.T, 1),
+        to_windows(network.couplings.T, structure.windows),
+        structure,
         1.0,
         to_banks(network.input_weights.T, 1),
         readout,
         network.feedback_fields,
-        float(network.self_coupling),
         network.dtype,
         1.0,
         1.0,
+    )
+
+
+def lay_out_structure(network: BinaryNetwork, n_banks: int) -> Structure:
+    """Return how the modules of a network hang together, as the kernels take it.
+
+    Parameters
+    ----------
+    network : BinaryNetwork
+        The network.
+    n_banks : int
+        Pieces that its neurons are cut into.
+
+    Returns
+    -------
+    Structure
+        For the kernels.
+    """
+    from binnet_kernels.structs import find_windows, make_structure
+
+    return make_structure(
+        find_windows(network.connectivity, network.n_hidden, n_banks),
+        network.self_couplings,
+        n_banks,
+        network.dtype,
+        *(network.links or ()),
     )
 
 
@@ -406,6 +433,7 @@ def _relax_chunk(
     stream: tuple[np.uint64, int],
 ) -> tuple[NDArray[Any], ...]:
     from binnet_kernels._rng import derive_keys
+    from binnet_kernels.fields import add_links
     from binnet_kernels.inference import relax_samples
     from binnet_kernels.structs import (
         Drive,
@@ -422,7 +450,7 @@ def _relax_chunk(
     readout_fields = np.zeros((n_samples, len(network.readout)), dtype)
     external = allocate_rows(n_samples, n_hidden, 1, dtype)
     relax_samples(
-        Recurrence(network.couplings, network.coupling_scale, network.self_coupling),
+        Recurrence(network.couplings, network.coupling_scale, *network.structure),
         network.input_weights,
         X.astype(dtype),
         network.readout,
@@ -433,8 +461,10 @@ def _relax_chunk(
         readout_fields,
     )
     states = outcome.state[:, :n_hidden]
-    scale, self_coupling = dtype.type(network.coupling_scale), dtype.type(network.self_coupling)
-    fields = (external + scale * outcome.field)[:, :n_hidden] + self_coupling * states
+    for b in range(n_samples if len(network.structure.links) else 0):
+        add_links(network.structure, external[b], outcome.state[b], external[b])
+    scale, self_couplings = dtype.type(network.coupling_scale), network.structure.self_couplings
+    fields = (external + scale * outcome.field)[:, :n_hidden] + self_couplings[:n_hidden] * states
     stabilities = states * fields
     if dtype.kind == "i":
         stabilities = stabilities * network.unit

@@ -173,18 +173,23 @@ class QuantizedNetwork:
 
 @lay_out.register
 def _lay_out_integers(network: QuantizedNetwork) -> LaidOut:
-    from binnet_kernels.structs import allocate_rows, to_banks
+    from binnet_kernels.structs import allocate_rows, find_windows, make_structure, to_banks
 
     formats = network.formats
     readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.readout.dtype)
     readout[:, : network.n_hidden] = network.readout
     return LaidOut(
         to_banks(network.couplings.T, 1),
+        make_structure(
+            find_windows(None, network.n_hidden, 1),
+            np.full(network.n_hidden, network.self_coupling),
+            1,
+            np.int32,
+        ),
         1 << formats.coupling_shift,
         to_banks(network.input_weights.T.astype(np.int32) << formats.input_shift, 1),
         readout,
         network.feedback_fields,
-        network.self_coupling,
         np.dtype(np.int32),
         math.ldexp(1.0, -formats.fraction_bits),
         formats.readout.resolution,

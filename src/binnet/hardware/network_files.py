@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
 from binnet.hardware.network import BLOCKS, QuantizedNetwork
@@ -26,7 +28,10 @@ def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) ->
         save_quantized(path, network)
         return
     tensors = {name: getattr(network, name) for name in BLOCKS}
-    write_tensors(path, _FORMAT, tensors, {"self_coupling": network.self_coupling})
+    if network.connectivity is not None:
+        tensors["connectivity"] = network.connectivity.astype(np.uint8)
+    info = {name: getattr(network, name) for name in ("self_coupling", "sizes", "excitation")}
+    write_tensors(path, _FORMAT, tensors, info)
 
 
 def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
@@ -54,4 +59,6 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
         return load_quantized(path)  # or its reason why it is no such file
     if set(tensors) != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
-    return BinaryNetwork(**tensors, self_coupling=info["self_coupling"])
+    if "connectivity" in tensors:
+        tensors["connectivity"] = tensors["connectivity"].astype(bool)
+    return BinaryNetwork(**tensors, **info)

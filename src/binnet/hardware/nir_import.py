@@ -120,7 +120,9 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
     n_hidden, n_outputs = len(diagonal), len(weights["readout"])
     feedback = _entry(metadata, "feedback", np.zeros((n_hidden, n_outputs)))
     return BinaryNetwork(
-        **{name: array.astype(dtype) for name, array in weights.items()},
+        couplings=weights["couplings"].astype(dtype),
+        input_weights=weights["input_weights"].astype(dtype),
+        readout=weights["readout"].astype(dtype),
         feedback=np.asarray(feedback).astype(dtype),
         self_coupling=float(self_coupling),
     )

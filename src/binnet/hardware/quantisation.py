@@ -148,7 +148,7 @@ def quantize(
 
     Examples
     --------
-    >>> from binnet.networks import NetworkParameters
+    >>> from binnet.modules import NetworkParameters
     >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=50))
     >>> integers, report = quantize(network, bits=4)
     >>> integers.couplings.dtype, report.blocks["couplings"].saturated
@@ -157,6 +157,7 @@ def quantize(
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
     check_real("readout_margin", readout_margin)
+    network.refuse_modules("quantize")
     formats = formats or choose_formats(network, bits)
     integers: dict[str, Any] = {}
     saturated = {}
@@ -167,7 +168,7 @@ def quantize(
         )
     np.fill_diagonal(integers["couplings"], 0)
     accumulator, readout = formats.fraction_bits, formats.readout.fraction_bits
-    self_coupling = round(math.ldexp(network.self_coupling, accumulator))
+    self_coupling = round(math.ldexp(network.self_couplings[0], accumulator))
     clipped = _saturate_rows(integers, formats, self_coupling) if overflow == "saturate" else 0
     # s h <= kappa for a real kappa is s h <= floor(kappa) for integers.
     threshold = math.floor(math.ldexp(margin, accumulator))

@@ -109,9 +109,11 @@ class IntegerState(RunState):
         from binnet_kernels._rng import derive_key
         from binnet_kernels.structs import (
             allocate_rows,
+            find_windows,
             from_banks,
             make_outcome,
             make_scratch,
+            make_structure,
             to_banks,
         )
 
@@ -132,8 +134,15 @@ class IntegerState(RunState):
             to_banks(weights.input_weights.T, threads),
             readout,
             np.array([1 << shift for shift in shifts], np.int64),
-            weights.self_coupling,
+            *make_structure(
+                find_windows(None, n_hidden, threads),
+                np.full(n_hidden, weights.self_coupling),
+                threads,
+                dtype,
+            ),
             feedback,
+            np.zeros((0, 0), dtype),
+            np.zeros((0, 0, 0), np.uint8),
         )
         work = training.make_workspace(
             size, n_hidden, weights.n_inputs, weights.n_outputs, threads, dtype
@@ -205,7 +214,7 @@ class IntegerState(RunState):
             period,
             roundings[ROUNDINGS.index(arithmetic.rounding)],
             arithmetic.generator == "lfsr" and arithmetic.rounding != "nearest",
-            weights.margin,
+            np.full(weights.n_hidden, weights.margin, np.int32),
             weights.readout_margin,
         )
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.dynamics import AnyNetwork, check_dynamics, make_update, stream_key
+from binnet.dynamics import (
+    AnyNetwork,
+    check_dynamics,
+    lay_out_structure,
+    make_update,
+    stream_key,
+)
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.networks import BinaryNetwork
@@ -131,12 +137,11 @@ class TrainingState(RunState):
     def network(self) -> BinaryNetwork:
         """Return the network with the scales multiplied in."""
         w, scales = self.weights, self.scales.astype(self.weights.dtype)
-        return BinaryNetwork(
-            w.couplings * scales[0],
-            w.input_weights * scales[1],
-            w.readout * scales[2],
-            w.feedback,
-            w.self_coupling,
+        return replace(
+            w,
+            couplings=w.couplings * scales[0],
+            input_weights=w.input_weights * scales[1],
+            readout=w.readout * scales[2],
         )
 
     def relaxable(self) -> BinaryNetwork:
@@ -146,13 +151,16 @@ class TrainingState(RunState):
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of the state by name."""
         w = self.weights
-        return {
+        tensors = {
             "couplings": w.couplings,
             "input_weights": w.input_weights,
             "readout": w.readout,
             "feedback": w.feedback,
             "scales": self.scales,
         }
+        if w.connectivity is not None:
+            tensors["connectivity"] = w.connectivity.astype(np.uint8)
+        return tensors
 
     def learn(
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
@@ -163,34 +171,49 @@ class TrainingState(RunState):
         from binnet_kernels.structs import (
             allocate_rows,
             from_banks,
+            from_windows,
             make_outcome,
             make_scratch,
             to_banks,
+            to_windows,
         )
 
         training, p = self.configuration.training, self.configuration.network
-        size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_hidden
+        size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_neurons
         until_fold = self._batches_per_fold - self.batch % self._batches_per_fold
         n_batches = min(n_batches, self.batches_per_epoch - self.batch, until_fold)
         first = self.batch * size
         order = self._order()[first : first + n_batches * size]
-        readout, feedback = (allocate_rows(p.n_outputs, n_hidden, threads, dtype) for _ in range(2))
+        # More modules than threads: each piece then holds few neighbours' couplings.
+        n_banks = max(threads, p.n_modules)
+        readout, feedback, gains = (
+            allocate_rows(n, n_hidden, n_banks, dtype) for n in (p.n_outputs, p.n_outputs, 3)
+        )
         readout[:, :n_hidden] = self.weights.readout
         feedback[:, :n_hidden] = self.weights.feedback_fields
+        gains[:, :n_hidden] = p.rate_gains
+        structure = lay_out_structure(self.weights, n_banks)
+        connectivity = np.zeros((0, 0, 0), np.uint8)
+        if self.weights.connectivity is not None:
+            connectivity = to_windows(
+                self.weights.connectivity.T.astype(np.uint8), structure.windows
+            )
         model = kernels.Model(
-            to_banks(self.weights.couplings.T, threads),
-            to_banks(self.weights.input_weights.T, threads),
+            to_windows(self.weights.couplings.T, structure.windows),
+            to_banks(self.weights.input_weights.T, n_banks),
             readout,
             self.scales,
-            float(p.self_coupling),
+            *structure,
             feedback,
+            gains,
+            connectivity,
         )
-        work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, threads, dtype)
+        work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, n_banks, dtype)
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         rule = check_dynamics(training.dynamics, training.update_probability)
         kernels.train_batches(
             model,
-            self._rule(),
+            self._rule(n_banks),
             kernels.Batches(
                 X,
                 y,
@@ -203,16 +226,17 @@ class TrainingState(RunState):
             amplitudes,
             make_update(rule, n_hidden, work.keys, stop_at_cycle=False),
             work,
-            make_outcome(size, n_hidden, len(amplitudes), threads, dtype),
+            make_outcome(size, n_hidden, len(amplitudes), n_banks, dtype),
             make_scratch(size, n_hidden, dtype),
             kernels.Counts(self.changes, self.totals),
         )
-        self.weights = BinaryNetwork(
-            np.ascontiguousarray(from_banks(model.couplings, n_hidden).T),
-            np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
-            np.ascontiguousarray(readout[:, :n_hidden]),
-            self.weights.feedback,
-            self.weights.self_coupling,
+        self.weights = replace(
+            self.weights,
+            couplings=np.ascontiguousarray(
+                from_windows(model.couplings, structure.windows, n_hidden).T
+            ),
+            input_weights=np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
+            readout=np.ascontiguousarray(readout[:, :n_hidden]),
         )
         self.batch += n_batches
         if n_batches == until_fold:
@@ -233,9 +257,13 @@ class TrainingState(RunState):
         loss = float(self.configuration.plasticity.losses(self.configuration.network).max())
         return max(1, int(-math.log(1e-20) / max(-math.log1p(-loss), 1e-9)))
 
-    def _rule(self) -> Any:
+    def _rule(self, n_banks: int) -> Any:
+        from binnet_kernels.structs import allocate_rows
         from binnet_kernels.training import Rule
 
         rule, p = self.configuration.plasticity, self.configuration.network
-        threshold = rule.margin + p.self_coupling * rule.margin_excludes_self_coupling
-        return Rule(rule.scaled_rates(p), rule.losses(p), threshold, rule.readout_margin)
+        thresholds = allocate_rows(1, p.n_neurons, n_banks, self.weights.dtype)[0]
+        thresholds[: p.n_neurons] = (
+            rule.margin + self.weights.fixed_help * rule.margin_excludes_self_coupling
+        )
+        return Rule(rule.scaled_rates(p), rule.losses(p), thresholds, rule.readout_margin)

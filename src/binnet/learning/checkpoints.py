@@ -80,9 +80,13 @@ def load_checkpoint(path: str | Path) -> RunState:
 def _read_floats(
     tensors: dict[str, Any], info: dict[str, Any], configuration: Configuration
 ) -> TrainingState:
+    p = configuration.network
     weights = BinaryNetwork(
         **{name: tensors[name] for name in BLOCKS},
-        self_coupling=configuration.network.self_coupling,
+        self_coupling=p.self_coupling,
+        sizes=p.sizes,
+        excitation=p.excitation,
+        connectivity=tensors["connectivity"].astype(bool) if "connectivity" in tensors else None,
     )
     return TrainingState(
         configuration,
@@ -122,23 +126,25 @@ def _check_tensors(path: Path, tensors: dict[str, Any], configuration: Configura
     p, bits = configuration.network, configuration.arithmetic.bits
     dtype = QFormat(bits, 0).dtype.name if bits else configuration.training.dtype
     expected: dict[str, tuple[tuple[int, ...], str]] = {
-        "couplings": ((p.n_hidden, p.n_hidden), dtype),
-        "input_weights": ((p.n_hidden, p.n_inputs), dtype),
-        "readout": ((p.n_outputs, p.n_hidden), dtype),
-        "feedback": ((p.n_hidden, p.n_outputs), dtype),
+        "couplings": ((p.n_neurons, p.n_neurons), dtype),
+        "input_weights": ((p.n_neurons, p.n_inputs), dtype),
+        "readout": ((p.n_outputs, p.n_neurons), dtype),
+        "feedback": ((p.n_neurons, p.n_outputs), dtype),
         "changes": ((configuration.schedule.n_sweeps,), "int64"),
         "totals": ((4,), "int64"),
     }
     if bits:
-        expected["registers"] = ((p.n_hidden + p.n_outputs,), "uint16")
+        expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
         expected["synapses"] = ((3, 2), "int64")
     else:
         expected["scales"] = ((3,), "float64")
+    if "connectivity" in tensors:
+        expected["connectivity"] = ((p.n_neurons, p.n_neurons), "uint8")
     for name, wanted in expected.items():
         found = (tensors[name].shape, tensors[name].dtype.name) if name in tensors else "not there"
         if found != wanted:
             raise ValueError(
                 f"{path} is a checkpoint of another architecture: {name} is {found}, its "
-                f"configuration (n_hidden = {p.n_hidden}) wants {wanted}; use an undamaged "
+                f"configuration (sizes {p.sizes}) wants {wanted}; use an undamaged "
                 "checkpoint"
             )

@@ -11,7 +11,7 @@ from binnet._validation import check_choice, keep_integer, keep_real
 from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
-from binnet.networks import NetworkParameters
+from binnet.modules import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
 DTYPES = ("float32", "float64")
@@ -91,6 +91,12 @@ class Configuration:
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
 
     def __post_init__(self) -> None:
+        p = self.network
+        if self.arithmetic.bits and (p.n_modules > 1 or p.density != 1.0):
+            raise ValueError(
+                f"integer arithmetic learns one dense module, got n_modules = {p.n_modules} and "
+                f'density = {p.density}; use the arithmetic "float"'
+            )
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
@@ -182,19 +188,31 @@ class Configuration:
 
 # "source" are the settings of the publication (learning.md, section 3), with its constant rates.
 # "default" was chosen on a validation split, the last 10000 training samples:
-# docs/results/training.md.
+# docs/results/training.md. The others are other architectures with its rule: one module; modules
+# with excitation in place of self-coupling; modules with learned couplings between them, the input
+# at one end and the readout at the other; and the two controls that learn the readout only.
+_DEFAULT = Configuration().replace(
+    self_coupling=0.7,
+    feedback_strength=1.5,
+    rate_couplings=0.025,
+    rate_input=0.18,
+    margin=0.6,
+    readout_margin=4.0,
+    decay_couplings=0.0,
+    decay_readout=0.0,
+    rate_schedule="linear",
+)
+_CHAIN_MODULES = 3
 _PRESETS = {
     "source": Configuration(),
-    "default": Configuration().replace(
-        self_coupling=0.7,
-        feedback_strength=1.5,
-        rate_couplings=0.025,
-        rate_input=0.18,
-        margin=0.6,
-        readout_margin=4.0,
-        decay_couplings=0.0,
-        decay_readout=0.0,
-        rate_schedule="linear",
+    "default": _DEFAULT,
+    "single": _DEFAULT,
+    "chain": _DEFAULT.replace(n_modules=_CHAIN_MODULES, self_coupling=0.0, excitation=0.5),
+    "deep": _DEFAULT.replace(n_modules=_CHAIN_MODULES, neighbour_strength=1.0),
+    "reservoir": _DEFAULT.replace(rate_couplings=0.0, rate_input=0.0),
+    # One sweep from silence: the spins are signs of the input's fields, J plays no part.
+    "random-features": _DEFAULT.replace(
+        rate_couplings=0.0, rate_input=0.0, warmup=1, feedback=1, free=0, inference_sweeps=1
     ),
 }
 PRESETS = tuple(_PRESETS)
@@ -205,8 +223,10 @@ def preset(name: str = "default") -> Configuration:
 
     Parameters
     ----------
-    name : {"default", "source"}
-        Our best local settings, or the reference settings of the source.
+    name : {"default", "source", "single", "chain", "deep", "reservoir", "random-features"}
+        Our best local settings, or the reference settings of the source; the others are our
+        settings for one module ("single" is "default"), a chain of modules without self-coupling,
+        modules with learned couplings to their neighbours, and controls whose hidden weights stay.
 
     Returns
     -------

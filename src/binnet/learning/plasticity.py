@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_choice, keep_bool, keep_real
-from binnet.networks import NetworkParameters
+from binnet.modules import NetworkParameters
 
 BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")
@@ -42,7 +41,8 @@ class PerceptronPlasticity:
     decay_couplings, decay_input, decay_readout : float
         Weight decays wd >= 0. Defaults 0.005, 0, 0.005.
     margin_excludes_self_coupling : bool, default True
-        Whether J_D is added to `margin`: the fixed help of the self-coupling then does not count.
+        Whether J_D (and lambda of the module before) is added to `margin`: fixed help then does not
+        count.
     rate_schedule : {"constant", "linear"}, default "constant"
         Whether all rates stay, or fall linearly to 0 over the run.
 
@@ -86,13 +86,8 @@ class PerceptronPlasticity:
         ndarray, shape (3,)
             Of couplings, input weights and readout.
         """
-        return np.array(
-            [
-                self.rate_couplings / math.sqrt(network.n_hidden),
-                self.rate_input * network.input_strength / math.sqrt(network.n_inputs),
-                self.rate_readout / math.sqrt(network.n_hidden),
-            ]
-        )
+        rates = np.array([self.rate_couplings, self.rate_input, self.rate_readout])
+        return np.asarray(rates * network.prefactors)
 
     def losses(self, network: NetworkParameters) -> NDArray[np.float64]:
         """Return the fraction that each block loses per batch by its decay, at rate factor 1.

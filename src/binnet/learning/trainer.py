@@ -177,7 +177,7 @@ def _run(
 ) -> TrainingResult:
     configuration = state.configuration
     provenance = describe_run(configuration.training.seed, threads.maximum)
-    n_hidden, batch_size = configuration.network.n_hidden, configuration.training.batch_size
+    n_hidden, batch_size = configuration.network.n_neurons, configuration.training.batch_size
     n_batches = max(1, int(_WORK_PER_CALL / (batch_size * n_hidden * (n_hidden + 1000))))
     measured = {"train": tuple(part[:_TRAIN_SAMPLES_MEASURED] for part in samples), **sets}
     with ExitStack() as stack:

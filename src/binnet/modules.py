@@ -1,0 +1,221 @@
+"""What a network is made of: sizes and strengths of its modules, in one small parameter object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet._validation import check_integer, check_real, keep_integer
+
+# A value for all modules, or one for each.
+PerModule = float | tuple[float, ...]
+
+_STRENGTHS = (
+    "self_coupling",
+    "input_strength",
+    "feedback_strength",
+    "excitation",
+    "neighbour_strength",
+    "readout_strength",
+)
+
+
+@dataclass(frozen=True)
+class NetworkParameters:
+    """Sizes and strengths of a network (learning.md, sections 1 and 6).
+
+    A network is a row of modules, by default one. What is not a count of inputs, outputs or modules
+    is a number for all modules, or a tuple with one for each.
+
+    Parameters
+    ----------
+    n_hidden : int or tuple of int, default 400
+        Hidden neurons H of a module, at least 1.
+    n_inputs : int, default 100
+        Inputs N_in, at least 1.
+    n_outputs : int, default 10
+        Readout neurons C, one a class, at least 2.
+    self_coupling : float or tuple, default 0.5
+        J_D >= 0, the coupling of each hidden neuron to itself.
+    input_strength : float or tuple, default 5.0
+        lambda_in >= 0: the input field of a neuron has this standard deviation. 0: no input.
+    feedback_strength : float or tuple, default 0.9
+        lambda_back >= 0, of the readout feedback; 0 switches the feedback off.
+    n_modules : int, default 1
+        Modules L, at least 1.
+    excitation : float or tuple, default 0.0
+        lambda >= 0, fixed: what a neuron receives from the neuron of the same index in the module
+        before it, and in the one behind it.
+    density : float or tuple, default 1.0
+        Fraction of the couplings inside a module that exist, 0 (none) to 1 (dense). Their initial
+        variance is 1 / (density H), which keeps the field of order one.
+    neighbour_strength : float or tuple, default 0.0
+        Of the dense, learned couplings that a module receives from each of its neighbours: their
+        initial standard deviation is this over sqrt(H of the neighbour). 0: there are none.
+    readout_strength : float or tuple, default 1.0
+        Of the readout's weights from a module: their initial standard deviation is this over
+        sqrt(number of neurons that are read), and it multiplies their rate. 0: it is not read.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range, or a tuple has not one value for each module.
+
+    Examples
+    --------
+    >>> chain = NetworkParameters(n_modules=3, n_hidden=100, self_coupling=0.0, excitation=0.5)
+    >>> chain.sizes, chain.n_neurons
+    ((100, 100, 100), 300)
+    """
+
+    n_hidden: int | tuple[int, ...] = 400
+    n_inputs: int = 100
+    n_outputs: int = 10
+    self_coupling: PerModule = 0.5
+    input_strength: PerModule = 5.0
+    feedback_strength: PerModule = 0.9
+    n_modules: int = 1
+    excitation: PerModule = 0.0
+    density: PerModule = 1.0
+    neighbour_strength: PerModule = 0.0
+    readout_strength: PerModule = 1.0
+
+    def __post_init__(self) -> None:
+        for name, low in (("n_inputs", 1), ("n_outputs", 2), ("n_modules", 1)):
+            keep_integer(self, name, low)
+        self._keep("n_hidden", check_integer, 1)
+        for name in _STRENGTHS:
+            self._keep(name, check_real, 0.0)
+        self._keep("density", check_real, 0.0, 1.0)
+        for name in ("input_strength", "readout_strength"):
+            if self.n_modules > 1 and not any(self.each(name)):
+                raise ValueError(
+                    f"{name} must be > 0 for at least one module, got {getattr(self, name)}; "
+                    "attach one"
+                )
+
+    def _keep(self, name: str, check: Callable[..., Any], *limits: float) -> None:
+        value = check_per_module(name, getattr(self, name), self.n_modules, check, *limits)
+        object.__setattr__(self, name, value)
+
+    def each(self, name: str) -> tuple[Any, ...]:
+        """Return a parameter of each module.
+
+        Parameters
+        ----------
+        name : str
+            A parameter that may be a tuple.
+
+        Returns
+        -------
+        tuple
+            One value for each module.
+        """
+        value = getattr(self, name)
+        return value if isinstance(value, tuple) else (value,) * self.n_modules
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Hidden neurons of each module."""
+        return self.each("n_hidden")
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of hidden neurons of all modules."""
+        return sum(self.sizes)
+
+    @property
+    def n_read(self) -> int:
+        """Number of hidden neurons that the readout reads."""
+        strengths = self.each("readout_strength")
+        return sum(n for n, strength in zip(self.sizes, strengths, strict=True) if strength) or 1
+
+    @property
+    def prefactors(self) -> NDArray[np.float64]:
+        """What multiplies the learning rates of couplings, input weights and readout, shape (3,).
+
+        1 / sqrt(H), lambda_in / sqrt(N_in) and 1 / sqrt(neurons read) (learning.md, section 3); H
+        is the mean size, lambda_in the largest of the modules.
+        """
+        return np.array(
+            [
+                1 / math.sqrt(self.n_neurons / self.n_modules),
+                max(self.each("input_strength")) / math.sqrt(self.n_inputs),
+                1 / math.sqrt(self.n_read),
+            ]
+        )
+
+    @property
+    def rate_gains(self) -> NDArray[np.float64]:
+        """What multiplies the learning rates of each neuron besides, shape (3, H of all modules).
+
+        Together with `prefactors`: 1 / sqrt(density H) for the couplings of a module,
+        lambda_in / sqrt(N_in) for its input weights, its strength for the readout.
+        """
+        sizes = self.sizes
+        mean, strongest = self.n_neurons / self.n_modules, max(self.each("input_strength"))
+        couplings = [
+            math.sqrt(mean / (size * (density or 1.0)))
+            for size, density in zip(sizes, self.each("density"), strict=True)
+        ]
+        inputs = [strength / (strongest or 1.0) for strength in self.each("input_strength")]
+        return np.stack(
+            [spread(values, sizes) for values in (couplings, inputs, self.each("readout_strength"))]
+        )
+
+
+def check_per_module(
+    name: str, value: Any, n_modules: int, check: Callable[..., Any], *limits: float
+) -> Any:
+    """Return a number for all modules, or a tuple with one for each, checked by `check`.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter, for messages.
+    value : object
+        What to check.
+    n_modules : int
+        Number of modules.
+    check : callable
+        ``check(name, value, *limits)`` returns a checked number.
+    *limits : float
+        Of the valid range.
+
+    Returns
+    -------
+    number or tuple
+        What was given, as plain numbers.
+    """
+    if not isinstance(value, list | tuple | np.ndarray):
+        return check(name, value, *limits)
+    if len(value) != n_modules:
+        raise ValueError(
+            f"{name} must be one number, or one for each of the {n_modules} modules, got "
+            f"{len(value)}: {tuple(value)}; change it or n_modules"
+        )
+    numbers = tuple(check(name, number, *limits) for number in value)
+    return numbers if n_modules > 1 else numbers[0]
+
+
+def spread(values: Sequence[float], sizes: Sequence[int]) -> NDArray[np.float64]:
+    """Return the value of each module at each of its neurons.
+
+    Parameters
+    ----------
+    values : sequence of float
+        One for each module.
+    sizes : sequence of int
+        Neurons of each module.
+
+    Returns
+    -------
+    ndarray, shape (sum of sizes,)
+        One value for each neuron.
+    """
+    return np.repeat(np.asarray(values, np.float64), sizes)
