@@ -44,6 +44,47 @@ def make_network(
     )
 
 
+def make_modules(
+    kind: str, sizes: tuple[int, ...], n_inputs: int, n_classes: int, seed: int
+) -> naive.Network:
+    """Draw a chain of modules: the first diluted, the second without couplings of its own.
+
+    Its ends have learned couplings to their neighbours; self-couplings, excitation and rates differ
+    from module to module; the last has no input, the first is not read.
+    """
+    net = make_network(kind, sum(sizes), n_inputs, n_classes, seed)
+    rng = np.random.default_rng(seed + 100)
+    module = np.repeat(np.arange(len(sizes)), sizes)
+    index = np.concatenate([np.arange(size) for size in sizes])
+    to, source = module[:, None], module[None, :]
+    connectivity = (to == source) & (to != 1)
+    connectivity &= (to != 0) | (rng.random(net.J.shape) < 0.5)
+    connectivity |= (abs(to - source) == 1) & ((to == 0) | (to == len(sizes) - 1))
+    np.fill_diagonal(connectivity, False)
+
+    def find(step: int) -> list[int]:
+        where = {(m, k): i for i, (m, k) in enumerate(zip(module, index, strict=True))}
+        return [where.get((m + step, k), -1) for m, k in zip(module, index, strict=True)]
+
+    gains = np.ones((3, len(module)))
+    gains[0, module == 0] = 2.0
+    gains[1, module == len(sizes) - 1] = 0.0
+    gains[2, module == 0] = 0.0
+    W_in, W_out = net.W_in.copy(), net.W_out.copy()
+    W_in[module == len(sizes) - 1] = 0.0
+    W_out[:, module == 0] = 0.0
+    return net._replace(
+        J=net.J * connectivity,
+        J_D=np.array([0.5, 0.0, 0.25])[module % 3],
+        W_in=W_in,
+        W_out=W_out,
+        connectivity=connectivity,
+        links=[find(-1), find(+1)],
+        excitation=np.array([0.5, 0.75, 0.25])[module % 3],
+        gains=gains,
+    )
+
+
 def draw_spins(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.choice(np.array([-1, 1], np.int8), shape)
 

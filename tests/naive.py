@@ -84,12 +84,14 @@ def add_events(
     return field
 
 
-def update_couplings_perceptron(weights: Array, rate: float, pre: Array, post: Array) -> Array:
+def update_couplings_perceptron(
+    weights: Array, rate: float, gains: Array, pre: Array, post: Array
+) -> Array:
     weights = weights.astype(float)
     for j in range(weights.shape[0]):
         for i in range(weights.shape[1]):
             total = sum(int(pre[b, j]) * int(post[b, i]) for b in range(pre.shape[0]))
-            weights[j, i] += rate * total
+            weights[j, i] += rate * gains[i] * total
     return weights
 
 

@@ -207,9 +207,12 @@ def test_update_couplings_perceptron(kind: str, dtype: type, n_samples: int) -> 
     weights = draw(rng, kind, (n_pre, 32)).astype(dtype)
     pre = rng.integers(-1, 2, (n_samples, n_pre)).astype(dtype)
     post = draw_spins(rng, (n_samples, 64)) * (rng.random((n_samples, 64)) < 0.3).astype(dtype)
-    expected = naive.update_couplings_perceptron(weights, rate, pre, post[:, start:])
+    gains = rng.integers(0, 3, 64) / 2
+    expected = naive.update_couplings_perceptron(weights, rate, gains[start:], pre, post[:, start:])
     packed_pre, packed_post = np.zeros((2, n_pre), np.uint32), np.zeros((2, 64), np.uint32)
     pack_samples(pre, 0, n_samples, 0, n_pre, *packed_pre)
     pack_samples(post.astype(dtype), 0, n_samples, 0, 64, *packed_post)
-    update_couplings_perceptron(weights, rate, *packed_pre, *packed_post, start)
+    update_couplings_perceptron(
+        weights, rate, gains.astype(dtype), *packed_pre, *packed_post, start
+    )
     assert_equal(weights, expected, kind)

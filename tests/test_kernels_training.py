@@ -14,6 +14,7 @@ from kernel_cases import (
     assert_padding_is_zero,
     draw_spins,
     from_model,
+    make_modules,
     make_network,
     on_threads,
     to_model,
@@ -144,6 +145,27 @@ def test_schedules(amplitudes: list[float], dynamics: str) -> None:
     net = make_network("gaussian", 33, 11, 3, seed=2)
     run = Run(net, 24, 16, amplitudes=amplitudes, dynamics=DYNAMICS[dynamics])
     assert_equals_reference(run, np.float64, exact=False)
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize("n_banks", [1, 3])
+def test_modules(dynamics: str, n_banks: int) -> None:
+    """Windows, excitation, gains and missing couplings; modules of unequal sizes, across banks."""
+    sizes = (20, 31, 16)
+    net = make_modules("gaussian", sizes, 9, 4, seed=6)
+    rule = RULE._replace(threshold=0.9 + net.J_D)
+    run = Run(net, 30, 16, rule=rule, dynamics=DYNAMICS[dynamics])
+    assert_equals_reference(run, np.float64, exact=False, n_banks=n_banks)
+
+
+def test_absent_couplings_stay_absent() -> None:
+    net = make_modules("gaussian", (20, 31, 16), 9, 4, seed=7)
+    model, _, _ = Run(net, 48, 16).run_kernel(np.float32, n_banks=3)
+    learned = from_model(model, net)
+    assert not learned.J[~net.connectivity].any()
+    assert np.count_nonzero(learned.J != net.J) > net.connectivity.sum() / 2
+    assert not learned.W_in[-16:].any()
+    assert not learned.W_out[:, :20].any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
