@@ -57,7 +57,7 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     tensors, info = open_network(path)
     if info.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
-    if set(tensors) != set(BLOCKS):
+    if set(tensors) - {"connectivity"} != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
     if "connectivity" in tensors:
         tensors["connectivity"] = tensors["connectivity"].astype(bool)
