@@ -39,7 +39,7 @@ def refuse(arguments: list[str], code: int) -> str:
     ("options", "code", "message"),
     [
         ("--hidden 0", REFUSED, "n_hidden must be an integer >= 1, got 0"),
-        ("--hidden 1.5", USAGE, "'1.5' is not a valid integer"),
+        ("--hidden 1.5", USAGE, "'1.5' is not an integer"),
         ("--epochs 0", REFUSED, "epochs must be an integer >= 1, got 0"),
         ("--batch-size -1", REFUSED, "batch_size must be an integer >= 1, got -1"),
         ("--self-coupling -0.5", REFUSED, "self_coupling must be a finite number >= 0, got -0.5"),

@@ -136,7 +136,7 @@ class NetworkParameters:
         return sum(n for n, strength in zip(self.sizes, strengths, strict=True) if strength) or 1
 
     @property
-    def prefactors(self) -> NDArray[np.float64]:
+    def prefactors(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
         """What multiplies the learning rates of couplings, input weights and readout, shape (3,).
 
         1 / sqrt(H), lambda_in / sqrt(N_in) and 1 / sqrt(neurons read) (learning.md, section 3); H
@@ -151,7 +151,7 @@ class NetworkParameters:
         )
 
     @property
-    def rate_gains(self) -> NDArray[np.float64]:
+    def rate_gains(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
         """What multiplies the learning rates of each neuron besides, shape (3, H of all modules).
 
         Together with `prefactors`: 1 / sqrt(density H) for the couplings of a module,

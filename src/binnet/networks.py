@@ -202,7 +202,7 @@ class BinaryNetwork:
         return self._of_each_neuron(self.self_coupling)
 
     @property
-    def fixed_help(self) -> NDArray[np.float64]:
+    def fixed_help(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
         """What fixed excitation adds to a neuron's stability, shape (H,).
 
         J_D, and lambda of the module before (learning.md, section 3).
@@ -215,7 +215,7 @@ class BinaryNetwork:
         return help_
 
     @property
-    def links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+    def links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:  # numpydoc ignore=RT01
         """Same-index neurons of the neighbouring modules and lambda, each (2, H); None without.
 
         The first row is the module before, the second the one behind; where there is no such

@@ -14,14 +14,9 @@ from binnet.dynamics.driven import (
     DYNAMICS,
     INFERENCE_SWEEPS,
     STATUS,
-    AnyNetwork,
-    LaidOut,
     Relaxation,
     check_amplitudes,
     check_dynamics,
-    is_driven,
-    lay_out,
-    lay_out_structure,
     make_update,
     predict,
     relax_driven,
@@ -29,6 +24,13 @@ from binnet.dynamics.driven import (
 )
 from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
+from binnet.dynamics.layout import (
+    AnyNetwork,
+    LaidOut,
+    is_driven,
+    lay_out,
+    lay_out_structure,
+)
 from binnet.implicit_networks import ImplicitNetwork
 from binnet.networks import BinaryNetwork
 from binnet.random_networks import RandomNetwork

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,41 +22,12 @@ from binnet._validation import (
     check_real,
     check_spins,
 )
-from binnet.networks import BinaryNetwork, Weights
+from binnet.dynamics.layout import AnyNetwork, LaidOut, lay_out
+from binnet.networks import Weights
 from binnet.schedules import FeedbackSchedule
 
 if TYPE_CHECKING:
-    from binnet_kernels.structs import Structure, Update
-
-
-class AnyNetwork(Protocol):
-    """What every network that can be relaxed says of itself; `lay_out` knows the rest."""
-
-    @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons H."""
-
-    @property
-    def n_inputs(self) -> int:
-        """Number of inputs N_in."""
-
-    @property
-    def n_outputs(self) -> int:
-        """Number of readout neurons C."""
-
-
-class LaidOut(NamedTuple):
-    """A network as the kernels take it; fields are in units of `unit`, 1 but for integers."""
-
-    couplings: NDArray[Any]  # (1, K, W) bank
-    structure: Structure
-    coupling_scale: Any  # factor of the sum over the couplings in the field
-    input_weights: NDArray[Any]  # (1, N, W) bank, in units of the field
-    readout: NDArray[Any]  # (C, H + padding)
-    feedback: NDArray[Any]  # (C, H): field of the feedback, the readout clamped to each label
-    dtype: np.dtype[Any]  # of states and fields
-    unit: float
-    readout_unit: float
+    from binnet_kernels.structs import Update
 
 
 DYNAMICS = ("sync", "async", "random-subset")
@@ -343,85 +313,6 @@ def check_amplitudes(amplitudes: NDArray[np.float64], dtype: np.dtype[Any]) -> N
             f"in integers the importance of the feedback must be 0 or 1, got {between:g}; choose "
             'the annealing "step" or "none"'
         )
-
-
-@singledispatch
-def lay_out(network: Any) -> Any:
-    """Return a network as the kernels take it; each kind of network registers its own way.
-
-    Parameters
-    ----------
-    network : BinaryNetwork or QuantizedNetwork
-        The network.
-
-    Returns
-    -------
-    LaidOut
-        Its arrays.
-    """
-    raise TypeError(f"expected a network, got {type(network).__name__}")
-
-
-def is_driven(network: object) -> bool:
-    """Return whether a network takes inputs and a readout, as `lay_out` wants it.
-
-    Parameters
-    ----------
-    network : object
-        Any kind of network.
-
-    Returns
-    -------
-    bool
-        Whether it has registered its layout.
-    """
-    return lay_out.dispatch(type(network)) is not lay_out.dispatch(object)
-
-
-@lay_out.register
-def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
-    from binnet_kernels.structs import allocate_rows, to_banks, to_windows
-
-    readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
-    readout[:, : network.n_hidden] = network.readout
-    structure = lay_out_structure(network, 1)
-    return LaidOut(
-        to_windows(network.couplings.T, structure.windows),
-        structure,
-        1.0,
-        to_banks(network.input_weights.T, 1),
-        readout,
-        network.feedback_fields,
-        network.dtype,
-        1.0,
-        1.0,
-    )
-
-
-def lay_out_structure(network: BinaryNetwork, n_banks: int) -> Structure:
-    """Return how the modules of a network hang together, as the kernels take it.
-
-    Parameters
-    ----------
-    network : BinaryNetwork
-        The network.
-    n_banks : int
-        Pieces that its neurons are cut into.
-
-    Returns
-    -------
-    Structure
-        For the kernels.
-    """
-    from binnet_kernels.structs import find_windows, make_structure
-
-    return make_structure(
-        find_windows(network.connectivity, network.n_hidden, n_banks),
-        network.self_couplings,
-        n_banks,
-        network.dtype,
-        *(network.links or ()),
-    )
 
 
 def _relax_chunk(

@@ -12,6 +12,7 @@ from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.networks import BinaryNetwork
 
 _FORMAT = "binnet-network-1"
+_SHAPE = ("self_coupling", "sizes", "excitation")
 
 
 def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) -> None:
@@ -30,7 +31,7 @@ def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) ->
     tensors = {name: getattr(network, name) for name in BLOCKS}
     if network.connectivity is not None:
         tensors["connectivity"] = network.connectivity.astype(np.uint8)
-    info = {name: getattr(network, name) for name in ("self_coupling", "sizes", "excitation")}
+    info = {name: getattr(network, name) for name in _SHAPE}
     write_tensors(path, _FORMAT, tensors, info)
 
 
@@ -61,4 +62,4 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
     if "connectivity" in tensors:
         tensors["connectivity"] = tensors["connectivity"].astype(bool)
-    return BinaryNetwork(**tensors, **info)
+    return BinaryNetwork(**tensors, **{name: info[name] for name in _SHAPE})
