@@ -267,12 +267,13 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
                 "needs something to tell apart"
             )
         given = {name: getattr(self, name) for name in _TUNABLE}
-        return preset(self.preset).replace(
+        further = self.parameters or {}
+        return preset(self.preset, further.get("n_modules")).replace(
             n_inputs=self.n_features_in_,
             n_outputs=len(self.classes_),
             seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
             **{name: value for name, value in given.items() if value is not None},
-            **(self.parameters or {}),
+            **further,
         )
 
     def _to_spins(self, X: ArrayLike) -> NDArray[np.int8]:
