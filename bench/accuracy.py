@@ -20,7 +20,12 @@ from binnet._files import write_json
 # title: (preset, epochs, rows as {label: changed parameters})
 TABLES: dict[str, tuple[str, int, dict[str, dict[str, Any]]]] = {
     "source": ("source", 20, {f"H = {n}": {"n_hidden": n} for n in (100, 200, 400, 1600)}),
-    "default": ("default", 20, {f"H = {n}": {"n_hidden": n} for n in (100, 200, 400, 1600)}),
+    "default": (
+        "default",
+        20,
+        {f"H = {n}": {"n_hidden": n} for n in (100, 200, 400, 800, 1600, 3200)},
+    ),
+    "wide": ("wide", 20, {f"H = {n}": {"n_hidden": n} for n in (400, 800, 1600, 3200)}),
     "ablations": (
         "source",
         10,
@@ -128,7 +133,10 @@ def main(
 
 def format_table(table: str, records: list[dict[str, Any]]) -> str:
     """Return the rows of a table that have been run, as Markdown."""
-    lines = ["| | test | train | unstable hidden | sweeps |", "|---|---|---|---|---|"]
+    lines = [
+        "| | test | train | unstable hidden | sweeps | seconds |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in TABLES[table][2]:
         runs = [r for r in records if (r["table"], r["row"]) == (table, row)]
         if not runs:
@@ -140,7 +148,8 @@ def format_table(table: str, records: list[dict[str, Any]]) -> str:
             f"({', '.join(f'{t:.4f}' for t in test)}) "
             f"| {statistics.mean(r['accuracy']['train'] for r in runs):.4f} "
             f"| {statistics.mean(r['unstable']['hidden'] for r in runs):.4f} "
-            f"| {statistics.mean(r['sweeps'] for r in runs):.2f} |"
+            f"| {statistics.mean(r['sweeps'] for r in runs):.2f} "
+            f"| {statistics.mean(r['seconds'] for r in runs):.0f} |"
         )
     return "\n".join(lines)
 

@@ -14,6 +14,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=[
         "datasets",
         "dynamics",
+        "estimators",
         "fixed_points",
         "implicit_networks",
         "hardware",
@@ -32,6 +33,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
         "dynamics": ["FreeRelaxation", "Relaxation", "energy", "predict", "relax"],
+        "estimators": ["BinaryRecurrentClassifier", "RandomSignProjection"],
         "learning": [
             "Configuration",
             "PerceptronPlasticity",
@@ -61,6 +63,8 @@ if TYPE_CHECKING:
     from binnet.dynamics import energy as energy
     from binnet.dynamics import predict as predict
     from binnet.dynamics import relax as relax
+    from binnet.estimators import BinaryRecurrentClassifier as BinaryRecurrentClassifier
+    from binnet.estimators import RandomSignProjection as RandomSignProjection
     from binnet.implicit_networks import ImplicitNetwork as ImplicitNetwork
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity

@@ -34,7 +34,8 @@ from binnet.learning import train as start_run
     "--preset",
     "preset_name",
     type=click.Choice(PRESETS),
-    help="all parameters at once: our best local settings, or the source's  [default: default]",
+    help="all parameters at once: ours (wide: for H > 1000), the source's, or ours for other "
+    "architectures with ours  [default: default]",
 )
 @click.option(
     "--config",
@@ -95,7 +96,7 @@ def _start(
     **parameters: Any,
 ) -> tuple[Path, TrainingResult]:
     n_threads = resolve_threads(threads)
-    configuration = preset(preset_name or "default")
+    configuration = preset(preset_name or "default", parameters["n_modules"])
     held_out = None
     if config is not None:
         tables, held_out = _runs.read_configuration(config)

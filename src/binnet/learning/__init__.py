@@ -10,6 +10,7 @@ from binnet.learning.configuration import (
     preset,
 )
 from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.learning.online import OnlineLearner
 from binnet.learning.plasticity import RATE_SCHEDULES, PerceptronPlasticity
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
 
@@ -24,6 +25,7 @@ __all__ = [
     "Arithmetic",
     "Configuration",
     "EpochMetrics",
+    "OnlineLearner",
     "PerceptronPlasticity",
     "TrainingParameters",
     "TrainingResult",

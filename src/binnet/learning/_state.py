@@ -93,6 +93,10 @@ class RunState(ABC):
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one."""
         self.history.append(metrics)
+        self.next_epoch()
+
+    def next_epoch(self) -> None:
+        """Turn to the next epoch."""
         self.epoch += 1
         self.batch = 0
         self.seconds = 0.0
@@ -242,9 +246,9 @@ class TrainingState(RunState):
         if n_batches == until_fold:
             self._fold_scales()
 
-    def end_epoch(self, metrics: EpochMetrics) -> None:
-        """Note the measurements of the epoch and turn to the next one."""
-        super().end_epoch(metrics)
+    def next_epoch(self) -> None:
+        """Turn to the next epoch."""
+        super().next_epoch()
         self._fold_scales()
 
     def _fold_scales(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from binnet._validation import check_choice, keep_integer, keep_real
+from binnet._validation import check_choice, check_integer, keep_integer, keep_real
 from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
@@ -187,11 +187,10 @@ class Configuration:
 
 
 # "source" are the settings of the publication (learning.md, section 3), with its constant rates.
-# "default" was chosen on a validation split, the last 10000 training samples:
-# docs/results/training.md. The others are other architectures with its rule: one module; modules
-# with excitation in place of self-coupling; modules with learned couplings between them, the input
-# at one end and the readout at the other; and the two controls that learn the readout only.
-_DEFAULT = Configuration().replace(
+# "default" and "wide" were chosen on a validation split, the last 10000 training samples:
+# docs/results/training.md.
+_SOURCE = Configuration()
+_DEFAULT = _SOURCE.replace(
     self_coupling=0.7,
     feedback_strength=1.5,
     rate_couplings=0.025,
@@ -202,35 +201,98 @@ _DEFAULT = Configuration().replace(
     decay_readout=0.0,
     rate_schedule="linear",
 )
-_CHAIN_MODULES = 3
-_PRESETS = {
-    "source": Configuration(),
-    "default": _DEFAULT,
-    "single": _DEFAULT,
-    "chain": _DEFAULT.replace(n_modules=_CHAIN_MODULES, self_coupling=0.0, excitation=0.5),
-    "deep": _DEFAULT.replace(n_modules=_CHAIN_MODULES, neighbour_strength=1.0),
-    "reservoir": _DEFAULT.replace(rate_couplings=0.0, rate_input=0.0),
+_WIDE = _SOURCE.replace(
+    rate_couplings=0.015,
+    rate_input=0.09,
+    rate_readout=0.3,
+    margin=0.6,
+    decay_couplings=0.0,
+    decay_readout=0.0,
+    rate_schedule="linear",
+)
+
+
+def _chain(n_modules: int) -> Configuration:
+    """Excitation in place of self-coupling: input, readout and couplings at the middle module.
+
+    The others have no couplings but excitation: they hold its state. One neuron at a time, as
+    simultaneous updates would pass two different states back and forth.
+    """
+    middle = n_modules // 2
+
+    def there(value: float) -> tuple[float, ...]:
+        return tuple(value if k == middle else 0.0 for k in range(n_modules))
+
+    return _DEFAULT.replace(
+        n_modules=n_modules,
+        self_coupling=0.0,
+        excitation=0.35,
+        density=there(1.0),
+        input_strength=there(5.0),
+        feedback_strength=there(1.5),
+        readout_strength=there(1.0),
+        dynamics="async",
+    )
+
+
+def _deep(n_modules: int) -> Configuration:
+    """Learned couplings between neighbours; the last module is read."""
+    last = (*(0.0,) * (n_modules - 1), 1.0)
+    return _DEFAULT.replace(n_modules=n_modules, neighbour_strength=1.0, readout_strength=last)
+
+
+_PRESETS: dict[str, Callable[[int], Configuration]] = {
+    "source": lambda n: _SOURCE.replace(n_modules=n),
+    "default": lambda n: _DEFAULT.replace(n_modules=n),
+    "wide": lambda n: _WIDE.replace(n_modules=n),
+    "single": lambda n: _DEFAULT.replace(n_modules=n),
+    "chain": _chain,
+    "deep": _deep,
+    "reservoir": lambda n: _DEFAULT.replace(n_modules=n, rate_couplings=0.0, rate_input=0.0),
     # One sweep from silence: the spins are signs of the input's fields, J plays no part.
-    "random-features": _DEFAULT.replace(
-        rate_couplings=0.0, rate_input=0.0, warmup=1, feedback=1, free=0, inference_sweeps=1
+    "random-features": lambda n: _DEFAULT.replace(
+        n_modules=n,
+        rate_couplings=0.0,
+        rate_input=0.0,
+        warmup=1,
+        feedback=1,
+        free=0,
+        inference_sweeps=1,
     ),
 }
+_MODULES = {"chain": 3, "deep": 3}
 PRESETS = tuple(_PRESETS)
 
 
-def preset(name: str = "default") -> Configuration:
+def preset(name: str = "default", n_modules: int | None = None) -> Configuration:
     """Return a preset of all parameters.
 
     Parameters
     ----------
-    name : {"default", "source", "single", "chain", "deep", "reservoir", "random-features"}
-        Our best local settings, or the reference settings of the source; the others are our
-        settings for one module ("single" is "default"), a chain of modules without self-coupling,
-        modules with learned couplings to their neighbours, and controls whose hidden weights stay.
+    name : str, default "default"
+        "default", our best local settings for up to about a thousand neurons, and "wide" for more;
+        "source", the reference settings of the source; "single", one module, as "default"; "chain",
+        modules with excitation in place of self-coupling; "deep", modules with learned couplings to
+        their neighbours; the controls "reservoir" and "random-features", which learn their readout
+        only.
+    n_modules : int, optional
+        Modules of the network. Default: 3 for "chain" and "deep", else 1.
 
     Returns
     -------
     Configuration
         The preset; change it with its method `replace`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no such preset, or the number of modules is not at least 1.
+
+    Examples
+    --------
+    >>> preset("chain", 3).network.density
+    (0.0, 1.0, 0.0)
     """
-    return _PRESETS[check_choice("preset", name, PRESETS)]
+    check_choice("preset", name, PRESETS)
+    n = _MODULES.get(name, 1) if n_modules is None else check_integer("n_modules", n_modules, 1)
+    return _PRESETS[name](n)
