@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
+from binnet.cli.capacity import capacity
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
@@ -36,3 +37,4 @@ main.add_command(hardware)
 hardware.add_command(bits)
 main.add_command(sweep)
 main.add_command(rnn)
+main.add_command(capacity)

@@ -68,7 +68,10 @@ def draw_associations(
     >>> associations.X.shape, associations.y.max()
     ((50, 20), 3)
     """
-    shape = check_integer("n_associations", n_associations, 1), check_integer("n_inputs", n_inputs, 1)
+    shape = (
+        check_integer("n_associations", n_associations, 1),
+        check_integer("n_inputs", n_inputs, 1),
+    )
     n_classes = check_integer("n_classes", n_classes, 2)
     sequence = np.random.SeedSequence(check_integer("seed", seed, 0))
     inputs, labels = (np.random.default_rng(child) for child in sequence.spawn(2))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting.training import COLOURS, MARKERS
+from binnet.plotting._curves import curve_style, plot_seeds
 from binnet.studies.capacity import LEVEL, find_capacity
 
 if TYPE_CHECKING:
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_DASHES = ("-", "--", "-.", ":")
+_READ = {"last": "the last is read", "all": "all are read", "ends": "input first, last is read"}
 
 
 def plot_recall(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
-    """Plot the recalled fraction against P / H, a curve for each depth and size.
+    """Plot the recalled fraction against P / H, a curve for each depth.
 
     Parameters
     ----------
     result : xarray.Dataset
-        From `binnet.studies.capacity.run_capacity`.
+        From `binnet.studies.capacity.run_capacity`, of one attachment and one H.
     ax : Axes
         Where to draw; bars reach from the lowest to the highest seed.
     level : float, default 0.95
@@ -35,22 +36,9 @@ def plot_recall(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
         The same Axes.
     """
     loads = result["load"].values
-    for j, n_hidden in enumerate(result["n_hidden"].values):
-        for k, n_modules in enumerate(result["n_modules"].values):
-            recalled = result["recalled"].sel(n_hidden=n_hidden, n_modules=n_modules)
-            mean = recalled.mean("seed").values
-            ends = (mean - recalled.min("seed").values, recalled.max("seed").values - mean)
-            ax.errorbar(
-                loads,
-                mean,
-                ends,
-                color=COLOURS[k % len(COLOURS)],
-                marker=MARKERS[k % len(MARKERS)],
-                linestyle=_DASHES[j % len(_DASHES)],
-                markersize=4,
-                capsize=2,
-                label=f"L = {n_modules}, H = {n_hidden}",
-            )
+    for k, n_modules in enumerate(result["n_modules"].values):
+        recalled = result["recalled"].sel(n_modules=n_modules)
+        plot_seeds(ax, loads, recalled, k, f"L = {n_modules}")
     ax.axhline(level, color="0.5", linewidth=0.8)
     ax.set(xlabel="load P / H", ylabel="fraction recalled without feedback", xscale="log")
     ax.set_xticks(loads, [f"{load:g}" for load in loads])
@@ -60,15 +48,15 @@ def plot_recall(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
 
 
 def plot_capacity(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
-    """Plot the capacity against the depth, a curve for each size.
+    """Plot the capacity against the depth, a curve for each attachment and size.
 
     Parameters
     ----------
     result : xarray.Dataset
         From `binnet.studies.capacity.run_capacity`.
     ax : Axes
-        Where to draw: the mean over seeds with their standard deviation, and each seed as a point.
-        An arrow marks a seed whose capacity is beyond the loads.
+        Where to draw: the mean over seeds, with bars from the lowest to the highest. Arrows mark
+        seeds whose capacity is beyond the loads; there is no mean then.
     level : float, default 0.95
         The fraction asked for.
 
@@ -79,32 +67,14 @@ def plot_capacity(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
     """
     found = find_capacity(result, level)
     depths, loads = result["n_modules"].values, result["load"].values
-    for j, n_hidden in enumerate(result["n_hidden"].values):
-        here = found.sel(n_hidden=n_hidden)
-        style = {"color": COLOURS[j % len(COLOURS)], "marker": MARKERS[j % len(MARKERS)]}
-        ax.errorbar(
-            depths,
-            here["capacity"].mean("seed", skipna=False).values,
-            here["capacity"].std("seed", skipna=False).values,
-            linestyle=_DASHES[j % len(_DASHES)],
-            capsize=3,
-            label=f"H = {n_hidden}",
-            **style,
-        )
-        for seed in result["seed"].values:
-            one = here.sel(seed=seed)
-            ax.plot(depths, one["capacity"].values, linestyle="", markersize=3, alpha=0.5, **style)
-            for side, edge, arrow in ((-1, loads[0], "$↓$"), (1, loads[-1], "$↑$")):
-                beyond = one["where"].values == side
-                ax.plot(
-                    depths[beyond],
-                    np.full(beyond.sum(), edge),
-                    linestyle="",
-                    color=style["color"],
-                    marker=arrow,
-                    markersize=9,
-                )
+    for k, (label, part) in enumerate(_networks(found)):
+        plot_seeds(ax, depths, part["capacity"], k, label)
+        for side, edge, arrow in ((-1, loads[0], r"$\downarrow$"), (1, loads[-1], r"$\uparrow$")):
+            beyond = (part["where"] == side).any("seed").values
+            style = {**curve_style(k), "marker": arrow, "markersize": 10, "linestyle": ""}
+            ax.plot(depths[beyond], np.full(beyond.sum(), edge), **style)
     ax.set(xlabel="modules L", ylabel=f"P / H at which {level:.0%} are recalled", yscale="log")
+    ax.set_ylim(0.85 * loads[0], 1.18 * loads[-1])
     ax.set_xticks(depths)
     ax.set_yticks(loads, [f"{load:g}" for load in loads])
     ax.minorticks_off()
@@ -113,7 +83,7 @@ def plot_capacity(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
 
 
 def draw_capacity(result: xr.Dataset, title: str = "", level: float = LEVEL) -> Figure:
-    """Draw both panels.
+    """Draw the recall of each kind of network, and their capacities.
 
     Parameters
     ----------
@@ -131,9 +101,20 @@ def draw_capacity(result: xr.Dataset, title: str = "", level: float = LEVEL) -> 
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    plot_recall(result, left, level)
-    plot_capacity(result, right, level)
+    networks = list(_networks(result))
+    figure = Figure(figsize=(5 * (len(networks) + 1), 4.4), layout="constrained")
+    *panels, last = figure.subplots(1, len(networks) + 1)
+    for (label, part), ax in zip(networks, panels, strict=True):
+        plot_recall(part, ax, level).set_title(label)
+        ax.sharey(panels[0])
+    plot_capacity(result, last, level)
     figure.suptitle(title)
     return figure
+
+
+def _networks(result: xr.Dataset) -> Iterator[tuple[str, xr.Dataset]]:
+    """Yield label and part of each attachment and size."""
+    for attachment in result["attachment"].values:
+        for n_hidden in result["n_hidden"].values:
+            part = result.sel(attachment=attachment, n_hidden=n_hidden)
+            yield f"H = {n_hidden}, {_READ[str(attachment)]}", part

@@ -15,7 +15,6 @@ import numpy as np
 from binnet import sweeps
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.datasets import draw_associations
-from binnet.dynamics import predict
 from binnet.learning import Configuration, preset, train
 from binnet.sweeps import Observable
 
@@ -24,22 +23,27 @@ if TYPE_CHECKING:
 
 #: At least this fraction of the associations is to be recalled.
 LEVEL = 0.95
-#: Where inputs and readout attach: to every module, or to the first and to the last one.
-ATTACHMENTS = ("all", "ends")
+#: What attaches where, beside the input to the first module: see `configure_depth`.
+ATTACHMENTS = ("last", "all", "ends")
 #: P / H: evenly spaced on a logarithmic scale, twice as many associations at every other one.
-LOADS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.2, 16.0)
+LOADS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
+_MOST_ASSOCIATIONS = 10000  # that the trainer measures the recall of after every epoch
 
 
-def configure_depth(n_modules: int, attachment: str = "all", **changes: Any) -> Configuration:
-    """Return the configuration of a deep network, the preset "deep" with L modules.
+def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) -> Configuration:
+    """Return the configuration of a deep network that learns associations.
+
+    It is the preset "deep" with L modules; but inputs of the preset's strength 5 hold the state so
+    firmly that little can be stored, so that it is 1, and batches are of 4.
 
     Parameters
     ----------
     n_modules : int
-        L, at least 1; one module is the preset "default".
-    attachment : {"all", "ends"}, default "all"
-        Whether input, readout and feedback attach to every module, or the input to the first, and
-        readout and feedback to the last.
+        L, at least 1.
+    attachment : {"last", "all", "ends"}, default "last"
+        "last": input and feedback attach to every module, the readout to the last one, as in the
+        preset. "all": the readout attaches to every module, too. "ends": input to the first module
+        only, readout and feedback to the last one only.
     **changes
         Further parameters, as of `Configuration.replace`.
 
@@ -48,20 +52,17 @@ def configure_depth(n_modules: int, attachment: str = "all", **changes: Any) -> 
     Configuration
         The configuration.
     """
-    n_modules = check_integer("n_modules", n_modules, 1)
     check_choice("attachment", attachment, ATTACHMENTS)
-    if n_modules == 1:
-        return preset("default").replace(**changes)
-    configuration = preset("deep").replace(n_modules=n_modules, **changes)
-    network, none = preset("default").network, (0.0,) * (n_modules - 1)
+    configuration = preset("deep", n_modules).replace(input_strength=1.0, batch_size=4)
+    none = (0.0,) * (n_modules - 1)
     if attachment == "all":
-        everywhere = ("input_strength", "readout_strength", "feedback_strength")
-        return configuration.replace(**{name: getattr(network, name) for name in everywhere})
-    return configuration.replace(
-        input_strength=(network.input_strength, *none),
-        readout_strength=(*none, network.readout_strength),
-        feedback_strength=(*none, network.feedback_strength),
-    )
+        configuration = configuration.replace(readout_strength=1.0)
+    if attachment == "ends":
+        feedback = preset("deep").network.feedback_strength
+        configuration = configuration.replace(
+            input_strength=(1.0, *none), feedback_strength=(*none, feedback)
+        )
+    return configuration.replace(**changes)
 
 
 def recall_associations(
@@ -70,7 +71,7 @@ def recall_associations(
     n_hidden: int,
     seed: int,
     epochs: int,
-    attachment: str = "all",
+    attachment: str = "last",
     n_inputs: int = 100,
     n_classes: int = 10,
 ) -> dict[str, Any]:
@@ -88,7 +89,7 @@ def recall_associations(
         Of the associations and of the training.
     epochs : int
         Passes over the associations.
-    attachment : {"all", "ends"}, default "all"
+    attachment : {"last", "all", "ends"}, default "last"
         See `configure_depth`.
     n_inputs, n_classes : int
         N_in and C.
@@ -96,11 +97,10 @@ def recall_associations(
     Returns
     -------
     dict
-        "recalled", the fraction recalled without feedback after the last epoch, and "half_way",
-        that after half of the epochs, which shows whether longer training would help.
+        "recalled", the fraction recalled without feedback after the best epoch, and "last", that
+        after the last one: beyond its capacity a network that goes on learning forgets.
     """
-    n_associations = max(1, round(load * n_hidden))
-    associations = draw_associations(n_associations, n_inputs, n_classes, seed)
+    associations = draw_associations(_count(load, n_hidden), n_inputs, n_classes, seed)
     configuration = configure_depth(
         n_modules,
         attachment,
@@ -111,17 +111,25 @@ def recall_associations(
         seed=seed,
     )
     result = train(associations.X, associations.y, configuration)
-    recalled = predict(result.network, associations.X) == associations.y
-    return {
-        "recalled": float(recalled.mean()),
-        "half_way": result.history[(epochs - 1) // 2].accuracy["train"],
-    }
+    if not result.completed:
+        raise KeyboardInterrupt  # no half-trained network among the results
+    recalled = [metrics.accuracy["train"] for metrics in result.history]
+    return {"recalled": max(recalled), "last": recalled[-1]}
+
+
+def _count(load: float, n_hidden: int) -> int:
+    """Return P."""
+    return max(1, round(load * n_hidden))
 
 
 def _check(**parameters: Any) -> None:
-    check_real("load", parameters["load"], 0.0, above=True)
+    load = check_real("load", parameters["load"], 0.0, above=True)
+    check_choice("attachment", parameters["attachment"], ATTACHMENTS)
     for name, low in (("n_modules", 1), ("n_hidden", 1), ("seed", 0), ("epochs", 1)):
         check_integer(name, parameters[name], low)
+    check_integer(
+        "P = load * n_hidden", _count(load, parameters["n_hidden"]), 1, _MOST_ASSOCIATIONS
+    )
 
 
 def _cost(n_modules: int, load: float, n_hidden: int, **_: Any) -> float:
@@ -140,7 +148,7 @@ def run_capacity(
     loads: Sequence[float] = LOADS,
     seeds: int = 3,
     epochs: int = 60,
-    attachment: str = "all",
+    attachments: Sequence[str] = ("last", "all"),
     n_inputs: int = 100,
     n_classes: int = 10,
     workers: int = 1,
@@ -160,7 +168,9 @@ def run_capacity(
         Independent associations and networks.
     epochs : int, default 60
         Of each training.
-    attachment, n_inputs, n_classes : optional
+    attachments : sequence of str, default ("last", "all")
+        See `configure_depth`.
+    n_inputs, n_classes : optional
         As of `recall_associations`.
     workers : int, default 1
         Processes.
@@ -170,23 +180,19 @@ def run_capacity(
     Returns
     -------
     xarray.Dataset
-        What `recall_associations` measured, over seed, n_hidden, n_modules and load.
+        What `recall_associations` measured, over seed, attachment, n_hidden, n_modules and
+        load.
     """
-    check_choice("attachment", attachment, ATTACHMENTS)
     return sweeps.run(
         {
             "seed": range(check_integer("seeds", seeds, 1)),
+            "attachment": attachments,
             "n_hidden": n_hidden,
             "n_modules": n_modules,
             "load": sorted(loads),
         },
         RECALL,
-        fixed={
-            "epochs": epochs,
-            "attachment": attachment,
-            "n_inputs": n_inputs,
-            "n_classes": n_classes,
-        },
+        fixed={"epochs": epochs, "n_inputs": n_inputs, "n_classes": n_classes},
         path=output,
         workers=workers,
         progress=progress,
@@ -239,7 +245,7 @@ def find_capacity(result: xr.Dataset, level: float = LEVEL) -> xr.Dataset:
 
 
 def summarise_capacity(result: xr.Dataset, level: float = LEVEL) -> list[dict[str, Any]]:
-    """Return capacities as plain values, one record for each size and depth.
+    """Return capacities as plain values, one record for each kind of network.
 
     Parameters
     ----------
@@ -251,24 +257,24 @@ def summarise_capacity(result: xr.Dataset, level: float = LEVEL) -> list[dict[st
     Returns
     -------
     list of dict
-        n_hidden, n_modules; "capacity", P / H of each seed (None where the loads do not hold it)
+        attachment, n_hidden, n_modules; "capacity", P / H of each seed (None where the loads do not hold it)
         with its "mean" and "std" (None where a seed's is missing); and "where" of each seed.
     """
-    found = find_capacity(result, level)
+    found = find_capacity(result, level).stack(network=("attachment", "n_hidden", "n_modules"))
     records = []
-    for n_hidden in found["n_hidden"].values:
-        for n_modules in found["n_modules"].values:
-            here = found.sel(n_hidden=n_hidden, n_modules=n_modules)
-            values = [None if np.isnan(v) else float(v) for v in here["capacity"].values]
-            known = None not in values
-            records.append(
-                {
-                    "n_hidden": int(n_hidden),
-                    "n_modules": int(n_modules),
-                    "capacity": values,
-                    "where": [int(v) for v in here["where"].values],
-                    "mean": float(here["capacity"].mean()) if known else None,
-                    "std": float(here["capacity"].std(ddof=1)) if known and len(values) > 1 else None,
-                }
-            )
+    for attachment, n_hidden, n_modules in found["network"].values:
+        here = found.sel(network=(attachment, n_hidden, n_modules))
+        capacity = here["capacity"]
+        known = bool(capacity.notnull().all())
+        records.append(
+            {
+                "attachment": str(attachment),
+                "n_hidden": int(n_hidden),
+                "n_modules": int(n_modules),
+                "capacity": [None if np.isnan(v) else float(v) for v in capacity.values],
+                "where": [int(v) for v in here["where"].values],
+                "mean": float(capacity.mean()) if known else None,
+                "std": float(capacity.std(ddof=1)) if known and len(capacity) > 1 else None,
+            }
+        )
     return records
