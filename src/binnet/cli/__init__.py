@@ -13,7 +13,11 @@ from binnet.cli.hardware import hardware
 from binnet.cli.hardware_bits import bits
 from binnet.cli.quantize import quantize_run
 from binnet.cli.relax import relax
+from binnet.cli.representations import representations
 from binnet.cli.rnn import rnn
+from binnet.cli.study import study
+from binnet.cli.study_chain import chain
+from binnet.cli.study_symmetry import symmetry
 from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -38,3 +42,7 @@ hardware.add_command(bits)
 main.add_command(sweep)
 main.add_command(rnn)
 main.add_command(capacity)
+main.add_command(representations)
+main.add_command(study)
+study.add_command(symmetry)
+study.add_command(chain)

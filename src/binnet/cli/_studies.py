@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import stdev
 from typing import Any
 
 import click
@@ -31,7 +32,10 @@ class Numbers(click.ParamType[Any]):
             self.fail(f"{value!r} is not a list of {kind} with commas between them", param, ctx)
 
 
-def output_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def output_option(default: str, data: str = ".nc and .json") -> Decorator:
     """Return the option for the figure, beside which the data go."""
     return click.option(
         "--output",
@@ -39,7 +43,7 @@ def output_option(default: str) -> Callable[[Callable[..., Any]], Callable[..., 
         default=default,
         show_default=True,
         callback=lambda ctx, param, value: _check_figure(value),
-        help="figure (.png); NetCDF and JSON of the same name go beside it",
+        help=f"figure (.png); data of the same name, {data}, go beside it",
     )
 
 
@@ -52,6 +56,43 @@ def _check_figure(output: Path) -> Path:
 workers_option = click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="processes"
 )
+
+
+def training_options(hidden: int, epochs: int) -> Decorator:
+    """Return the options for how networks are trained on entangled MNIST."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option(
+                "--samples",
+                type=click.IntRange(1, 60000),
+                default=60000,
+                show_default=True,
+                help="training samples",
+            ),
+            click.option("--seeds", type=click.IntRange(1), default=3, show_default=True),
+            click.option("--epochs", type=click.IntRange(1), default=epochs, show_default=True),
+            click.option(
+                "--hidden",
+                "n_hidden",
+                type=click.IntRange(1),
+                default=hidden,
+                show_default=True,
+                help="H, neurons of each module",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def describe_seeds(values: Sequence[float]) -> str:
+    """Return mean and standard deviation over seeds as text."""
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.4f}"
+    return f"{mean:.4f} ± {stdev(values):.4f}"
 
 
 @contextmanager

@@ -257,8 +257,9 @@ def summarise_capacity(result: xr.Dataset, level: float = LEVEL) -> list[dict[st
     Returns
     -------
     list of dict
-        attachment, n_hidden, n_modules; "capacity", P / H of each seed (None where the loads do not hold it)
-        with its "mean" and "std" (None where a seed's is missing); and "where" of each seed.
+        attachment, n_hidden, n_modules; "capacity", P / H of each seed (None where the loads
+        do not hold it) with its "mean" and "std" (None where a seed's is missing); and
+        "where" of each seed.
     """
     found = find_capacity(result, level).stack(network=("attachment", "n_hidden", "n_modules"))
     records = []

@@ -1,0 +1,185 @@
+"""Chains: excitation between modules in place of self-coupling (learning.md, section 6).
+
+The test accuracy on entangled MNIST against the excitation lambda with J_D = 0, beside single
+modules with a self-coupling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from binnet import sweeps
+from binnet._validation import check_integer
+from binnet.datasets import load_entangled_mnist
+from binnet.learning import Configuration, preset, train
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: lambda of the default study.
+EXCITATIONS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
+#: J_D of the single modules beside the chains.
+SELF_COUPLINGS = (0.0, 0.5, 0.7)
+
+
+def train_chain(
+    n_modules: int, excitation: float, n_hidden: int, epochs: int, seed: int, samples: int
+) -> dict[str, Any]:
+    """Train a chain without self-coupling, the preset "chain", on entangled MNIST.
+
+    Parameters
+    ----------
+    n_modules : int
+        L.
+    excitation : float
+        lambda, from the same-index neurons of the neighbouring modules.
+    n_hidden : int
+        H, of each module.
+    epochs, seed : int
+        Of the training.
+    samples : int
+        Training samples; the first of 60000.
+
+    Returns
+    -------
+    dict
+        "accuracy" (epoch,) on the test set; "fixed_points" (epoch,), the fraction of training
+        relaxations that end in one.
+    """
+    configuration = preset("chain", n_modules).replace(excitation=excitation)
+    return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
+
+
+def train_single(
+    self_coupling: float, dynamics: str, n_hidden: int, epochs: int, seed: int, samples: int
+) -> dict[str, Any]:
+    """Train a single module with a self-coupling, the preset "single", on entangled MNIST.
+
+    Parameters
+    ----------
+    self_coupling : float
+        J_D.
+    dynamics : {"sync", "async"}
+        How neurons are updated.
+    n_hidden, epochs, seed, samples : int
+        As of `train_chain`.
+
+    Returns
+    -------
+    dict
+        As of `train_chain`.
+    """
+    configuration = preset("single").replace(self_coupling=self_coupling, dynamics=dynamics)
+    return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
+
+
+def _train(configuration: Configuration, samples: int) -> dict[str, Any]:
+    data = load_entangled_mnist()
+    result = train(
+        data.X_train[:samples],
+        data.y_train[:samples],
+        configuration,
+        evaluate_on={"test": (data.X_test, data.y_test)},
+    )
+    if not result.completed:
+        raise KeyboardInterrupt  # no half-trained network among the results
+    return {
+        "accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history]),
+        "fixed_points": ("epoch", [metrics.fixed_points for metrics in result.history]),
+    }
+
+
+def run_chains(
+    output: Path,
+    *,
+    n_modules: Sequence[int] = (2, 3),
+    excitations: Sequence[float] = EXCITATIONS,
+    self_couplings: Sequence[float] = SELF_COUPLINGS,
+    n_hidden: int = 100,
+    epochs: int = 5,
+    seeds: int = 3,
+    samples: int = 60000,
+    workers: int = 1,
+    progress: bool = True,
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Train chains of each length and excitation, and single modules; a stopped study goes on.
+
+    Parameters
+    ----------
+    output : path
+        Results go beside it: its name with .chains.nc and .singles.nc.
+    n_modules : sequence of int, default (2, 3)
+        Lengths L of the chains.
+    excitations : sequence of float
+        lambda of the chains.
+    self_couplings : sequence of float
+        J_D of the single modules.
+    n_hidden, epochs, samples : int
+        As of `train_chain`. Default: 100 neurons, 5 epochs, all samples.
+    seeds : int, default 3
+        Trainings of each kind.
+    workers : int, default 1
+        Processes.
+    progress : bool, default True
+        Whether to show progress.
+
+    Returns
+    -------
+    chains, singles : xarray.Dataset
+        What `train_chain` (seed, n_modules, excitation) and `train_single` (seed, dynamics,
+        self_coupling) measured.
+    """
+    for length in n_modules:
+        for excitation in excitations:
+            preset("chain", length).replace(excitation=excitation)  # refuses bad ones at once
+    every = range(check_integer("seeds", seeds, 1))
+    options = {
+        "fixed": {"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
+        "workers": workers,
+        "progress": progress,
+    }
+    singles = sweeps.run(
+        {"seed": every, "dynamics": ("sync", "async"), "self_coupling": self_couplings},
+        train_single,
+        path=output.with_suffix(".singles.nc"),
+        **options,
+    )
+    chains = sweeps.run(
+        {"seed": every, "n_modules": n_modules, "excitation": excitations},
+        train_chain,
+        path=output.with_suffix(".chains.nc"),
+        **options,
+    )
+    return chains, singles
+
+
+def summarise_chains(chains: xr.Dataset, singles: xr.Dataset) -> list[dict[str, Any]]:
+    """Return test accuracies after the last epoch as plain values.
+
+    Parameters
+    ----------
+    chains, singles : xarray.Dataset
+        From `run_chains`.
+
+    Returns
+    -------
+    list of dict
+        One record for each kind of network: its parameters; "accuracy" and "fixed_points", lists
+        over seeds.
+    """
+    records = []
+    for result, axes in ((singles, ("dynamics", "self_coupling")),
+                         (chains, ("n_modules", "excitation"))):  # fmt: skip
+        last = result.isel(epoch=-1).stack(network=axes)
+        for values in last["network"].values:
+            here = last.sel(network=values)
+            records.append(
+                dict(zip(axes, values, strict=True))
+                | {
+                    name: [float(value) for value in here[name].values]
+                    for name in ("accuracy", "fixed_points")
+                }
+            )
+    return records
