@@ -1,0 +1,201 @@
+"""Test accuracy against the number of hidden neurons, beside controls and other classifiers.
+
+The network as it learns, with its hidden weights fixed, and as one feed-forward sweep; and
+scikit-learn's perceptron, logistic regression and multi-layer perceptron on the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from binnet import sweeps
+from binnet._validation import check_choice, check_integer
+from binnet.datasets import load_entangled_mnist
+from binnet.learning import PRESETS, preset, train
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: H of the default study.
+SIZES = (100, 200, 400, 800, 1600, 3200)
+#: What is trained at each H by default: presets, and a multi-layer perceptron of H hidden units.
+MODELS = ("default", "reservoir", "random-features", "mlp")
+#: What has no hidden neurons.
+LINEAR = ("perceptron", "logistic-regression")
+#: The source's figure after 200 epochs (learning.md, section 5), by H.
+SOURCE_FIGURE = {100: 0.814, 200: 0.835, 400: 0.852, 800: 0.853, 1600: 0.863, 3200: 0.876}
+
+
+def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int) -> dict[str, Any]:
+    """Train one model on entangled MNIST.
+
+    Parameters
+    ----------
+    model : str
+        A preset, "mlp", "perceptron" or "logistic-regression".
+    n_hidden : int
+        H; the last two have none and do not read it.
+    epochs, seed : int
+        Of the training; logistic regression is trained to its optimum.
+    samples : int
+        Training samples; the first of 60000.
+
+    Returns
+    -------
+    dict
+        "accuracy" on the test set, and "seconds" of training, without compilation.
+    """
+    data = load_entangled_mnist()
+    X, y = data.X_train[:samples], data.y_train[:samples]
+    if model in PRESETS:
+        configuration = preset(model).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
+        result = train(X, y, configuration, evaluate_on={"test": (data.X_test, data.y_test)})
+        if not result.completed:
+            raise KeyboardInterrupt  # no half-trained network among the results
+        seconds = sum(metrics.seconds for metrics in result.history)
+        return {"accuracy": result.history[-1].accuracy["test"], "seconds": seconds}
+    classifier = _make_classifier(model, n_hidden, epochs, seed)
+    begun = time.perf_counter()
+    with warnings.catch_warnings():
+        # The number of epochs is given: that it ends a run is no news.
+        warnings.filterwarnings("ignore", message=".*(reached|iteration)", category=UserWarning)
+        classifier.fit(X, y)
+    seconds = time.perf_counter() - begun
+    return {"accuracy": float(classifier.score(data.X_test, data.y_test)), "seconds": seconds}
+
+
+def _make_classifier(model: str, n_hidden: int, epochs: int, seed: int) -> Any:
+    _require_scikit_learn()
+    from sklearn.linear_model import LogisticRegression, Perceptron
+    from sklearn.neural_network import MLPClassifier
+
+    if model == "mlp":
+        return MLPClassifier((n_hidden,), max_iter=epochs, random_state=seed)
+    if model == "perceptron":
+        return Perceptron(max_iter=epochs, tol=None, random_state=seed)
+    return LogisticRegression(max_iter=1000)
+
+
+def _require_scikit_learn() -> None:
+    try:
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "the classifiers to compare with need scikit-learn; install it with "
+            'pip install "binnet[sklearn]", or train presets only'
+        ) from error
+
+
+def run_sizes(
+    output: Path,
+    *,
+    sizes: Sequence[int] = SIZES,
+    models: Sequence[str] = MODELS,
+    linear: bool = True,
+    epochs: int = 20,
+    seeds: int = 3,
+    samples: int = 60000,
+    workers: int = 1,
+    progress: bool = True,
+) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Train each model at each size; a stopped study goes on.
+
+    Parameters
+    ----------
+    output : path
+        Results go beside it: its name with .sizes.nc and .linear.nc.
+    sizes : sequence of int
+        Hidden neurons H.
+    models : sequence of str
+        Presets, and "mlp".
+    linear : bool, default True
+        Whether to train perceptron and logistic regression, too.
+    epochs, seeds, samples : int
+        Of the trainings. Default: 20, 3 and all.
+    workers : int, default 1
+        Processes.
+    progress : bool, default True
+        Whether to show progress.
+
+    Returns
+    -------
+    models : xarray.Dataset
+        What `train_model` measured, over seed, model and n_hidden.
+    linear : xarray.Dataset or None
+        The same over seed and model.
+
+    Raises
+    ------
+    ImportError
+        If scikit-learn is needed and not installed.
+    ValueError
+        If a model is unknown.
+    """
+    for model in models:
+        check_choice("models", model, (*PRESETS, "mlp"))
+    if linear or "mlp" in models:
+        _require_scikit_learn()
+    every = range(check_integer("seeds", seeds, 1))
+    fixed = {"epochs": epochs, "samples": samples}
+    options: dict[str, Any] = {"workers": workers, "progress": progress}
+    observable = sweeps.Observable(train_model, cost=_cost)
+    result = sweeps.run(
+        {"seed": every, "model": models, "n_hidden": sizes},
+        observable,
+        fixed=fixed,
+        path=output.with_suffix(".sizes.nc"),
+        **options,
+    )
+    if not linear:
+        return result, None
+    peers = sweeps.run(
+        {"seed": every, "model": LINEAR},
+        observable,
+        fixed={**fixed, "n_hidden": 0},
+        path=output.with_suffix(".linear.nc"),
+        **options,
+    )
+    return result, peers
+
+
+def _cost(n_hidden: int, epochs: int, samples: int, **_: Any) -> float:
+    """Return the relative work: drives by the input and events go as H, products as H^2."""
+    return float(epochs * samples * (n_hidden + 100) * (n_hidden + 1000))
+
+
+def summarise_sizes(result: xr.Dataset, peers: xr.Dataset | None) -> list[dict[str, Any]]:
+    """Return accuracies and times as plain values.
+
+    Parameters
+    ----------
+    result, peers : xarray.Dataset
+        From `run_sizes`.
+
+    Returns
+    -------
+    list of dict
+        One record for each model and size: "model", "n_hidden" (0 without), "accuracy" and
+        "seconds", lists over seeds.
+    """
+
+    def measured(part: xr.Dataset) -> dict[str, list[float]]:
+        return {
+            name: [float(value) for value in np.atleast_1d(part[name].values)]
+            for name in ("accuracy", "seconds")
+        }
+
+    records = [
+        {"model": str(model), "n_hidden": int(n), **measured(result.sel(model=model, n_hidden=n))}
+        for model in result["model"].values
+        for n in result["n_hidden"].values
+    ]
+    for model in [] if peers is None else peers["model"].values:
+        assert peers is not None
+        records.append({"model": str(model), "n_hidden": 0, **measured(peers.sel(model=model))})
+    return records
