@@ -68,28 +68,20 @@ def capacity(
     from binnet.studies.capacity import run_capacity, summarise_capacity
 
     names = {"n_modules": "--modules", "n_hidden": "--hidden", "load": "--loads"}
+    axes: dict[str, Any] = {
+        "n_modules": modules,
+        "n_hidden": hidden,
+        "loads": loads,
+        "attachments": attachments,
+    }
+    parameters = {**axes, "n_inputs": inputs, "n_classes": classes, **options}
     with clear_errors(names), stopping_is_safe():
-        result = run_capacity(
-            output.with_suffix(".nc"),
-            n_modules=modules,
-            n_hidden=hidden,
-            loads=loads,
-            attachments=attachments,
-            n_inputs=inputs,
-            n_classes=classes,
-            **options,
-        )
+        result = run_capacity(output.with_suffix(".nc"), **parameters)
         records = summarise_capacity(result)
         title = f"{inputs} inputs, {classes} classes, {options['epochs']} epochs"
         save_figure(draw_capacity(result, title), output)
-        write_json(
-            output.with_suffix(".json"),
-            {
-                "parameters": {"n_inputs": inputs, "n_classes": classes, "loads": loads, **options},
-                "capacity": records,
-                "run": describe_run(0, threads=1),
-            },
-        )
+        written = {"parameters": parameters, "capacity": records, "run": describe_run(0, threads=1)}
+        write_json(output.with_suffix(".json"), written)
     click.echo("attach    H   L   P/H at 95 %")
     for record in records:
         texts = [

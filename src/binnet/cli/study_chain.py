@@ -63,7 +63,11 @@ def chain(
         "self_coupling": "--self-coupling",
         "excitation": "--excitation",
     }
-    axes = {"n_modules": modules, "excitations": excitation, "self_couplings": self_coupling}
+    axes: dict[str, Any] = {
+        "n_modules": modules,
+        "excitations": excitation,
+        "self_couplings": self_coupling,
+    }
     with clear_errors(names), stopping_is_safe():
         chains, singles = run_chains(output, **axes, **options)
         records = summarise_chains(chains, singles)

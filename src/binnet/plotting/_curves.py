@@ -31,5 +31,6 @@ def plot_seeds(ax: Axes, x: ArrayLike, values: xr.DataArray, k: int, label: str)
     """Plot the mean over seeds as the k-th curve, with bars from the lowest to the highest."""
     mean = values.mean("seed", skipna=False).values
     low, high = (getattr(values, end)("seed", skipna=False).values for end in ("min", "max"))
-    bars = np.stack([mean - low, high - mean])
+    # Where all seeds agree, the mean may lie beyond them in its last bit.
+    bars = np.maximum(np.stack([mean - low, high - mean]), 0.0)
     ax.errorbar(x, mean, bars, capsize=2, label=label, **curve_style(k))

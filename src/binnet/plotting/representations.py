@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
+_MOST_DRAWN = 150  # samples in a matrix: more are neither seen nor compressed
+
 
 def plot_overlaps(result: xr.Dataset, module: int, ax: Axes) -> Axes:
     """Plot the overlaps within and between classes against the sweep.
@@ -90,15 +92,17 @@ def plot_similarity(result: xr.Dataset, network: str, module: int, ax: Axes) -> 
     module : int
         Which module, from 1.
     ax : Axes
-        Where to draw; ticks are in the middle of the classes.
+        Where to draw; ticks are in the middle of the classes. Of many samples, 150 are drawn.
 
     Returns
     -------
     AxesImage
         The image, for a colour bar.
     """
-    labels = result["label"].values
-    values = result["similarity"].sel(network=network, module=module).values
+    step = -(-result.sizes["sample"] // _MOST_DRAWN)
+    drawn = result.isel(sample=slice(None, None, step), other=slice(None, None, step))
+    labels = drawn["label"].values
+    values = drawn["similarity"].sel(network=network, module=module).values
     image = ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, interpolation="nearest")
     classes = np.unique(labels)
     middles = [np.flatnonzero(labels == label).mean() for label in classes]

@@ -99,8 +99,8 @@ def run_chains(
     self_couplings: Sequence[float] = SELF_COUPLINGS,
     n_hidden: int = 100,
     epochs: int = 5,
-    seeds: int = 3,
     samples: int = 60000,
+    seeds: int = 3,
     workers: int = 1,
     progress: bool = True,
 ) -> tuple[xr.Dataset, xr.Dataset]:
@@ -135,7 +135,7 @@ def run_chains(
         for excitation in excitations:
             preset("chain", length).replace(excitation=excitation)  # refuses bad ones at once
     every = range(check_integer("seeds", seeds, 1))
-    options = {
+    options: dict[str, Any] = {
         "fixed": {"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
         "workers": workers,
         "progress": progress,

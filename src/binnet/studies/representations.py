@@ -82,8 +82,8 @@ def measure_representations(
     order = np.argsort(labels, kind="stable")
     inputs, labels = inputs[order], labels[order]
     within, between = _pairs(labels)
-    sizes = sizes or getattr(network, "sizes", (network.n_hidden,))
-    modules = [slice(a, b) for a, b in pairwise(np.cumsum((0, *sizes)))]
+    layout = sizes or (network.sizes if isinstance(network, BinaryNetwork) else (network.n_hidden,))
+    modules = [slice(a, b) for a, b in pairwise(np.cumsum([0, *layout]))]
     table = np.empty((4, len(modules), max_sweeps))
     for sweep in range(max_sweeps):
         states = relax_driven(

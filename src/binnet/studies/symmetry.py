@@ -107,8 +107,8 @@ def run_symmetry(
     presets: Sequence[str] = ("default", "source"),
     n_hidden: int = 400,
     epochs: int = 10,
-    seeds: int = 3,
     samples: int = 60000,
+    seeds: int = 3,
     workers: int = 1,
     progress: bool = True,
 ) -> xr.Dataset:
