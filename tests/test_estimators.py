@@ -55,7 +55,7 @@ def make_model(**changes: Any) -> Any:
 def test_pipeline_learns_digits(digits: tuple[Any, ...]) -> None:
     X, y, X_test, y_test = digits
     model = make_model().fit(X, y)
-    assert model.score(X_test, y_test) > 0.8  # ACCURACY
+    assert model.score(X_test, y_test) > 0.84  # measured: 0.874, with two other seeds 0.856
     classifier = model[-1]
     assert len(classifier.history_) == 10
     spins = model[0].transform(X_test)

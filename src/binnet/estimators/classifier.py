@@ -168,7 +168,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
         self._configuration = self._configure()
         # A batch cannot hold more than all samples; a larger one would only take memory.
-        batch_size = min(self._configuration.training.batch_size, len(X))
+        batch_size = min(self._configuration.training.batch_size, len(labels))
         result = train(
             self._to_spins(X),
             labels,
@@ -284,14 +284,15 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         given = {name: getattr(self, name) for name in _TUNABLE}
         further = self.parameters or {}
         for name in further:
-            if name in _TUNABLE or name in _DECIDED:
+            if name in _TUNABLE:
                 raise ValueError(
-                    f"parameters may not hold {name!r}, got {further[name]!r}: "
-                    + (
-                        "the samples or random_state decide it"
-                        if name in _DECIDED
-                        else f"pass it as {name}={further[name]!r}"
-                    )
+                    f"parameters may not hold {name!r}, got {further[name]!r}: pass it as "
+                    f"{name}={further[name]!r}"
+                )
+            if name in _DECIDED:
+                raise ValueError(
+                    f"parameters may not hold {name!r}, got {further[name]!r}: the samples or "
+                    "random_state decide it"
                 )
         return preset(self.preset, further.get("n_modules")).replace(
             n_inputs=self.n_features_in_,

@@ -89,8 +89,8 @@ class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             -1 or +1.
         """
         check_is_fitted(self, "components_")
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
-        return np.where(X @ self.components_ >= 0, np.int8(1), np.int8(-1))
+        samples: Any = validate_data(self, X, accept_sparse="csr", reset=False)
+        return np.where(samples @ self.components_ >= 0, np.int8(1), np.int8(-1))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
