@@ -1,11 +1,16 @@
 """The scikit-learn face: its own checks, pipelines, grid searches, learning in parts."""
 
+import functools
+import signal
 import subprocess
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+
+from kernel_cases import on_threads
 
 pytest.importorskip("sklearn")
 
@@ -15,7 +20,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from binnet import BinaryRecurrentClassifier, RandomSignProjection, predict
+from binnet import BinaryRecurrentClassifier, RandomSignProjection, predict, preset, train
+from binnet.datasets import project_and_binarise
+from binnet.estimators import classifier
+from binnet.learning import OnlineLearner
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 
@@ -47,13 +55,18 @@ def make_model(**changes: Any) -> Any:
 def test_pipeline_learns_digits(digits: tuple[Any, ...]) -> None:
     X, y, X_test, y_test = digits
     model = make_model().fit(X, y)
-    assert model.score(X_test, y_test) > 0.8  # ACCURACY
+    assert model.score(X_test, y_test) > 0.84  # measured: 0.874, with two other seeds 0.856
     classifier = model[-1]
     assert len(classifier.history_) == 10
     spins = model[0].transform(X_test)
     np.testing.assert_array_equal(predict(classifier.network_, spins), model.predict(X_test))
-    again = clone(model).set_params(binaryrecurrentclassifier__threads=2).fit(X, y)
-    np.testing.assert_array_equal(again.decision_function(X_test), model.decision_function(X_test))
+    fields = model.decision_function(X_test)
+    np.testing.assert_array_equal(clone(model).fit(X, y).decision_function(X_test), fields)
+    other = clone(model).set_params(binaryrecurrentclassifier__random_state=1).fit(X, y)
+    assert (other.decision_function(X_test) != fields).any()
+    with on_threads(2):
+        again = clone(model).set_params(binaryrecurrentclassifier__threads=2).fit(X, y)
+    np.testing.assert_array_equal(again.decision_function(X_test), fields)
 
 
 def test_grid_search(digits: tuple[Any, ...]) -> None:
@@ -83,6 +96,94 @@ def test_partial_fit_goes_on(digits: tuple[Any, ...]) -> None:
         model.partial_fit(spins[:1], ["nine"])
 
 
+def test_partial_fit_is_an_epoch_at_constant_rates() -> None:
+    X, y = make_spins()
+    options = {"n_hidden": 30, "random_state": 3, "threads": 1}
+    whole = BinaryRecurrentClassifier(
+        epochs=2, parameters={"rate_schedule": "constant"}, **options
+    ).fit(X, y)
+    parts = BinaryRecurrentClassifier(**options)
+    for _ in range(2):
+        parts.partial_fit(X, y, classes=[0, 1])
+    np.testing.assert_array_equal(parts.network_.couplings, whole.network_.couplings)
+    np.testing.assert_array_equal(parts.decision_function(X), whole.decision_function(X))
+    before = whole.network_.couplings
+    whole.partial_fit(X, y)
+    assert (whole.network_.couplings != before).any()  # and it goes on from there:
+    assert np.corrcoef(whole.network_.couplings.ravel(), before.ravel())[0, 1] > 0.9
+    assert len(whole.history_) == 2
+
+
+def test_online_learner_refuses_what_it_cannot_learn() -> None:
+    X, y = make_spins()
+    small = preset().replace(n_hidden=5, n_inputs=X.shape[1], n_outputs=2)
+    with pytest.raises(ValueError, match="X must be -1 or"):
+        OnlineLearner(small, 1).learn(0.5 * X, y)
+    with pytest.raises(ValueError, match=r"y must be in 0\.\.1"):
+        OnlineLearner(small, 1).learn(X, y + 1)
+    with pytest.raises(ValueError, match="online learning is in floating point, got int8"):
+        OnlineLearner(small.replace(arithmetic="int8"))
+
+
+def test_batch_larger_than_the_samples_is_all_of_them() -> None:
+    X, y = make_spins()
+    fields = [
+        BinaryRecurrentClassifier(20, epochs=2, batch_size=size, random_state=0, threads=1)
+        .fit(X, y)
+        .decision_function(X)
+        for size in (len(X), 10**12)  # the arrays of the second would fill no memory there is
+    ]
+    np.testing.assert_array_equal(*fields)
+
+
+def test_threshold_makes_spins_of_features() -> None:
+    X, y = make_spins()
+    options = {"n_hidden": 20, "epochs": 2, "random_state": 0, "threads": 1}
+    spins = BinaryRecurrentClassifier(**options).fit(X, y)
+    bits = BinaryRecurrentClassifier(threshold=0.5, **options).fit((X + 1) // 2, y)
+    np.testing.assert_array_equal(bits.network_.input_weights, spins.network_.input_weights)
+    at_zero = np.where(X == 1, 0.0, -0.1)  # sign(0) = +1
+    np.testing.assert_array_equal(spins.predict(at_zero), spins.predict(X))
+
+
+def test_interrupt_ends_fit_and_keeps_what_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = make_spins()
+    stop = functools.partial(train, on_epoch=lambda result: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(classifier, "train", stop)
+    model = BinaryRecurrentClassifier(20, epochs=5, random_state=0, threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert len(model.history_) == 1
+    assert model.predict(X).shape == y.shape
+
+
+def test_projection_is_that_of_entangled_mnist() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 784), np.uint8)
+    projection = RandomSignProjection(30, random_state=7)
+    spins = projection.fit_transform(images)
+    assert spins.dtype == np.int8
+    np.testing.assert_array_equal(spins, project_and_binarise(images, 30, seed=7))
+    np.testing.assert_array_equal(projection.transform(csr_array(images)), spins)
+    np.testing.assert_array_equal(projection.transform(np.zeros((1, 784))), np.ones((1, 30)))
+    names = projection.get_feature_names_out()
+    assert [names[0], names[-1], len(names)] == [
+        "randomsignprojection0",
+        "randomsignprojection29",
+        30,
+    ]
+    # A generator is asked for a seed, so that it draws another projection each time.
+    drawn = [
+        RandomSignProjection(30, random_state=generator).fit(images).components_
+        for generator in [np.random.RandomState(0)] * 2
+    ]
+    assert (drawn[0] != drawn[1]).any()
+
+
+def make_spins() -> tuple[Any, Any]:
+    X = np.random.default_rng(1).choice([-1, 1], (60, 12))
+    return X, (X[:, :3].sum(axis=1) > 0).astype(int)
+
+
 def test_other_parameters_and_their_errors() -> None:
     X, y = np.eye(6), np.arange(6) % 2
     model = BinaryRecurrentClassifier(
@@ -93,6 +194,24 @@ def test_other_parameters_and_their_errors() -> None:
     assert model.decision_function(X).shape == (6,)
     with pytest.raises(ValueError, match="self_coupling must be a finite number >= 0, got -1"):
         BinaryRecurrentClassifier(self_coupling=-1).fit(X, y)
+    with pytest.raises(ValueError, match="may not hold 'n_hidden', got 5: pass it as n_hidden=5"):
+        BinaryRecurrentClassifier(parameters={"n_hidden": 5}).fit(X, y)
+    with pytest.raises(ValueError, match="may not hold 'seed', got 5: the samples or random_state"):
+        BinaryRecurrentClassifier(parameters={"seed": 5}).fit(X, y)
+    with pytest.raises(TypeError, match="unknown parameter 'margn'"):
+        BinaryRecurrentClassifier(parameters={"margn": 5}).fit(X, y)
+    model = BinaryRecurrentClassifier(
+        20, epochs=1, random_state=1, threads=1, parameters={"arithmetic": "int8"}
+    )
+    assert len(model.fit(X, y).history_) == 1
+    with pytest.raises(ValueError, match="online learning is in floating point, got int8"):
+        model.partial_fit(X, y)
+    assert (
+        BinaryRecurrentClassifier(20, epochs=1, inference_sweeps=1, random_state=1)
+        .fit(X, y)
+        ._configuration.training.inference_sweeps
+        == 1
+    )
     with pytest.raises(ValueError, match="n_components must be an integer >= 1, got 0"):
         RandomSignProjection(0).fit(X)
 

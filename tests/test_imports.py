@@ -8,7 +8,7 @@ import pytest
 
 import binnet
 
-HEAVY = ("numba", "llvmlite", "matplotlib", "scipy", "binnet_kernels")
+HEAVY = ("numba", "llvmlite", "matplotlib", "scipy", "sklearn", "binnet_kernels")
 
 
 def run_python(code: str, folder: Path) -> str:

@@ -161,8 +161,8 @@ def entangle(mnist: Mnist, n_features: int, seed: int) -> Arrays:
     )
 
 
-def projection_matrix(n_features: int, seed: int) -> NDArray[np.float64]:
-    """Return the matrix P, shape (784, n_features), standard normal in steps of 2**-24.
+def projection_matrix(n_features: int, seed: int, n_inputs: int = N_PIXELS) -> NDArray[np.float64]:
+    """Return the matrix P, shape (n_inputs, n_features), standard normal in steps of 2**-24.
 
     Parameters
     ----------
@@ -170,17 +170,20 @@ def projection_matrix(n_features: int, seed: int) -> NDArray[np.float64]:
         Number of columns, at least 1.
     seed : int
         Seed, 0..2**32-1.
+    n_inputs : int, default 784
+        Number of rows, at least 1: pixels, or other features.
 
     Returns
     -------
-    ndarray of float64, shape (784, n_features)
+    ndarray of float64, shape (n_inputs, n_features)
         The matrix.
     """
     n_features = check_integer("n_features", n_features, 1)
     seed = check_integer("seed", seed, 0, 2**32 - 1)
+    n_inputs = check_integer("n_inputs", n_inputs, 1)
     # With seed 0, the draw on which the reference figures were measured. NEP 19 lets numpy change
     # this stream in a later version; the embedded bits would stay, and a test would tell.
-    normal = np.random.Generator(np.random.PCG64(seed)).standard_normal((N_PIXELS, n_features))
+    normal = np.random.Generator(np.random.PCG64(seed)).standard_normal((n_inputs, n_features))
     # The steps make the projection exact (see project_and_binarise) and absorb the last-digit
     # differences between the logarithms of different C libraries.
     return np.asarray(np.rint(normal * 2.0**24) * 2.0**-24)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from binnet._threads import resolve_threads, running_on
+from binnet._validation import check_labels, check_spins
 from binnet.learning._state import TrainingState
 from binnet.learning.configuration import Configuration
 from binnet.networks import BinaryNetwork
@@ -50,19 +50,26 @@ class OnlineLearner:
         """The network as it was learned so far."""
         return self._state.network()
 
-    def learn(self, X: NDArray[np.int8], y: NDArray[np.int64]) -> None:
+    def learn(self, X: ArrayLike, y: ArrayLike) -> None:
         """Learn each sample once, in a random order.
 
         Parameters
         ----------
-        X : ndarray of int8, shape (n_samples, N_in)
+        X : array_like, shape (n_samples, N_in)
             Inputs, -1 or +1.
-        y : ndarray of int64, shape (n_samples,)
+        y : array_like of int, shape (n_samples,)
             Labels 0..C-1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument has the wrong type, shape or range.
         """
         state, threads = self._state, resolve_threads(self._threads)
-        state.n_samples = len(X)
+        inputs = check_spins("X", X, state.configuration.network.n_inputs)
+        labels = check_labels("y", y, len(inputs), state.configuration.network.n_outputs)
+        state.n_samples = len(inputs)
         with running_on(threads):
             while not state.epoch_is_complete:
-                state.learn(X, y, state.batches_per_epoch, threads)
+                state.learn(inputs, labels, state.batches_per_epoch, threads)
         state.next_epoch()

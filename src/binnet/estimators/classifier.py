@@ -1,4 +1,4 @@
-"""The network as scikit-learn knows estimators, for pipelines and grid searches."""
+"""The network as a classifier of scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,26 +6,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from binnet._validation import check_integer, check_real
+from binnet._validation import check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, OnlineLearner, preset, train
-
-try:
-    from sklearn.base import (
-        BaseEstimator,
-        ClassifierMixin,
-        ClassNamePrefixFeaturesOutMixin,
-        TransformerMixin,
-    )
-    from sklearn.utils import check_random_state
-    from sklearn.utils.multiclass import check_classification_targets
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise ImportError(
-        "binnet's estimators need scikit-learn 1.6 or newer; install it with "
-        'pip install "binnet[sklearn]"'
-    ) from error
 
 # Parameters of the configuration that are parameters of the classifier; None: the preset's.
 _TUNABLE = (
@@ -41,7 +29,10 @@ _TUNABLE = (
     "rate_input",
     "rate_readout",
     "dynamics",
+    "inference_sweeps",
 )
+# What the data and random_state decide.
+_DECIDED = ("n_inputs", "n_outputs", "seed")
 
 
 class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
@@ -68,8 +59,11 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         eta_J, eta_in and eta_out.
     dynamics : {"sync", "async", "random-subset"}, optional
         How neurons are updated.
+    inference_sweeps : int, optional
+        Sweeps at most when classes are predicted.
     parameters : dict, optional
-        Any further parameters of `binnet.Configuration.replace`, such as ``{"n_modules": 3}``.
+        Further parameters of `binnet.Configuration.replace` that have no name here, such as
+        ``{"n_modules": 3}``.
     threshold : float, default 0.0
         What a feature is compared with to become a spin.
     random_state : int, RandomState or None, default None
@@ -87,7 +81,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     network_ : BinaryNetwork
         What was learned.
     history_ : list of EpochMetrics
-        Measurements of each epoch of `fit`; empty after `partial_fit`.
+        Measurements of each epoch of `fit`; `partial_fit` measures nothing.
     n_features_in_ : int
         Features seen in `fit`.
 
@@ -120,6 +114,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         rate_input: float | None = None,
         rate_readout: float | None = None,
         dynamics: str | None = None,
+        inference_sweeps: int | None = None,
         parameters: dict[str, Any] | None = None,
         threshold: float = 0.0,
         random_state: Any = None,
@@ -139,6 +134,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         self.rate_input = rate_input
         self.rate_readout = rate_readout
         self.dynamics = dynamics
+        self.inference_sweeps = inference_sweeps
         self.parameters = parameters
         self.threshold = threshold
         self.random_state = random_state
@@ -159,20 +155,31 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         -------
         BinaryRecurrentClassifier
             The fitted classifier.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the samples or a parameter are not what they must be.
+        KeyboardInterrupt
+            If Ctrl-C stopped it; what was learned until then stays in `network_`.
         """
         X, y = validate_data(self, X, y)
         check_classification_targets(y)
         self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
         self._configuration = self._configure()
+        # A batch cannot hold more than all samples; a larger one would only take memory.
+        batch_size = min(self._configuration.training.batch_size, len(labels))
         result = train(
             self._to_spins(X),
             labels,
-            self._configuration,
+            self._configuration.replace(batch_size=batch_size),
             threads=self.threads,
             progress=self.verbose,
         )
         self.network_, self.history_ = result.network, result.history
-        self._learner = OnlineLearner(self._configuration, self.threads, result.network)
+        self._learner: OnlineLearner | None = None
+        if not result.completed:  # a grid search must not take it for a whole fit and go on
+            raise KeyboardInterrupt
         return self
 
     def partial_fit(
@@ -193,8 +200,13 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         -------
         BinaryRecurrentClassifier
             The classifier.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the samples, the classes or a parameter are not what they must be.
         """
-        is_first = not hasattr(self, "_learner")
+        is_first = not hasattr(self, "network_")
         X, y = validate_data(self, X, y, reset=is_first)
         check_classification_targets(y)
         if is_first:
@@ -202,7 +214,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError("the first call of partial_fit needs classes, all labels to come")
             self.classes_ = np.unique(classes)
             self._configuration = self._configure()
-            self._learner = OnlineLearner(self._configuration, self.threads)
+            self._learner, self.history_ = None, []
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(
                 f"classes must be those of the first call, {self.classes_}, got {classes}"
@@ -210,8 +222,11 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         unknown = np.setdiff1d(y, self.classes_)
         if unknown.size:
             raise ValueError(f"y holds {unknown[0]}, which is not one of classes {self.classes_}")
+        if self._learner is None:
+            network = None if is_first else self.network_
+            self._learner = OnlineLearner(self._configuration, self.threads, network)
         self._learner.learn(self._to_spins(X), np.searchsorted(self.classes_, y))
-        self.network_, self.history_ = self._learner.network, []
+        self.network_ = self._learner.network
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -268,6 +283,17 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             )
         given = {name: getattr(self, name) for name in _TUNABLE}
         further = self.parameters or {}
+        for name in further:
+            if name in _TUNABLE:
+                raise ValueError(
+                    f"parameters may not hold {name!r}, got {further[name]!r}: pass it as "
+                    f"{name}={further[name]!r}"
+                )
+            if name in _DECIDED:
+                raise ValueError(
+                    f"parameters may not hold {name!r}, got {further[name]!r}: the samples or "
+                    "random_state decide it"
+                )
         return preset(self.preset, further.get("n_modules")).replace(
             n_inputs=self.n_features_in_,
             n_outputs=len(self.classes_),
@@ -277,83 +303,5 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _to_spins(self, X: ArrayLike) -> NDArray[np.int8]:
-        return np.where(check_real("threshold", self.threshold) <= np.asarray(X), 1, -1).astype(
-            np.int8
-        )
-
-
-class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Transformer: signs of random projections, x = sign(P^T u) with sign(0) = +1.
-
-    This is how entangled MNIST is made of pixels (learning.md, section 4); angles between samples
-    survive as overlaps between spins.
-
-    Parameters
-    ----------
-    n_components : int, default 100
-        Spins of the output, at least 1.
-    random_state : int, RandomState or None, default None
-        Of P, whose entries are independent and standard normal.
-
-    Attributes
-    ----------
-    components_ : ndarray, shape (n_features, n_components)
-        P.
-    n_features_in_ : int
-        Features seen in `fit`.
-
-    Examples
-    --------
-    >>> RandomSignProjection(5, random_state=0).fit_transform(np.eye(3)).shape
-    (3, 5)
-    """
-
-    def __init__(self, n_components: int = 100, *, random_state: Any = None) -> None:
-        self.n_components = n_components
-        self.random_state = random_state
-
-    def fit(self, X: ArrayLike, y: object = None) -> RandomSignProjection:
-        """Draw the projection; of the samples only the number of features counts.
-
-        Parameters
-        ----------
-        X : array_like, shape (n_samples, n_features)
-            Finite real features.
-        y : object
-            Ignored.
-
-        Returns
-        -------
-        RandomSignProjection
-            The fitted transformer.
-        """
-        validate_data(self, X)
-        size = (self.n_features_in_, check_integer("n_components", self.n_components, 1))
-        self.components_ = check_random_state(self.random_state).standard_normal(size)
-        return self
-
-    def transform(self, X: ArrayLike) -> NDArray[np.int8]:
-        """Return the signs of the projections.
-
-        Parameters
-        ----------
-        X : array_like, shape (n_samples, n_features)
-            Finite real features.
-
-        Returns
-        -------
-        ndarray of int8, shape (n_samples, n_components)
-            -1 or +1.
-        """
-        check_is_fitted(self, "components_")
-        X = validate_data(self, X, reset=False)
-        return np.where(X @ self.components_ >= 0, 1, -1).astype(np.int8)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = []  # spins are int8, whatever the features are
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return int(self.components_.shape[1])
+        threshold = check_real("threshold", self.threshold)
+        return np.where(np.asarray(X) >= threshold, np.int8(1), np.int8(-1))
