@@ -9,7 +9,7 @@ import pytest
 import naive
 from binnet_kernels import structs, training
 from binnet_kernels._rng import derive_keys
-from binnet_kernels.third_factor import ThirdFactor, no_third_factor
+from binnet_kernels.third_factor import NONE, ThirdFactor, make_third_factor
 from kernel_cases import (
     ROUND_OFF,
     assert_padding_is_zero,
@@ -72,7 +72,9 @@ class Run:
         third: ThirdFactor | None = None,
     ) -> tuple[training.Model, training.Counts, structs.Outcome]:
         """Learn in one call, or in several that follow each other."""
-        third = third or no_third_factor(dtype)
+        third = third or make_third_factor(
+            NONE, self.net.W_back.astype(dtype), n_banks, self.batch_size, 0.0, 1.0, 0.0
+        )
         n_hidden, n_inputs = self.net.W_in.shape
         n_classes, n_sweeps = len(self.net.W_out), len(self.amplitudes)
         model = to_model(self.net, n_banks, dtype)

@@ -52,11 +52,6 @@ def make_third_factor(
     )
 
 
-def no_third_factor(dtype: type) -> ThirdFactor:
-    """Return what leaves the source's rule as it is."""
-    return make_third_factor(NONE, np.zeros((1, 1), dtype), 1, 1, 0.0, 1.0, 0.0)
-
-
 @kernel
 def find_errors(fields, label, temperature, errors):
     """Write e_c = [c is the label] - softmax(f / temperature)_c into `errors` (C,)."""

@@ -250,9 +250,9 @@ def _run_phase(
 def train_batches(model, rule, third, batches, amplitudes, update, work, outcome, scratch, counts):
     """Learn the samples of `batches`, batch by batch: relaxation, stability test, decay and update.
 
-    Changes the weights and scales of `model` in place (those of `third` too, where they are
-    learned) and adds to `counts`. The number of banks is
-    the number of pieces that the work is cut into; the result does not depend on it.
+    Changes the weights and scales of `model` in place (the weights of `third` too, if they are
+    learned) and adds to `counts`. The number of banks is the number of pieces that the work is cut
+    into; the result does not depend on it.
     """
     n_banks = model.couplings.shape[0]
     rates, scales = np.zeros(4), np.zeros(3)  # the fourth rate is that of `third`

@@ -167,6 +167,7 @@ class TrainingState(RunState):
             make_scratch,
             to_banks,
         )
+        from binnet_kernels.third_factor import make_third_factor
 
         training, p = self.configuration.training, self.configuration.network
         size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_hidden
@@ -185,12 +186,23 @@ class TrainingState(RunState):
             float(p.self_coupling),
             feedback,
         )
+        factor = self.configuration.third_factor
+        third = make_third_factor(
+            factor.kind,
+            self.weights.feedback,
+            threads,
+            size,
+            factor.scaled_rate(p.n_outputs),
+            factor.error_temperature,
+            factor.error_threshold,
+        )
         work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, threads, dtype)
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         rule = check_dynamics(training.dynamics, training.update_probability)
         kernels.train_batches(
             model,
             self._rule(),
+            third,
             kernels.Batches(
                 X,
                 y,
@@ -211,7 +223,7 @@ class TrainingState(RunState):
             np.ascontiguousarray(from_banks(model.couplings, n_hidden).T),
             np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
             np.ascontiguousarray(readout[:, :n_hidden]),
-            self.weights.feedback,
+            np.ascontiguousarray(from_banks(third.weights, n_hidden).T),
             self.weights.self_coupling,
         )
         self.batch += n_batches

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from binnet._validation import check_choice, keep_integer, keep_real
 from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
+from binnet.learning.third_factor import ThirdFactor
 from binnet.networks import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
@@ -63,7 +66,7 @@ class TrainingParameters:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Network, schedule, plasticity, training and arithmetic of one run.
+    """Network, schedule, plasticity, training, arithmetic and third factor of one run.
 
     Parameters
     ----------
@@ -77,6 +80,8 @@ class Configuration:
         Epochs, batches, dynamics, dtype and seed.
     arithmetic : Arithmetic
         Floating point, or integers and their plasticity.
+    third_factor : ThirdFactor
+        What the error of the readout does in the plasticity: nothing, in the source's rule.
 
     Examples
     --------
@@ -89,8 +94,10 @@ class Configuration:
     plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
     training: TrainingParameters = field(default_factory=TrainingParameters)
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+    third_factor: ThirdFactor = field(default_factory=ThirdFactor)
 
     def __post_init__(self) -> None:
+        self._check_third_factor()
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
@@ -99,13 +106,35 @@ class Configuration:
                     "lower one of them"
                 )
 
+    def _check_third_factor(self) -> None:
+        kind = self.third_factor.third_factor
+        if kind == "none":
+            return
+        if self.arithmetic.bits:
+            raise ValueError(
+                f'third_factor must be "none" in integers, got {kind!r} with arithmetic = '
+                f'{self.arithmetic.arithmetic!r}; train with arithmetic "float"'
+            )
+        if not np.any(self.network.feedback_strength):
+            raise ValueError(
+                f"feedback_strength must be > 0 with third_factor = {kind!r}, whose errors arrive "
+                "through the feedback weights, got 0; keep the feedback off during the relaxation "
+                "with a schedule of warm-up sweeps alone"
+            )
+        if kind == "learned" and self.schedule.amplitudes.any():
+            raise ValueError(
+                'the relaxation must have no feedback with third_factor = "learned", whose feedback '
+                f"weights carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
+                "set feedback = warmup and free = 0"
+            )
+
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
 
         Parameters
         ----------
         **changes
-            Parameters of any of the five parts, by name.
+            Parameters of any of the six parts, by name.
 
         Returns
         -------
@@ -136,7 +165,8 @@ class Configuration:
         Returns
         -------
         dict
-            One table for each of network, schedule, plasticity, training and arithmetic.
+            One table for each of network, schedule, plasticity, training, arithmetic and
+            third_factor.
         """
         return dataclasses.asdict(self)
 
@@ -197,6 +227,21 @@ _PRESETS = {
         rate_schedule="linear",
     ),
 }
+# A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
+_PRESETS["third-factor"] = _PRESETS["default"].replace(
+    third_factor="fixed",
+    warmup=3,
+    feedback=3,
+    free=0,
+    input_strength=2.0,
+    feedback_strength=1.0,
+    rate_couplings=0.03,
+    rate_input=0.2,
+    rate_readout=0.6,
+    margin=4.0,
+    readout_margin=2.0,
+    margin_excludes_self_coupling=False,
+)
 PRESETS = tuple(_PRESETS)
 
 
@@ -205,8 +250,9 @@ def preset(name: str = "default") -> Configuration:
 
     Parameters
     ----------
-    name : {"default", "source"}
-        Our best local settings, or the reference settings of the source.
+    name : {"default", "source", "third-factor"}
+        Our best local settings, or the reference settings of the source; or a rule that is not the
+        source's, see `ThirdFactor`.
 
     Returns
     -------
