@@ -1,4 +1,4 @@
-"""A third factor: the error of the readout, broadcast to the hidden neurons, gates their plasticity.
+"""A third factor: the error of the readout, broadcast to hidden neurons, gates their plasticity.
 
 Not the source's rule. The hidden neurons that fail their own test of stability no longer reinforce
 the state they are in: each one learns the sign that its share of the readout's error asks for, and

@@ -123,8 +123,8 @@ class Configuration:
             )
         if kind == "learned" and self.schedule.amplitudes.any():
             raise ValueError(
-                'the relaxation must have no feedback with third_factor = "learned", whose feedback '
-                f"weights carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
+                'a relaxation must have no feedback with third_factor = "learned", whose weights '
+                f"carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
                 "set feedback = warmup and free = 0"
             )
 

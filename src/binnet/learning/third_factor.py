@@ -1,4 +1,4 @@
-"""A third factor in the plasticity of the hidden neurons; not the source's rule, and off by default."""
+"""A third factor in the plasticity of hidden neurons; not the source's rule, off by default."""
 
 from __future__ import annotations
 
