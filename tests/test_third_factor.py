@@ -88,8 +88,11 @@ def test_off_is_the_default() -> None:
         ({"error_temperature": 0.0}, r"error_temperature must be a finite number > 0, got 0"),
         ({"rate_feedback": -1.0}, r"rate_feedback must be a finite number >= 0, got -1"),
         ({"arithmetic": "int8"}, r'"none" in integers, got \'fixed\' with arithmetic = \'int8\'; '),
-        ({"feedback_strength": 0.0}, r"feedback_strength must be > 0 with third_factor = 'fixed'"),
-        ({"third_factor": "learned", "feedback": 5}, r"no feedback .* got a\(t\) = \[0.0, 0.0, 0"),
+        (
+            {"feedback_strength": 0.0},
+            r"feedback_strength must be > 0 with third_factor = 'learned'",
+        ),
+        ({"feedback": 5}, r"no feedback .* got a\(t\) = \[0.0, 0.0, 1"),
     ],
 )
 def test_errors(arguments: dict[str, Any], message: str) -> None:

@@ -229,16 +229,16 @@ _PRESETS = {
 }
 # A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
 _PRESETS["third-factor"] = _PRESETS["default"].replace(
-    third_factor="fixed",
-    warmup=3,
-    feedback=3,
+    third_factor="learned",
+    warmup=2,
+    feedback=2,
     free=0,
     input_strength=2.0,
     feedback_strength=1.0,
-    rate_couplings=0.03,
+    rate_couplings=0.01,
     rate_input=0.2,
     rate_readout=0.6,
-    margin=4.0,
+    margin=6.0,
     readout_margin=2.0,
     margin_excludes_self_coupling=False,
 )

@@ -77,7 +77,7 @@ class ThirdFactor:
     Examples
     --------
     >>> preset("third-factor").third_factor.third_factor
-    'fixed'
+    'learned'
     """
 
     third_factor: str = "none"
