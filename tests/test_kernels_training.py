@@ -9,6 +9,7 @@ import pytest
 import naive
 from binnet_kernels import structs, training
 from binnet_kernels._rng import derive_keys
+from binnet_kernels.third_factor import NONE, ThirdFactor, make_third_factor
 from kernel_cases import (
     ROUND_OFF,
     assert_padding_is_zero,
@@ -65,9 +66,17 @@ class Run:
         )  # fmt: skip
 
     def run_kernel(
-        self, dtype: type = np.float64, n_banks: int = 2, threads: int = 1, pieces: int = 1
+        self,
+        dtype: type = np.float64,
+        n_banks: int = 2,
+        threads: int = 1,
+        pieces: int = 1,
+        third: ThirdFactor | None = None,
     ) -> tuple[training.Model, training.Counts, structs.Outcome]:
         """Learn in one call, or in several that follow each other."""
+        third = third or make_third_factor(
+            NONE, self.net.W_back.astype(dtype), n_banks, self.batch_size, 0.0, 1.0, 0.0
+        )
         n_hidden, n_inputs = self.net.W_in.shape
         n_classes, n_sweeps = len(self.net.W_out), len(self.amplitudes)
         model = to_model(self.net, n_banks, dtype)
@@ -103,8 +112,8 @@ class Run:
             )
             with on_threads(threads):
                 training.train_batches(
-                    model, rule, batches, np.array(self.amplitudes, dtype), update, work, outcome,
-                    structs.make_scratch(self.batch_size, n_hidden, dtype), counts,
+                    model, rule, third, batches, np.array(self.amplitudes, dtype), update, work,
+                    outcome, structs.make_scratch(self.batch_size, n_hidden, dtype), counts,
                 )  # fmt: skip
         return model, counts, outcome
 

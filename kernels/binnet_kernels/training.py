@@ -34,6 +34,7 @@ from binnet_kernels.structs import (
     Recurrence,
     allocate_rows,
 )
+from binnet_kernels.third_factor import LEARNED, NONE, apply_third_factor
 
 
 class Model(NamedTuple):
@@ -193,7 +194,7 @@ def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awak
 
 
 @kernel
-def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
+def _learn_bank(model, rule, third, rates, work, state, field, n_samples, bank):
     """Test the stability of a bank; update the weights onto them and a share of the readout."""
     n_banks, _, width = model.couplings.shape
     n_hidden = model.links.shape[1]
@@ -212,6 +213,10 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
         stop,
         work.unstable,
     )
+    if third.kind != NONE:
+        work.n_unstable[bank] = apply_third_factor(
+            third, work.readout_fields, work.labels, n_samples, bank, start, stop, work.unstable
+        )
     n_inputs, n_outputs = work.inputs.shape[1], work.readout_fields.shape[1]
     from_c, to_c = bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
     words = work.words[bank]
@@ -237,6 +242,11 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
                 model.readout[from_c:to_c], rates[2], model.gains[2],
                 readouts[0, from_c:to_c], readouts[1, from_c:to_c], spins[0], spins[1], 0,
             )  # fmt: skip
+        if third.kind == LEARNED:
+            update_couplings_perceptron(
+                third.weights[bank], rates[3], third.gains,
+                readouts[0], readouts[1], spins[0], spins[1], start,
+            )  # fmt: skip
     for i in range(max(start, first_row), min(stop, stop_row)):
         couplings[i - first_row, i - start] = 0  # the self-coupling is not learned
     if model.connectivity.shape[0] > 0:
@@ -245,7 +255,7 @@ def _learn_bank(model, rule, rates, work, state, field, n_samples, bank):
 
 @kernel
 def _run_phase(
-    phase, share, model, rule, rates, amplitudes, update, work, outcome, scratch, n_samples
+    phase, share, model, rule, third, rates, amplitudes, update, work, outcome, scratch, n_samples
 ):
     """Do one share of a phase of the batch; phases follow each other, shares are independent."""
     n_banks, _, width = model.couplings.shape
@@ -263,18 +273,19 @@ def _run_phase(
         begin, end = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
         relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, begin, end)
     else:
-        _learn_bank(model, rule, rates, work, outcome.state, outcome.field, n_samples, share)
+        _learn_bank(model, rule, third, rates, work, outcome.state, outcome.field, n_samples, share)
 
 
 @parallel_kernel
-def train_batches(model, rule, batches, amplitudes, update, work, outcome, scratch, counts):
+def train_batches(model, rule, third, batches, amplitudes, update, work, outcome, scratch, counts):
     """Learn the samples of `batches`, batch by batch: relaxation, stability test, decay and update.
 
-    Changes the weights and scales of `model` in place and adds to `counts`. The number of banks is
-    the number of pieces that the work is cut into; the result does not depend on it.
+    Changes the weights and scales of `model` in place (the weights of `third` too, if they are
+    learned) and adds to `counts`. The number of banks is the number of pieces that the work is cut
+    into; the result does not depend on it.
     """
     n_banks = model.couplings.shape[0]
-    rates, scales = np.zeros(3), np.zeros(3)
+    rates, scales = np.zeros(4), np.zeros(3)  # the fourth rate is that of `third`
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)
@@ -284,12 +295,13 @@ def train_batches(model, rule, batches, amplitudes, update, work, outcome, scrat
             # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it
             scales[block] = model.scales[block] * (1.0 - factor * rule.decays[block])
             rates[block] = factor * rule.rates[block] / (np.sqrt(n_samples) * scales[block])
+        rates[3] = factor * third.rate / np.sqrt(n_samples)
         # One parallel region in the source for all phases: each would cost seconds of compilation.
         for phase in range(4):
             for share in prange(n_banks):
                 _run_phase(
-                    phase, np.int64(share), model, rule, rates, amplitudes, update, work, outcome,
-                    scratch, n_samples,
+                    phase, np.int64(share), model, rule, third, rates, amplitudes, update, work,
+                    outcome, scratch, n_samples,
                 )  # fmt: skip
         for block in range(3):  # only now: stability was tested with the weights that relaxed
             model.scales[block] = scales[block]

@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "learning": [
             "Configuration",
             "PerceptronPlasticity",
+            "ThirdFactor",
             "TrainingParameters",
             "TrainingResult",
             "load_checkpoint",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from binnet.implicit_networks import ImplicitNetwork as ImplicitNetwork
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
+    from binnet.learning import ThirdFactor as ThirdFactor
     from binnet.learning import TrainingParameters as TrainingParameters
     from binnet.learning import TrainingResult as TrainingResult
     from binnet.learning import load_checkpoint as load_checkpoint

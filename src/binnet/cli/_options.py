@@ -15,6 +15,7 @@ from binnet.learning import (
     GENERATORS,
     RATE_SCHEDULES,
     ROUNDINGS,
+    THIRD_FACTORS,
     Configuration,
     preset,
 )
@@ -145,6 +146,31 @@ PARAMETERS = (
         click.Choice(RATE_SCHEDULES),
         "whether the rates stay or fall linearly to 0 over the run",
         "",
+    ),
+    Parameter(
+        "--third-factor",
+        "third_factor",
+        click.Choice(THIRD_FACTORS),
+        "whether hidden neurons learn the sign of the readout's error, which arrives through fixed "
+        "or learned feedback weights; none: the source's rule",
+        "",
+    ),
+    Parameter(
+        "--error-threshold",
+        "error_threshold",
+        float,
+        "error of a hidden neuron, below which it does not learn, with a third factor",
+        ">= 0",
+    ),
+    Parameter(
+        "--error-temperature",
+        "error_temperature",
+        float,
+        "of the softmax that the error of the readout is taken of, with a third factor",
+        "> 0",
+    ),
+    Parameter(
+        "--rate-feedback", "rate_feedback", float, "of W_back, third factor 'learned'", ">= 0"
     ),
     Parameter(
         "--dtype", "dtype", click.Choice(DTYPES), "floating-point numbers of the kernels", ""

@@ -12,6 +12,7 @@ from binnet.learning.configuration import (
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
 from binnet.learning.plasticity import RATE_SCHEDULES, PerceptronPlasticity
+from binnet.learning.third_factor import THIRD_FACTORS, ThirdFactor
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "QUANTILES",
     "RATE_SCHEDULES",
     "ROUNDINGS",
+    "THIRD_FACTORS",
     "Arithmetic",
     "Configuration",
     "EpochMetrics",
     "OnlineLearner",
     "PerceptronPlasticity",
+    "ThirdFactor",
     "TrainingParameters",
     "TrainingResult",
     "history_as_records",

@@ -181,6 +181,7 @@ class TrainingState(RunState):
             to_banks,
             to_windows,
         )
+        from binnet_kernels.third_factor import make_third_factor
 
         training, p = self.configuration.training, self.configuration.network
         size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_neurons
@@ -212,12 +213,23 @@ class TrainingState(RunState):
             gains,
             connectivity,
         )
+        factor = self.configuration.third_factor
+        third = make_third_factor(
+            factor.kind,
+            self.weights.feedback,
+            n_banks,
+            size,
+            factor.scaled_rate(p.n_outputs),
+            factor.error_temperature,
+            factor.error_threshold,
+        )
         work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, n_banks, dtype)
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         rule = check_dynamics(training.dynamics, training.update_probability)
         kernels.train_batches(
             model,
             self._rule(n_banks),
+            third,
             kernels.Batches(
                 X,
                 y,
@@ -241,6 +253,7 @@ class TrainingState(RunState):
             ),
             input_weights=np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
             readout=np.ascontiguousarray(readout[:, :n_hidden]),
+            feedback=np.ascontiguousarray(from_banks(third.weights, n_hidden).T),
         )
         self.batch += n_batches
         if n_batches == until_fold:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from binnet._validation import check_choice, check_integer, keep_integer, keep_real
 from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
+from binnet.learning.third_factor import ThirdFactor
 from binnet.modules import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
@@ -63,7 +66,7 @@ class TrainingParameters:
 
 @dataclass(frozen=True)
 class Configuration:
-    """Network, schedule, plasticity, training and arithmetic of one run.
+    """Network, schedule, plasticity, training, arithmetic and third factor of one run.
 
     Parameters
     ----------
@@ -77,6 +80,8 @@ class Configuration:
         Epochs, batches, dynamics, dtype and seed.
     arithmetic : Arithmetic
         Floating point, or integers and their plasticity.
+    third_factor : ThirdFactor
+        What the error of the readout does in the plasticity: nothing, in the source's rule.
 
     Examples
     --------
@@ -89,6 +94,7 @@ class Configuration:
     plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
     training: TrainingParameters = field(default_factory=TrainingParameters)
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
+    third_factor: ThirdFactor = field(default_factory=ThirdFactor)
 
     def __post_init__(self) -> None:
         p = self.network
@@ -97,6 +103,7 @@ class Configuration:
                 f"integer arithmetic learns one dense module, got n_modules = {p.n_modules} and "
                 f'density = {p.density}; use the arithmetic "float"'
             )
+        self._check_third_factor()
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
@@ -105,13 +112,35 @@ class Configuration:
                     "lower one of them"
                 )
 
+    def _check_third_factor(self) -> None:
+        kind = self.third_factor.third_factor
+        if kind == "none":
+            return
+        if self.arithmetic.bits:
+            raise ValueError(
+                f'third_factor must be "none" in integers, got {kind!r} with arithmetic = '
+                f'{self.arithmetic.arithmetic!r}; train with arithmetic "float"'
+            )
+        if not np.any(self.network.feedback_strength):
+            raise ValueError(
+                f"feedback_strength must be > 0 with third_factor = {kind!r}, whose errors arrive "
+                "through the feedback weights, got 0; keep the feedback off during the relaxation "
+                "with a schedule of warm-up sweeps alone"
+            )
+        if kind == "learned" and self.schedule.amplitudes.any():
+            raise ValueError(
+                'a relaxation must have no feedback with third_factor = "learned", whose weights '
+                f"carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
+                "set feedback = warmup and free = 0"
+            )
+
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
 
         Parameters
         ----------
         **changes
-            Parameters of any of the five parts, by name.
+            Parameters of any of the six parts, by name.
 
         Returns
         -------
@@ -142,7 +171,8 @@ class Configuration:
         Returns
         -------
         dict
-            One table for each of network, schedule, plasticity, training and arithmetic.
+            One table for each of network, schedule, plasticity, training, arithmetic and
+            third_factor.
         """
         return dataclasses.asdict(self)
 
@@ -201,6 +231,21 @@ _DEFAULT = _SOURCE.replace(
     decay_readout=0.0,
     rate_schedule="linear",
 )
+# A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
+_THIRD_FACTOR = _DEFAULT.replace(
+    third_factor="learned",
+    warmup=2,
+    feedback=2,
+    free=0,
+    input_strength=2.0,
+    feedback_strength=1.0,
+    rate_couplings=0.01,
+    rate_input=0.2,
+    rate_readout=0.6,
+    margin=6.0,
+    readout_margin=2.0,
+    margin_excludes_self_coupling=False,
+)
 _WIDE = _SOURCE.replace(
     rate_couplings=0.015,
     rate_input=0.09,
@@ -248,6 +293,7 @@ _PRESETS: dict[str, Callable[[int], Configuration]] = {
     "single": lambda n: _DEFAULT.replace(n_modules=n),
     "chain": _chain,
     "deep": _deep,
+    "third-factor": lambda n: _THIRD_FACTOR.replace(n_modules=n),
     "reservoir": lambda n: _DEFAULT.replace(n_modules=n, rate_couplings=0.0, rate_input=0.0),
     # One sweep from silence: the spins are signs of the input's fields, J plays no part.
     "random-features": lambda n: _DEFAULT.replace(
@@ -273,8 +319,9 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
         "default", our best local settings for up to about a thousand neurons, and "wide" for more;
         "source", the reference settings of the source; "single", one module, as "default"; "chain",
         modules with excitation in place of self-coupling; "deep", modules with learned couplings to
-        their neighbours; the controls "reservoir" and "random-features", which learn their readout
-        only.
+        their neighbours; "third-factor", a rule that is not the source's, see `ThirdFactor`; the
+        controls "reservoir" and "random-features", which learn their
+        readout only.
     n_modules : int, optional
         Modules of the network. Default: 3 for "chain" and "deep", else 1.
 
