@@ -99,6 +99,32 @@ def test_memory(bits: int) -> None:
     assert report.blocks["couplings"].weights == H * (H - 1)
 
 
+def test_wide_synapses_are_stored_whole_and_read_in_part() -> None:
+    events = LearningEvents(samples=10, hidden=5, readout=5)
+    network = cases.make_quantized(4)
+    report = report_cost(network, X, table=TABLE, learning=events, synapse_bits=8)
+    narrow = report_cost(network, X, table=TABLE, learning=events)
+    assert report.memory_bits == 2 * narrow.memory_bits == 8 * H * (H + N + C)
+    assert report.blocks["feedback"].memory_bits == H * C * 4
+    assert report.blocks["couplings"].bits == 4
+    # All three memories hold more than 50 bytes now: 13 for each bit that is read.
+    operations = report.dense.total * (2 + 4 * 13)
+    assert report.dense.energy == pytest.approx(operations + (H * report.sweeps + C) * 2)
+    assert report.learning is not None
+    learned = H * (H - 1) + H * N + C * H
+    assert report.learning.dense_energy == pytest.approx(learned * (5 + 2 * 8 * 13))
+    assert "4 of 8" in format_cost(report)
+
+
+def test_a_file_without_a_record_of_saturation_says_so() -> None:
+    network, quantization = quantize(cases.make_float(), 4)
+    saturated = {name: block.saturated for name, block in quantization.blocks.items()}
+    reason = "a network file does not say what its rounding or training cut"
+    assert reason in format_cost(report_cost(network, X))
+    assert reason not in format_cost(report_cost(network, X, saturation_events=saturated))
+    assert reason not in format_cost(report_cost(cases.make_float(), X))
+
+
 def test_energy_by_hand() -> None:
     report = report_cost(cases.make_quantized(4), X, table=TABLE)
     updates = H * report.sweeps + C
@@ -166,7 +192,7 @@ def test_json_and_text() -> None:
     assert record["memory_bits"] == report.memory_bits
     assert EnergyTable(**record["table"]) == TABLE
     text = format_cost(report)
-    assert "couplings          12 x 12     4      72.0 B          -      50.0" in text
+    assert "couplings          12 x 12       4      72.0 B          -      50.0" in text
     assert f"{report.event_driven.energy / 1000:,.2f} nJ" in text
     assert "primes, 1 nm" in text
     assert "learning" not in format_cost(report_cost(cases.make_quantized(4), X))

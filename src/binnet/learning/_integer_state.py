@@ -39,10 +39,12 @@ LEARNED = BLOCKS[:3]
 WIDE = "wide_"  # before the names of wide synapses in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # Room for the learned blocks to grow, and how much faster than in floating point each is to learn
-# (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
-# want slow input weights, whose random steps are coarse, and a fast readout.
-GROWTH = (1.0, 1.5, 2.0)
-FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+# (k is lowered by it), for each width of a weight: chosen on a validation split at H = 400,
+# docs/results/hardware.md. Few bits want slow input weights, whose random steps are coarse, and a
+# fast readout; wide synapses learn alike at all widths of the weights.
+GROWTH = dict.fromkeys((16, 4, 2, 1), (1.0, 1.5, 2.0)) | {8: (1.0, 1.0, 2.0)}
+FASTER = {16: (1, 0, 1), 8: (3, 1, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+FASTER_WIDE = (3, 0, 2)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 
@@ -198,7 +200,7 @@ class IntegerState(RunState):
             self.synapses,
         )
 
-        def gather(banks: Any) -> dict[str, NDArray[Any]]:
+        def gather(banks: Any) -> dict[str, Any]:
             return {
                 "couplings": np.ascontiguousarray(from_banks(banks.couplings, n_hidden).T),
                 "input_weights": np.ascontiguousarray(from_banks(banks.input_weights, n_hidden).T),
@@ -247,7 +249,7 @@ def choose_training_formats(configuration: Configuration, network: BinaryNetwork
     if given:
         chosen = list(given)
     else:
-        growth = (*GROWTH, 1.0)
+        growth = (*GROWTH[arithmetic.bits], 1.0)
         chosen = [
             choose_fraction_bits(getattr(network, name) * factor, arithmetic.bits)
             for name, factor in zip(BLOCKS, growth, strict=True)
@@ -275,6 +277,8 @@ def derive_exponents(
     rates = configuration.plasticity.scaled_rates(configuration.network)
     exponents: list[int | None] = []
     synapses = synapse_formats(configuration, formats)
+    arithmetic = configuration.arithmetic
+    faster = FASTER_WIDE if arithmetic.hidden_bits else FASTER[arithmetic.bits]
     for block, (name, rate, format) in enumerate(zip(LEARNED, rates, synapses, strict=True)):
         if rate == 0.0:
             exponents.append(None)
@@ -283,7 +287,7 @@ def derive_exponents(
             exponents.append(given[block])
             continue
         levels = rate / math.sqrt(configuration.training.batch_size) / format.resolution
-        k = round(-math.log2(levels / format.step)) - FASTER[format.bits][block]
+        k = round(-math.log2(levels / format.step)) - faster[block]
         if not EXPONENTS[0] <= k <= EXPONENTS[1]:
             raise ValueError(
                 f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**14; "
@@ -321,7 +325,9 @@ def _show(
 ) -> QuantizedNetwork:
     from binnet_kernels.integer_plasticity import show_weights
 
-    shown = {name: np.empty(block.shape, getattr(weights, name).dtype) for name, block in wide.items()}
+    shown: dict[str, Any] = {
+        name: np.empty(block.shape, getattr(weights, name).dtype) for name, block in wide.items()
+    }
     for name, block in wide.items():
         show_weights(block, shown[name], hidden_bits, *_shown_range(weights.formats))
     return replace(weights, **shown)
