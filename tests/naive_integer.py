@@ -301,5 +301,7 @@ def train_batches(
                 synapses[block][0] += changed
                 synapses[block][1] += saturated
         shown = [show(W, hidden, *shown_range) for W in blocks] if hidden else blocks
+        for i in range(len(net.J)):
+            shown[0][i][i] = 0  # no weight, where a weight of one bit has no 0
         net = net._replace(J=shown[0], W_in=shown[1], W_out=shown[2])
     return Trained(net, totals, synapses, synapse_blocks)

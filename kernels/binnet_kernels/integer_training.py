@@ -98,19 +98,19 @@ def _decay_block(weights, rule, shift, key, first, block, registers):
 
 
 @kernel
-def _show_bank(synapses, model, bank, n_here, from_c, to_c, n_hidden):
+def _show_bank(synapses, model, bank, start, n_here, from_c, to_c, n_hidden):
     """Show the top of the synapses onto a bank, and of its share of the readout, as weights."""
     hidden_bits, low, high = synapses.n_hidden_bits, synapses.low, synapses.high
     show_weights(
-        synapses.couplings[bank, :, :n_here], model.couplings[bank, :, :n_here], hidden_bits,
-        low, high,
-    )  # fmt: skip
-    show_weights(
-        synapses.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here],
+        synapses.couplings[bank, :, :n_here], model.couplings[bank, :, :n_here], start, True,
         hidden_bits, low, high,
     )  # fmt: skip
     show_weights(
-        synapses.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden],
+        synapses.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here], start,
+        False, hidden_bits, low, high,
+    )  # fmt: skip
+    show_weights(
+        synapses.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden], 0, False,
         hidden_bits, low, high,
     )  # fmt: skip
 
@@ -186,7 +186,7 @@ def _learn_bank_integer(
                 room.counts[bank, 2],
             )  # fmt: skip
     if synapses.n_hidden_bits > 0:
-        _show_bank(synapses, model, bank, n_here, from_c, to_c, n_hidden)
+        _show_bank(synapses, model, bank, start, n_here, from_c, to_c, n_hidden)
 
 
 @parallel_kernel

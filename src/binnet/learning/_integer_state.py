@@ -43,7 +43,7 @@ _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # docs/results/hardware.md. Few bits want slow input weights, whose random steps are coarse, and a
 # fast readout; wide synapses learn alike at all widths of the weights.
 GROWTH = dict.fromkeys((16, 4, 2, 1), (1.0, 1.5, 2.0)) | {8: (1.0, 1.0, 2.0)}
-FASTER = {16: (1, 0, 1), 8: (3, 1, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+FASTER = {16: (1, 0, 1), 8: (3, -1, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
 FASTER_WIDE = (3, 0, 2)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
@@ -326,10 +326,11 @@ def _show(
     from binnet_kernels.integer_plasticity import show_weights
 
     shown: dict[str, Any] = {
-        name: np.empty(block.shape, getattr(weights, name).dtype) for name, block in wide.items()
+        name: np.zeros(block.shape, getattr(weights, name).dtype) for name, block in wide.items()
     }
     for name, block in wide.items():
-        show_weights(block, shown[name], hidden_bits, *_shown_range(weights.formats))
+        is_square = name == "couplings"
+        show_weights(block, shown[name], 0, is_square, hidden_bits, *_shown_range(weights.formats))
     return replace(weights, **shown)
 
 
