@@ -48,7 +48,8 @@ def plot_accuracy_of_bits(
         )
         for name in integers.rounding.values
     ]
-    curves.append(("trained in float32, then quantised", floats.quantized_accuracy, "--"))
+    quantized = floats.quantized_accuracy.assign_coords(bits=bits)
+    curves.append(("trained in float32, then quantised", quantized, "--"))
     curves.append(("trained, synapses of 8 bits (of 8: 16)", wide.accuracy.isel(epoch=-1), "-."))
     for k, (label, values, style) in enumerate(curves):
         mean = values.mean("seed").values
