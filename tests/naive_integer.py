@@ -191,6 +191,13 @@ def update_block(
     return W, changed, saturated
 
 
+def show(W: list[list[int]], hidden: int, low: int, high: int) -> list[list[int]]:
+    """Return what fields see of wide synapses: halves are rounded up; of one bit the sign."""
+    if (low, high) == (1, -1):
+        return [[1 if w >= 0 else -1 for w in row] for row in W]
+    return [[min(max(math.floor(w / 2**hidden + 0.5), low), high) for w in row] for row in W]
+
+
 def decay_block(W: list[list[int]], rule: Rule, key: int, registers: list[int]) -> list[list[int]]:
     """Return W after each weight moved by |w| 2**-k towards 0, rounded."""
     W = [list(row) for row in W]
@@ -213,6 +220,7 @@ class Trained(NamedTuple):
     net: Network
     totals: list[int]  # sweeps, samples at a fixed point, unstable neurons, unstable readouts
     synapses: list[list[int]]  # changed and saturated, for J, W_in, W_out
+    wide: list[list[list[int]]]  # their synapses, where they are wider than the weights
 
 
 def train_batches(
@@ -229,7 +237,11 @@ def train_batches(
     key: int,
     registers: tuple[list[int], list[int]],  # of the hidden neurons and of the readouts
     asynchronous: bool = False,
+    wide: Sequence[list[list[int]]] | None = None,  # synapses of J, W_in, W_out
+    hidden: int = 0,
+    shown_range: tuple[int, int] = (0, 0),
 ) -> Trained:
+    synapse_blocks = list(wide or (net.J, net.W_in, net.W_out))
     totals, synapses = [0] * 4, [[0, 0], [0, 0], [0, 0]]
     owners = (registers[0], registers[0], registers[1])
     n_presented = 0
@@ -258,7 +270,7 @@ def train_batches(
             )
         totals[2] += int(np.count_nonzero(unstable))
         totals[3] += int(np.count_nonzero(wrong))
-        blocks = [net.J, net.W_in, net.W_out]
+        blocks = synapse_blocks
         step_key = naive.derive_key(key, number)
         for block in range(3):
             rule = rules[block]
@@ -288,5 +300,8 @@ def train_batches(
                 )
                 synapses[block][0] += changed
                 synapses[block][1] += saturated
-        net = net._replace(J=blocks[0], W_in=blocks[1], W_out=blocks[2])
-    return Trained(net, totals, synapses)
+        shown = [show(W, hidden, *shown_range) for W in blocks] if hidden else blocks
+        for i in range(len(net.J)):
+            shown[0][i][i] = 0  # no weight, where a weight of one bit has no 0
+        net = net._replace(J=shown[0], W_in=shown[1], W_out=shown[2])
+    return Trained(net, totals, synapses, synapse_blocks)

@@ -151,10 +151,12 @@ def test_report_of_a_float_run(run: Path) -> None:
     assert record["blocks"]["readout"]["saturation_events"] is None
 
 
-def test_a_run_in_integers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("synapse_bits", [0, 8])
+def test_a_run_in_integers(synapse_bits: int, tmp_path: Path) -> None:
     """Reports what the training counted; exports the integers that it learned."""
     X, y = draw_spins(64, 100), np.arange(64) % 10
-    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, arithmetic="int4")
+    integers = {"arithmetic": "int4", "synapse_bits": synapse_bits}
+    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, **integers)
     folder = tmp_path / "run"
     folder.mkdir()
     train(X, y, settings, checkpoint=folder / _runs.CHECKPOINT, threads=1)
@@ -167,6 +169,7 @@ def test_a_run_in_integers(tmp_path: Path) -> None:
         block = record["blocks"][name]
         assert block["updates_per_synapse"] == pytest.approx(changes / count)
         assert block["saturation_events"] == saturated
+        assert (block["bits"], block["synapse_bits"]) == (4, synapse_bits or 4)
     assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
     options = ["--vectors", 2, "--output", tmp_path / "images"]
     binnet("export", folder, "--format", "memh", *options)

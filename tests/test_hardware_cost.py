@@ -99,6 +99,33 @@ def test_memory(bits: int) -> None:
     assert report.blocks["couplings"].weights == H * (H - 1)
 
 
+def test_wide_synapses_are_stored_whole_and_read_in_part() -> None:
+    events = LearningEvents(samples=10, hidden=5, readout=5)
+    network = cases.make_quantized(4)
+    report = report_cost(network, X, table=TABLE, learning=events, synapse_bits=8)
+    narrow = report_cost(network, X, table=TABLE, learning=events)
+    assert report.memory_bits == 2 * narrow.memory_bits == 8 * H * (H + N + C)
+    assert report.blocks["feedback"].memory_bits == H * C * 4
+    assert report.blocks["couplings"].bits == 4
+    # Twice the memory: W_in (768 bits) now lies in the larger one, too; W_out (288) does not.
+    access = {"couplings": 13, "input_weights": 13, "readout": 11}
+    energy = sum(getattr(report.dense, name) * (2 + 4 * access[name]) for name in access)
+    assert report.dense.energy == pytest.approx(energy + (H * report.sweeps + C) * 2)
+    assert report.learning is not None
+    written = sum(report.blocks[name].weights * (5 + 2 * 8 * access[name]) for name in access)
+    assert report.learning.dense_energy == pytest.approx(written)
+    assert "4 of 8" in format_cost(report)
+
+
+def test_a_file_without_a_record_of_saturation_says_so() -> None:
+    network, quantization = quantize(cases.make_float(), 4)
+    saturated = {name: block.saturated for name, block in quantization.blocks.items()}
+    reason = "a network file does not say what its rounding or training cut"
+    assert reason in format_cost(report_cost(network, X))
+    assert reason not in format_cost(report_cost(network, X, saturation_events=saturated))
+    assert reason not in format_cost(report_cost(cases.make_float(), X))
+
+
 def test_energy_by_hand() -> None:
     report = report_cost(cases.make_quantized(4), X, table=TABLE)
     updates = H * report.sweeps + C
@@ -166,7 +193,7 @@ def test_json_and_text() -> None:
     assert record["memory_bits"] == report.memory_bits
     assert EnergyTable(**record["table"]) == TABLE
     text = format_cost(report)
-    assert "couplings          12 x 12     4      72.0 B          -      50.0" in text
+    assert "couplings          12 x 12       4      72.0 B          -      50.0" in text
     assert f"{report.event_driven.energy / 1000:,.2f} nJ" in text
     assert "primes, 1 nm" in text
     assert "learning" not in format_cost(report_cost(cases.make_quantized(4), X))

@@ -22,9 +22,11 @@ from binnet.dynamics import stream_key
 from binnet.hardware import dequantize, load_quantized
 from binnet.learning._integer_state import (
     FASTER,
+    LEARNED,
     IntegerState,
     derive_decays,
     derive_exponents,
+    synapse_formats,
 )
 from binnet.learning._state import DYNAMICS_STREAM
 from library_cases import TINY, make_task
@@ -44,8 +46,7 @@ def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
     arithmetic, size = configuration.arithmetic, configuration.training.batch_size
     exponents = derive_exponents(configuration, formats)
     rules = []
-    for name, k in zip(("couplings", "input_weights", "readout"), exponents, strict=True):
-        block = getattr(formats, name)
+    for block, k in zip(synapse_formats(configuration, formats), exponents, strict=True):
         rules.append(
             None
             if k is None
@@ -77,6 +78,9 @@ def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
         int(stream_key(seed, 3)),
         (registers[:n_hidden], registers[n_hidden:]),
         configuration.training.dynamics == "async",
+        [state.wide[name].tolist() for name in LEARNED] if state.wide else None,
+        arithmetic.hidden_bits,
+        (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
     )
 
 
@@ -103,6 +107,20 @@ CASES: dict[str, dict[str, Any]] = {
         "rate_readout": 1.0,
         "rate_exponents": (1, 2, 0),
     },
+    "int4 in synapses of 8 bits": {"arithmetic": "int4", "synapse_bits": 8},
+    "int8 in synapses of 16 bits, asynchronous": {
+        "arithmetic": "int8",
+        "synapse_bits": 16,
+        "dynamics": "async",
+    },
+    "int2 in synapses of 4 bits, with decay": {
+        "arithmetic": "int2",
+        "synapse_bits": 4,
+        "rate_couplings": 1.0,
+        "decay_couplings": 0.5,
+        "rate_exponents": (1, 2, 0),
+    },
+    "int1 in synapses of 8 bits": {"arithmetic": "int1", "synapse_bits": 8},
     "int8, J fixed": {"arithmetic": "int8", "rate_couplings": 0.0},
 }
 
@@ -120,6 +138,8 @@ def test_training_equals_the_reference(case: str) -> None:
         found = naive_integer.from_quantized(state.weights)
         for name in ("J", "W_in", "W_out"):
             assert getattr(found, name) == getattr(expected.net, name), (name, threads)
+        wide = dict(zip(LEARNED, expected.wide, strict=True)) if state.wide else {}
+        assert {name: block.tolist() for name, block in state.wide.items()} == wide, threads
         assert state.totals.tolist() == expected.totals
         assert state.synapses.tolist() == expected.synapses
     assert expected.synapses[2][0] > 0  # something was learned
@@ -146,11 +166,28 @@ def test_the_nearest_level_stalls() -> None:
     assert moving.synapses[:, 0].all()
 
 
-@pytest.mark.parametrize("generator", ["counter", "lfsr"])
+def test_synapses_keep_what_the_weights_do_not_show() -> None:
+    """Events of 2**-4 of a weight's level add up, though each is too small to be seen."""
+    fine = {"synapse_bits": 8, "rate_exponents": (0, 0, 0), "rounding": "nearest"}
+    state = IntegerState.start(configure("int4", **fine), len(X), "")
+    before, synapses = state.weights, state.wide
+    state.learn(X, Y, 1, 1)
+    moved = state.wide["input_weights"] != synapses["input_weights"]
+    seen = state.weights.input_weights != before.input_weights
+    assert moved.sum() > 2 * seen.sum() > 0
+    assert state.weights.couplings.max() <= 7  # in the format of the weights, to be exported
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "generator"), [("int8", "counter"), ("int8", "lfsr"), ("int4 wide", "counter")]
+)
 def test_a_stopped_run_ends_alike(
-    generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arithmetic: str, generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    configuration = configure("int8", generator=generator, rate_schedule="linear")
+    wide = {"synapse_bits": 8} if arithmetic.endswith("wide") else {}
+    configuration = configure(
+        arithmetic.split()[0], generator=generator, rate_schedule="linear", **wide
+    )
     whole = tmp_path / "whole.safetensors"
     train(X, Y, configuration, threads=1, checkpoint=whole)
     monkeypatch.setattr("binnet.learning.trainer._WORK_PER_CALL", 5 * 8 * 40 * 1040)
@@ -187,6 +224,8 @@ def test_relaxing_integers_is_relaxing_their_values() -> None:
         ({"generator": "dice"}, "generator must be one of counter, lfsr"),
         ({"fraction_bits": (1, 2)}, "fraction_bits must be 4 integers or none, got 2"),
         ({"fraction_bits": (1, 2, 3, 31)}, "fraction_bits must be an integer in -16..30, got 31"),
+        ({"arithmetic": "int4", "synapse_bits": 2}, "synapse_bits must be 0 or 4 or 8 or 16 for"),
+        ({"synapse_bits": 8}, "synapse_bits must be 0 for arithmetic 'float', got 8"),
         ({"rate_exponents": (16, 0, 0)}, "rate_exponents must be an integer in -14..15, got 16"),
     ],
 )
@@ -297,6 +336,7 @@ def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
     accuracy = record["test_accuracy"]
     assert output.stat().st_size > 10000
     assert set(accuracy["trained"]["nearest"]) == {"1", "2", "4", "8", "16"}
+    assert set(accuracy["wide_synapses"]) == {"1", "2", "4", "8"}
     assert f"float32: {accuracy['float'][0]:.4f}" in printed
     begun = output.with_suffix(".integers.nc").stat().st_mtime_ns
     again = invoke("hardware", "bits", *small, "--output", str(output))

@@ -237,6 +237,27 @@ def decay_integer(weights, levels, key, first, registers):
 
 
 @kernel
+def show_weights(synapses, weights, first, is_square, n_hidden_bits, low, high):
+    """Write the highest bits of wide synapses (K, W), as the fields see them, into weights (K, W).
+
+    Rounded to the nearest, halves upwards, and cut to `low`..`high`; where ``high < low``, as a
+    weight of one bit has no 0, the sign. `first` and `is_square` as of `update_couplings_integer`.
+    """
+    shift = np.int32(n_hidden_bits)
+    half = np.int32(np.int32(1) << np.int32(shift - 1))
+    lowest, highest = np.int32(low), np.int32(high)
+    for j in range(weights.shape[0]):
+        if high < low:
+            for i in range(weights.shape[1]):
+                if not is_square or first + i != j:
+                    weights[j, i] = 1 if synapses[j, i] >= 0 else -1
+        else:
+            for i in range(weights.shape[1]):
+                shown = np.int32(np.int32(np.int32(synapses[j, i]) + half) >> shift)
+                weights[j, i] = min(max(shown, lowest), highest)
+
+
+@kernel
 def _add_levels(row, total, factor, levels):
     """Add ``factor * total`` levels to a row of weights, with saturation."""
     low, high = np.int32(levels.low), np.int32(levels.high)

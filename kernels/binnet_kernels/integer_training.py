@@ -22,6 +22,7 @@ from binnet_kernels.integer_plasticity import (
     Levels,
     Targets,
     decay_integer,
+    show_weights,
     thin_events,
     update_couplings_integer,
 )
@@ -33,7 +34,7 @@ LEARNED = 3  # blocks that learn: couplings, input weights, readout
 
 
 class IntegerRule(NamedTuple):
-    """Formats of the learned blocks and their plasticity; arrays have an entry for each block."""
+    """Formats of the synapses and their plasticity; arrays have an entry for each block."""
 
     learns: Array  # (3,) bool
     low: Array  # (3,) int64
@@ -45,6 +46,17 @@ class IntegerRule(NamedTuple):
     use_register: bool
     thresholds: Array  # (H,) int32: kappa (and J_D) in units of the accumulator
     readout_threshold: int
+
+
+class Synapses(NamedTuple):
+    """What plasticity changes: the weights themselves, or wider integers whose top they show."""
+
+    couplings: Array  # (S, H, W)
+    input_weights: Array  # (S, N_in, W)
+    readout: Array  # (C, >= H)
+    n_hidden_bits: int  # of a synapse, below those of a weight; 0: the arrays are the weights
+    low: int  # of the weights shown; high < low: their signs
+    high: int
 
 
 class Randomness(NamedTuple):
@@ -86,8 +98,26 @@ def _decay_block(weights, rule, shift, key, first, block, registers):
 
 
 @kernel
+def _show_bank(synapses, model, bank, start, n_here, from_c, to_c, n_hidden):
+    """Show the top of the synapses onto a bank, and of its share of the readout, as weights."""
+    hidden_bits, low, high = synapses.n_hidden_bits, synapses.low, synapses.high
+    show_weights(
+        synapses.couplings[bank, :, :n_here], model.couplings[bank, :, :n_here], start, True,
+        hidden_bits, low, high,
+    )  # fmt: skip
+    show_weights(
+        synapses.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here], start,
+        False, hidden_bits, low, high,
+    )  # fmt: skip
+    show_weights(
+        synapses.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden], 0, False,
+        hidden_bits, low, high,
+    )  # fmt: skip
+
+
+@kernel
 def _learn_bank_integer(
-    model, rule, work, outcome, randomness, room, shift, batch, n_samples, bank
+    model, synapses, rule, work, outcome, randomness, room, shift, batch, n_samples, bank
 ):
     """Test the stability of a bank; update the weights onto them and a share of the readout."""
     n_banks, n_hidden, width = model.couplings.shape
@@ -102,10 +132,10 @@ def _learn_bank_integer(
     from_c, to_c = bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
     step_key = derive_key(randomness.key, randomness.first_batch + batch)
     couplings, input_weights = (
-        model.couplings[bank, :, :n_here],
-        model.input_weights[bank, :, :n_here],
+        synapses.couplings[bank, :, :n_here],
+        synapses.input_weights[bank, :, :n_here],
     )
-    readout = model.readout[from_c:to_c, :n_hidden].T  # from neuron to class, as the others
+    readout = synapses.readout[from_c:to_c, :n_hidden].T  # from neuron to class, as the others
     hidden = Targets(
         randomness.hidden[start:stop], room.sites[bank], room.keys[bank], room.words[bank],
         room.amounts[bank],
@@ -155,18 +185,21 @@ def _learn_bank_integer(
                 readouts[0, from_c:to_c], readouts[1, from_c:to_c], classes,
                 room.counts[bank, 2],
             )  # fmt: skip
+    if synapses.n_hidden_bits > 0:
+        _show_bank(synapses, model, bank, start, n_here, from_c, to_c, n_hidden)
 
 
 @parallel_kernel
 def train_batches_integer(
-    model, rule, batches, exponents, amplitudes, update, work, outcome, scratch, counts,
-    randomness, room, synapses,
+    model, synapses, rule, batches, exponents, amplitudes, update, work, outcome, scratch, counts,
+    randomness, room, changes,
 ):  # fmt: skip
     """Learn the samples of `batches`, batch by batch, in integers.
 
-    Arguments as of `train_batches`, with integer arrays, and `rule` an `IntegerRule`;
-    ``exponents[batch]`` (n, 4) are k of the three blocks in each batch, and what is added to the
-    decays' exponents. `synapses` (3, 2) is raised by the weights changed and the sums saturated.
+    Arguments as of `train_batches`, with integer arrays, and `rule` an `IntegerRule`. Plasticity
+    changes `synapses`, which the weights of `model` show. ``exponents[batch]`` (n, 4) are k of the
+    three blocks in each batch, and what is added to the decays' exponents. `changes` (3, 2) is
+    raised by the synapses changed and the sums saturated.
     """
     n_banks, _, width = model.couplings.shape
     is_awake = not update.asynchronous and update.probability >= 1.0
@@ -197,8 +230,8 @@ def train_batches_integer(
                     )  # fmt: skip
                 else:
                     _learn_bank_integer(
-                        model, rule, work, outcome, randomness, room, exponents[batch, 3], batch,
-                        n_samples, share,
+                        model, synapses, rule, work, outcome, randomness, room,
+                        exponents[batch, 3], batch, n_samples, share,
                     )  # fmt: skip
         for bank in range(n_banks):
             counts.totals[2] += work.n_unstable[bank]
@@ -211,7 +244,7 @@ def train_batches_integer(
     for bank in range(n_banks):
         for block in range(LEARNED):
             for kind in range(2):
-                synapses[block, kind] += room.counts[bank, block, kind]
+                changes[block, kind] += room.counts[bank, block, kind]
 
 
 def make_room(n_hidden: int, n_outputs: int, n_banks: int) -> Room:

@@ -198,6 +198,14 @@ PARAMETERS = (
         "",
     ),
     Parameter(
+        "--synapse-bits",
+        "synapse_bits",
+        int,
+        "in integers, bits of a synapse in training, of which fields see the highest; 0: as many "
+        "as a weight",
+        "0, 2, 4, 8 or 16",
+    ),
+    Parameter(
         "--seed",
         "seed",
         int,

@@ -93,4 +93,5 @@ def _read_training(source: Source) -> dict[str, Any]:
         changes, saturated = ([*(int(n) for n in column), 0] for column in state.synapses.T)
         found["weight_changes"] = dict(zip(BLOCKS, changes, strict=True))
         found["saturation_events"] = dict(zip(BLOCKS, saturated, strict=True))
+        found["synapse_bits"] = state.configuration.arithmetic.synapse_bits or None
     return found

@@ -27,13 +27,14 @@ from binnet.cli._common import clear_errors, prefer_waiting_threads
     type=click.Path(dir_okay=False, path_type=Path),
     default="weight_bits.png",
     show_default=True,
-    help="figure (.png); JSON and the study's two NetCDF files go beside it",
+    help="figure (.png); JSON and the study's three NetCDF files go beside it",
 )
 def bits(hidden: int, epochs: int, seeds: int, samples: int, output: Path) -> None:
     """Train in float32 and in integers of 1 to 16 bits, and draw accuracy against weight bits.
 
-    Integers are trained with random and with nearest rounding, and trained float32 networks are
-    quantised. The same command takes up a study that was stopped.
+    Integers are trained with random and with nearest rounding, and with synapses of more bits than
+    the fields see; trained float32 networks are quantised. The same command takes up a study that
+    was stopped.
     """
     prefer_waiting_threads()
     with clear_errors():
@@ -42,14 +43,14 @@ def bits(hidden: int, epochs: int, seeds: int, samples: int, output: Path) -> No
         check_folder(output)
         from binnet.plotting import save_figure
         from binnet.plotting.hardware import draw_weight_bits
-        from binnet.studies.weight_bits import run_weight_bits, summarise_weight_bits
+        from binnet.studies.weight_bits import SYNAPSE_BITS, run_weight_bits, summarise_weight_bits
 
-        floats, integers = run_weight_bits(
+        floats, integers, wide = run_weight_bits(
             output, n_hidden=hidden, epochs=epochs, seeds=seeds, samples=samples
         )
-        summary = summarise_weight_bits(floats, integers)
+        summary = summarise_weight_bits(floats, integers, wide)
         title = f"entangled MNIST, H = {hidden}, {epochs} epochs, seeds: {seeds}"
-        save_figure(draw_weight_bits(floats, integers, title), output)
+        save_figure(draw_weight_bits(floats, integers, wide, title), output)
         record = {
             "parameters": {
                 "n_hidden": hidden,
@@ -62,12 +63,16 @@ def bits(hidden: int, epochs: int, seeds: int, samples: int, output: Path) -> No
         }
         write_json(output.with_suffix(".json"), record)
     click.echo(f"float32: {_mean(summary['float'])}")
-    click.echo("bits   stochastic   nearest   quantised after training")
+    click.echo("bits   stochastic   nearest   wide synapses   quantised after training")
     for width, quantized in summary["quantized"].items():
         stochastic, nearest = (
             _mean(summary["trained"][rounding][width]) for rounding in ("per-weight", "nearest")
         )
-        click.echo(f"{width:>4}   {stochastic:>10}   {nearest:>7}   {_mean(quantized):>7}")
+        values = summary["wide_synapses"].get(width)
+        shown = f"{_mean(values)} ({SYNAPSE_BITS[int(width)]} bits)" if values else "-"
+        click.echo(
+            f"{width:>4}   {stochastic:>10}   {nearest:>7}   {shown:<16}  {_mean(quantized):>6}"
+        )
     click.echo(f"figure: {output}\ndata:   {output.with_suffix('.json')}")
 
 

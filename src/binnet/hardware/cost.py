@@ -22,7 +22,7 @@ from binnet.hardware.energy import EnergyTable
 from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.networks import BinaryNetwork
 
-_FLOAT_BITS = 32
+FLOAT_BITS = 32
 # A float network is counted as float32, whatever it was trained in.
 _INFERENCE = ("couplings", "input_weights", "readout")
 
@@ -38,7 +38,9 @@ class BlockCost:
     weights : int
         Weights that count; the couplings' diagonal does not.
     bits : int
-        Of a weight; 32 is float32.
+        Of a weight, as fields read it; 32 is float32.
+    synapse_bits : int
+        Of a weight in the memory: as many, or more where learning keeps what fields do not see.
     memory_bits : int
         Bits of the memory, the diagonal included.
     saturation_events : int or None
@@ -51,6 +53,7 @@ class BlockCost:
     shape: tuple[int, int]
     weights: int
     bits: int
+    synapse_bits: int
     memory_bits: int
     saturation_events: int | None
     updates_per_synapse: float | None
@@ -191,6 +194,7 @@ def report_cost(
     saturation_events: Mapping[str, int] | None = None,
     learning: LearningEvents | None = None,
     weight_changes: Mapping[str, int] | None = None,
+    synapse_bits: int | None = None,
     threads: int | None = None,
 ) -> CostReport:
     """Measure synaptic operations and flips of inference on data, and estimate the energy.
@@ -217,6 +221,8 @@ def report_cost(
     weight_changes : mapping of str to int, optional
         How often weights of each block changed in training. Default: with each of the learning
         events, as real numbers do; integers change less often, where increments are rounded.
+    synapse_bits : int, optional
+        Bits in the memory of a weight that learns. Default: as many as of a weight.
     threads : int, optional
         Threads to run on. Default: all cores.
 
@@ -232,7 +238,9 @@ def report_cost(
     """
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
-    blocks = _count_blocks(network, saturation_events or {}, learning, weight_changes or {})
+    blocks = _count_blocks(
+        network, saturation_events or {}, learning, weight_changes or {}, synapse_bits or 0
+    )
     result = relax(network, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
     if len(result.sweeps) == 0:
         raise ValueError("inputs must hold at least one sample, got none")
@@ -260,6 +268,7 @@ def _count_blocks(
     saturation_events: Mapping[str, int],
     learning: LearningEvents | None,
     weight_changes: Mapping[str, int],
+    synapse_bits: int,
 ) -> dict[str, BlockCost]:
     updates: dict[str, float] = {}
     if learning is not None:
@@ -268,17 +277,19 @@ def _count_blocks(
     blocks = {}
     for name in BLOCKS:
         block: NDArray[Any] = getattr(network, name)
-        bits = _FLOAT_BITS
+        bits = FLOAT_BITS
         if isinstance(network, QuantizedNetwork):
             bits = getattr(network.formats, name).bits
         weights = block.size - (len(block) if name == "couplings" else 0)
         if name in weight_changes:
             updates[name] = weight_changes[name] / weights
+        stored = synapse_bits if synapse_bits and name in _INFERENCE else bits
         blocks[name] = BlockCost(
             (block.shape[0], block.shape[1]),
             weights,
             bits,
-            block.size * bits,
+            stored,
+            block.size * stored,
             saturation_events.get(name),
             updates.get(name),
         )
@@ -306,8 +317,8 @@ def _count_learning(
         block = blocks[name]
         fraction = (events.readout if name == "readout" else events.hidden) / events.samples
         # Read the weight, change it, write it back.
-        moved = 2 * block.bits * table.access_per_bit(block.memory_bits)
-        energy = block.weights * (table.update(block.bits) + moved)
+        moved = 2 * block.synapse_bits * table.access_per_bit(block.memory_bits)
+        energy = block.weights * (table.update(block.synapse_bits) + moved)
         dense += block.weights
         dense_energy += energy
         event_driven += fraction * block.weights

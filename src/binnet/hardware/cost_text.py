@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from binnet.hardware.cost import CostReport
+from binnet.hardware.cost import FLOAT_BITS, BlockCost, CostReport
 
 _NOT_COUNTED = "not counted: clock, wires, control, random numbers, leakage"
 
@@ -27,14 +27,19 @@ def format_cost(report: CostReport) -> str:
             (
                 name,
                 f"{block.shape[0]} x {block.shape[1]}",
-                str(block.bits),
+                _format_width(block),
                 _format_bits(block.memory_bits),
                 "-" if saturated is None else str(saturated),
                 "-" if updates is None else f"{updates:.1f}",
             )
         )
     rows.append(("for inference", "", "", _format_bits(report.memory_bits), "", ""))
-    lines = [f"{a:<14}{b:>12}{c:>6}{d:>12}{e:>11}{f:>10}".rstrip() for a, b, c, d, e, f in rows]
+    lines = [f"{a:<14}{b:>12}{c:>8}{d:>12}{e:>11}{f:>10}".rstrip() for a, b, c, d, e, f in rows]
+    if any(b.bits != FLOAT_BITS and b.saturation_events is None for b in report.blocks.values()):
+        lines.append(
+            "saturated -: a network file does not say what its rounding or training cut; report "
+            "the run's folder, with the bits to round it to"
+        )
     lines += [
         "",
         f"inference, mean of {report.samples} samples: {report.sweeps:.2f} sweeps, "
@@ -63,6 +68,12 @@ def format_cost(report: CostReport) -> str:
         f"counted: weight memory, accumulators, comparisons; {_NOT_COUNTED}",
     ]
     return "\n".join(lines)
+
+
+def _format_width(block: BlockCost) -> str:
+    if block.synapse_bits == block.bits:
+        return str(block.bits)
+    return f"{block.bits} of {block.synapse_bits}"
 
 
 def _row(name: str, count: str, per_update: str, energy: str) -> str:

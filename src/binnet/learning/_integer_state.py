@@ -35,13 +35,16 @@ from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
 from binnet.learning.configuration import Configuration
 from binnet.networks import BinaryNetwork
 
-_LEARNED = BLOCKS[:3]
+LEARNED = BLOCKS[:3]
+WIDE = "wide_"  # before the names of wide synapses in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # Room for the learned blocks to grow, and how much faster than in floating point each is to learn
-# (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
-# want slow input weights, whose random steps are coarse, and a fast readout.
-GROWTH = (1.0, 1.5, 2.0)
-FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+# (k is lowered by it), for each width of a weight: chosen on a validation split at H = 400,
+# docs/results/hardware.md. Few bits want slow input weights, whose random steps are coarse, and a
+# fast readout; wide synapses learn alike at all widths of the weights.
+GROWTH = dict.fromkeys((16, 4, 2, 1), (1.0, 1.5, 2.0)) | {8: (1.0, 1.0, 2.0)}
+FASTER = {16: (1, 0, 1), 8: (3, -1, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+FASTER_WIDE = (3, 0, 2)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 
@@ -51,10 +54,12 @@ class IntegerState(RunState):
 
     `registers` (H + C,) are the shift registers of the hidden neurons and the readout. `synapses`
     (3, 2) count, for couplings, input weights and readout, the changes of weights and the sums that
-    saturated since the start of the run.
+    saturated since the start of the run. `wide` are the synapses of these three blocks by name,
+    where they have more bits than the weights, which then show the highest of them.
     """
 
     weights: QuantizedNetwork = field(kw_only=True)
+    wide: dict[str, NDArray[Any]] = field(kw_only=True)
     registers: NDArray[np.uint16] = field(kw_only=True)
     synapses: NDArray[np.int64] = field(kw_only=True)
 
@@ -77,12 +82,18 @@ class IntegerState(RunState):
         )
         _refuse_overflow(weights)
         derive_exponents(configuration, formats)
+        wide = {}
+        if configuration.arithmetic.hidden_bits:
+            synapses = zip(LEARNED, synapse_formats(configuration, formats), strict=True)
+            wide = {name: form.quantize(getattr(network, name))[0] for name, form in synapses}
+            weights = _show(wide, weights, configuration.arithmetic.hidden_bits)
         n_neurons = weights.n_hidden + weights.n_outputs
         return cls(
             configuration,
             n_samples,
             fingerprint,
             weights=weights,
+            wide=wide,
             registers=seed_registers(stream_key(training.seed, _REGISTER_STREAM), n_neurons),
             synapses=np.zeros((3, 2), np.int64),
         )
@@ -98,7 +109,8 @@ class IntegerState(RunState):
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays of the state by name."""
         blocks = {name: getattr(self.weights, name) for name in BLOCKS}
-        return {**blocks, "registers": self.registers, "synapses": self.synapses}
+        wide = {f"{WIDE}{name}": block for name, block in self.wide.items()}
+        return {**blocks, **wide, "registers": self.registers, "synapses": self.synapses}
 
     def learn(
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
@@ -144,12 +156,27 @@ class IntegerState(RunState):
             np.zeros((0, 0), dtype),
             np.zeros((0, 0, 0), np.uint8),
         )
+        synapses = kernels.Synapses(
+            model.couplings, model.input_weights, model.readout, 0, *_shown_range(weights.formats)
+        )
+        if self.wide:
+            wide_readout = allocate_rows(
+                weights.n_outputs, n_hidden, threads, self.wide["readout"].dtype
+            )
+            wide_readout[:, :n_hidden] = self.wide["readout"]
+            synapses = synapses._replace(
+                couplings=to_banks(self.wide["couplings"].T, threads),
+                input_weights=to_banks(self.wide["input_weights"].T, threads),
+                readout=wide_readout,
+                n_hidden_bits=configuration.arithmetic.hidden_bits,
+            )
         work = training.make_workspace(
             size, n_hidden, weights.n_inputs, weights.n_outputs, threads, dtype
         )
         amplitudes = configuration.schedule.amplitudes.astype(dtype)
         kernels.train_batches_integer(
             model,
+            synapses,
             self._rule(),
             training.Batches(
                 X,
@@ -181,12 +208,17 @@ class IntegerState(RunState):
             kernels.make_room(n_hidden, weights.n_outputs, threads),
             self.synapses,
         )
-        self.weights = replace(
-            weights,
-            couplings=np.ascontiguousarray(from_banks(model.couplings, n_hidden).T),
-            input_weights=np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
-            readout=np.ascontiguousarray(readout[:, :n_hidden]),
-        )
+
+        def gather(banks: Any) -> dict[str, Any]:
+            return {
+                "couplings": np.ascontiguousarray(from_banks(banks.couplings, n_hidden).T),
+                "input_weights": np.ascontiguousarray(from_banks(banks.input_weights, n_hidden).T),
+                "readout": np.ascontiguousarray(banks.readout[:, :n_hidden]),
+            }
+
+        self.weights = replace(weights, **gather(model))
+        if self.wide:
+            self.wide = gather(synapses)
         self.batch += n_batches
 
     def _exponents(self, n_batches: int) -> NDArray[np.int64]:
@@ -201,7 +233,7 @@ class IntegerState(RunState):
         from binnet_kernels.integer_training import IntegerRule
 
         arithmetic, weights = self.configuration.arithmetic, self.weights
-        formats = [getattr(weights.formats, name) for name in _LEARNED]
+        formats = synapse_formats(self.configuration, weights.formats)
         roundings = (plasticity.PER_WEIGHT, plasticity.PER_EVENT, plasticity.NEAREST)
         decays, period = derive_decays(self.configuration)
         base = derive_exponents(self.configuration, weights.formats)
@@ -226,13 +258,21 @@ def choose_training_formats(configuration: Configuration, network: BinaryNetwork
     if given:
         chosen = list(given)
     else:
-        growth = (*GROWTH, 1.0)
+        growth = (*GROWTH[arithmetic.bits], 1.0)
         chosen = [
             choose_fraction_bits(getattr(network, name) * factor, arithmetic.bits)
             for name, factor in zip(BLOCKS, growth, strict=True)
         ]
     formats = [QFormat(arithmetic.bits, fraction_bits) for fraction_bits in chosen]
     return NetworkFormats(*formats)
+
+
+def synapse_formats(configuration: Configuration, formats: NetworkFormats) -> list[QFormat]:
+    """Return the formats of the synapses of the learned blocks: those of the weights, or wider."""
+    arithmetic = configuration.arithmetic
+    bits, hidden_bits = arithmetic.synapse_bits or arithmetic.bits, arithmetic.hidden_bits
+    weights = [getattr(formats, name) for name in LEARNED]
+    return [QFormat(bits, weight.fraction_bits + hidden_bits) for weight in weights]
 
 
 def derive_exponents(
@@ -245,16 +285,18 @@ def derive_exponents(
     given = configuration.arithmetic.rate_exponents
     rates = configuration.plasticity.scaled_rates(configuration.network)
     exponents: list[int | None] = []
-    for block, (name, rate) in enumerate(zip(_LEARNED, rates, strict=True)):
+    synapses = synapse_formats(configuration, formats)
+    arithmetic = configuration.arithmetic
+    faster = FASTER_WIDE if arithmetic.hidden_bits else FASTER[arithmetic.bits]
+    for block, (name, rate, format) in enumerate(zip(LEARNED, rates, synapses, strict=True)):
         if rate == 0.0:
             exponents.append(None)
             continue
         if given:
             exponents.append(given[block])
             continue
-        format = getattr(formats, name)
         levels = rate / math.sqrt(configuration.training.batch_size) / format.resolution
-        k = round(-math.log2(levels / format.step)) - FASTER[format.bits][block]
+        k = round(-math.log2(levels / format.step)) - faster[block]
         if not EXPONENTS[0] <= k <= EXPONENTS[1]:
             raise ValueError(
                 f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**14; "
@@ -269,7 +311,7 @@ def derive_decays(configuration: Configuration) -> tuple[list[int], int]:
     losses = configuration.plasticity.losses(configuration.network)
     if not losses.any():
         return [-1, -1, -1], 1
-    if configuration.arithmetic.bits == 1:
+    if configuration.arithmetic.bits == 1 and not configuration.arithmetic.hidden_bits:
         raise ValueError(
             "weights of one bit are -1 or +1 and cannot decay towards 0; set decay_couplings, "
             "decay_input and decay_readout to 0"
@@ -281,10 +323,30 @@ def derive_decays(configuration: Configuration) -> tuple[list[int], int]:
     return [k if k < 0 else max(k, 1) for k in exponents], period
 
 
+def _shown_range(formats: NetworkFormats) -> tuple[int, int]:
+    """Return the ends of a weight, as `show_weights` takes them: reversed for one bit."""
+    ends = formats.couplings.low, formats.couplings.high
+    return ends if formats.couplings.bits > 1 else (1, -1)
+
+
+def _show(
+    wide: dict[str, NDArray[Any]], weights: QuantizedNetwork, hidden_bits: int
+) -> QuantizedNetwork:
+    from binnet_kernels.integer_plasticity import show_weights
+
+    shown: dict[str, Any] = {
+        name: np.zeros(block.shape, getattr(weights, name).dtype) for name, block in wide.items()
+    }
+    for name, block in wide.items():
+        is_square = name == "couplings"
+        show_weights(block, shown[name], 0, is_square, hidden_bits, *_shown_range(weights.formats))
+    return replace(weights, **shown)
+
+
 def _refuse_overflow(weights: QuantizedNetwork) -> None:
     """Refuse formats whose fields could overflow with all weights at the end of their range."""
     formats = weights.formats
-    bounds = [-getattr(formats, name).low for name in _LEARNED]
+    bounds = [-getattr(formats, name).low for name in LEARNED]
     couplings = (weights.n_hidden - 1) * bounds[0] << formats.coupling_shift
     inputs = weights.n_inputs * bounds[1] << formats.input_shift
     steering = int(np.abs(sum_feedback(weights.feedback, formats)).max())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from binnet._validation import check_choice, check_integer
+from binnet._validation import check_choice, check_integer, keep_integer
 from binnet.hardware.formats import BITS, FRACTION_BITS
 
 ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
@@ -38,6 +38,9 @@ class Arithmetic:
         with room to grow.
     rate_exponents : tuple of int, default ()
         k of couplings, input weights and readout, -14..15. Empty: from the rates of the plasticity.
+    synapse_bits : {0, 2, 4, 8, 16}, default 0
+        Bits of a synapse in training: plasticity changes all of them, fields see the highest, as
+        many as a weight has. 0: as many as a weight.
 
     Raises
     ------
@@ -50,6 +53,7 @@ class Arithmetic:
     generator: str = "counter"
     fraction_bits: tuple[int, ...] = ()
     rate_exponents: tuple[int, ...] = ()
+    synapse_bits: int = 0
 
     def __post_init__(self) -> None:
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
@@ -67,11 +71,25 @@ class Arithmetic:
             object.__setattr__(
                 self, name, tuple(check_integer(name, number, low, high) for number in numbers)
             )
+        keep_integer(self, "synapse_bits", 0)
+        if self.synapse_bits != 0:
+            wider = [bits for bits in BITS if self.bits and bits >= self.bits]
+            if self.synapse_bits not in wider:
+                valid = " or ".join(map(str, [0, *wider]))
+                raise ValueError(
+                    f"synapse_bits must be {valid} for arithmetic {self.arithmetic!r}, got "
+                    f"{self.synapse_bits}"
+                )
 
     @property
     def bits(self) -> int:
         """Bits of a weight; 0 for floating point."""
         return 0 if self.arithmetic == "float" else int(self.arithmetic.removeprefix("int"))
+
+    @property
+    def hidden_bits(self) -> int:
+        """Bits of a synapse that the fields do not see."""
+        return self.synapse_bits - self.bits if self.synapse_bits else 0
 
 
 def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from binnet._tensors import read_tensors, write_tensors
 from binnet.hardware.files import SCALARS, formats_from_dict
 from binnet.hardware.formats import QFormat
 from binnet.hardware.network import BLOCKS, QuantizedNetwork
-from binnet.learning._integer_state import IntegerState
+from binnet.learning._integer_state import LEARNED, WIDE, IntegerState
 from binnet.learning._state import RunState, TrainingState
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
@@ -117,6 +117,11 @@ def _read_integers(
         info["n_samples"],
         info["fingerprint"],
         weights=weights,
+        wide={
+            name.removeprefix(WIDE): tensor.copy()
+            for name, tensor in tensors.items()
+            if name.startswith(WIDE)
+        },
         registers=tensors["registers"].copy(),
         synapses=tensors["synapses"].copy(),
     )
@@ -136,6 +141,9 @@ def _check_tensors(path: Path, tensors: dict[str, Any], configuration: Configura
     if bits:
         expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
         expected["synapses"] = ((3, 2), "int64")
+        if configuration.arithmetic.hidden_bits:
+            wide = QFormat(configuration.arithmetic.synapse_bits, 0).dtype.name
+            expected |= {f"{WIDE}{name}": (expected[name][0], wide) for name in LEARNED}
     else:
         expected["scales"] = ((3,), "float64")
     if "connectivity" in tensors:

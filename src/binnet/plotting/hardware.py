@@ -21,12 +21,14 @@ _LABELS = {
 _STYLES = {"per-weight": "-", "per-event": "-.", "nearest": ":"}
 
 
-def plot_accuracy_of_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) -> Axes:
+def plot_accuracy_of_bits(
+    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset, ax: Axes
+) -> Axes:
     """Plot the accuracy after the last epoch against the bits of a weight.
 
     Parameters
     ----------
-    floats, integers : xarray.Dataset
+    floats, integers, wide : xarray.Dataset
         From `binnet.studies.weight_bits.run_weight_bits`.
     ax : Axes
         Where to draw.
@@ -46,12 +48,14 @@ def plot_accuracy_of_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) ->
         )
         for name in integers.rounding.values
     ]
-    curves.append(("trained in float32, then quantised", floats.quantized_accuracy, "--"))
+    quantized = floats.quantized_accuracy.assign_coords(bits=bits)
+    curves.append(("trained in float32, then quantised", quantized, "--"))
+    curves.append(("trained, synapses of 8 bits (of 8: 16)", wide.accuracy.isel(epoch=-1), "-."))
     for k, (label, values, style) in enumerate(curves):
         mean = values.mean("seed").values
         spread = np.stack([mean - values.min("seed").values, values.max("seed").values - mean])
         ax.errorbar(
-            position,
+            position[np.isin(bits, values.bits)],
             mean,
             spread,
             color=COLOURS[k],
@@ -109,12 +113,14 @@ def plot_learning_in_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) ->
     return ax
 
 
-def draw_weight_bits(floats: xr.Dataset, integers: xr.Dataset, title: str = "") -> Figure:
+def draw_weight_bits(
+    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset, title: str = ""
+) -> Figure:
     """Draw both panels.
 
     Parameters
     ----------
-    floats, integers : xarray.Dataset
+    floats, integers, wide : xarray.Dataset
         From `binnet.studies.weight_bits.run_weight_bits`.
     title : str, optional
         Title of the figure.
@@ -128,7 +134,7 @@ def draw_weight_bits(floats: xr.Dataset, integers: xr.Dataset, title: str = "") 
 
     figure = Figure(figsize=(12, 4.5), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    plot_accuracy_of_bits(floats, integers, left)
+    plot_accuracy_of_bits(floats, integers, wide, left)
     plot_learning_in_bits(floats, integers, right)
     right.set_ylabel("")
     figure.suptitle(title)

@@ -1,5 +1,7 @@
 """Accuracy against weight bits: trained in integers, with and without random rounding; quantised.
 
+Also trained in integers with synapses of more bits than the weights that the fields see.
+
 Entangled MNIST, whose test set no choice of a parameter has seen.
 """
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ROUNDINGS = ("per-weight", "nearest")
+# Bits of the synapses that are wider than the weights, for each width of the weights.
+SYNAPSE_BITS = {1: 8, 2: 8, 4: 8, 8: 16}
 
 
 def _configure(n_hidden: int, epochs: int, seed: int, **arithmetic: Any) -> Configuration:
@@ -78,11 +82,42 @@ def train_in_integers(
     dict
         "accuracy" (epoch,) on the test set.
     """
+    return _measure_integers(
+        samples, _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", rounding=rounding)
+    )
+
+
+def train_wide_synapses(
+    bits: int, n_hidden: int, epochs: int, seed: int, samples: int
+) -> dict[str, Any]:
+    """Train in integers whose synapses have ``SYNAPSE_BITS[bits]`` bits, by stochastic rounding.
+
+    Parameters
+    ----------
+    bits : {1, 2, 4, 8}
+        Weight bits.
+    n_hidden, epochs, seed, samples : int
+        As of `train_in_floats`.
+
+    Returns
+    -------
+    dict
+        "accuracy" (epoch,) on the test set.
+    """
+    return _measure_integers(
+        samples,
+        _configure(
+            n_hidden, epochs, seed, arithmetic=f"int{bits}", synapse_bits=SYNAPSE_BITS[bits]
+        ),
+    )
+
+
+def _measure_integers(samples: int, configuration: Configuration) -> dict[str, Any]:
     data = load_entangled_mnist()
     result = train(
         data.X_train[:samples],
         data.y_train[:samples],
-        _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", rounding=rounding),
+        configuration,
         evaluate_on={"test": (data.X_test, data.y_test)},
     )
     return {"accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history])}
@@ -96,13 +131,13 @@ def run_weight_bits(
     seeds: int = 3,
     samples: int = 60000,
     progress: bool = True,
-) -> tuple[xr.Dataset, xr.Dataset]:
+) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Train in floating point and in integers of all widths; a stopped study goes on.
 
     Parameters
     ----------
     output : path
-        Results go beside it: its name with .float.nc and .integers.nc.
+        Results go beside it: its name with .float.nc, .wide.nc and .integers.nc.
     n_hidden, epochs : int
         Of each training. Default: 400 neurons, 10 epochs.
     seeds : int, default 3
@@ -114,8 +149,9 @@ def run_weight_bits(
 
     Returns
     -------
-    floats, integers : xarray.Dataset
-        What `train_in_floats` (seed) and `train_in_integers` (bits, rounding, seed) measured.
+    floats, integers, wide : xarray.Dataset
+        What `train_in_floats` (seed), `train_in_integers` (bits, rounding, seed) and
+        `train_wide_synapses` (bits, seed) measured.
     """
     fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
     floats = sweeps.run(
@@ -125,29 +161,38 @@ def run_weight_bits(
         path=output.with_suffix(".float.nc"),
         progress=progress,
     )
+    wide = sweeps.run(
+        {"bits": tuple(SYNAPSE_BITS), "seed": range(seeds)},
+        train_wide_synapses,
+        fixed=fixed,
+        path=output.with_suffix(".wide.nc"),
+        progress=progress,
+    )
     integers = sweeps.run(
-        {"bits": BITS, "rounding": ROUNDINGS, "seed": range(seeds)},
+        {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": range(seeds)},
         train_in_integers,
         fixed=fixed,
         path=output.with_suffix(".integers.nc"),
         progress=progress,
     )
-    return floats, integers
+    return floats, integers.sortby("bits"), wide
 
 
-def summarise_weight_bits(floats: xr.Dataset, integers: xr.Dataset) -> dict[str, Any]:
+def summarise_weight_bits(
+    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset
+) -> dict[str, Any]:
     """Return test accuracies after the last epoch as plain values, for JSON.
 
     Parameters
     ----------
-    floats, integers : xarray.Dataset
+    floats, integers, wide : xarray.Dataset
         From `run_weight_bits`.
 
     Returns
     -------
     dict
-        "float" (a list over seeds); "quantized" and the roundings of "trained": lists over seeds
-        for each width.
+        "float" (a list over seeds); "quantized", the roundings of "trained", and "wide_synapses":
+        lists over seeds for each width.
     """
     last = integers.accuracy.isel(epoch=-1)
 
@@ -163,5 +208,8 @@ def summarise_weight_bits(floats: xr.Dataset, integers: xr.Dataset) -> dict[str,
         "trained": {
             rounding: {str(bits): as_list(last.sel(bits=bits, rounding=rounding)) for bits in BITS}
             for rounding in ROUNDINGS
+        },
+        "wide_synapses": {
+            str(bits): as_list(wide.accuracy.isel(epoch=-1).sel(bits=bits)) for bits in SYNAPSE_BITS
         },
     }
