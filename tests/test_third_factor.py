@@ -87,7 +87,7 @@ def test_off_is_the_default() -> None:
         ({"error_threshold": -0.1}, r"error_threshold must be a finite number >= 0, got -0.1"),
         ({"error_temperature": 0.0}, r"error_temperature must be a finite number > 0, got 0"),
         ({"rate_feedback": -1.0}, r"rate_feedback must be a finite number >= 0, got -1"),
-        ({"arithmetic": "int8"}, r'"none" in integers, got \'fixed\' with arithmetic = \'int8\'; '),
+        ({"arithmetic": "int8"}, r'"none" in integers, got .learned. with arithmetic = .int8.; '),
         (
             {"feedback_strength": 0.0},
             r"feedback_strength must be > 0 with third_factor = 'learned'",
