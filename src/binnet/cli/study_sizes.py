@@ -34,7 +34,7 @@ from binnet.learning import PRESETS
     "models",
     type=click.Choice((*PRESETS, "mlp")),
     multiple=True,
-    default=("default", "reservoir", "random-features", "mlp"),
+    default=("default", "third-factor", "reservoir", "random-features", "mlp"),
     show_default=True,
     help="a preset, or scikit-learn's multi-layer perceptron; repeatable",
 )

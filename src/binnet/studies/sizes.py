@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: H of the default study.
 SIZES = (100, 200, 400, 800, 1600, 3200)
 #: What is trained at each H by default: presets, and a multi-layer perceptron of H hidden units.
-MODELS = ("default", "reservoir", "random-features", "mlp")
+MODELS = ("default", "third-factor", "reservoir", "random-features", "mlp")
 #: What has no hidden neurons.
 LINEAR = ("perceptron", "logistic-regression")
 #: The source's figure after 200 epochs (learning.md, section 5), by H.
