@@ -34,7 +34,7 @@ from binnet.cli._studies import (
 @click.option(
     "--self-coupling",
     type=Numbers(float),
-    default="0,0.5,0.7",
+    default="0,0.1,0.2,0.35,0.5,0.7,1,1.5",
     show_default=True,
     help="J_D of the single modules beside them  [>= 0]",
 )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
-    """Plot the test accuracy of chains against the excitation, with single modules as lines.
+    """Plot the test accuracy of chains against the excitation, the best single modules as lines.
 
     Parameters
     ----------
@@ -34,49 +34,58 @@ def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
     for k, n_modules in enumerate(chains["n_modules"].values):
         label = f"chain of {n_modules}, $J_D$ = 0"
         plot_seeds(ax, excitations, last.sel(n_modules=n_modules), k, label)
-    # Single modules carry no marker: they do not depend on the excitation.
     accuracy = singles["accuracy"].isel(epoch=-1).mean("seed")
-    for k, self_coupling in enumerate(singles["self_coupling"].values):
-        for dynamics, dash in (("sync", "-"), ("async", ":")):
-            ax.axhline(
-                float(accuracy.sel(self_coupling=self_coupling, dynamics=dynamics)),
-                color=curve_style(n_lengths + k)["color"],
-                linestyle=dash,
-                linewidth=1.2,
-                label=f"one module, $J_D$ = {self_coupling:g}, {dynamics}",
-            )
+    for k, (dynamics, dash) in enumerate((("sync", "-"), ("async", ":"))):
+        values = accuracy.sel(dynamics=dynamics)
+        best = values.isel(self_coupling=int(values.argmax()))
+        ax.axhline(
+            float(best),
+            color=curve_style(n_lengths + k)["color"],
+            linestyle=dash,
+            linewidth=1.5,
+            label=f"one module, $J_D$ = {float(best.self_coupling):g}, the best, {dynamics}",
+        )
     ax.set(xlabel=r"excitation $\lambda$", ylabel="test accuracy")
     ax.grid(alpha=0.3)
+    ax.legend(fontsize=8, frameon=False, loc="lower center")
     return ax
 
 
-def plot_chain_convergence(chains: xr.Dataset, ax: Axes) -> Axes:
-    """Plot the fraction of training relaxations that end at a fixed point against the excitation.
+def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
+    """Plot the test accuracy of chains against what the neighbours give to the module that is read.
+
+    That is lambda times its neighbours, one in a chain of two and two in a longer one; single
+    modules are drawn at J_D, which stands in for it.
 
     Parameters
     ----------
-    chains : xarray.Dataset
+    chains, singles : xarray.Dataset
         From `binnet.studies.chains.run_chains`.
     ax : Axes
-        Where to draw; of the last epoch, bars reach from the lowest to the highest seed.
+        Where to draw; bars reach from the lowest to the highest seed.
 
     Returns
     -------
     Axes
         The same Axes.
     """
-    last = chains["fixed_points"].isel(epoch=-1)
+    excitations, last = chains["excitation"].values, chains["accuracy"].isel(epoch=-1)
     for k, n_modules in enumerate(chains["n_modules"].values):
-        fraction = last.sel(n_modules=n_modules)
-        plot_seeds(ax, chains["excitation"].values, fraction, k, f"chain of {n_modules}")
-    ax.set(xlabel=r"excitation $\lambda$", ylabel="relaxations that reach a fixed point")
-    ax.set_ylim(-0.03, 1.03)
+        neighbours = min(int(n_modules) - 1, 2)
+        label = f"chain of {n_modules}, $J_D$ = 0"
+        plot_seeds(ax, neighbours * excitations, last.sel(n_modules=n_modules), k, label)
+    accuracy = singles["accuracy"].isel(epoch=-1)
+    for k, dynamics in enumerate(singles["dynamics"].values, start=chains.sizes["n_modules"]):
+        values = accuracy.sel(dynamics=dynamics)
+        plot_seeds(ax, singles["self_coupling"].values, values, k, f"one module, $J_D$, {dynamics}")
+    ax.set(xlabel=r"$\lambda$ × neighbours, or $J_D$", ylabel="test accuracy")
     ax.grid(alpha=0.3)
+    ax.legend(fontsize=8, frameon=False)
     return ax
 
 
 def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Figure:
-    """Draw accuracy and convergence of chains.
+    """Draw the accuracy of chains against lambda, and against lambda times the neighbours.
 
     Parameters
     ----------
@@ -93,11 +102,10 @@ def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Fig
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    left, right = figure.subplots(1, 2, sharey=True)
     plot_chains(chains, singles, left)
-    plot_chain_convergence(chains, right)
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    plot_total_excitation(chains, singles, right)
+    right.set_ylabel("")
     figure.suptitle(title)
     return figure
 

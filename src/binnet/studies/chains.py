@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: lambda of the default study.
 EXCITATIONS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
 #: J_D of the single modules beside the chains.
-SELF_COUPLINGS = (0.0, 0.5, 0.7)
+SELF_COUPLINGS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5)
 
 
 def train_chain(
