@@ -37,7 +37,7 @@ def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
     accuracy = singles["accuracy"].isel(epoch=-1).mean("seed")
     for k, (dynamics, dash) in enumerate((("sync", "-"), ("async", ":"))):
         values = accuracy.sel(dynamics=dynamics)
-        best = values.isel(self_coupling=int(values.argmax()))
+        best = values.isel(self_coupling=int(np.argmax(values.values)))
         ax.axhline(
             float(best),
             color=curve_style(n_lengths + k)["color"],
