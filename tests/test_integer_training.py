@@ -277,10 +277,12 @@ def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
     run = tmp_path / "run"
     small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
-    output = invoke("train", "--arithmetic", "int8", "--rounding", "per-event", *small)
+    arithmetic = ("--arithmetic", "int8", "--synapse-bits", "16", "--rounding", "per-event")
+    output = invoke("train", *arithmetic, *small)
     state = load_checkpoint(run / "checkpoint.safetensors")
     assert isinstance(state, IntegerState)
     assert state.weights.couplings.dtype == np.int8
+    assert state.wide["couplings"].dtype == np.int16
     shown = f"test {state.history[-1].accuracy['test']:.4f}"
     assert shown in output
     assert shown.split()[1] in invoke("evaluate", str(run), "--threads", "1")

@@ -39,11 +39,11 @@ LEARNED = BLOCKS[:3]
 WIDE = "wide_"  # before the names of wide synapses in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # Room for the learned blocks to grow, and how much faster than in floating point each is to learn
-# (k is lowered by it), for each width of a weight: chosen on a validation split at H = 400,
-# docs/results/hardware.md. Few bits want slow input weights, whose random steps are coarse, and a
-# fast readout; wide synapses learn alike at all widths of the weights.
-GROWTH = dict.fromkeys((16, 4, 2, 1), (1.0, 1.5, 2.0)) | {8: (1.0, 1.0, 2.0)}
-FASTER = {16: (1, 0, 1), 8: (3, -1, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+# (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
+# want slow input weights, whose random steps are coarse, and a fast readout; wide synapses learn
+# alike at all widths of the weights.
+GROWTH = (1.0, 1.5, 2.0)
+FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
 FASTER_WIDE = (3, 0, 2)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
@@ -258,7 +258,7 @@ def choose_training_formats(configuration: Configuration, network: BinaryNetwork
     if given:
         chosen = list(given)
     else:
-        growth = (*GROWTH[arithmetic.bits], 1.0)
+        growth = (*GROWTH, 1.0)
         chosen = [
             choose_fraction_bits(getattr(network, name) * factor, arithmetic.bits)
             for name, factor in zip(BLOCKS, growth, strict=True)
