@@ -13,6 +13,8 @@ from binnet.cli.hardware_bits import bits
 from binnet.cli.quantize import quantize_run
 from binnet.cli.relax import relax
 from binnet.cli.rnn import rnn
+from binnet.cli.study import study
+from binnet.cli.study_self_coupling import self_coupling
 from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -36,3 +38,5 @@ main.add_command(hardware)
 hardware.add_command(bits)
 main.add_command(sweep)
 main.add_command(rnn)
+main.add_command(study)
+study.add_command(self_coupling)
