@@ -15,6 +15,7 @@ from binnet.cli.relax import relax
 from binnet.cli.rnn import rnn
 from binnet.cli.study import study
 from binnet.cli.study_self_coupling import self_coupling
+from binnet.cli.study_sizes import sizes
 from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -40,3 +41,4 @@ main.add_command(sweep)
 main.add_command(rnn)
 main.add_command(study)
 study.add_command(self_coupling)
+study.add_command(sizes)
