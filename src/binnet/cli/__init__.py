@@ -17,6 +17,7 @@ from binnet.cli.representations import representations
 from binnet.cli.rnn import rnn
 from binnet.cli.study import study
 from binnet.cli.study_chain import chain
+from binnet.cli.study_self_coupling import self_coupling
 from binnet.cli.study_sizes import sizes
 from binnet.cli.study_symmetry import symmetry
 from binnet.cli.sweep import sweep
@@ -47,4 +48,5 @@ main.add_command(representations)
 main.add_command(study)
 study.add_command(symmetry)
 study.add_command(chain)
+study.add_command(self_coupling)
 study.add_command(sizes)
