@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from binnet import sweeps
 from binnet._validation import check_integer
-from binnet.datasets import load_entangled_mnist
-from binnet.learning import Configuration, preset, train
+from binnet.learning import Configuration, preset
+from binnet.studies._training import train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,15 +76,7 @@ def train_single(
 
 
 def _train(configuration: Configuration, samples: int) -> dict[str, Any]:
-    data = load_entangled_mnist()
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
-    )
-    if not result.completed:
-        raise KeyboardInterrupt  # no half-trained network among the results
+    result = train_whole(configuration, samples)
     return {
         "accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history]),
         "fixed_points": ("epoch", [metrics.fixed_points for metrics in result.history]),

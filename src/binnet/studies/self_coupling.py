@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from binnet import sweeps, theory
 from binnet._validation import check_choice, check_integer
-from binnet.datasets import load_entangled_mnist
-from binnet.learning import preset, train
+from binnet.learning import preset
+from binnet.studies._training import train_whole
 from binnet.studies.convergence import RELAXATION, convergence_thresholds
 
 if TYPE_CHECKING:
@@ -163,18 +163,10 @@ def train_at(
         "accuracy" (epoch) on the test set; "fixed_points" (epoch), the fraction of training
         relaxations that ended in a fixed point; "seconds", spent learning.
     """
-    data = load_entangled_mnist()
     configuration = preset(preset_name).replace(
         self_coupling=self_coupling, n_hidden=n_hidden, epochs=epochs, seed=seed
     )
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
-    )
-    if not result.completed:
-        raise KeyboardInterrupt  # no half-trained network among the results
+    result = train_whole(configuration, samples)
     return {
         "accuracy": ("epoch", [m.accuracy["test"] for m in result.history]),
         "fixed_points": ("epoch", [m.fixed_points for m in result.history]),

@@ -17,7 +17,8 @@ import numpy as np
 from binnet import sweeps
 from binnet._validation import check_choice, check_integer
 from binnet.datasets import load_entangled_mnist
-from binnet.learning import PRESETS, preset, train
+from binnet.learning import PRESETS, preset
+from binnet.studies._training import train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -51,21 +52,18 @@ def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int)
     dict
         "accuracy" on the test set, and "seconds" of training, without compilation.
     """
-    data = load_entangled_mnist()
-    X, y = data.X_train[:samples], data.y_train[:samples]
     if model in PRESETS:
         configuration = preset(model).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
-        result = train(X, y, configuration, evaluate_on={"test": (data.X_test, data.y_test)})
-        if not result.completed:
-            raise KeyboardInterrupt  # no half-trained network among the results
+        result = train_whole(configuration, samples)
         seconds = sum(metrics.seconds for metrics in result.history)
         return {"accuracy": result.history[-1].accuracy["test"], "seconds": seconds}
     classifier = _make_classifier(model, n_hidden, epochs, seed)
+    data = load_entangled_mnist()
     begun = time.perf_counter()
     with warnings.catch_warnings():
         # The number of epochs is given: that it ends a run is no news.
         warnings.filterwarnings("ignore", message=".*(reached|iteration)", category=UserWarning)
-        classifier.fit(X, y)
+        classifier.fit(data.X_train[:samples], data.y_train[:samples])
     seconds = time.perf_counter() - begun
     return {"accuracy": float(classifier.score(data.X_test, data.y_test)), "seconds": seconds}
 

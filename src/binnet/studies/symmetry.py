@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from binnet import sweeps
 from binnet._validation import check_integer
-from binnet.datasets import load_entangled_mnist
-from binnet.learning import TrainingResult, preset, train
+from binnet.learning import TrainingResult, preset
 from binnet.networks import BinaryNetwork
+from binnet.studies._training import train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -67,7 +67,6 @@ def train_and_measure(
         of what was learned, J less its draw, NaN at epoch 0; "change" (epoch,), the norm of what
         was learned over that of the draw; "accuracy" (epoch,) on the test set, NaN at epoch 0.
     """
-    data = load_entangled_mnist()
     configuration = preset(preset_name).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
     drawn = BinaryNetwork.random(
         configuration.network, seed, configuration.training.dtype
@@ -85,15 +84,7 @@ def train_and_measure(
             )
         )
 
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
-        on_epoch=measure,
-    )
-    if not result.completed:
-        raise KeyboardInterrupt  # no half-trained network among the results
+    train_whole(configuration, samples, measure)
     names = ("symmetry", "learned_symmetry", "change", "accuracy")
     return {
         name: ("epoch", np.array(values))

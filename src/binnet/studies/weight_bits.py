@@ -16,7 +16,8 @@ from binnet import sweeps
 from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
 from binnet.hardware import BITS, quantize
-from binnet.learning import Configuration, preset, train
+from binnet.learning import Configuration, preset
+from binnet.studies._training import train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,12 +48,7 @@ def train_in_floats(n_hidden: int, epochs: int, seed: int, samples: int) -> dict
         the last epoch in 1, 2, 4, 8 and 16 bits.
     """
     data = load_entangled_mnist()
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        _configure(n_hidden, epochs, seed),
-        evaluate_on={"test": (data.X_test, data.y_test)},
-    )
+    result = train_whole(_configure(n_hidden, epochs, seed), samples)
     quantized = [
         (predict(quantize(result.network, bits)[0], data.X_test) == data.y_test).mean()
         for bits in BITS
@@ -113,13 +109,7 @@ def train_wide_synapses(
 
 
 def _measure_integers(samples: int, configuration: Configuration) -> dict[str, Any]:
-    data = load_entangled_mnist()
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
-    )
+    result = train_whole(configuration, samples)
     return {"accuracy": ("epoch", [metrics.accuracy["test"] for metrics in result.history])}
 
 
