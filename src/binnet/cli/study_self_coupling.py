@@ -58,7 +58,10 @@ def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> No
         plan = SelfCouplingPlan.quick(**given) if quick else SelfCouplingPlan(**given)
         result = run_self_coupling(output, plan, workers=workers)
         summary = summarise_self_coupling(result)
-        title = f"entangled MNIST, H = N = {plan.n_hidden}, {plan.epochs} epochs of {plan.samples}"
+        title = (
+            f"entangled MNIST, H = N = {plan.n_hidden}, {plan.epochs} epochs of {plan.samples} "
+            f"samples, seeds: {plan.seeds}"
+        )
         save_figure(draw_self_coupling(result, title), output)
         record = {"parameters": vars(plan), **summary, "run": describe_run(0, 1)}
         write_json(output.with_suffix(".json"), record)

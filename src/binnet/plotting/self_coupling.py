@@ -112,6 +112,7 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
     plot_entropies(result.entropies, panels[2])
     plot_entropies(result.entropies, panels[3], complexity=False)
     lowest = float(result.entropies["local_entropy"].min())
+    panels[2].set_ylim(top=0.85)  # room for the legend above the complexity
     # The same around zero, where clusters begin to exist; its legend is that of the panel above.
     panels[3].set(ylim=(1.3 * min(lowest, -0.005), 0.08))
     panels[3].get_legend().remove()
