@@ -78,7 +78,7 @@ def test_a_finished_study_is_not_run_again(
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr(study, "train", refuse)
+    monkeypatch.setattr(study, "train_whole", refuse)
     plan = study.SelfCouplingPlan.quick(**TINY)
     again = study.run_self_coupling(folder / "figure.png", plan, progress=False)
     assert again.learning.equals(result.learning)
