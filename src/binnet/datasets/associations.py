@@ -65,7 +65,7 @@ def draw_associations(
     Examples
     --------
     >>> associations = draw_associations(50, n_inputs=20, n_classes=4, seed=1)
-    >>> associations.X.shape, associations.y.max()
+    >>> associations.X.shape, int(associations.y.max())
     ((50, 20), 3)
     """
     shape = (

@@ -320,8 +320,7 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
         "source", the reference settings of the source; "single", one module, as "default"; "chain",
         modules with excitation in place of self-coupling; "deep", modules with learned couplings to
         their neighbours; "third-factor", a rule that is not the source's, see `ThirdFactor`; the
-        controls "reservoir" and "random-features", which learn their
-        readout only.
+        controls "reservoir" and "random-features", which learn their readout only.
     n_modules : int, optional
         Modules of the network. Default: 3 for "chain" and "deep", else 1.
 
