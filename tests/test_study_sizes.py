@@ -49,6 +49,9 @@ def test_presets_need_no_scikit_learn(tmp_path: Path, monkeypatch: pytest.Monkey
         run_sizes(tmp_path / "b", models=["mlp"], linear=False, **options)
 
 
-def test_unknown_model(tmp_path: Path) -> None:
+def test_bad_parameters_are_refused_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="models must be one of source, default"):
         run_sizes(tmp_path / "a", models=["perceptrons"])
+    with pytest.raises(ValueError, match="sizes must be an integer >= 1, got 0"):
+        run_sizes(tmp_path / "a", sizes=[10, 0])
+    assert not list(tmp_path.iterdir())

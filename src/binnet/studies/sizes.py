@@ -132,11 +132,13 @@ def run_sizes(
     ------
     ImportError
         If scikit-learn is needed and not installed.
-    ValueError
-        If a model is unknown.
+    TypeError, ValueError
+        If a model is unknown, or a size is not at least 1.
     """
     for model in models:
         check_choice("models", model, (*PRESETS, "mlp"))
+    for size in sizes:
+        check_integer("sizes", size, 1)
     if linear or "mlp" in models:
         _require_scikit_learn()
     every = range(check_integer("seeds", seeds, 1))
