@@ -36,7 +36,7 @@ def draw_sizes(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    figure = Figure(figsize=(8.2, 4.4), layout="constrained")
     ax = figure.subplots()
     sizes = result["n_hidden"].values
     models = result["model"].values
@@ -57,7 +57,7 @@ def draw_sizes(
     ax.minorticks_off()
     ax.set(xlabel="hidden neurons H", ylabel="test accuracy")
     ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    figure.legend(fontsize=8, loc="outside right upper")
     if title:
         ax.set_title(title, fontsize=10)
     return figure
