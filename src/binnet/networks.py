@@ -147,8 +147,9 @@ class BinaryNetwork:
         n_hidden = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0)).standard_normal
         couplings = draw((n_hidden, n_hidden))
-        connectivity = _connect(p, seed)
-        couplings *= _coupling_std(p)
+        std = _coupling_std(p)
+        connectivity = _connect(p, std, seed)
+        couplings *= std
         if connectivity is not None:
             couplings *= connectivity
         np.fill_diagonal(couplings, 0.0)
@@ -289,13 +290,13 @@ def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:
     return std
 
 
-def _connect(p: NetworkParameters, seed: int) -> NDArray[np.bool_] | None:
+def _connect(p: NetworkParameters, std: NDArray[np.float64], seed: int) -> NDArray[np.bool_] | None:
     """Draw which couplings there are, or return None for one dense module."""
     densities = p.each("density")
     if p.n_modules == 1 and densities[0] == 1.0:
         return None
     connectivity = np.zeros((p.n_neurons, p.n_neurons), bool)
-    connectivity |= _coupling_std(p) > 0
+    connectivity |= std > 0
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
     start = 0
     for size, density in zip(p.sizes, densities, strict=True):

@@ -58,11 +58,14 @@ workers_option = click.option(
 )
 
 
-def training_options(hidden: int, epochs: int) -> Decorator:
-    """Return the options for how networks are trained on entangled MNIST."""
+def training_options(*, epochs: int, hidden: int | None = None) -> Decorator:
+    """Return the options for how networks are trained on entangled MNIST.
+
+    Without `hidden`, the command has its own option for the number of neurons.
+    """
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in (
+        options = [
             click.option(
                 "--samples",
                 type=click.IntRange(1, 60000),
@@ -72,15 +75,19 @@ def training_options(hidden: int, epochs: int) -> Decorator:
             ),
             click.option("--seeds", type=click.IntRange(1), default=3, show_default=True),
             click.option("--epochs", type=click.IntRange(1), default=epochs, show_default=True),
-            click.option(
-                "--hidden",
-                "n_hidden",
-                type=click.IntRange(1),
-                default=hidden,
-                show_default=True,
-                help="H, neurons of each module",
-            ),
-        ):
+        ]
+        if hidden is not None:
+            options.append(
+                click.option(
+                    "--hidden",
+                    "n_hidden",
+                    type=click.IntRange(1),
+                    default=hidden,
+                    show_default=True,
+                    help="H, neurons of each module",
+                )
+            )
+        for option in options:
             command = option(command)
         return command
 

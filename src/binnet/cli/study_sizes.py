@@ -15,6 +15,7 @@ from binnet.cli._studies import (
     describe_seeds,
     output_option,
     stopping_is_safe,
+    training_options,
     workers_option,
 )
 from binnet.learning import PRESETS
@@ -44,26 +45,16 @@ from binnet.learning import PRESETS
     show_default=True,
     help="whether to train scikit-learn's perceptron and logistic regression, too",
 )
-@click.option("--epochs", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True)
-@click.option(
-    "--samples",
-    type=click.IntRange(1, 60000),
-    default=60000,
-    show_default=True,
-    help="training samples",
-)
+@training_options(epochs=20)
 @workers_option
 @output_option("sizes.png", data=".sizes.nc, .linear.nc and .json")
 def sizes(
     sizes: tuple[int, ...],
     models: tuple[str, ...],
     linear: bool,
-    epochs: int,
-    seeds: int,
-    samples: int,
     workers: int,
     output: Path,
+    **training: Any,
 ) -> None:
     """Train each model at each number of hidden neurons H, and draw test accuracies.
 
@@ -74,17 +65,11 @@ def sizes(
     from binnet.plotting.sizes import draw_sizes
     from binnet.studies.sizes import SOURCE_FIGURE, run_sizes, summarise_sizes
 
-    parameters: dict[str, Any] = {
-        "sizes": sizes,
-        "models": models,
-        "linear": linear,
-        "epochs": epochs,
-    }
-    parameters |= {"seeds": seeds, "samples": samples}
+    parameters: dict[str, Any] = {"sizes": sizes, "models": models, "linear": linear, **training}
     with clear_errors({"sizes": "--hidden", "n_hidden": "--hidden"}), stopping_is_safe():
         result, peers = run_sizes(output, **parameters, workers=workers)
         records = summarise_sizes(result, peers)
-        title = f"entangled MNIST, {samples} samples, {epochs} epochs"
+        title = f"entangled MNIST, {training['samples']} samples, {training['epochs']} epochs"
         save_figure(draw_sizes(result, peers, SOURCE_FIGURE, title), output)
         record = {"parameters": parameters, "models": records, "run": describe_run(0, 1)}
         write_json(output.with_suffix(".json"), record)

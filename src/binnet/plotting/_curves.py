@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting.training import COLOURS
+from binnet.plotting.training import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _DASHES = ("-", "--", "-.", ":")
 
 
@@ -21,7 +20,7 @@ def curve_style(k: int) -> dict[str, Any]:
     """Return colour, marker and dash of the k-th curve."""
     return {
         "color": COLOURS[k % len(COLOURS)],
-        "marker": _MARKERS[k % len(_MARKERS)],
+        "marker": MARKERS[k % len(MARKERS)],
         "linestyle": _DASHES[k % len(_DASHES)],
         "markersize": 4,
     }

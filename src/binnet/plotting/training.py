@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
@@ -46,7 +46,7 @@ def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
             epochs,
             values,
             color=COLOURS[k % len(COLOURS)],
-            marker=_MARKERS[k % len(_MARKERS)],
+            marker=MARKERS[k % len(MARKERS)],
             markersize=4,
             linestyle="--" if name == "train" else "-",
             label=f"{name}: {values[-1]:.4f}",
@@ -83,7 +83,7 @@ def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
     }
     for k, (label, values) in enumerate(curves.items()):
         shown = [value if value > 0 else np.nan for value in values]
-        ax.plot(epochs, shown, color=COLOURS[k], marker=_MARKERS[k], markersize=4, label=label)
+        ax.plot(epochs, shown, color=COLOURS[k], marker=MARKERS[k], markersize=4, label=label)
     ax.set(xlabel="epoch", ylabel="fraction", yscale="log", title="activity while learning")
     _mark_epochs(ax)
     # Below the axes: four curves on a log scale leave no corner free.
