@@ -51,7 +51,8 @@ class ThreadChoice:
 
     Threads that work in step wait for the slowest: where another process keeps a core busy, one
     thread can be many times faster than two. As results do not depend on the number, it can be
-    chosen by the clock.
+    chosen by the clock. A call whose number of threads is not known to be the faster one is a
+    trial: the caller had better give it little work.
     """
 
     _PROBE_EVERY = 16
@@ -61,15 +62,18 @@ class ThreadChoice:
         self._candidates = [self.maximum] if threads is not None else [self.maximum, 1]
         self._rates: dict[int, float] = {}
         self._calls = 0
+        self.is_trial = False
 
     def next(self) -> int:
         """Return the number of threads for the next call."""
         self._calls += 1
         for candidate in self._candidates:  # the first call also compiles and is not counted
             if candidate not in self._rates:
+                self.is_trial = True
                 return candidate
         ranked = sorted(self._candidates, key=lambda n: -self._rates[n])
-        return ranked[-1] if self._calls % self._PROBE_EVERY == 0 else ranked[0]
+        self.is_trial = self._calls % self._PROBE_EVERY == 0
+        return ranked[-1] if self.is_trial else ranked[0]
 
     def record(self, threads: int, rate: float) -> None:
         """Note the rate (work per second) of a call on `threads` threads."""

@@ -29,6 +29,7 @@ from binnet.networks import BinaryNetwork
 Samples = tuple[ArrayLike, ArrayLike]
 # Batches per compiled call: short enough (a fraction of a second) for progress and Ctrl-C.
 _WORK_PER_CALL = 1e10
+_TRIALS_PER_CALL = 16  # of another number of threads, which can be far slower
 _TRAIN_SAMPLES_MEASURED = 10000
 
 
@@ -179,6 +180,7 @@ def _run(
     provenance = describe_run(configuration.training.seed, threads.maximum)
     n_hidden, batch_size = configuration.network.n_neurons, configuration.training.batch_size
     n_batches = max(1, int(_WORK_PER_CALL / (batch_size * n_hidden * (n_hidden + 1000))))
+    n_trial = max(1, n_batches // _TRIALS_PER_CALL)
     measured = {"train": tuple(part[:_TRAIN_SAMPLES_MEASURED] for part in samples), **sets}
     with ExitStack() as stack:
         interrupt = stack.enter_context(DeferredInterrupt())
@@ -196,7 +198,7 @@ def _run(
             bar.set_description(f"epoch {state.epoch + 1}/{configuration.training.epochs}", False)
             n_threads, before, begun = threads.next(), state.samples_seen, time.perf_counter()
             with running_on(n_threads):
-                state.learn(*samples, n_batches, n_threads)
+                state.learn(*samples, n_trial if threads.is_trial else n_batches, n_threads)
             seconds = time.perf_counter() - begun
             state.seconds += seconds
             threads.record(n_threads, (state.samples_seen - before) / seconds)
