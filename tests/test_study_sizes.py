@@ -28,11 +28,13 @@ def test_command_trains_every_model_and_goes_on(tmp_path: Path) -> None:
     trained = {(r["model"], r["n_hidden"]): r for r in record["models"]}
     assert len(trained) == 3 * 2 + 2
     for r in trained.values():
-        assert len(r["accuracy"]) == 2
-        assert all(0 <= accuracy <= 1 for accuracy in r["accuracy"])
+        for accuracies in (r["accuracy"], r["train_accuracy"]):
+            assert len(accuracies) == 2
+            assert all(0 <= accuracy <= 1 for accuracy in accuracies)
         assert all(seconds > 0 for seconds in r["seconds"])
     # 300 samples are enough for a linear classifier to be far above chance, 0.1.
     assert min(trained["logistic-regression", 0]["accuracy"]) > 0.4
+    assert trained["logistic-regression", 0]["train_accuracy"] == [1.0, 1.0]  # separable
     before = output.with_suffix(".sizes.nc").read_bytes()
     again = CliRunner().invoke(main, command.split())
     assert again.exit_code == 0, again.output

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from binnet.cli._numbers import PerModule
 from binnet.dynamics import DYNAMICS
 from binnet.learning import (
     ARITHMETICS,
@@ -20,25 +21,6 @@ from binnet.learning import (
     preset,
 )
 from binnet.schedules import ANNEALINGS
-
-
-class PerModule(click.ParamType[Any]):
-    """A number for all modules, or one for each with commas between them."""
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self.kind = kind
-        self.name = f"{'integer' if kind is int else 'float'}[,...]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return a number or a tuple."""
-        if not isinstance(value, str):
-            return value
-        try:
-            numbers = tuple(self.kind(part) for part in value.split(","))
-        except ValueError:
-            kind = "an integer" if self.kind is int else "a number"
-            self.fail(f"{value!r} is not {kind}, or several with commas between them", param, ctx)
-        return numbers if len(numbers) > 1 else numbers[0]
 
 
 class Parameter(NamedTuple):

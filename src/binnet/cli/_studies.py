@@ -13,25 +13,6 @@ import click
 
 from binnet.cli._figures import check_output
 
-
-class Numbers(click.ParamType[Any]):
-    """Numbers with commas between them."""
-
-    def __init__(self, kind: type[int] | type[float]) -> None:
-        self.kind = kind
-        self.name = f"{'integer' if kind is int else 'float'},..."
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Return a tuple."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return tuple(self.kind(part) for part in value.split(","))
-        except ValueError:
-            kind = "integers" if self.kind is int else "numbers"
-            self.fail(f"{value!r} is not a list of {kind} with commas between them", param, ctx)
-
-
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -42,15 +23,9 @@ def output_option(default: str, data: str = ".nc and .json") -> Decorator:
         type=click.Path(dir_okay=False, path_type=Path),
         default=default,
         show_default=True,
-        callback=lambda ctx, param, value: _check_figure(value),
+        callback=lambda ctx, param, value: check_output(value, (".png",)),
         help=f"figure (.png); data of the same name, {data}, go beside it",
     )
-
-
-def _check_figure(output: Path) -> Path:
-    if output.suffix != ".png":
-        raise click.BadParameter(f"{output} must end in .png")
-    return check_output(output, (".png",))
 
 
 workers_option = click.option(

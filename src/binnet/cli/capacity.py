@@ -10,7 +10,8 @@ import click
 from binnet._files import write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors, prefer_waiting_threads
-from binnet.cli._studies import Numbers, output_option, stopping_is_safe, workers_option
+from binnet.cli._numbers import Numbers
+from binnet.cli._studies import output_option, stopping_is_safe, workers_option
 
 
 @click.command(epilog="Example: binnet capacity --modules 1,2,3 --hidden 100 --seeds 3")

@@ -10,8 +10,8 @@ import click
 from binnet._files import write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors, prefer_waiting_threads
+from binnet.cli._numbers import Numbers
 from binnet.cli._studies import (
-    Numbers,
     describe_seeds,
     output_option,
     stopping_is_safe,

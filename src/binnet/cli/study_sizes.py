@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import click
@@ -10,8 +11,8 @@ import click
 from binnet._files import write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors, prefer_waiting_threads
+from binnet.cli._numbers import Numbers
 from binnet.cli._studies import (
-    Numbers,
     describe_seeds,
     output_option,
     stopping_is_safe,
@@ -73,11 +74,11 @@ def sizes(
         save_figure(draw_sizes(result, peers, SOURCE_FIGURE, title), output)
         record = {"parameters": parameters, "models": records, "run": describe_run(0, 1)}
         write_json(output.with_suffix(".json"), record)
-    click.echo("model                    H      test accuracy    seconds")
+    click.echo("model                    H      test accuracy     train    seconds")
     for r in records:
-        seconds = sum(r["seconds"]) / len(r["seconds"])
+        train, seconds = fmean(r["train_accuracy"]), fmean(r["seconds"])
         click.echo(
             f"{r['model']:<20}{r['n_hidden'] or '-':>6}{describe_seeds(r['accuracy']):>19}"
-            f"{seconds:>11.1f}"
+            f"{train:>10.4f}{seconds:>11.1f}"
         )
     click.echo(f"figure: {output}; data: {output.with_suffix('.json')} and .nc files beside it")

@@ -17,7 +17,7 @@ from binnet.cli._common import (
     tell_how_to_resume,
 )
 from binnet.cli._folders import describe_files
-from binnet.cli._options import SCHEDULE, parameter_options
+from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
     Configuration,
@@ -34,8 +34,8 @@ from binnet.learning import train as start_run
     "--preset",
     "preset_name",
     type=click.Choice(PRESETS),
-    help="all parameters at once: ours (wide: for H > 1000), the source's, or ours for other "
-    "architectures with ours  [default: default]",
+    help="all parameters at once: ours, the source's, or those of other architectures and controls "
+    "with ours  [default: default]",
 )
 @click.option(
     "--config",
@@ -104,7 +104,8 @@ def _start(
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
-    configuration = configuration.replace(**changes)
+    with clear_errors({p.name: p.option for p in PARAMETERS}):
+        configuration = configuration.replace(**changes)
     validation = validation if validation is not None else held_out or 0
     (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
