@@ -1,4 +1,6 @@
-"""Accuracy tables on the real 60000/10000 split: `python bench/accuracy.py --help`.
+"""Accuracy of the preset `source` on the real 60000/10000 split: `python bench/accuracy.py --help`.
+
+`binnet study sizes` measures the other presets.
 
 Each run is appended to a JSON file as soon as it ends; runs that are there already are not
 repeated, so the script can be stopped and started again. The tables are printed as Markdown.
@@ -20,12 +22,6 @@ from binnet._files import write_json
 # title: (preset, epochs, rows as {label: changed parameters})
 TABLES: dict[str, tuple[str, int, dict[str, dict[str, Any]]]] = {
     "source": ("source", 20, {f"H = {n}": {"n_hidden": n} for n in (100, 200, 400, 1600)}),
-    "default": (
-        "default",
-        20,
-        {f"H = {n}": {"n_hidden": n} for n in (100, 200, 400, 800, 1600, 3200)},
-    ),
-    "wide": ("wide", 20, {f"H = {n}": {"n_hidden": n} for n in (400, 800, 1600, 3200)}),
     "ablations": (
         "source",
         10,

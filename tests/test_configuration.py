@@ -102,6 +102,27 @@ def test_scaled_rates_and_losses() -> None:
     np.testing.assert_allclose(rule.losses(p), [rates[0] * 0.005, 0, rates[2] * 0.005])
 
 
+@pytest.mark.parametrize("n_hidden", [25, 400, 1600])
+def test_rates_that_move_fields_by_as_much_at_every_size(n_hidden: int) -> None:
+    """H synapses that change by the rate move a field by H of it: at 400 the source's 20 eta_J."""
+    configuration = preset("source").replace(n_hidden=n_hidden, rate_scaling="fields")
+    p, rule = configuration.network, configuration.plasticity
+    as_source = preset("source").replace(n_hidden=n_hidden).plasticity.scaled_rates(p)
+    np.testing.assert_allclose(rule.scaled_rates(p)[0] * n_hidden, 20 * 0.005)
+    np.testing.assert_allclose(rule.scaled_rates(p)[1:], as_source[1:])
+    assert (rule.gains(p) == 1).all()
+
+
+def test_gains_of_modules_move_fields_by_as_much_in_each() -> None:
+    shape = {"n_modules": 3, "n_hidden": (100, 50, 200), "density": (1.0, 0.5, 0.25)}
+    configuration = preset("source").replace(**shape, rate_scaling="fields")
+    p, rule = configuration.network, configuration.plasticity
+    rates = rule.scaled_rates(p)[0] * rule.gains(p)[0]
+    present = np.repeat([100, 25, 50], [100, 50, 200])  # couplings of a neuron in its module
+    np.testing.assert_allclose(rates * present, 20 * 0.005)
+    np.testing.assert_array_equal(rule.gains(p)[1:], p.rate_gains[1:])
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -112,6 +133,7 @@ def test_scaled_rates_and_losses() -> None:
         ({"readout_margin": "3"}, TypeError, r"readout_margin must be a finite number, got '3'"),
         ({"margin_excludes_self_coupling": 1}, TypeError, r"must be True or False, got 1"),
         ({"rate_schedule": "cosine"}, ValueError, r"one of constant, linear, got 'cosine'"),
+        ({"rate_scaling": "size"}, ValueError, r"one of weights, fields, got 'size'"),
         ({"epochs": 0}, ValueError, r"epochs must be an integer >= 1, got 0"),
         ({"epochs": 1.0}, TypeError, r"epochs must be an integer >= 1, got 1.0"),
         ({"batch_size": 0}, ValueError, r"batch_size must be an integer >= 1, got 0"),

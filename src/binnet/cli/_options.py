@@ -14,6 +14,7 @@ from binnet.learning import (
     ARITHMETICS,
     DTYPES,
     GENERATORS,
+    RATE_SCALINGS,
     RATE_SCHEDULES,
     ROUNDINGS,
     THIRD_FACTORS,
@@ -127,6 +128,14 @@ PARAMETERS = (
         "rate_schedule",
         click.Choice(RATE_SCHEDULES),
         "whether the rates stay or fall linearly to 0 over the run",
+        "",
+    ),
+    Parameter(
+        "--rate-scaling",
+        "rate_scaling",
+        click.Choice(RATE_SCALINGS),
+        "whether an event moves a coupling (as in the source) or a field by as much at every H; "
+        "the same at H = 400",
         "",
     ),
     Parameter(

@@ -11,7 +11,7 @@ from binnet.learning.configuration import (
 )
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
-from binnet.learning.plasticity import RATE_SCHEDULES, PerceptronPlasticity
+from binnet.learning.plasticity import RATE_SCALINGS, RATE_SCHEDULES, PerceptronPlasticity
 from binnet.learning.third_factor import THIRD_FACTORS, ThirdFactor
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
 
@@ -21,6 +21,7 @@ __all__ = [
     "GENERATORS",
     "PRESETS",
     "QUANTILES",
+    "RATE_SCALINGS",
     "RATE_SCHEDULES",
     "ROUNDINGS",
     "THIRD_FACTORS",

@@ -40,11 +40,11 @@ WIDE = "wide_"  # before the names of wide synapses in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 # Room for the learned blocks to grow, and how much faster than in floating point each is to learn
 # (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
-# want slow input weights, whose random steps are coarse, and a fast readout; wide synapses learn
+# want slow input weights and a slow readout, as their random steps are coarse; wide synapses learn
 # alike at all widths of the weights.
 GROWTH = (1.0, 1.5, 2.0)
-FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
-FASTER_WIDE = (3, 0, 2)
+FASTER = {16: (1, 0, -1), 8: (3, 0, 0), 4: (0, -3, -1), 2: (0, -3, -1), 1: (0, -3, -1)}
+FASTER_WIDE = (3, 0, 0)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 

@@ -196,7 +196,7 @@ class TrainingState(RunState):
         )
         readout[:, :n_hidden] = self.weights.readout
         feedback[:, :n_hidden] = self.weights.feedback_fields
-        gains[:, :n_hidden] = p.rate_gains
+        gains[:, :n_hidden] = self.configuration.plasticity.gains(p)
         structure = lay_out_structure(self.weights, n_banks)
         connectivity = np.zeros((0, 0, 0), np.uint8)
         if self.weights.connectivity is not None:

@@ -217,7 +217,7 @@ class Configuration:
 
 
 # "source" are the settings of the publication (learning.md, section 3), with its constant rates.
-# "default" and "wide" were chosen on a validation split, the last 10000 training samples:
+# "default" was chosen on a validation split, the last 10000 training samples:
 # docs/results/training.md.
 _SOURCE = Configuration()
 _DEFAULT = _SOURCE.replace(
@@ -225,11 +225,12 @@ _DEFAULT = _SOURCE.replace(
     feedback_strength=1.5,
     rate_couplings=0.025,
     rate_input=0.18,
+    rate_readout=0.3,
     margin=0.6,
-    readout_margin=4.0,
     decay_couplings=0.0,
     decay_readout=0.0,
     rate_schedule="linear",
+    rate_scaling="fields",
 )
 # A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
 _THIRD_FACTOR = _DEFAULT.replace(
@@ -244,16 +245,8 @@ _THIRD_FACTOR = _DEFAULT.replace(
     rate_readout=0.6,
     margin=6.0,
     readout_margin=2.0,
+    rate_scaling="weights",
     margin_excludes_self_coupling=False,
-)
-_WIDE = _SOURCE.replace(
-    rate_couplings=0.015,
-    rate_input=0.09,
-    rate_readout=0.3,
-    margin=0.6,
-    decay_couplings=0.0,
-    decay_readout=0.0,
-    rate_schedule="linear",
 )
 
 
@@ -289,7 +282,6 @@ def _deep(n_modules: int) -> Configuration:
 _PRESETS: dict[str, Callable[[int], Configuration]] = {
     "source": lambda n: _SOURCE.replace(n_modules=n),
     "default": lambda n: _DEFAULT.replace(n_modules=n),
-    "wide": lambda n: _WIDE.replace(n_modules=n),
     "single": lambda n: _DEFAULT.replace(n_modules=n),
     "chain": _chain,
     "deep": _deep,
@@ -316,11 +308,11 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
     Parameters
     ----------
     name : str, default "default"
-        "default", our best local settings for up to about a thousand neurons, and "wide" for more;
-        "source", the reference settings of the source; "single", one module, as "default"; "chain",
-        modules with excitation in place of self-coupling; "deep", modules with learned couplings to
-        their neighbours; "third-factor", a rule that is not the source's, see `ThirdFactor`; the
-        controls "reservoir" and "random-features", which learn their readout only.
+        "default", our settings for the source's rule; "source", the source's; "single", one module,
+        as "default"; "chain", modules with excitation in place of self-coupling; "deep", modules
+        with learned couplings to their neighbours; "third-factor", a rule that is not the source's,
+        see `ThirdFactor`; the controls "reservoir" and "random-features", which learn their readout
+        only.
     n_modules : int, optional
         Modules of the network. Default: 3 for "chain" and "deep", else 1.
 

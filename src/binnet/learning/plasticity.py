@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from binnet.modules import NetworkParameters
 
 BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")
+RATE_SCALINGS = ("weights", "fields")
+_REFERENCE_SIZE = 400  # H at which both scalings are the same
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,11 @@ class PerceptronPlasticity:
         count.
     rate_schedule : {"constant", "linear"}, default "constant"
         Whether all rates stay, or fall linearly to 0 over the run.
+    rate_scaling : {"weights", "fields"}, default "weights"
+        How dJ goes with H. "weights": as above, the source's; an event moves a coupling by as many
+        of its initial standard deviations in every network, and a hidden field by sqrt(H) of them.
+        "fields": rate_couplings sqrt(400 / H) in its place; an event moves a hidden field by as
+        much in every network.
 
     Raises
     ------
@@ -62,6 +70,7 @@ class PerceptronPlasticity:
     decay_readout: float = 0.005
     margin_excludes_self_coupling: bool = True
     rate_schedule: str = "constant"
+    rate_scaling: str = "weights"
 
     def __post_init__(self) -> None:
         for name in ("rate_couplings", "rate_input", "rate_readout"):
@@ -72,6 +81,7 @@ class PerceptronPlasticity:
         keep_real(self, "readout_margin")
         keep_bool(self, "margin_excludes_self_coupling")
         check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
+        check_choice("rate_scaling", self.rate_scaling, RATE_SCALINGS)
 
     def scaled_rates(self, network: NetworkParameters) -> NDArray[np.float64]:
         """Return the rates with the prefactors of their blocks, but without 1 / sqrt(B).
@@ -87,7 +97,28 @@ class PerceptronPlasticity:
             Of couplings, input weights and readout.
         """
         rates = np.array([self.rate_couplings, self.rate_input, self.rate_readout])
-        return np.asarray(rates * network.prefactors)
+        rates = rates * network.prefactors
+        if self.rate_scaling == "fields":
+            rates[0] *= math.sqrt(_REFERENCE_SIZE) * network.prefactors[0]
+        return np.asarray(rates)
+
+    def gains(self, network: NetworkParameters) -> NDArray[np.float64]:
+        """Return what multiplies the scaled rates of each neuron besides.
+
+        Parameters
+        ----------
+        network : NetworkParameters
+            Sizes and strengths.
+
+        Returns
+        -------
+        ndarray, shape (3, H of all modules)
+            Of its couplings, its input weights and the readout from it; 1 in one dense module.
+        """
+        gains = network.rate_gains
+        if self.rate_scaling == "fields":
+            gains[0] **= 2
+        return gains
 
     def losses(self, network: NetworkParameters) -> NDArray[np.float64]:
         """Return the fraction that each block loses per batch by its decay, at rate factor 1.
