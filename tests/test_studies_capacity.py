@@ -95,6 +95,20 @@ def test_what_attaches_where(attachment, inputs, readouts, feedbacks):
     assert configure_depth(1, attachment).network == configure_depth(1).network
 
 
+def test_deeper_modules_learn_from_the_first_alone():
+    network = configure_depth(3, "first").network
+    assert network.each("input_strength") == (5.0, 0.0, 0.0)
+    assert network.each("readout_strength") == (0.0, 0.0, 1.0)
+    assert network.each("feedback_strength") == (3.0, 2.0, 1.0)
+    fixed = {"load": 2.0, "n_hidden": 40, "n_modules": 2, "seed": 0, "epochs": 20}
+    first, ends = (
+        recall_associations(attachment=attachment, **fixed)["recalled"]
+        for attachment in ("first", "ends")
+    )
+    assert first >= 0.9
+    assert ends < first - 0.2
+
+
 def test_few_associations_are_recalled_and_too_many_are_not():
     fixed = {"n_hidden": 40, "n_modules": 2, "seed": 0, "epochs": 20, "attachment": "all"}
     few, many = (recall_associations(load=load, **fixed)["recalled"] for load in (0.5, 20.0))

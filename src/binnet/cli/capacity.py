@@ -35,12 +35,13 @@ from binnet.cli._studies import output_option, stopping_is_safe, workers_option
 @click.option(
     "--attach",
     "attachments",
-    type=click.Choice(["last", "all", "ends"]),
+    type=click.Choice(["last", "all", "ends", "first"]),
     multiple=True,
     default=("last", "all"),
     show_default=True,
     help="last: all modules have inputs and feedback, the last one is read; all: all are read; "
-    "ends: input to the first one only, readout and feedback at the last only; repeatable",
+    "ends: input to the first one only, readout and feedback at the last only; first: input to the "
+    "first one only, settings with which deeper modules learn; repeatable",
 )
 @click.option("--inputs", type=click.IntRange(1), default=100, show_default=True, help="N_in")
 @click.option("--classes", type=click.IntRange(2), default=10, show_default=True, help="C")

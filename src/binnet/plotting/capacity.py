@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_READ = {"last": "the last is read", "all": "all are read", "ends": "input first, last is read"}
+_READ = {
+    "last": "the last is read",
+    "all": "all are read",
+    "ends": "input first, last is read",
+    "first": "input first, feedback to all",
+}
 
 
 def plot_recall(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:

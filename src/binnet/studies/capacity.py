@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: At least this fraction of the associations is to be recalled.
 LEVEL = 0.95
 #: What attaches where, beside the input to the first module: see `configure_depth`.
-ATTACHMENTS = ("last", "all", "ends")
+ATTACHMENTS = ("last", "all", "ends", "first")
 #: P / H: evenly spaced on a logarithmic scale, twice as many associations at every other one.
 LOADS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 _MOST_ASSOCIATIONS = 10000  # that the trainer measures the recall of after every epoch
@@ -40,10 +40,12 @@ def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) ->
     ----------
     n_modules : int
         L, at least 1.
-    attachment : {"last", "all", "ends"}, default "last"
+    attachment : {"last", "all", "ends", "first"}, default "last"
         "last": input and feedback attach to every module, the readout to the last one, as in the
         preset. "all": the readout attaches to every module, too. "ends": input to the first module
-        only, readout and feedback to the last one only.
+        only, readout and feedback to the last one only. "first": input to the first module only,
+        feedback to every one, readout to the last; with strengths, schedule and rates of its own,
+        with which deeper modules learn what they are sent (docs/results/representations.md).
     **changes
         Further parameters, as of `Configuration.replace`.
 
@@ -61,6 +63,21 @@ def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) ->
         feedback = preset("deep").network.feedback_strength
         configuration = configuration.replace(
             input_strength=(1.0, *none), feedback_strength=(*none, feedback)
+        )
+    if attachment == "first":
+        configuration = configuration.replace(
+            input_strength=(5.0, *none),
+            density=(1.0, *none),
+            self_coupling=(0.7, *none),
+            neighbour_strength=(0.0, *(1.0,) * (n_modules - 1)),
+            feedback_strength=tuple(np.linspace(3.0, 1.0, n_modules)),
+            # The input goes to the last module and back; then one sweep of feedback.
+            warmup=2 * n_modules,
+            feedback=2 * n_modules + 1,
+            free=0,
+            margin=0.4,
+            rate_couplings=0.2,
+            rate_input=0.36,
         )
     return configuration.replace(**changes)
 
@@ -89,7 +106,7 @@ def recall_associations(
         Of the associations and of the training.
     epochs : int
         Passes over the associations.
-    attachment : {"last", "all", "ends"}, default "last"
+    attachment : {"last", "all", "ends", "first"}, default "last"
         See `configure_depth`.
     n_inputs, n_classes : int
         N_in and C.
