@@ -1,10 +1,10 @@
 """Time of training against an earlier commit, in turns: `python bench/against_commit.py COMMIT`.
 
 Both trees are used through the public API, each by processes of its own on one interpreter. What is
-timed is learning alone, without compilation, loading or evaluation: the seconds of an epoch as `train`
-counts them. A round is one process of each tree, the order changing from round to round; the ratio
-is that of the best epochs of all rounds. Both must reach the same accuracy to the last digit, else
-they did not do the same work and the ratio is refused.
+timed is learning alone, without compilation, loading or evaluation: the seconds of an epoch as
+`train` counts them. A round is one process of each tree, in an order that alternates; the ratio is
+that of the best epochs of all rounds. Both must reach the same accuracy to the last digit,
+else they did not do the same work and the ratio is refused.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def run(tree: Path, *arguments: int) -> tuple[list[float], float]:
 
 
 def compare(earlier: Path, rounds: int, *arguments: int) -> dict[str, Any]:
-    """Return the seconds of the best epoch of each round of both trees, and the ratio of the best."""
+    """Return the seconds of each round's best epoch in both trees, and the ratio of the best."""
     best: dict[Path, list[float]] = {earlier: [], ROOT: []}
     accuracies = set()
     for k in range(rounds):

@@ -200,7 +200,7 @@ def test_commands_leave_table_figure_and_data(tmp_path, command, data, line):
     ("words", "message"),
     [
         (["capacity", "--loads", "0,1"], "--loads must be"),
-        (["capacity", "--modules", "1,x"], "list of integers"),
+        (["capacity", "--modules", "1,x"], "not an integer, or several with commas"),
         (["capacity", "--output", "c.pdf"], "must end in .png"),
         (["study", "chain", "--excitation", "-1"], "--excitation must be"),
         (["study", "chain", "--samples", "60001"], "--samples"),
