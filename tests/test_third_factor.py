@@ -114,5 +114,5 @@ def test_options(tmp_path: Path) -> None:
     ):
         result = CliRunner().invoke(main, ["train", *arguments, "--out", str(run)])
         assert result.exit_code == 1
-        assert "third_factor" in result.output.splitlines()[-1]
+        assert "--third-factor" in result.output.splitlines()[-1]
         assert not run.exists()
