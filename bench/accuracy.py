@@ -38,6 +38,11 @@ TABLES: dict[str, tuple[str, int, dict[str, dict[str, Any]]]] = {
             "J not learned": {"rate_couplings": 0.0},
             "W_in not learned": {"rate_input": 0.0},
             "reservoir (neither J nor W_in learned)": {"rate_couplings": 0.0, "rate_input": 0.0},
+            "reservoir without feedback": {
+                "rate_couplings": 0.0,
+                "rate_input": 0.0,
+                "feedback_strength": 0.0,
+            },
             # One sweep from silence: the spins are signs of the input's fields, J plays no part.
             "random features": {
                 "rate_couplings": 0.0,

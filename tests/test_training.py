@@ -6,7 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from binnet import BinaryNetwork, TrainingResult, predict, train
+from binnet import (
+    BinaryNetwork,
+    TrainingResult,
+    load_entangled_mnist,
+    predict,
+    preset,
+    train,
+)
 from binnet.learning import history_as_records
 from library_cases import TINY, make_task
 
@@ -162,3 +169,16 @@ def test_unwritable_folder_is_refused_before_any_work(
 def test_inputs_of_another_size_than_the_default_network() -> None:
     with pytest.raises(ValueError, match=r"X must have shape \(n_samples, 100\), got \(203, 20\)"):
         train(X, Y)
+
+
+def test_the_readout_of_a_reservoir_learns_from_the_states_that_it_meets() -> None:
+    """With feedback it would learn from states that do not last: 0.734 and not 0.775, measured."""
+    data = load_entangled_mnist()
+    X, y, test = data.X_train[:10000], data.y_train[:10000], (data.X_test, data.y_test)
+
+    def measure(**changes: object) -> float:
+        configuration = preset("reservoir").replace(n_hidden=400, epochs=3, **changes)
+        result = train(X, y, configuration, evaluate_on={"test": test}, threads=1)
+        return result.history[-1].accuracy["test"]
+
+    assert measure() > measure(feedback_strength=1.5) + 0.02

@@ -286,7 +286,11 @@ _PRESETS: dict[str, Callable[[int], Configuration]] = {
     "chain": _chain,
     "deep": _deep,
     "third-factor": lambda n: _THIRD_FACTOR.replace(n_modules=n),
-    "reservoir": lambda n: _DEFAULT.replace(n_modules=n, rate_couplings=0.0, rate_input=0.0),
+    # No feedback: hidden neurons do not learn to stay where it steers them, and the readout would
+    # learn from states that it does not meet again.
+    "reservoir": lambda n: _DEFAULT.replace(
+        n_modules=n, rate_couplings=0.0, rate_input=0.0, feedback_strength=0.0
+    ),
     # One sweep from silence: the spins are signs of the input's fields, J plays no part.
     "random-features": lambda n: _DEFAULT.replace(
         n_modules=n,
