@@ -3,8 +3,8 @@
 Both trees are used through the public API, each by processes of its own on one interpreter. What is
 timed is learning alone, without compilation, loading or evaluation: the seconds of an epoch as
 `train` counts them. A round is one process of each tree, in an order that alternates; the ratio is
-that of the best epochs of all rounds. Both must reach the same accuracy to the last digit,
-else they did not do the same work and the ratio is refused.
+that of the best epochs of all rounds. Both must reach the same accuracy to the last digit: else
+they did not do the same work, and the ratio is refused. Uncommitted changes are part of this tree.
 """
 
 from __future__ import annotations
@@ -68,10 +68,18 @@ def compare(earlier: Path, rounds: int, *arguments: int) -> dict[str, Any]:
 @click.command()
 @click.argument("commit")
 @click.option("--hidden", type=int, multiple=True, default=(400, 1600), show_default=True)
-@click.option("--samples", default=4000, show_default=True, help="of an epoch")
-@click.option("--epochs", default=6, show_default=True, help="of a process; the first is not timed")
-@click.option("--rounds", default=4, show_default=True)
-@click.option("--threads", default=1, show_default=True)
+@click.option(
+    "--samples", type=click.IntRange(1), default=4000, show_default=True, help="of an epoch"
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(2),
+    default=6,
+    show_default=True,
+    help="of a process; the first is not timed",
+)
+@click.option("--rounds", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 def main(
     commit: str, hidden: tuple[int, ...], samples: int, epochs: int, rounds: int, threads: int
 ) -> None:
@@ -79,7 +87,11 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         earlier = Path(folder) / "tree"
         git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(earlier), commit], check=True)
+        added = subprocess.run(
+            [*git, "add", "--quiet", "--detach", str(earlier), commit], check=False
+        )
+        if added.returncode:
+            raise click.BadParameter(f"git has no tree of {commit}; name one of its commits")
         try:
             for n_hidden in hidden:
                 result = compare(earlier, rounds, n_hidden, samples, epochs, threads)

@@ -96,7 +96,7 @@ def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["--neurons", 63, "--max-neurons", 62], 1, "at most 62 neurons"),
         (["--draws", 2, "--output", "states.nc"], 2, "drop --draws"),
         (["--max-neurons", 70], 2, "70 is not in the range 1<=x<=62"),
-        (["--output", "counts.txt"], 2, "must end in .json or .nc or .png or .pdf or .svg"),
+        (["--output", "counts.txt"], 2, "must end in .json, .nc, .png, .pdf or .svg"),
         (["--output", "no/such/folder/x.json"], 2, "create it first"),
         (["--method", "fast"], 2, "'fast' is not one of"),
         (["--threads", 0], 1, "--threads must be"),

@@ -16,7 +16,16 @@ from click.testing import CliRunner
 
 import naive
 import naive_integer
-from binnet import Configuration, TrainingResult, load_checkpoint, predict, relax, resume, train
+from binnet import (
+    Configuration,
+    TrainingResult,
+    load_checkpoint,
+    predict,
+    preset,
+    relax,
+    resume,
+    train,
+)
 from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import dequantize, load_quantized
@@ -38,6 +47,22 @@ INTEGERS = ("int16", "int8", "int4", "int2", "int1")
 def configure(arithmetic: str, **changes: Any) -> Configuration:
     free = {"decay_couplings": 0.0, "decay_readout": 0.0} if arithmetic == "int1" else {}
     return TINY.replace(arithmetic=arithmetic, **{**free, **changes})
+
+
+@pytest.mark.parametrize(("n_hidden", "raised"), [(100, -1), (400, 0), (1600, 1)])
+def test_rates_of_couplings_follow_their_scaling(n_hidden: int, raised: int) -> None:
+    """An event that moves a field by as much at every H moves a coupling by 20 / sqrt(H) of it."""
+    by_weights, by_fields = (
+        IntegerState.start(
+            preset().replace(n_hidden=n_hidden, arithmetic="int8", rate_scaling=scaling), 60, ""
+        )
+        for scaling in ("weights", "fields")
+    )
+    first, second = (
+        derive_exponents(state.configuration, state.weights.formats)
+        for state in (by_weights, by_fields)
+    )
+    assert second == (first[0] + raised, *first[1:])
 
 
 def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:

@@ -151,6 +151,23 @@ def test_learns_and_resumes_on_any_number_of_threads(tmp_path: Path, dynamics: s
     assert not learned.readout[:, :20].any()
 
 
+def test_rates_that_move_fields_reach_the_couplings() -> None:
+    """One batch: the same neurons learn, each by 20 / sqrt(its couplings in its module)."""
+    X, y = draw_samples(16)
+    configuration = preset("source").replace(
+        **CHAIN, epochs=1, decay_couplings=0.0, decay_readout=0.0, dtype="float64"
+    )
+    start = BinaryNetwork.random(configuration.network, 0, np.float64).couplings
+    by_weights, by_fields = (
+        train(X, y, configuration.replace(rate_scaling=scaling), threads=1).network.couplings
+        - start
+        for scaling in ("weights", "fields")
+    )
+    assert np.count_nonzero(by_weights) > 100
+    present = np.repeat([0.5 * 20, 12, 16], [20, 12, 16])  # a module without couplings counts all
+    np.testing.assert_allclose(by_fields, (20 / np.sqrt(present))[:, None] * by_weights, atol=1e-12)
+
+
 def test_one_module_of_a_list_is_one_module() -> None:
     """A network given as modules of which there is one learns what the plain one does."""
     X, y = draw_samples(100)
@@ -174,7 +191,7 @@ def test_one_module_only_where_integers_are_meant() -> None:
     network = BinaryNetwork.random(NetworkParameters(**CHAIN))
     with pytest.raises(ValueError, match=r"takes a network of one module, got 3 of sizes"):
         quantize(network, 8)
-    with pytest.raises(ValueError, match="integer arithmetic learns one dense module"):
+    with pytest.raises(ValueError, match="integers learn one dense module"):
         preset("chain").replace(arithmetic="int8")
 
 

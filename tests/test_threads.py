@@ -32,6 +32,7 @@ def test_the_choice_follows_a_change(monkeypatch):
     assert run(choice, {1: 1.0, 4: 0.1}, 40)[-1] == (1, False)
 
 
-def test_a_number_that_was_asked_for_stays(monkeypatch):
-    monkeypatch.setattr("binnet._threads.resolve_threads", lambda threads: threads or 4)
-    assert {threads for threads, _ in run(ThreadChoice(3), {3: 1.0}, 40)} == {3}
+def test_where_there_is_no_choice_nothing_is_tried(monkeypatch):
+    monkeypatch.setattr("binnet._threads.resolve_threads", lambda threads: threads or 1)
+    assert set(run(ThreadChoice(3), {3: 1.0}, 40)) == {(3, False)}
+    assert set(run(ThreadChoice(None), {1: 1.0}, 40)) == {(1, False)}

@@ -59,7 +59,9 @@ class ThreadChoice:
 
     def __init__(self, threads: int | None) -> None:
         self.maximum = resolve_threads(threads)
-        self._candidates = [self.maximum] if threads is not None else [self.maximum, 1]
+        self._candidates = [self.maximum]
+        if threads is None and self.maximum > 1:
+            self._candidates.append(1)
         self._rates: dict[int, float] = {}
         self._calls = 0
         self.is_trial = False
@@ -67,6 +69,8 @@ class ThreadChoice:
     def next(self) -> int:
         """Return the number of threads for the next call."""
         self._calls += 1
+        if len(self._candidates) == 1:
+            return self.maximum
         for candidate in self._candidates:  # the first call also compiles and is not counted
             if candidate not in self._rates:
                 self.is_trial = True

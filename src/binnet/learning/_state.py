@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -87,8 +88,8 @@ class RunState(ABC):
     @abstractmethod
     def learn(
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
-    ) -> None:
-        """Learn up to `n_batches` batches, within the epoch, in one compiled call."""
+    ) -> float:
+        """Learn up to `n_batches` batches, within the epoch, in one compiled call; its seconds."""
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one."""
@@ -168,8 +169,8 @@ class TrainingState(RunState):
 
     def learn(
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
-    ) -> None:
-        """Learn up to `n_batches` batches, within the epoch, in one compiled call."""
+    ) -> float:
+        """Learn up to `n_batches` batches, within the epoch, in one compiled call; its seconds."""
         from binnet_kernels import training as kernels
         from binnet_kernels._rng import derive_key
         from binnet_kernels.structs import (
@@ -226,6 +227,7 @@ class TrainingState(RunState):
         work = kernels.make_workspace(size, n_hidden, p.n_inputs, p.n_outputs, n_banks, dtype)
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         rule = check_dynamics(training.dynamics, training.update_probability)
+        begun = time.perf_counter()
         kernels.train_batches(
             model,
             self._rule(n_banks),
@@ -246,6 +248,7 @@ class TrainingState(RunState):
             make_scratch(size, n_hidden, dtype),
             kernels.Counts(self.changes, self.totals),
         )
+        seconds = time.perf_counter() - begun
         self.weights = replace(
             self.weights,
             couplings=np.ascontiguousarray(
@@ -258,6 +261,7 @@ class TrainingState(RunState):
         self.batch += n_batches
         if n_batches == until_fold:
             self._fold_scales()
+        return seconds
 
     def next_epoch(self) -> None:
         """Turn to the next epoch."""

@@ -100,14 +100,14 @@ class Configuration:
         p = self.network
         if self.arithmetic.bits and (p.n_modules > 1 or p.density != 1.0):
             raise ValueError(
-                f"integer arithmetic learns one dense module, got n_modules = {p.n_modules} and "
-                f'density = {p.density}; use the arithmetic "float"'
+                f"integers learn one dense module, got n_modules = {p.n_modules} and "
+                f'density = {p.density}; set arithmetic = "float"'
             )
         self._check_third_factor()
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
-                    f"rate_{block} with its prefactor (learning.md, section 3) times decay_{block} "
+                    f"rate_{block} with its prefactor (see rate_scaling) times decay_{block} "
                     f"must be < 1, the fraction that a batch takes from the weights, got {loss:g}; "
                     "lower one of them"
                 )
@@ -131,7 +131,7 @@ class Configuration:
             raise ValueError(
                 'a relaxation must have no feedback with third_factor = "learned", whose weights '
                 f"carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
-                "set feedback = warmup and free = 0"
+                "set feedback = warmup and free = 0, as in the schedule 2 2 0"
             )
 
     def replace(self, **changes: Any) -> Configuration:

@@ -52,7 +52,8 @@ class PerceptronPlasticity:
         How dJ goes with H. "weights": as above, the source's; an event moves a coupling by as many
         of its initial standard deviations in every network, and a hidden field by sqrt(H) of them.
         "fields": rate_couplings sqrt(400 / H) in its place; an event moves a hidden field by as
-        much in every network.
+        much, through the couplings of its module, at every H. H is density H in a diluted module;
+        couplings from neighbouring modules learn at the same rate.
 
     Raises
     ------
@@ -117,7 +118,7 @@ class PerceptronPlasticity:
         """
         gains = network.rate_gains
         if self.rate_scaling == "fields":
-            gains[0] **= 2
+            gains = np.stack([gains[0] ** 2, *gains[1:]])
         return gains
 
     def losses(self, network: NetworkParameters) -> NDArray[np.float64]:

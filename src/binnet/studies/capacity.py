@@ -16,6 +16,7 @@ from binnet import sweeps
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.datasets import draw_associations
 from binnet.learning import Configuration, preset, train
+from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
@@ -36,14 +37,13 @@ _STORING = {
     "readout_margin": 4.0,
     "rate_scaling": "weights",
 }
-_MOST_ASSOCIATIONS = 10000  # that the trainer measures the recall of after every epoch
 
 
 def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) -> Configuration:
     """Return the configuration of a deep network that learns associations.
 
-    It is the preset "deep" with L modules; but with inputs of strength 1, batches of 4, and a
-    readout and a scaling of the rates of its own.
+    It is the preset "deep" with L modules; but with inputs of strength 1 (5 for "first"), batches
+    of 4, and a readout and a scaling of the rates of its own.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) ->
         preset. "all": the readout attaches to every module, too. "ends": input to the first module
         only, readout and feedback to the last one only. "first": input to the first module only,
         feedback to every one, readout to the last; with strengths, schedule and rates of its own,
-        with which deeper modules learn what they are sent (docs/results/representations.md).
+        with which deeper modules learn what they are sent (docs/results/capacity.md).
     **changes
         Further parameters, as of `Configuration.replace`.
 
@@ -154,7 +154,7 @@ def _check(**parameters: Any) -> None:
     for name, low in (("n_modules", 1), ("n_hidden", 1), ("seed", 0), ("epochs", 1)):
         check_integer(name, parameters[name], low)
     check_integer(
-        "P = load * n_hidden", _count(load, parameters["n_hidden"]), 1, _MOST_ASSOCIATIONS
+        "P = load * n_hidden", _count(load, parameters["n_hidden"]), 1, TRAIN_SAMPLES_MEASURED
     )
 
 

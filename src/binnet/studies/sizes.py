@@ -18,6 +18,7 @@ from binnet import sweeps
 from binnet._validation import check_choice, check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import PRESETS, preset
+from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
 from binnet.studies._training import train_whole
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ MODELS = ("default", "third-factor", "reservoir", "random-features", "mlp")
 LINEAR = ("perceptron", "logistic-regression")
 #: The source's figure after 200 epochs (learning.md, section 5), by H.
 SOURCE_FIGURE = {100: 0.814, 200: 0.835, 400: 0.852, 800: 0.853, 1600: 0.863, 3200: 0.876}
-
-_MEASURED = 10000  # training samples, as `train` measures on
 
 
 def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int) -> dict[str, Any]:
@@ -76,7 +75,9 @@ def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int)
     seconds = time.perf_counter() - begun
     return {
         "accuracy": float(classifier.score(data.X_test, data.y_test)),
-        "train_accuracy": float(classifier.score(X[:_MEASURED], y[:_MEASURED])),
+        "train_accuracy": float(
+            classifier.score(X[:TRAIN_SAMPLES_MEASURED], y[:TRAIN_SAMPLES_MEASURED])
+        ),
         "seconds": seconds,
     }
 
