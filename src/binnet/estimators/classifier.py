@@ -56,7 +56,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     margin, readout_margin : float, optional
         kappa and kappa_out.
     rate_couplings, rate_input, rate_readout : float, optional
-        eta_J, eta_in and eta_out.
+        eta_J, eta_in and eta_out; with the ``rate_scaling`` of the preset, "fields" in the default,
+        eta_J is that at 400 neurons.
     dynamics : {"sync", "async", "random-subset"}, optional
         How neurons are updated.
     inference_sweeps : int, optional
