@@ -159,6 +159,19 @@ def test_the_file_of_another_sweep_is_refused(tmp_path: Path, finished: bool) ->
         run(reordered, function, path=path)
 
 
+def test_other_settings_are_another_sweep(tmp_path: Path) -> None:
+    """What a preset's name stands for may change; its results may not be taken for new ones."""
+
+    def depends_on(rate: float) -> sweeps.Observable:
+        return sweeps.Observable(measure, settings={"preset": {"rate": rate, "sizes": (1, 2)}})
+
+    path = tmp_path / "sweep.nc"
+    result = run(GRID, depends_on(0.1), path=path)
+    xr.testing.assert_identical(run(GRID, depends_on(0.1), path=path), result)
+    with pytest.raises(ValueError, match=r"holds another sweep: its settings is .*name another"):
+        run(GRID, depends_on(0.2), path=path)
+
+
 def test_files_that_are_no_sweep_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.nc").write_text("not NetCDF")
     with pytest.raises(OSError, match="is not a NetCDF file"):

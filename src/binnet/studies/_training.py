@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from binnet.datasets import load_entangled_mnist
-from binnet.learning import Configuration, TrainingResult, train
+from binnet.learning import Configuration, TrainingResult, preset, train
+from binnet.sweeps import Observable
+
+
+def observe(function: Callable[..., Mapping[str, Any]], *names: str, **options: Any) -> Observable:
+    """Return the observable of a study whose results depend on these presets."""
+    settings = {name: preset(name).to_dict() for name in names}
+    return Observable(function, settings=settings, **options)
 
 
 def train_whole(

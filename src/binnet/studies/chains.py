@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from binnet import sweeps
 from binnet._validation import check_integer
 from binnet.learning import Configuration, preset
-from binnet.studies._training import train_whole
+from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -134,13 +134,13 @@ def run_chains(
     }
     singles = sweeps.run(
         {"seed": every, "dynamics": ("sync", "async"), "self_coupling": self_couplings},
-        train_single,
+        observe(train_single, "single"),
         path=output.with_suffix(".singles.nc"),
         **options,
     )
     chains = sweeps.run(
         {"seed": every, "n_modules": n_modules, "excitation": excitations},
-        train_chain,
+        observe(train_chain, "chain"),
         path=output.with_suffix(".chains.nc"),
         **options,
     )

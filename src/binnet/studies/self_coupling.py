@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from binnet import sweeps, theory
 from binnet._validation import check_choice, check_integer
 from binnet.learning import preset
-from binnet.studies._training import train_whole
+from binnet.studies._training import observe, train_whole
 from binnet.studies.convergence import RELAXATION, convergence_thresholds
 
 if TYPE_CHECKING:
@@ -287,7 +287,7 @@ def run_self_coupling(
         learning=run(
             "learning",
             {"seed": range(p.seeds), "self_coupling": p.trained},
-            train_at,
+            observe(train_at, p.preset),
             {
                 "preset_name": p.preset,
                 "n_hidden": p.n_hidden,

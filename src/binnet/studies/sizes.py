@@ -19,7 +19,7 @@ from binnet._validation import check_choice, check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import PRESETS, preset
 from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
-from binnet.studies._training import train_whole
+from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -158,7 +158,8 @@ def run_sizes(
     every = range(check_integer("seeds", seeds, 1))
     fixed = {"epochs": epochs, "samples": samples}
     options: dict[str, Any] = {"workers": workers, "progress": progress}
-    observable = sweeps.Observable(train_model, cost=_cost)
+    trained = [model for model in models if model in PRESETS]
+    observable = observe(train_model, *trained, cost=_cost)
     result = sweeps.run(
         {"seed": every, "model": models, "n_hidden": sizes},
         observable,
@@ -170,7 +171,7 @@ def run_sizes(
         return result, None
     peers = sweeps.run(
         {"seed": every, "model": LINEAR},
-        observable,
+        sweeps.Observable(train_model, cost=_cost),
         fixed={**fixed, "n_hidden": 0},
         path=output.with_suffix(".linear.nc"),
         **options,

@@ -13,7 +13,7 @@ from binnet import sweeps
 from binnet._validation import check_integer
 from binnet.learning import TrainingResult, preset
 from binnet.networks import BinaryNetwork
-from binnet.studies._training import train_whole
+from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -129,7 +129,7 @@ def run_symmetry(
         preset(name)  # refuses an unknown one before any is trained
     return sweeps.run(
         {"seed": range(check_integer("seeds", seeds, 1)), "preset_name": presets},
-        train_and_measure,
+        observe(train_and_measure, *presets),
         fixed={"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
         path=output,
         workers=workers,

@@ -17,7 +17,7 @@ from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
 from binnet.hardware import BITS, quantize
 from binnet.learning import Configuration, preset
-from binnet.studies._training import train_whole
+from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -146,21 +146,21 @@ def run_weight_bits(
     fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
     floats = sweeps.run(
         {"seed": range(seeds)},
-        train_in_floats,
+        observe(train_in_floats, "default"),
         fixed=fixed,
         path=output.with_suffix(".float.nc"),
         progress=progress,
     )
     wide = sweeps.run(
         {"bits": tuple(SYNAPSE_BITS), "seed": range(seeds)},
-        train_wide_synapses,
+        observe(train_wide_synapses, "default"),
         fixed=fixed,
         path=output.with_suffix(".wide.nc"),
         progress=progress,
     )
     integers = sweeps.run(
         {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": range(seeds)},
-        train_in_integers,
+        observe(train_in_integers, "default"),
         fixed=fixed,
         path=output.with_suffix(".integers.nc"),
         progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import itertools
 import json
@@ -33,11 +34,15 @@ class Observable:
     check : callable, optional
         ``check(**parameters)``, raises an error about parameters that are out of their range; it
         is called for every cell before any is measured.
+    settings : mapping, optional
+        What the function reads besides its parameters, such as a preset that one of them names, as
+        plain values: with others it is another sweep. Default: nothing.
     """
 
     function: Callable[..., Mapping[str, Any]]
     cost: Callable[..., float] | None = None
     check: Callable[..., None] | None = None
+    settings: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -152,14 +157,18 @@ class Grid:
         Returns
         -------
         dict
-            Observable, grid and binnet's version.
+            Observable, grid and binnet's version, and a digest of the observable's settings.
         """
-        return {
+        description = {
             "observable": observable.name,
             "grid": {name: list(values) for name, values in self.axes.items()},
             "fixed": dict(self.fixed),
             "binnet": get_version(),
         }
+        if observable.settings is not None:
+            text = json.dumps(observable.settings, sort_keys=True)
+            description["settings"] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return description
 
 
 def cell_key(cell: Cell) -> str:
