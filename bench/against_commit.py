@@ -69,7 +69,7 @@ def compare(earlier: Path, rounds: int, *arguments: int) -> dict[str, Any]:
 @click.argument("commit")
 @click.option("--hidden", type=int, multiple=True, default=(400, 1600), show_default=True)
 @click.option(
-    "--samples", type=click.IntRange(1), default=4000, show_default=True, help="of an epoch"
+    "--samples", type=click.IntRange(1), default=4800, show_default=True, help="of an epoch"
 )
 @click.option(
     "--epochs",
