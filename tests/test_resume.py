@@ -30,12 +30,12 @@ def stop_in_call(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     numbers: list[int] = []
     learn, n_calls = TrainingState.learn, 0
 
-    def learn_and_stop(self: TrainingState, *arguments: object) -> None:
+    def learn_and_stop(self: TrainingState, *arguments: object) -> float:
         nonlocal n_calls
         n_calls += 1
         if n_calls in numbers:
             signal.raise_signal(signal.SIGINT)
-        learn(self, *arguments)  # type: ignore[arg-type]
+        return learn(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(TrainingState, "learn", learn_and_stop)
     yield numbers
