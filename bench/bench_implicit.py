@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 
 from binnet import ImplicitNetwork, relax
 from binnet._threads import running_on
-from binnet_kernels import implicit
-from binnet_kernels._rng import GAMMA, mix
+from binnet_kernels.lowlevel.rng import GAMMA, mix
+from binnet_kernels.relaxation import implicit
 from sides import report
 
 N, STORED = 100_000, 10_000

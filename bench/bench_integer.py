@@ -20,8 +20,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from binnet._provenance import describe_run
-from binnet_kernels import integer_plasticity as plasticity
-from binnet_kernels.integer_fields import (
+from binnet_kernels.integer.fields import (
     Packed,
     pack_spins,
     spread_bits,
@@ -29,6 +28,7 @@ from binnet_kernels.integer_fields import (
     to_packed,
     unpack_spins,
 )
+from binnet_kernels.rules import integer as plasticity
 from kernel_limits import measure_limits
 
 N = 1600

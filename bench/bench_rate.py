@@ -22,7 +22,7 @@ from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
-from binnet_kernels import rtrl
+from binnet_kernels.rate import rtrl
 from kernel_limits import _fastest
 from sides import describe, report
 

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from binnet import RandomNetwork, relax
 from binnet.dynamics import stream_key
-from binnet_kernels._rng import derive_keys, shuffle_sites
+from binnet_kernels.lowlevel.rng import derive_keys, shuffle_sites
 from kernel_limits import measure_limits
 from sides import report
 

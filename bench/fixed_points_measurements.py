@@ -45,7 +45,7 @@ def exactness(networks: int) -> None:
     """How often the integers leave a doubt, and how often a field is exactly 0 (J_D = 1)."""
     from binnet.fixed_points._conditions import make_conditions
     from binnet.fixed_points._search import Search
-    from binnet_kernels._enumeration import DOUBTFUL
+    from binnet_kernels.enumeration.common import DOUBTFUL
 
     n_found = n_doubtful = n_states = n_ties = 0
     for seed in range(networks):

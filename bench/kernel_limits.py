@@ -42,9 +42,9 @@ def measure_limits(n_hidden: int) -> dict[str, float]:
 
 def time_kernels(n_hidden: int) -> dict[str, Any]:
     """Time the dense product, the events and the update of a batch, beside the limits."""
-    from binnet_kernels._bits import pack_samples
-    from binnet_kernels.fields import accumulate_fields, add_events
-    from binnet_kernels.plasticity import update_couplings_perceptron
+    from binnet_kernels.lowlevel.bits import pack_samples
+    from binnet_kernels.relaxation.fields import accumulate_fields, add_events
+    from binnet_kernels.rules.perceptron import update_couplings_perceptron
     from binnet_kernels.structs import allocate_rows, to_banks
 
     rng = np.random.default_rng(0)

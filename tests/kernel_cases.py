@@ -14,7 +14,8 @@ import pytest
 
 import naive
 from binnet._threads import running_on
-from binnet_kernels import structs, training
+from binnet_kernels import structs
+from binnet_kernels.training import batches as training
 
 # Float64 sums of a few hundred terms of order one, which the kernels add in another order than the
 # references: each addition rounds by at most eps/2 = 1.1e-16 of a sum that stays below about 10.

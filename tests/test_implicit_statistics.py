@@ -105,7 +105,7 @@ def states(n: int) -> Iterator[tuple[str, np.ndarray]]:
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
 def test_fields_are_normal(distribution: str) -> None:
     """Also those of states as regular as the counters that couplings are drawn from."""
-    from binnet_kernels import implicit
+    from binnet_kernels.relaxation import implicit
 
     network = ImplicitNetwork(20_000, distribution=distribution, seed=3)
     n, scratch = network.n_neurons, implicit.make_scratch_implicit(network.n_neurons)

@@ -19,15 +19,15 @@ import naive_integer
 from binnet import BinaryNetwork, FeedbackSchedule, NetworkParameters, relax
 from binnet.dynamics import stream_key
 from binnet.hardware import BITS, QuantizedNetwork, quantize, relax_packed
-from binnet_kernels import integer_plasticity as plasticity
-from binnet_kernels._bits import pack_samples
-from binnet_kernels.integer_fields import (
+from binnet_kernels.integer.fields import (
     pack_spins,
     spread_bits,
     sweep_packed,
     to_packed,
     unpack_spins,
 )
+from binnet_kernels.lowlevel.bits import pack_samples
+from binnet_kernels.rules import integer as plasticity
 from kernel_cases import draw_spins
 
 ROUNDINGS = {
@@ -132,7 +132,7 @@ def test_a_dense_sweep_equals_the_reference(bits: int, n_shares: int) -> None:
 _DIGEST = """
 import hashlib, json
 from test_integer_kernels import digest_of_results
-from binnet_kernels._simd import HAS_BYTE_DOT
+from binnet_kernels.lowlevel.simd import HAS_BYTE_DOT
 print(json.dumps([digest_of_results(), HAS_BYTE_DOT]))
 """
 

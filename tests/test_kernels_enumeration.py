@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 
 import naive_fixed_points as naive
 from binnet._threads import running_on
-from binnet_kernels import _enumeration
-from binnet_kernels.enumerate_bounded import enumerate_bounded, make_reach
-from binnet_kernels.enumerate_gray import enumerate_gray
-from binnet_kernels.overlaps import add_powers, add_signed, count_distances, transform_walsh
+from binnet_kernels.enumeration import common
+from binnet_kernels.enumeration.bounded import enumerate_bounded, make_reach
+from binnet_kernels.enumeration.gray import enumerate_gray
+from binnet_kernels.enumeration.overlaps import (
+    add_powers,
+    add_signed,
+    count_distances,
+    transform_walsh,
+)
 
 METHODS = ("gray", "bounded")
 
@@ -42,9 +47,9 @@ def run(
     room: int,
     workers: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    rows = _enumeration.make_conditions(*conditions)
-    block = _enumeration.make_block(rows, n_low)
-    scratch = _enumeration.make_scratch(rows, workers)
+    rows = common.make_conditions(*conditions)
+    block = common.make_block(rows, n_low)
+    scratch = common.make_scratch(rows, workers)
     found = np.zeros((len(tasks), room), np.uint64)
     counts = np.full(len(tasks), -1)
     with running_on(workers):
@@ -57,7 +62,7 @@ def run(
 
 
 def read(words: np.ndarray) -> dict[int, bool]:
-    mark = int(_enumeration.DOUBTFUL)
+    mark = int(common.DOUBTFUL)
     found = {int(word) & ~mark: bool(int(word) & mark) for word in words}
     assert len(found) == len(words)  # none twice
     return found

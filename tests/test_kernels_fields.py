@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 import naive
-from binnet_kernels._bits import WORD_BITS, pack_samples
-from binnet_kernels.fields import accumulate_fields, add_events
-from binnet_kernels.plasticity import (
+from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.relaxation.fields import accumulate_fields, add_events
+from binnet_kernels.relaxation.relax_sync import find_changes
+from binnet_kernels.rules.perceptron import (
     find_unstable_neurons,
     find_unstable_readouts,
     read_out,
     update_couplings_perceptron,
 )
-from binnet_kernels.relax_sync import find_changes
 from binnet_kernels.structs import bank_width, from_banks, to_banks
 from kernel_cases import ROUND_OFF, assert_padding_is_zero, draw_spins, to_rows
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 import naive
 import naive_free
-from binnet_kernels import replicas as kernels
-from binnet_kernels._rng import derive_keys
-from binnet_kernels.fields_int16 import accumulate_fields_int16
-from binnet_kernels.free_async import find_worst
-from binnet_kernels.relax_free import relax_replicas
+from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.relaxation import replicas as kernels
+from binnet_kernels.relaxation.fields_int16 import accumulate_fields_int16
+from binnet_kernels.relaxation.free_async import find_worst
+from binnet_kernels.relaxation.relax_free import relax_replicas
 from binnet_kernels.structs import FIXED_POINT
 from kernel_cases import ROUND_OFF, draw_spins, on_threads
 

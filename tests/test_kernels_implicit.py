@@ -11,9 +11,9 @@ import pytest
 import naive
 import naive_implicit
 from binnet._threads import running_on
-from binnet_kernels import implicit
-from binnet_kernels._rng import shuffle_sites
-from binnet_kernels.replicas import FreeNetwork, Replicas, make_watch
+from binnet_kernels.lowlevel.rng import shuffle_sites
+from binnet_kernels.relaxation import implicit
+from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_watch
 from kernel_cases import draw_spins
 
 KEY = np.uint64(20240601)
@@ -103,9 +103,9 @@ def test_visit_sites(n_signs: int, n_listed: int, theta: int) -> None:
 
 SUM = """
 import numpy as np
-from binnet_kernels import implicit
-from binnet_kernels._rng import shuffle_sites
-from binnet_kernels.replicas import FreeNetwork, Replicas, make_watch
+from binnet_kernels.relaxation import implicit
+from binnet_kernels.lowlevel.rng import shuffle_sites
+from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_watch
 n = 300
 field, scratch = np.zeros(implicit.TILE_NEURONS, np.int32), implicit.make_scratch_implicit(n)
 spins = np.where(np.arange(n) % 3 == 0, 1, -1).astype(np.int8)

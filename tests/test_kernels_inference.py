@@ -7,8 +7,8 @@ import pytest
 
 import naive
 from binnet_kernels import structs
-from binnet_kernels._rng import derive_keys
-from binnet_kernels.inference import relax_samples
+from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.relaxation.inference import relax_samples
 from kernel_cases import (
     SCALES,
     assert_padding_is_zero,

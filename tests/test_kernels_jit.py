@@ -5,6 +5,7 @@ The cache is decided on import, so each of its tests imports in a process of its
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from numba.core.errors import NumbaError
 
 from binnet_kernels import _jit
 
+KERNELS = Path(_jit.__file__).parent
+
 only_xdg = pytest.mark.skipif(
     sys.platform in ("win32", "darwin"), reason="XDG_CACHE_HOME is a convention of Linux"
 )
@@ -24,11 +27,12 @@ import json, sys
 import numba
 before = numba.config.CACHE_DIR
 import numpy as np
-from binnet_kernels import _jit, _rng
-result = int(_rng.mix(np.uint64(1)))
+from binnet_kernels import _jit
+from binnet_kernels.lowlevel import rng
+result = int(rng.mix(np.uint64(1)))
 print(json.dumps({"folder": _jit.CACHE_FOLDER, "result": result,
                   "same": numba.config.CACHE_DIR == before,
-                  "loaded": sum(_rng.mix.stats.cache_hits.values())}))
+                  "loaded": sum(rng.mix.stats.cache_hits.values())}))
 """
 
 
@@ -54,14 +58,14 @@ def compile_in_new_process(**environment: str) -> dict:
 
 
 def compiled_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*.nb[ci]") if "_rng.mix" in path.name]
+    return [path for path in folder.rglob("*.nb[ci]") if "rng.mix" in path.name]
 
 
 @only_xdg
 def test_compiled_code_lands_in_the_users_cache_folder(tmp_path: Path) -> None:
     first = compile_in_new_process(XDG_CACHE_HOME=str(tmp_path))
     assert first["loaded"] == 0
-    folder = tmp_path / "binnet" / "kernels" / _jit._source_hash()
+    folder = tmp_path / "binnet" / "kernels" / _jit._source_hash(KERNELS)
     assert Path(first["folder"]) == folder
     files = compiled_files(tmp_path)
     assert len(files) == 2
@@ -83,9 +87,85 @@ def test_without_a_writable_folder_nothing_is_cached(tmp_path: Path) -> None:
 def test_numba_cache_dir_is_respected(tmp_path: Path) -> None:
     chosen, other = tmp_path / "chosen", tmp_path / "other"
     found = compile_in_new_process(NUMBA_CACHE_DIR=str(chosen), XDG_CACHE_HOME=str(other))
-    assert Path(found["folder"]) == chosen
-    assert len(compiled_files(chosen)) == 2
+    folder = chosen / f"binnet-{_jit._source_hash(KERNELS)}"
+    assert Path(found["folder"]) == folder
+    files = compiled_files(chosen)
+    assert len(files) == 2
+    assert all(folder in path.parents for path in files)
     assert not other.exists()
+    assert compile_in_new_process(NUMBA_CACHE_DIR=str(chosen))["loaded"] == 1
+
+
+def test_without_a_writable_numba_cache_dir_nothing_is_cached(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("")
+    assert compile_in_new_process(NUMBA_CACHE_DIR=str(in_the_way))["folder"] is None
+
+
+def test_source_hash_covers_subfolders_and_names(tmp_path: Path) -> None:
+    below = tmp_path / "rules"
+    below.mkdir()
+    (tmp_path / "structs.py").write_text("A = 1\n")
+    (below / "perceptron.py").write_text("B = 2\n")
+    found = {_jit._source_hash(tmp_path)}
+    (below / "notes.txt").write_text("no source")
+    assert _jit._source_hash(tmp_path) in found
+    (below / "perceptron.py").write_text("B = 3\n")
+    found.add(_jit._source_hash(tmp_path))
+    (below / "perceptron.py").rename(below / "symmetric.py")
+    found.add(_jit._source_hash(tmp_path))
+    (below / "symmetric.py").rename(tmp_path / "symmetric.py")
+    found.add(_jit._source_hash(tmp_path))
+    assert len(found) == 4
+
+
+CALLEE = """
+from binnet_kernels._jit import kernel
+
+
+@kernel
+def answer():
+    return {}
+"""
+CALLER = """
+from binnet_kernels._jit import kernel
+from binnet_kernels.rules.callee import answer
+
+
+@kernel
+def ask():
+    return answer()
+"""
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_CACHE_DIR", "XDG_CACHE_HOME"])
+def test_edited_callee_in_a_subfolder_is_compiled_into_its_callers(
+    tmp_path: Path, variable: str
+) -> None:
+    root = tmp_path / "sources"
+    package = root / "binnet_kernels"
+    shutil.copytree(KERNELS, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "rules" / "caller.py").write_text(CALLER)
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+    }
+    script = (
+        f"import sys; sys.path.insert(0, {str(root)!r})\n"
+        "from binnet_kernels.rules.caller import ask\n"
+        "print(ask(), sum(ask.stats.cache_hits.values()))"
+    )
+    for answer, hits in ((41, 0), (41, 1), (42, 0)):
+        (package / "rules" / "callee.py").write_text(CALLEE.format(answer))
+        done = subprocess.run(
+            [sys.executable, "-B", "-W", "error", "-c", script],
+            env=inherited | {variable: str(tmp_path / "cache")},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [str(answer), str(hits)]
 
 
 @pytest.mark.parametrize(

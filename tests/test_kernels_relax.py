@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import naive
 from binnet_kernels import structs
-from binnet_kernels._rng import derive_keys
-from binnet_kernels.relax_async import relax_async
-from binnet_kernels.relax_sync import relax_sync
+from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.relaxation.relax_async import relax_async
+from binnet_kernels.relaxation.relax_sync import relax_sync
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 from kernel_cases import (
     ROUND_OFF,

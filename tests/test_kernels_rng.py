@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import naive
-from binnet_kernels._bits import WORD_BITS, pack_samples, popcount
-from binnet_kernels._rng import (
+from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples, popcount
+from binnet_kernels.lowlevel.rng import (
     derive_key,
     derive_keys,
     draw_below,

@@ -7,7 +7,8 @@ import pytest
 
 import naive
 import naive_third_factor
-from binnet_kernels import structs, third_factor
+from binnet_kernels import structs
+from binnet_kernels.rules import third_factor
 from kernel_cases import (
     ROUND_OFF,
     assert_padding_is_zero,

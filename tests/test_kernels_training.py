@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import naive
-from binnet_kernels import structs, training
-from binnet_kernels._rng import derive_keys
-from binnet_kernels.third_factor import NONE, ThirdFactor, make_third_factor
+from binnet_kernels import structs
+from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.rules.third_factor import NONE, ThirdFactor, make_third_factor
+from binnet_kernels.training import batches as training
 from kernel_cases import (
     ROUND_OFF,
     assert_padding_is_zero,

@@ -12,7 +12,7 @@ import pytest
 import naive_rate as naive
 from binnet._threads import running_on
 from binnet.rate._trajectories import Workspace, pad_columns
-from binnet_kernels import rate, rtrl
+from binnet_kernels.rate import rtrl, steps
 
 B, T, N_IN, LEAK = 3, 6, 2, 0.3
 TOLERANCE = {"float32": 1e-5, "float64": 1e-13}
@@ -38,7 +38,7 @@ def follow(w: Any, drive: Any, activation: str) -> tuple[Any, Any]:
     padded = pad_columns(w.T, "w", Workspace())
     field = np.full((1, padded.shape[1]), np.nan, w.dtype)  # what scratch holds must not matter
     active = np.empty(n, np.int64)
-    rate.run_rate(
+    steps.run_rate(
         padded, drive, number(LEAK), activation == "tanh", states, rates, field, active,
         np.arange(n),
     )  # fmt: skip
@@ -53,12 +53,12 @@ def test_trajectory_slopes_and_backward_pass(n: int, activation: str, dtype: str
     w, drive = make_weights(n, dtype), rng.standard_normal((B, T, n)).astype(dtype)
     states, rates = follow(w, drive, activation)
     slopes = np.empty_like(rates)
-    rate.write_slopes(rates.reshape(-1), activation == "tanh", slopes.reshape(-1))
+    steps.write_slopes(rates.reshape(-1), activation == "tanh", slopes.reshape(-1))
     signals = rng.standard_normal((B, T + 1, n)).astype(dtype)
     deltas = np.full_like(signals, np.nan)
     padded = pad_columns(w, "w", Workspace())
     field = np.full((1, padded.shape[1]), np.nan, dtype)
-    rate.backpropagate_rate(
+    steps.backpropagate_rate(
         padded, signals, slopes, w.dtype.type(LEAK), deltas, field, np.arange(n)
     )
     for b in range(B):
@@ -89,9 +89,11 @@ def test_traces(dtype: str) -> None:
     own = rng.standard_normal(n).astype(dtype)
     traces = np.full((B, T + 1, n_pre), np.nan, dtype)
     leak = traces.dtype.type(LEAK)
-    rate.filter_traces(activity, leak, traces)
+    steps.filter_traces(activity, leak, traces)
     grads = np.ones((n, n_pre), dtype)
-    rate.accumulate_self_traces(own, signals, slopes, activity, leak, np.empty(n_pre, dtype), grads)
+    steps.accumulate_self_traces(
+        own, signals, slopes, activity, leak, np.empty(n_pre, dtype), grads
+    )
     expected = np.ones((n, n_pre))
     for b in range(B):
         z = activity[b].astype(float)

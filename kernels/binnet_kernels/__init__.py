@@ -4,6 +4,25 @@ The kernels are compiled with Numba and validate nothing; :mod:`binnet` checks i
 before it calls them. Every kernel has a plain loop-by-loop twin in ``tests/naive.py`` that it must
 equal.
 
+Where to look
+-------------
+training
+    Batches of learning in one compiled call, in floating point and in integers.
+rules
+    The local learning rules: perceptron, third factor, integers.
+relaxation
+    Fields, and the dynamics of samples under an input and of replicas without one.
+enumeration
+    Every fixed point of a small network, and the overlaps of those found.
+integer
+    Relaxation of packed spins with weights of few bits.
+rate
+    Trajectories and gradients of rate networks.
+lowlevel
+    Bits, random numbers, vector instructions and tiles.
+structs, _jit
+    The tuples of arrays that the kernels pass around; how all of it is compiled and cached.
+
 Conventions, defined here and nowhere else
 ------------------------------------------
 Spins

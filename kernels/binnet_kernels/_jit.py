@@ -1,9 +1,10 @@
 """The one place that talks to Numba's compiler: flags, and where compiled code is cached.
 
 Kernels are decorated with :func:`kernel` or :func:`parallel_kernel`. Compiled code is kept in the
-user's cache folder, in a subfolder named after a hash of all kernel sources, so that neither an
-upgrade nor an edit in a callee can leave a stale binary behind. Where that folder cannot be
-written, nothing is cached.
+user's cache folder, or in NUMBA_CACHE_DIR if that is set; there in a subfolder named after a hash
+of all kernel sources, those in subfolders included. Numba itself looks at the file of the kernel
+alone: without the hash, an edit in a callee would leave stale binaries behind. Where the folder
+cannot be written, nothing is cached.
 """
 
 from __future__ import annotations
@@ -40,19 +41,24 @@ def _user_cache_folder() -> Path:
     return base / "binnet" / "kernels"
 
 
-def _source_hash() -> str:
+def _source_hash(folder: Path) -> str:
+    """Return a hash of Numba's version and of all sources below a folder, by path and content."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for path in sorted(folder.rglob("*.py")):
+        source = path.read_bytes()
+        digest.update(f"\n{path.relative_to(folder).as_posix()} {len(source)}\n".encode())
+        digest.update(source)
     return digest.hexdigest()[:16]
 
 
 def _find_cache_folder() -> str | None:
     """Return the folder for compiled kernels, or None where nothing can be written."""
-    if numba.config.CACHE_DIR:  # NUMBA_CACHE_DIR: the user has decided
-        return str(numba.config.CACHE_DIR)
+    version = _source_hash(Path(__file__).parent)
     try:
-        folder = _user_cache_folder() / _source_hash()
+        if numba.config.CACHE_DIR:  # NUMBA_CACHE_DIR: the user has decided where
+            folder = Path(numba.config.CACHE_DIR) / f"binnet-{version}"
+        else:
+            folder = _user_cache_folder() / version
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return str(folder)

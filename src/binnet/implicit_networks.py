@@ -137,7 +137,7 @@ class ImplicitNetwork:
         ndarray of int8, shape (N, N)
             n_ij at ``[i, j]``.
         """
-        from binnet_kernels.implicit import draw_couplings_implicit
+        from binnet_kernels.relaxation.implicit import draw_couplings_implicit
 
         sums = np.empty((self.n_neurons, self.n_neurons), np.int8)
         draw_couplings_implicit(self.key, self.n_signs, sums)

@@ -1,7 +1,7 @@
 """States as bits: what `packed=True` returns, and how to read it.
 
-The coding is that of :mod:`binnet_kernels._bits`: a bit 1 codes +1, and neuron i of a state is bit
-i % 64 of its word i // 64. Bits beyond the last neuron are 0.
+The coding is that of :mod:`binnet_kernels.lowlevel.bits`: a bit 1 codes +1, and neuron i of a state
+is bit i % 64 of its word i // 64. Bits beyond the last neuron are 0.
 """
 
 from __future__ import annotations

@@ -323,9 +323,9 @@ def _relax_chunk(
     update: Callable[[NDArray[np.uint64]], Update],
     stream: tuple[np.uint64, int],
 ) -> tuple[NDArray[Any], ...]:
-    from binnet_kernels._rng import derive_keys
-    from binnet_kernels.fields import add_links
-    from binnet_kernels.inference import relax_samples
+    from binnet_kernels.lowlevel.rng import derive_keys
+    from binnet_kernels.relaxation.fields import add_links
+    from binnet_kernels.relaxation.inference import relax_samples
     from binnet_kernels.structs import (
         Drive,
         Recurrence,

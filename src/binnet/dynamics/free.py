@@ -24,7 +24,7 @@ from binnet.random_networks import RandomNetwork
 from binnet.states import pack_states
 
 if TYPE_CHECKING:
-    from binnet_kernels.replicas import Records, Rule, Watch
+    from binnet_kernels.relaxation.replicas import Records, Rule, Watch
 
 FREE_DYNAMICS = ("sync", "async", "async-fixed", "greedy", "reluctant", "random-subset")
 
@@ -234,8 +234,8 @@ def _relax_chunk(
     threads: int | None,
 ) -> _Part:
     """Relax the replicas first..first + len(start) - 1."""
-    from binnet_kernels import replicas as kernels
-    from binnet_kernels._rng import derive_keys
+    from binnet_kernels.lowlevel.rng import derive_keys
+    from binnet_kernels.relaxation import replicas as kernels
 
     n_replicas, n_neurons = start.shape
     orders = {
@@ -284,8 +284,8 @@ def _relax_stored(
     threads: int,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Return the final states and their fields h_i, as `relax_implicit` does."""
-    from binnet_kernels.relax_free import relax_replicas
-    from binnet_kernels.replicas import FreeNetwork, make_replicas, make_workspace
+    from binnet_kernels.relaxation.relax_free import relax_replicas
+    from binnet_kernels.relaxation.replicas import FreeNetwork, make_replicas, make_workspace
 
     n_replicas, n_neurons = start.shape
     couplings = network.presynaptic[None]

@@ -16,7 +16,7 @@ from binnet._threads import ThreadChoice, running_on
 from binnet.implicit_networks import ImplicitNetwork
 
 if TYPE_CHECKING:
-    from binnet_kernels.replicas import Records, Rule, Watch
+    from binnet_kernels.relaxation.replicas import Records, Rule, Watch
 
 # Flips that visits look ahead to before they are added to all fields.
 _LISTED_FLIPS = 256
@@ -43,7 +43,8 @@ def relax_implicit(
     rule : Rule
         How the neurons are updated; what it says about dense products is not needed.
     records, watch : Records, Watch
-        Where it is written down, and how cycles are found; see :mod:`binnet_kernels.replicas`.
+        Where it is written down, and how cycles are found; see
+        :mod:`binnet_kernels.relaxation.replicas`.
     threads : int, optional
         Threads that share out the fields. Default: all cores or one, whichever is faster.
 
@@ -74,12 +75,12 @@ class _Run:
         watch: Watch,
         threads: int | None,
     ) -> None:
-        from binnet_kernels.implicit import (
+        from binnet_kernels.relaxation.implicit import (
             TILE_NEURONS,
             ImplicitCouplings,
             make_scratch_implicit,
         )
-        from binnet_kernels.replicas import FreeNetwork, Replicas, make_workspace
+        from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_workspace
 
         n_replicas, n = start.shape
         self.network = FreeNetwork(
@@ -96,7 +97,7 @@ class _Run:
 
     def relax(self, b: int) -> None:
         """Relax replica b."""
-        from binnet_kernels.replicas import ALL_AT_ONCE, FIXED_ORDER, RANDOM_ORDER
+        from binnet_kernels.relaxation.replicas import ALL_AT_ONCE, FIXED_ORDER, RANDOM_ORDER
         from binnet_kernels.structs import UNSETTLED
 
         everybody = np.arange(self.replicas.state.shape[1], dtype=np.int32)
@@ -112,7 +113,7 @@ class _Run:
                 self._sweep_worst(b, t)
 
     def _add_columns(self, b: int, sites: NDArray[Any], n_events: int, factor: int) -> None:
-        from binnet_kernels.implicit import SLAB, add_columns_implicit
+        from binnet_kernels.relaxation.implicit import SLAB, add_columns_implicit
 
         state, couplings = self.replicas.state[b], self.network.couplings
         at_a_time = SLAB // couplings.n_signs
@@ -131,7 +132,7 @@ class _Run:
                 self._threads.record(threads, n_drawn / (time.perf_counter() - began))
 
     def _sweep_sync(self, b: int) -> None:
-        from binnet_kernels.free_sync import flip_replica
+        from binnet_kernels.relaxation.free_sync import flip_replica
 
         n_flips = flip_replica(
             self.network, self.rule, self.replicas, self.records, self.watch, self.workspace, b
@@ -139,7 +140,7 @@ class _Run:
         self._add_columns(b, self.workspace.sites[b], n_flips, 2)
 
     def _sweep_in_turn(self, b: int, t: int) -> None:
-        from binnet_kernels.free_async import begin_sweep, set_order
+        from binnet_kernels.relaxation.free_async import begin_sweep, set_order
         from binnet_kernels.structs import UNSETTLED
 
         order = self.workspace.sites[b]
@@ -150,9 +151,9 @@ class _Run:
         self.records.distance[b, t] = distance
 
     def _visit_all(self, b: int, t: int, order: NDArray[Any]) -> int:
-        from binnet_kernels.free_async import note_return
-        from binnet_kernels.implicit import visit_sites_implicit
-        from binnet_kernels.replicas import FIXED_ORDER
+        from binnet_kernels.relaxation.free_async import note_return
+        from binnet_kernels.relaxation.implicit import visit_sites_implicit
+        from binnet_kernels.relaxation.replicas import FIXED_ORDER
 
         sites, listed = np.empty(_LISTED_FLIPS, np.int32), np.empty((2, _LISTED_FLIPS), np.uint64)
         k, distance = 0, 0
@@ -169,8 +170,8 @@ class _Run:
 
     def _sweep_worst(self, b: int, t: int) -> None:
         """Do a sweep of up to N single flips."""
-        from binnet_kernels.free_async import begin_sweep, note_return
-        from binnet_kernels.implicit import flip_worst_implicit
+        from binnet_kernels.relaxation.free_async import begin_sweep, note_return
+        from binnet_kernels.relaxation.implicit import flip_worst_implicit
         from binnet_kernels.structs import UNSETTLED
 
         state, site = self.replicas.state[b], np.empty(1, np.int32)

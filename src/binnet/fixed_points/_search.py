@@ -39,19 +39,19 @@ class Search:
     """An enumeration cut into tasks; a task is a setting of the last few spins of the order."""
 
     def __init__(self, conditions: FixedPointConditions, method: str, threads: int) -> None:
-        from binnet_kernels import _enumeration
-        from binnet_kernels.enumerate_bounded import enumerate_bounded, make_reach
-        from binnet_kernels.enumerate_gray import enumerate_gray
+        from binnet_kernels.enumeration import common
+        from binnet_kernels.enumeration.bounded import enumerate_bounded, make_reach
+        from binnet_kernels.enumeration.gray import enumerate_gray
 
         n = len(conditions.doubt)
         order = make_order(conditions.couplings)
-        rows = _enumeration.make_conditions(
+        rows = common.make_conditions(
             conditions.couplings, conditions.slack, conditions.doubt, order
         )
-        block = _enumeration.make_block(rows, min(_LOW_SPINS[method], n - 1))
+        block = common.make_block(rows, min(_LOW_SPINS[method], n - 1))
         self._n_held = max(1, n - _TASK_SPINS)
         self._threads = threads if n > _SERIAL_NEURONS else 1
-        scratch = _enumeration.make_scratch(rows, self._threads)
+        scratch = common.make_scratch(rows, self._threads)
         # Of s and -s only the one with its last spin up is searched where both are fixed points.
         self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
         self.n_tasks = 2**self._n_held - self._first_task

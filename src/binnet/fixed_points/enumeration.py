@@ -125,7 +125,7 @@ def _settle(
     found: NDArray[np.uint64],
 ) -> NDArray[np.uint64]:
     """Add the mirror images, decide what is in doubt, and sort."""
-    from binnet_kernels._enumeration import DOUBTFUL
+    from binnet_kernels.enumeration.common import DOUBTFUL
 
     everyone, last = np.uint64(2**network.n_neurons - 1), np.uint64(network.n_neurons - 1)
     doubtful = np.flatnonzero(found >= DOUBTFUL)

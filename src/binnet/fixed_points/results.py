@@ -193,7 +193,7 @@ class FixedPoints:
 def _count_distances(
     states: NDArray[np.uint64], n_neurons: int, threads: int, progress: bool
 ) -> NDArray[np.int64]:
-    from binnet_kernels.overlaps import count_distances
+    from binnet_kernels.enumeration.overlaps import count_distances
 
     n = len(states)
     counts = np.zeros((threads, 64 * states.shape[1] + 1), np.int64)
@@ -221,7 +221,7 @@ def _transform_distances(
     With B_w the sum of f(u)**2 over the frequencies u of w bits, the number of pairs at distance k
     is 2**-N sum_w B_w K_k(w), where K_k are Krawtchouk's polynomials.
     """
-    from binnet_kernels.overlaps import add_powers, add_signed, transform_walsh
+    from binnet_kernels.enumeration.overlaps import add_powers, add_signed, transform_walsh
 
     n_low = min(n_neurons, _TRANSFORM_BITS)
     totals = [0] * (n_neurons + 1)  # B_w, in Python's integers: 64 bits may not hold them

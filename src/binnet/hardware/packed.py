@@ -66,15 +66,15 @@ def relax_packed(
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
     """
-    from binnet_kernels._rng import derive_keys
-    from binnet_kernels.integer_fields import (
+    from binnet_kernels.integer.fields import (
         find_planes,
         pack_spins,
         split_words,
         to_packed,
         unpack_spins,
     )
-    from binnet_kernels.integer_relax import relax_packed_async, relax_packed_sync, sum_all
+    from binnet_kernels.integer.relax_packed import relax_packed_async, relax_packed_sync, sum_all
+    from binnet_kernels.lowlevel.rng import derive_keys
     from binnet_kernels.structs import Drive
 
     X = check_spins("inputs", inputs, network.n_inputs)

@@ -67,7 +67,7 @@ class IntegerState(RunState):
     @classmethod
     def start(cls, configuration: Configuration, n_samples: int, fingerprint: str) -> IntegerState:
         """Return the state before the first batch."""
-        from binnet_kernels.integer_plasticity import seed_registers
+        from binnet_kernels.rules.integer import seed_registers
 
         training, rule = configuration.training, configuration.plasticity
         # Refused here rather than by the first batch.
@@ -117,9 +117,7 @@ class IntegerState(RunState):
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
     ) -> float:
         """Learn up to `n_batches` batches, within the epoch, in one compiled call; its seconds."""
-        from binnet_kernels import integer_training as kernels
-        from binnet_kernels import training
-        from binnet_kernels._rng import derive_key
+        from binnet_kernels.lowlevel.rng import derive_key
         from binnet_kernels.structs import (
             allocate_rows,
             find_windows,
@@ -129,6 +127,8 @@ class IntegerState(RunState):
             make_structure,
             to_banks,
         )
+        from binnet_kernels.training import batches as training
+        from binnet_kernels.training import integer_batches as kernels
 
         configuration, weights = self.configuration, self.weights
         parameters, n_hidden = configuration.training, weights.n_hidden
@@ -233,8 +233,8 @@ class IntegerState(RunState):
         return np.minimum(np.stack([*columns, raised], axis=1), EXPONENTS[1])
 
     def _rule(self) -> Any:
-        from binnet_kernels import integer_plasticity as plasticity
-        from binnet_kernels.integer_training import IntegerRule
+        from binnet_kernels.rules import integer as plasticity
+        from binnet_kernels.training.integer_batches import IntegerRule
 
         arithmetic, weights = self.configuration.arithmetic, self.weights
         formats = synapse_formats(self.configuration, weights.formats)
@@ -336,7 +336,7 @@ def _shown_range(formats: NetworkFormats) -> tuple[int, int]:
 def _show(
     wide: dict[str, NDArray[Any]], weights: QuantizedNetwork, hidden_bits: int
 ) -> QuantizedNetwork:
-    from binnet_kernels.integer_plasticity import show_weights
+    from binnet_kernels.rules.integer import show_weights
 
     shown: dict[str, Any] = {
         name: np.zeros(block.shape, getattr(weights, name).dtype) for name, block in wide.items()

@@ -30,7 +30,7 @@ class RunState(ABC):
     """Where a run stands and what it has counted, whatever arithmetic its weights are in.
 
     The next batch is number `batch` of epoch `epoch`, both from 0. `changes` and `totals` are sums
-    over the epoch so far, see ``binnet_kernels.training.Counts``.
+    over the epoch so far, see ``binnet_kernels.training.batches.Counts``.
     """
 
     configuration: Configuration
@@ -171,8 +171,8 @@ class TrainingState(RunState):
         self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
     ) -> float:
         """Learn up to `n_batches` batches, within the epoch, in one compiled call; its seconds."""
-        from binnet_kernels import training as kernels
-        from binnet_kernels._rng import derive_key
+        from binnet_kernels.lowlevel.rng import derive_key
+        from binnet_kernels.rules.third_factor import make_third_factor
         from binnet_kernels.structs import (
             allocate_rows,
             from_banks,
@@ -182,7 +182,7 @@ class TrainingState(RunState):
             to_banks,
             to_windows,
         )
-        from binnet_kernels.third_factor import make_third_factor
+        from binnet_kernels.training import batches as kernels
 
         training, p = self.configuration.training, self.configuration.network
         size, dtype, n_hidden = training.batch_size, self.weights.dtype, p.n_neurons
@@ -280,7 +280,7 @@ class TrainingState(RunState):
 
     def _rule(self, n_banks: int) -> Any:
         from binnet_kernels.structs import allocate_rows
-        from binnet_kernels.training import Rule
+        from binnet_kernels.training.batches import Rule
 
         rule, p = self.configuration.plasticity, self.configuration.network
         thresholds = allocate_rows(1, p.n_neurons, n_banks, self.weights.dtype)[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from binnet._validation import check_choice, keep_real
 
-# The index of a choice is its constant in binnet_kernels.third_factor.
+# The index of a choice is its constant in binnet_kernels.rules.third_factor.
 THIRD_FACTORS = ("none", "fixed", "learned")
 
 

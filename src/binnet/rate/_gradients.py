@@ -75,7 +75,7 @@ def _bptt(
     threads: int,
     work: Workspace,
 ) -> dict[str, Floats]:
-    from binnet_kernels.rate import backpropagate_rate
+    from binnet_kernels.rate.steps import backpropagate_rate
 
     n = network.n_hidden
     deltas = work.take("deltas", signals.shape, network.dtype)
@@ -98,7 +98,7 @@ def _rtrl(
     threads: int,
     work: Workspace,
 ) -> dict[str, Floats]:
-    from binnet_kernels.rtrl import PANEL, advance_influence
+    from binnet_kernels.rate.rtrl import PANEL, advance_influence
 
     n, dtype = network.n_hidden, network.dtype
     activity = np.concatenate([trajectory.rates[:, :-1], inputs], axis=2)
@@ -131,7 +131,7 @@ def _eprop(
     threads: int,
     work: Workspace,
 ) -> dict[str, Floats]:
-    from binnet_kernels.rate import filter_traces
+    from binnet_kernels.rate.steps import filter_traces
 
     n_samples, n_times, n = signals.shape
     grads = {}
@@ -154,7 +154,7 @@ def _eprop_self(
     threads: int,
     work: Workspace,
 ) -> dict[str, Floats]:
-    from binnet_kernels.rate import accumulate_self_traces
+    from binnet_kernels.rate.steps import accumulate_self_traces
 
     own = np.ascontiguousarray(network.recurrent.diagonal())
     grads = {}

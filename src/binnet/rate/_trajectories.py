@@ -47,7 +47,7 @@ class Workspace:
 
 def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     """Return the trajectory for inputs that are checked, in arrays of the workspace."""
-    from binnet_kernels.rate import run_rate
+    from binnet_kernels.rate.steps import run_rate
 
     n_samples, n_steps, n_inputs = inputs.shape
     n, dtype = network.n_hidden, network.dtype
@@ -75,7 +75,7 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
 
 def pad_columns(weights: Floats, name: str, work: Workspace) -> Floats:
     """Return weights as the kernels of a trajectory take them, with columns of 0 at the end."""
-    from binnet_kernels.rate import WIDTH
+    from binnet_kernels.rate.steps import WIDTH
 
     n_rows, n_columns = weights.shape
     padded = work.take(name, (n_rows, -(-n_columns // WIDTH) * WIDTH), weights.dtype)
@@ -85,7 +85,7 @@ def pad_columns(weights: Floats, name: str, work: Workspace) -> Floats:
 
 def compute_slopes(network: RateRNN, rates: Floats, work: Workspace) -> Floats:
     """Return f'(h) from f(h); that of a ReLU at 0 is 0."""
-    from binnet_kernels.rate import write_slopes
+    from binnet_kernels.rate.steps import write_slopes
 
     slopes = work.take("slopes", rates.shape, rates.dtype)
     write_slopes(rates.reshape(-1), network.activation == "tanh", slopes.reshape(-1))

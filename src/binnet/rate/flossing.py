@@ -237,7 +237,7 @@ def _through_states(
     network: RateRNN, rates: Floats, slopes: Floats, slopes_bar: NDArray[Any], work: Workspace
 ) -> Floats:
     """Return what a change of the slopes f'(h) of tanh means for the drive of each step."""
-    from binnet_kernels.rate import backpropagate_rate
+    from binnet_kernels.rate.steps import backpropagate_rate
 
     curvature = -2 * rates * slopes  # f''(h)
     deltas = np.zeros_like(slopes)

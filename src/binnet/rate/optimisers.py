@@ -83,7 +83,7 @@ class Adam:
         weights, grads : mapping of str to ndarray
             Arrays by name; a weight without a gradient stays.
         """
-        from binnet_kernels.rate import step_adam
+        from binnet_kernels.rate.steps import step_adam
 
         self._steps += 1
         beta1, beta2 = self.betas

@@ -13,7 +13,7 @@ from __future__ import annotations
 from numba import prange
 
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._tiles import make_row_sum
+from binnet_kernels.lowlevel.tiles import make_row_sum
 
 PANEL = 48
 # Rows of the result that one pass over the active neurons accumulates in registers.

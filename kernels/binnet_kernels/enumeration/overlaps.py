@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from binnet_kernels._bits import popcount_word
 from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels.lowlevel.bits import popcount_word
 
 
 @kernel

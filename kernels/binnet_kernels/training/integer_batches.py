@@ -1,6 +1,6 @@
 """The training step of many batches in integers, in one compiled call.
 
-Relaxation, readout and stability test are those of `training`, run on integer arrays: fields are
+Relaxation, readout and stability test are those of `batches`, run on integer arrays: fields are
 int32 sums that cannot overflow, so every result is exact. Only the update differs: increments of
 2**-k levels, rounded at random, added with saturation. As there, nothing depends on how the work is
 shared out.
@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from binnet_kernels._bits import WORD_BITS, pack_samples
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._rng import derive_key
-from binnet_kernels.fields import accumulate_fields
-from binnet_kernels.integer_plasticity import (
+from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.lowlevel.rng import derive_key
+from binnet_kernels.relaxation.fields import accumulate_fields
+from binnet_kernels.rules.integer import (
     MAX_EXPONENT,
     Levels,
     Targets,
@@ -26,9 +26,9 @@ from binnet_kernels.integer_plasticity import (
     thin_events,
     update_couplings_integer,
 )
-from binnet_kernels.plasticity import find_unstable_neurons
+from binnet_kernels.rules.perceptron import find_unstable_neurons
 from binnet_kernels.structs import FIXED_POINT, Array, bank_width
-from binnet_kernels.training import drive_bank, load_batch, relax_batch
+from binnet_kernels.training.batches import drive_bank, load_batch, relax_batch
 
 LEARNED = 3  # blocks that learn: couplings, input weights, readout
 

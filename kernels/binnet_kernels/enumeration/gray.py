@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from binnet_kernels._bits import trailing_zeros
-from binnet_kernels._enumeration import (
+from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels.enumeration.common import (
     hold_task,
     scratch_of,
     search_block,
     set_spin,
 )
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels.lowlevel.bits import trailing_zeros
 
 
 @kernel

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._rng import derive_key, shuffle_sites
-from binnet_kernels.fields import add_events
-from binnet_kernels.free_fields import count_unstable, total_field
-from binnet_kernels.free_watch import count_return, note_flip
-from binnet_kernels.replicas import CYCLE, FIXED_ORDER, LARGEST_FIELD, RANDOM_ORDER
+from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
+from binnet_kernels.relaxation.fields import add_events
+from binnet_kernels.relaxation.free_fields import count_unstable, total_field
+from binnet_kernels.relaxation.records import count_return, note_flip
+from binnet_kernels.relaxation.replicas import CYCLE, FIXED_ORDER, LARGEST_FIELD, RANDOM_ORDER
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 # Neurons per look when the worst one is searched.

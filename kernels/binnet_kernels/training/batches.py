@@ -13,19 +13,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import prange
 
-from binnet_kernels._bits import WORD_BITS, pack_samples
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._rng import derive_key
-from binnet_kernels.fields import accumulate_fields, add_links
-from binnet_kernels.plasticity import (
+from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.lowlevel.rng import derive_key
+from binnet_kernels.relaxation.fields import accumulate_fields, add_links
+from binnet_kernels.relaxation.relax_async import relax_async
+from binnet_kernels.relaxation.relax_sync import relax_sync
+from binnet_kernels.rules.perceptron import (
     find_unstable_neurons,
     find_unstable_readouts,
     keep_connectivity,
     read_out,
     update_couplings_perceptron,
 )
-from binnet_kernels.relax_async import relax_async
-from binnet_kernels.relax_sync import relax_sync
+from binnet_kernels.rules.third_factor import LEARNED, NONE, apply_third_factor
 from binnet_kernels.structs import (
     FIXED_POINT,
     UNSETTLED,
@@ -34,7 +35,6 @@ from binnet_kernels.structs import (
     Recurrence,
     allocate_rows,
 )
-from binnet_kernels.third_factor import LEARNED, NONE, apply_third_factor
 
 
 class Model(NamedTuple):

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._bits import popcount
 from binnet_kernels._jit import kernel
-from binnet_kernels._rng import derive_key, derive_keys
+from binnet_kernels.lowlevel.bits import popcount
+from binnet_kernels.lowlevel.rng import derive_key, derive_keys
 from binnet_kernels.structs import Array
 
 # How an increment below one level is rounded.

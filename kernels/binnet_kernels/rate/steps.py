@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._tiles import make_row_sum
+from binnet_kernels.lowlevel.tiles import make_row_sum
 
 #: Weights that are multiplied by states have a multiple of this many columns, 0 beyond N.
 WIDTH = 64

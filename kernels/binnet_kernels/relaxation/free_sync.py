@@ -7,12 +7,12 @@ product over all such replicas is cheaper.
 from __future__ import annotations
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._rng import derive_key
-from binnet_kernels.fields import add_events
-from binnet_kernels.free_fields import add_events_in_turn, find_flips, refresh_fields
-from binnet_kernels.free_watch import count_return, note_flip
-from binnet_kernels.relax_sync import keep_random_subset
-from binnet_kernels.replicas import CYCLE
+from binnet_kernels.lowlevel.rng import derive_key
+from binnet_kernels.relaxation.fields import add_events
+from binnet_kernels.relaxation.free_fields import add_events_in_turn, find_flips, refresh_fields
+from binnet_kernels.relaxation.records import count_return, note_flip
+from binnet_kernels.relaxation.relax_sync import keep_random_subset
+from binnet_kernels.relaxation.replicas import CYCLE
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 

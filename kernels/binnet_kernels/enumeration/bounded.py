@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from binnet_kernels._enumeration import (
+from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels.enumeration.common import (
     Array,
     Conditions,
     hold_task,
@@ -17,7 +18,6 @@ from binnet_kernels._enumeration import (
     search_block,
     set_spin,
 )
-from binnet_kernels._jit import kernel, parallel_kernel
 
 
 def make_reach(conditions: Conditions) -> Array:

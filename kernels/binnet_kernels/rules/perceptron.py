@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._bits import popcount
 from binnet_kernels._jit import kernel, reassociating_kernel
+from binnet_kernels.lowlevel.bits import popcount
 
 
 @kernel

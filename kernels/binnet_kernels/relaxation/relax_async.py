@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._rng import derive_key, shuffle_sites
+from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 

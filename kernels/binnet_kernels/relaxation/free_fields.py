@@ -6,9 +6,9 @@ from numba import types
 from numba.extending import overload
 
 from binnet_kernels._jit import kernel
-from binnet_kernels.fields import accumulate_fields, add_events
-from binnet_kernels.fields_int16 import accumulate_fields_int16
-from binnet_kernels.relax_sync import list_changes
+from binnet_kernels.relaxation.fields import accumulate_fields, add_events
+from binnet_kernels.relaxation.fields_int16 import accumulate_fields_int16
+from binnet_kernels.relaxation.relax_sync import list_changes
 
 
 def _accumulate(couplings, states, rows, n_rows, out):

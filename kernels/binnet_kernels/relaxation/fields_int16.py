@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._vectors import STRIP, add_strip_products
+from binnet_kernels.lowlevel.vectors import STRIP, add_strip_products
 
 # Presynaptic rows that stay in the second-level cache, beside the next ones, for all strips.
 _BLOCK = 32

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._bits import trailing_zeros
 from binnet_kernels._jit import kernel
+from binnet_kernels.lowlevel.bits import trailing_zeros
 
 Array = np.ndarray[Any, Any]
 

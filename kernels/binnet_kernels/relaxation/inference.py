@@ -6,10 +6,10 @@ import numpy as np
 from numba import prange
 
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.fields import accumulate_couplings, accumulate_fields
-from binnet_kernels.plasticity import read_out
-from binnet_kernels.relax_async import relax_async
-from binnet_kernels.relax_sync import relax_sync
+from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields
+from binnet_kernels.relaxation.relax_async import relax_async
+from binnet_kernels.relaxation.relax_sync import relax_sync
+from binnet_kernels.rules.perceptron import read_out
 
 # Samples that share a pass over the couplings in a dense product. A sample's result does not depend
 # on it.

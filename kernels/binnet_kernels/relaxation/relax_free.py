@@ -10,10 +10,10 @@ from __future__ import annotations
 from numba import prange
 
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.free_async import advance_async
-from binnet_kernels.free_fields import count_unstable, refresh_fields
-from binnet_kernels.free_sync import advance_sync
-from binnet_kernels.replicas import ALL_AT_ONCE
+from binnet_kernels.relaxation.free_async import advance_async
+from binnet_kernels.relaxation.free_fields import count_unstable, refresh_fields
+from binnet_kernels.relaxation.free_sync import advance_sync
+from binnet_kernels.relaxation.replicas import ALL_AT_ONCE
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._simd import (
+from binnet_kernels.lowlevel.simd import (
     TILE,
     address_of,
     count_common,

@@ -4,8 +4,8 @@ Coupling J_ij is a strength times n_ij, the sum of P random signs (P = 1: the si
 nearly Gaussian). Sign p of n_ij is bit i % 64 of draw ``p ceil(N / 64) + i // 64`` of the stream of
 column j, counter-based random words of SplitMix64, so that one hash gives 64 signs. The diagonal is
 left out exactly. Fields are int32, in units of the strength: a few thousand columns are counted bit
-by bit (`_carry_save`), then the counts are added to the fields. All sums are exact, hence the same
-on any number of threads.
+by bit (`lowlevel.carry_save`), then the counts are added to the fields. All sums are exact, hence
+the same on any number of threads.
 
 `replicas.FreeNetwork` holds `ImplicitCouplings` in the place of the matrix, and as J_D an integer
 that compares with every field as J_D / strength does; so who wants to flip, and the rest of the
@@ -21,7 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import prange
 
-from binnet_kernels._carry_save import (
+from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels.lowlevel.carry_save import (
     COUNT_BITS,
     LANES,
     TILE_WORDS,
@@ -30,12 +31,11 @@ from binnet_kernels._carry_save import (
     add_32_streams,
     add_counts,
 )
-from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._rng import GAMMA, derive_key, mix
-from binnet_kernels.free_async import find_worst
-from binnet_kernels.free_fields import total_field
-from binnet_kernels.free_watch import note_flip
-from binnet_kernels.replicas import LARGEST_FIELD
+from binnet_kernels.lowlevel.rng import GAMMA, derive_key, mix
+from binnet_kernels.relaxation.free_async import find_worst
+from binnet_kernels.relaxation.free_fields import total_field
+from binnet_kernels.relaxation.records import note_flip
+from binnet_kernels.relaxation.replicas import LARGEST_FIELD
 
 WORD_BITS = 64
 TILE_NEURONS = TILE_WORDS * WORD_BITS

@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from binnet_kernels._bits import popcount
 from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels._rng import derive_key, shuffle_sites
-from binnet_kernels._simd import TILE
-from binnet_kernels.integer_fields import spread_bits, sum_packed, turn_spins
+from binnet_kernels.integer.fields import spread_bits, sum_packed, turn_spins
+from binnet_kernels.lowlevel.bits import popcount
+from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
+from binnet_kernels.lowlevel.simd import TILE
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 
 _BLOCK = 16  # samples that share a pass over the couplings

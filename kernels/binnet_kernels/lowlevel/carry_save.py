@@ -3,7 +3,7 @@
 A vertical counter keeps bit q of 64 counts in one word, ``counter[q]``. To add 32 words to it, two
 words of equal weight at a time are joined with the counter's word by a full adder (carry-save
 addition): 31 adders of five logical operations for 32 x 64 bits, and one carry that is left. The
-hash is SplitMix64, as in `_rng`; nothing of it is written to memory.
+hash is SplitMix64, as in `rng`; nothing of it is written to memory.
 
 This is written as LLVM vectors because Numba does not vectorise the equivalent loop: eight words at
 a time, in one AVX-512 register, two of AVX2 or four of NEON. tests/naive_implicit.py has the loop.
@@ -18,7 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from binnet_kernels._rng import GAMMA, MIX_1, MIX_2
+from binnet_kernels.lowlevel.rng import GAMMA, MIX_1, MIX_2
 
 LANES = 8  # words in a vector
 TILE_WORDS = 32  # words of a counter that a thread works on at a time: it stays in the L1 cache
@@ -50,7 +50,7 @@ def _get_data(context: Any, builder: Any, kinds: Any, arrays: Any) -> list[Any]:
 
 
 def _mix(builder: Any, x: Any) -> Any:
-    """Return the finaliser of SplitMix64 of each lane (`_rng.mix`)."""
+    """Return the finaliser of SplitMix64 of each lane (`rng.mix`)."""
     for shift, factor in ((30, MIX_1), (27, MIX_2), (31, None)):
         x = builder.xor(x, builder.lshr(x, _constant([shift] * LANES)))
         if factor is not None:

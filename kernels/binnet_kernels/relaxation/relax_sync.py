@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels._rng import derive_key, draw_uniform
-from binnet_kernels.fields import accumulate_couplings, add_events_in_windows, add_links
+from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
+from binnet_kernels.relaxation.fields import accumulate_couplings, add_events_in_windows, add_links
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 
 # Neurons per look when a changed neuron is searched: most stretches hold none.

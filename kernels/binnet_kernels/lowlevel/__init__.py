@@ -1,0 +1,1 @@
+"""What everything else is built on: bits of words, random numbers, vector instructions, tiles."""

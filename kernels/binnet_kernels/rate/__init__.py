@@ -1,0 +1,1 @@
+"""Rate networks: their trajectories and the gradients, backwards, forwards and by traces."""
