@@ -13,7 +13,7 @@ from binnet.hardware import quantize
 from binnet.hardware.cost import LearningEvents, report_cost
 from binnet.hardware.cost_text import format_cost
 from binnet.hardware.energy import EnergyTable
-from binnet.hardware.network import QuantizedNetwork
+from binnet.networks import QuantizedNetwork
 from library_cases import draw_spins
 
 H, N, C = cases.N_HIDDEN, cases.N_INPUTS, cases.N_OUTPUTS

@@ -16,13 +16,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "dynamics",
         "estimators",
         "fixed_points",
-        "implicit_networks",
         "hardware",
         "learning",
-        "modules",
         "networks",
         "plotting",
-        "random_networks",
         "rate",
         "schedules",
         "states",
@@ -45,10 +42,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "resume",
             "train",
         ],
-        "implicit_networks": ["ImplicitNetwork"],
-        "modules": ["NetworkParameters"],
-        "networks": ["BinaryNetwork"],
-        "random_networks": ["RandomNetwork"],
+        "networks": ["BinaryNetwork", "ImplicitNetwork", "NetworkParameters", "RandomNetwork"],
         "schedules": ["FeedbackSchedule"],
         "states": ["pack_states", "unpack_states"],
         "_provenance": ["get_version"],
@@ -66,7 +60,6 @@ if TYPE_CHECKING:
     from binnet.dynamics import relax as relax
     from binnet.estimators import BinaryRecurrentClassifier as BinaryRecurrentClassifier
     from binnet.estimators import RandomSignProjection as RandomSignProjection
-    from binnet.implicit_networks import ImplicitNetwork as ImplicitNetwork
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
     from binnet.learning import ThirdFactor as ThirdFactor
@@ -76,9 +69,10 @@ if TYPE_CHECKING:
     from binnet.learning import preset as preset
     from binnet.learning import resume as resume
     from binnet.learning import train as train
-    from binnet.modules import NetworkParameters as NetworkParameters
     from binnet.networks import BinaryNetwork as BinaryNetwork
-    from binnet.random_networks import RandomNetwork as RandomNetwork
+    from binnet.networks import ImplicitNetwork as ImplicitNetwork
+    from binnet.networks import NetworkParameters as NetworkParameters
+    from binnet.networks import RandomNetwork as RandomNetwork
     from binnet.schedules import FeedbackSchedule as FeedbackSchedule
     from binnet.states import pack_states as pack_states
     from binnet.states import unpack_states as unpack_states

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet.cli import _runs
-from binnet.hardware import QuantizationReport, QuantizedNetwork, quantize
 from binnet.hardware.network_files import load_network
 from binnet.learning import load_checkpoint
-from binnet.networks import BinaryNetwork
+from binnet.networks import BinaryNetwork, QuantizationReport, QuantizedNetwork, quantize
 
 if TYPE_CHECKING:
     from binnet.learning._state import RunState

@@ -54,9 +54,9 @@ def export_network(
 
     RUN is a run folder of `binnet train` or a network file.
     """
-    from binnet.hardware import QuantizedNetwork
     from binnet.hardware.golden_vectors import record_golden_vectors
     from binnet.hardware.memory_images import write_memory_images
+    from binnet.networks import QuantizedNetwork
 
     with clear_errors():
         check_folder(output)
@@ -103,9 +103,9 @@ def import_network(file: Path, output: Path) -> None:
 
     What is read is checked in full; `binnet export` and `binnet hardware report` take the result.
     """
-    from binnet.hardware import QuantizedNetwork
     from binnet.hardware.memory_images import read_memory_images
     from binnet.hardware.network_files import save_network
+    from binnet.networks import QuantizedNetwork
 
     with clear_errors():
         check_folder(output)

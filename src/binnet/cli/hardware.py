@@ -73,8 +73,8 @@ def report(
 def _read_training(source: Source) -> dict[str, Any]:
     """Return what a report takes of the run's training and of the rounding afterwards."""
     from binnet.hardware.cost import LearningEvents
-    from binnet.hardware.network import BLOCKS
     from binnet.learning._integer_state import IntegerState
+    from binnet.networks import BLOCKS
 
     found: dict[str, Any] = {}
     state, quantization = source.state, source.quantization

@@ -13,17 +13,11 @@ from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.dynamics import predict
-from binnet.hardware import (
-    BITS,
-    NetworkFormats,
-    QFormat,
-    QuantizationReport,
-    quantize,
-    save_quantized,
-)
-from binnet.hardware.formats import ROUNDINGS, check_bits
-from binnet.hardware.quantisation import OVERFLOWS
+from binnet.hardware import save_quantized
 from binnet.learning import load_checkpoint
+from binnet.networks import BITS, NetworkFormats, QFormat, QuantizationReport, quantize
+from binnet.networks.formats import ROUNDINGS, check_bits
+from binnet.networks.quantisation import OVERFLOWS
 
 
 @click.command("quantize")

@@ -11,12 +11,11 @@ import click
 from binnet._files import atomic_path, check_folder
 from binnet.cli._common import clear_errors
 from binnet.dynamics import FREE_DYNAMICS
-from binnet.random_networks import COUPLING_DTYPES, DISTRIBUTIONS
+from binnet.networks.random import COUPLING_DTYPES, DISTRIBUTIONS
 
 if TYPE_CHECKING:
     from binnet.dynamics import FreeRelaxation
-    from binnet.implicit_networks import ImplicitNetwork
-    from binnet.random_networks import RandomNetwork
+    from binnet.networks import ImplicitNetwork, RandomNetwork
 
 # Which option stands for which parameter of the library, for its messages.
 _OPTIONS = {
@@ -119,8 +118,7 @@ def relax(
 def _draw_network(
     *, neurons: int, modules: int, field: float, implicit: bool, **parameters: Any
 ) -> RandomNetwork | ImplicitNetwork:
-    from binnet.implicit_networks import ImplicitNetwork
-    from binnet.random_networks import RandomNetwork
+    from binnet.networks import ImplicitNetwork, RandomNetwork
 
     parameters |= {"n_modules": modules, "field_std": field}
     if not implicit:

@@ -24,16 +24,16 @@ from binnet.dynamics.driven import (
 )
 from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
-from binnet.dynamics.layout import (
+from binnet.networks import (
     AnyNetwork,
+    BinaryNetwork,
+    ImplicitNetwork,
     LaidOut,
+    RandomNetwork,
     is_driven,
     lay_out,
     lay_out_structure,
 )
-from binnet.implicit_networks import ImplicitNetwork
-from binnet.networks import BinaryNetwork
-from binnet.random_networks import RandomNetwork
 from binnet.schedules import FeedbackSchedule
 
 __all__ = [

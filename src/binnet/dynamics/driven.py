@@ -22,8 +22,7 @@ from binnet._validation import (
     check_real,
     check_spins,
 )
-from binnet.dynamics.layout import AnyNetwork, LaidOut, lay_out
-from binnet.networks import Weights
+from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
 
 if TYPE_CHECKING:

@@ -19,8 +19,7 @@ from binnet._validation import check_choice, check_integer, check_real, check_sp
 from binnet.dynamics.driven import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
 from binnet.dynamics.implicit import relax_implicit
-from binnet.implicit_networks import ImplicitNetwork
-from binnet.random_networks import RandomNetwork
+from binnet.networks import ImplicitNetwork, RandomNetwork
 from binnet.states import pack_states
 
 if TYPE_CHECKING:

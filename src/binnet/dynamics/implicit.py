@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._threads import ThreadChoice, running_on
-from binnet.implicit_networks import ImplicitNetwork
+from binnet.networks import ImplicitNetwork
 
 if TYPE_CHECKING:
     from binnet_kernels.relaxation.replicas import Records, Rule, Watch

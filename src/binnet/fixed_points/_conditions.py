@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.random_networks import RandomNetwork
+from binnet.networks import RandomNetwork
 
 _GRID = 2**28  # sum_j |G_ij|; with the slack, sums stay below 2**31
 _LARGEST_MULTIPLE = 2**15  # of the couplings of an exact row

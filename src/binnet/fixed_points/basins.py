@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,8 @@ from tqdm.auto import tqdm
 from binnet._threads import resolve_threads
 from binnet._validation import check_choice, check_integer
 from binnet.dynamics import FREE_DYNAMICS, FreeRelaxation, relax_free
+from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
-
-if TYPE_CHECKING:
-    from binnet.fixed_points.results import FixedPoints
 
 MOST_NEURONS = 20
 _RANDOM = ("async", "random-subset")
@@ -53,7 +50,9 @@ class Basins:
 
 
 def measure_basins(
-    fixed_points: FixedPoints,
+    network: RandomNetwork,
+    states: NDArray[np.uint64],
+    margin: float,
     dynamics: str,
     update_probability: float,
     max_sweeps: int,
@@ -65,8 +64,12 @@ def measure_basins(
 
     Parameters
     ----------
-    fixed_points : FixedPoints
-        The fixed points.
+    network : RandomNetwork
+        The network.
+    states : ndarray of uint64, shape (n, 1)
+        All its fixed points, packed, in ascending order.
+    margin : float
+        kappa, the stability that was asked of them.
     dynamics : str
         This and what follows as in `FixedPoints.basins`.
     update_probability : float
@@ -88,15 +91,15 @@ def measure_basins(
     check_choice("dynamics", dynamics, FREE_DYNAMICS)
     check_integer("max_sweeps", max_sweeps, 1)
     check_integer("seed", seed, 0)
-    n = fixed_points.n_neurons
+    n = network.n_neurons
     if n > MOST_NEURONS:
         raise ValueError(
             f"basins follow all 2**N states, for n_neurons <= {MOST_NEURONS}, got {n}; for larger "
             "networks relax random starts (binnet.relax) and look their ends up among the states"
         )
-    if fixed_points.margin != 0.0:
+    if margin != 0.0:
         raise ValueError(
-            f"basins need every fixed point, but these have margin = {fixed_points.margin:g}; "
+            f"basins need every fixed point, but these have margin = {margin:g}; "
             "enumerate the network without a margin"
         )
     is_random = dynamics in _RANDOM
@@ -107,7 +110,7 @@ def measure_basins(
         part = slice(first, min(first + _STARTS, 2**n))
         words = np.arange(part.start, part.stop, dtype=np.uint64)
         result: FreeRelaxation = relax_free(
-            fixed_points.network,
+            network,
             dynamics=dynamics,
             initial_states=unpack_states(words[:, None], n),
             # A deterministic dynamics is followed sweep by sweep below, to its very end.
@@ -125,7 +128,7 @@ def measure_basins(
         for _ in range(n):
             ends = ends[ends]
         at_rest = at_rest[ends]
-    words = fixed_points.states[:, 0].astype(np.int64)
+    words = states[:, 0].astype(np.int64)
     index = np.searchsorted(words, ends)
     listed = at_rest & (np.append(words, -1)[index] == ends)
     return Basins(

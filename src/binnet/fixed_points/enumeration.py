@@ -14,7 +14,7 @@ from binnet.fixed_points._conditions import (
 )
 from binnet.fixed_points._search import METHODS, Search, choose_method
 from binnet.fixed_points.results import FixedPoints
-from binnet.random_networks import RandomNetwork
+from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
 
 _MOST_NEURONS = 62  # the search keeps a state and a mark in one 64-bit word

@@ -13,7 +13,7 @@ from tqdm.auto import tqdm
 
 from binnet._threads import resolve_threads, running_on
 from binnet.fixed_points.basins import Basins, measure_basins
-from binnet.random_networks import RandomNetwork
+from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
 
 if TYPE_CHECKING:
@@ -186,8 +186,9 @@ class FixedPoints:
         1024
         """
         return measure_basins(
-            self, dynamics, update_probability, max_sweeps, seed, threads, progress
-        )
+            self.network, self.states, self.margin,
+            dynamics, update_probability, max_sweeps, seed, threads, progress,
+        )  # fmt: skip
 
 
 def _count_distances(

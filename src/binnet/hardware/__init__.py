@@ -8,20 +8,20 @@ from binnet.hardware.cost import CostReport, LearningEvents, report_cost
 from binnet.hardware.cost_text import format_cost
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.files import load_quantized, save_quantized
-from binnet.hardware.formats import (
-    BITS,
-    QFormat,
-    choose_fraction_bits,
-)
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
 from binnet.hardware.memory_images import MemoryImages, read_memory_images, write_memory_images
-from binnet.hardware.network import ACCUMULATOR_LIMIT, NetworkFormats, QuantizedNetwork
 from binnet.hardware.network_files import load_network, save_network
 from binnet.hardware.packed import relax_packed
-from binnet.hardware.quantisation import (
+from binnet.networks import (
+    ACCUMULATOR_LIMIT,
+    BITS,
     BlockReport,
+    NetworkFormats,
+    QFormat,
     QuantizationReport,
+    QuantizedNetwork,
     choose_formats,
+    choose_fraction_bits,
     dequantize,
     quantize,
 )

@@ -19,8 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import INFERENCE_SWEEPS, relax
 from binnet.hardware.energy import EnergyTable
-from binnet.hardware.network import BLOCKS, QuantizedNetwork
-from binnet.networks import BinaryNetwork
+from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 FLOAT_BITS = 32
 # A float network is counted as float32, whatever it was trained in.

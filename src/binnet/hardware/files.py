@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from binnet._tensors import open_tensors, write_tensors
-from binnet.hardware.formats import QFormat
-from binnet.hardware.network import BLOCKS, NetworkFormats, QuantizedNetwork
+from binnet.networks import BLOCKS, QuantizedNetwork
+from binnet.networks.quantised import SCALARS, formats_from_dict
 
 _FORMAT = "binnet-quantized-1"
-SCALARS = ("self_coupling", "margin", "readout_margin")
 
 
 def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
@@ -79,19 +78,3 @@ def open_network(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     missing = f"there is no file {path}; name one that `binnet quantize` or `binnet import` wrote"
     return open_tensors(Path(path), missing)
-
-
-def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:
-    """Read what ``dataclasses.asdict`` makes of formats.
-
-    Parameters
-    ----------
-    tables : dict of str to dict
-        Bits and fraction bits of each block.
-
-    Returns
-    -------
-    NetworkFormats
-        The formats.
-    """
-    return NetworkFormats(**{name: QFormat(**tables[name]) for name in BLOCKS})

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_integer, check_spins
 from binnet.dynamics import relax
-from binnet.hardware.network import QuantizedNetwork
+from binnet.networks import QuantizedNetwork
 
 States = NDArray[np.int8]
 

@@ -21,10 +21,9 @@ from numpy.typing import NDArray
 
 from binnet._files import atomic_path, check_folder, write_json
 from binnet._provenance import get_version
-from binnet.hardware.formats import QFormat
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
-from binnet.hardware.network import BLOCKS, NetworkFormats, QuantizedNetwork
+from binnet.networks import BLOCKS, NetworkFormats, QFormat, QuantizedNetwork
 
 FORMAT = "binnet-memory-images-1"
 MANIFEST = "manifest.json"

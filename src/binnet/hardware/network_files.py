@@ -8,8 +8,7 @@ import numpy as np
 
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
-from binnet.hardware.network import BLOCKS, QuantizedNetwork
-from binnet.networks import BinaryNetwork
+from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 _FORMAT = "binnet-network-1"
 _SHAPE = ("self_coupling", "sizes", "excitation")

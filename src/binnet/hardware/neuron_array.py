@@ -23,7 +23,8 @@ from binnet._validation import check_integer
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.hex_words import to_hex_words
 from binnet.hardware.memory_images import self_coupling_constant
-from binnet.hardware.network import ACCUMULATOR_BITS, QuantizedNetwork
+from binnet.networks import QuantizedNetwork
+from binnet.networks.quantised import ACCUMULATOR_BITS
 
 _SWEEP_BITS = 16
 MAX_SWEEPS = 2**_SWEEP_BITS - 1
@@ -84,13 +85,8 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         J_D = self_coupling_constant(network)
         k = Signal(range(max(H, N_in) + 1))  # the word that memories are asked for
         weights = {name: self._add_memory(m, name, k) for name in MEMORIES}
-
-        def registers(name: str, count: int) -> list[Any]:
-            shape = signed(ACCUMULATOR_BITS)
-            return [Signal(shape, name=f"{name}_{i}") for i in range(count)]
-
-        external, fields = registers("external", H), registers("field", H)
-        readout = registers("readout", C)
+        external, fields = _accumulators("external", H), _accumulators("field", H)
+        readout = _accumulators("readout", C)
         spins = Signal(max(H, N_in))  # presynaptic spins; that of the word that is there is bit 0
         awake = Signal()
         limit = Signal(_SWEEP_BITS)
@@ -173,6 +169,11 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         m.d.comb += port.addr.eq(address)
         codes = [port.data[bits * lane : bits * (lane + 1)] for lane in range(lanes)]
         return [Mux(code, 1, -1) if bits == 1 else code.as_signed() for code in codes]
+
+
+def _accumulators(name: str, count: int) -> list[Any]:
+    shape = signed(ACCUMULATOR_BITS)
+    return [Signal(shape, name=f"{name}_{i}") for i in range(count)]
 
 
 def count_label_bits(network: QuantizedNetwork) -> int:

@@ -27,8 +27,7 @@ except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
 from binnet._files import atomic_path
-from binnet.hardware.network import BLOCKS, QuantizedNetwork
-from binnet.networks import BinaryNetwork
+from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-nir-1"
 EDGES = (

@@ -19,10 +19,8 @@ try:
 except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
-from binnet.hardware.formats import QFormat
-from binnet.hardware.network import NetworkFormats, QuantizedNetwork
 from binnet.hardware.nir_export import EDGES, FORMAT
-from binnet.networks import BinaryNetwork
+from binnet.networks import BinaryNetwork, NetworkFormats, QFormat, QuantizedNetwork
 
 _SUPPORTED = ("Input", "Affine", "Threshold", "Output")
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._threads import resolve_threads, running_on
 from binnet._validation import check_choice, check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
-from binnet.hardware.network import QuantizedNetwork
+from binnet.networks import QuantizedNetwork
 from binnet.schedules import FeedbackSchedule
 
 PACKED_DYNAMICS = ("sync", "async")
@@ -80,15 +80,7 @@ def relax_packed(
     X = check_spins("inputs", inputs, network.n_inputs)
     check_choice("dynamics", dynamics, PACKED_DYNAMICS)
     n_samples, n_hidden, formats = len(X), network.n_hidden, network.formats
-    targets = np.zeros(n_samples, np.int64)
-    amplitudes = np.zeros(check_integer("max_sweeps", max_sweeps, 1))
-    if labels is not None:
-        targets = check_labels("labels", labels, n_samples, network.n_outputs)
-        amplitudes = (schedule or FeedbackSchedule()).amplitudes
-        check_amplitudes(amplitudes, np.dtype(np.int32))
-    elif schedule is not None:
-        raise ValueError("schedule needs labels: without a clamped readout there is no feedback")
-
+    targets, amplitudes = _choose_feedback(network, n_samples, labels, schedule, max_sweeps)
     couplings = to_packed(network.couplings, formats.couplings.bits)
     readout = to_packed(network.readout, formats.readout.bits)
     factor = 1 << formats.coupling_shift
@@ -137,6 +129,25 @@ def relax_packed(
         changes,
         status,
     )
+
+
+def _choose_feedback(
+    network: QuantizedNetwork,
+    n_samples: int,
+    labels: ArrayLike | None,
+    schedule: FeedbackSchedule | None,
+    max_sweeps: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the class that each sample is steered to, and a(t) of each sweep."""
+    targets = np.zeros(n_samples, np.int64)
+    amplitudes = np.zeros(check_integer("max_sweeps", max_sweeps, 1))
+    if labels is not None:
+        targets = check_labels("labels", labels, n_samples, network.n_outputs)
+        amplitudes = (schedule or FeedbackSchedule()).amplitudes
+        check_amplitudes(amplitudes, np.dtype(np.int32))
+    elif schedule is not None:
+        raise ValueError("schedule needs labels: without a clamped readout there is no feedback")
+    return targets, amplitudes
 
 
 def _as_values(integers: NDArray[Any], fraction_bits: int) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from binnet.hardware.golden_vectors import GoldenVectors
-from binnet.hardware.network import QuantizedNetwork
 from binnet.hardware.neuron_array import MEMORIES, NeuronArray, count_label_bits
+from binnet.networks import QuantizedNetwork
 
 MODULE = "neuron_array"
 

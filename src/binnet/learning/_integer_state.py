@@ -14,27 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.dynamics import (
+from binnet.dynamics import check_amplitudes, check_dynamics, make_update, stream_key
+from binnet.learning._state import DYNAMICS_STREAM, RunState
+from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
+from binnet.learning.configuration import Configuration
+from binnet.networks import (
+    BLOCKS,
+    BinaryNetwork,
     LaidOut,
-    check_amplitudes,
-    check_dynamics,
-    lay_out,
-    make_update,
-    stream_key,
-)
-from binnet.hardware import (
     NetworkFormats,
     QFormat,
     QuantizedNetwork,
     choose_fraction_bits,
     dequantize,
+    lay_out,
     quantize,
 )
-from binnet.hardware.network import BLOCKS, refuse_overflow, sum_feedback
-from binnet.learning._state import DYNAMICS_STREAM, RunState
-from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
-from binnet.learning.configuration import Configuration
-from binnet.networks import BinaryNetwork
+from binnet.networks.quantised import refuse_overflow, sum_feedback
 
 LEARNED = BLOCKS[:3]
 WIDE = "wide_"  # before the names of wide synapses in a checkpoint

@@ -11,16 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.dynamics import (
-    AnyNetwork,
-    check_dynamics,
-    lay_out_structure,
-    make_update,
-    stream_key,
-)
+from binnet.dynamics import check_dynamics, make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
-from binnet.networks import BinaryNetwork
+from binnet.networks import AnyNetwork, BinaryNetwork, lay_out_structure
 
 _ORDER_STREAM, DYNAMICS_STREAM = 1, 2
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from binnet._validation import check_choice, check_integer, keep_integer
-from binnet.hardware.formats import BITS, FRACTION_BITS
+from binnet.networks import BITS
+from binnet.networks.formats import FRACTION_BITS
 
 ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
 ROUNDINGS = ("per-weight", "per-event", "nearest")

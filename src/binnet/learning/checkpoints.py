@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from binnet._tensors import read_tensors, write_tensors
-from binnet.hardware.files import SCALARS, formats_from_dict
-from binnet.hardware.formats import QFormat
-from binnet.hardware.network import BLOCKS, QuantizedNetwork
 from binnet.learning._integer_state import LEARNED, WIDE, IntegerState
 from binnet.learning._state import RunState, TrainingState
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
-from binnet.networks import BinaryNetwork
+from binnet.networks import BLOCKS, BinaryNetwork, QFormat, QuantizedNetwork
+from binnet.networks.quantised import SCALARS, formats_from_dict
 
 _FORMAT = "binnet-training-1"
 

@@ -14,7 +14,7 @@ from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
 from binnet.learning.third_factor import ThirdFactor
-from binnet.modules import NetworkParameters
+from binnet.networks import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
 DTYPES = ("float32", "float64")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_choice, keep_bool, keep_real
-from binnet.modules import NetworkParameters
+from binnet.networks import NetworkParameters
 
 BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")

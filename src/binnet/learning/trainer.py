@@ -23,7 +23,8 @@ from binnet.learning._integer_state import IntegerState
 from binnet.learning._state import RunState, TrainingState
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, preset
-from binnet.learning.metrics import EpochMetrics, measure_epoch
+from binnet.learning.measurement import measure_epoch
+from binnet.learning.metrics import EpochMetrics
 from binnet.networks import BinaryNetwork
 
 Samples = tuple[ArrayLike, ArrayLike]

@@ -9,15 +9,8 @@ import numpy as np
 
 from binnet._threads import running_on
 from binnet.rate._losses import Goal, compute_error
-from binnet.rate._trajectories import (
-    Floats,
-    Trajectory,
-    Workspace,
-    compute_slopes,
-    follow,
-    pad_columns,
-)
-from binnet.rate.model import RateRNN
+from binnet.rate._trajectories import Floats, Trajectory, Workspace, compute_slopes, pad_columns
+from binnet.rate.model import RateRNN, follow
 
 RULES = ("bptt", "rtrl", "eprop", "eprop-self")
 
@@ -56,7 +49,7 @@ def compute_gradient(
     error = work.take("error", (n_samples, n_times, network.n_outputs), network.dtype)
     error[:, 1:] = output_error  # h_0 has no output: its row stays 0
     error = error.reshape(-1, network.n_outputs)
-    slopes = compute_slopes(network, trajectory.rates, work)
+    slopes = compute_slopes(network.activation, trajectory.rates, work)
     # s_t, the part of dloss/dh_t that does not pass through later states.
     signals = work.take("signals", slopes.shape, network.dtype)
     np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))

@@ -18,16 +18,9 @@ from tqdm.auto import tqdm
 
 from binnet._validation import check_choice, check_integer
 from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
-from binnet.rate._trajectories import (
-    Floats,
-    Workspace,
-    check_inputs,
-    compute_slopes,
-    follow,
-    pad_columns,
-)
+from binnet.rate._trajectories import Floats, Workspace, compute_slopes, pad_columns
 from binnet.rate.lyapunov import WARMUP
-from binnet.rate.model import RateRNN
+from binnet.rate.model import RateRNN, check_inputs, follow
 from binnet.rate.optimisers import Adam
 from binnet.rate.tasks import Task, get
 
@@ -110,7 +103,7 @@ def flossing_gradient(
     n_exponents, warmup = check_spectrum(network, x, n_exponents, warmup)
     work = Workspace()
     trajectory = follow(network, x, work)
-    slopes = compute_slopes(network, trajectory.rates, work)
+    slopes = compute_slopes(network.activation, trajectory.rates, work)
     n_trials, n_steps = x.shape[:2]
 
     bases, factors = [first_basis(network, n_exponents, seed, n_trials)], []

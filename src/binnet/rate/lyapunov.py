@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_real
 from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
-from binnet.rate._trajectories import Workspace, check_inputs, compute_slopes, follow
-from binnet.rate.model import RateRNN
+from binnet.rate._trajectories import Workspace, compute_slopes
+from binnet.rate.model import RateRNN, check_inputs, follow
 
 #: Steps that are dropped by default. In the Romo task the first pulse ends at step 8; before it
 #: h = 0, where no ReLU is active, and its Jacobian says nothing about the network.
@@ -104,7 +104,7 @@ def lyapunov_spectrum(
     x = check_inputs(network, inputs)
     n_exponents, warmup = check_spectrum(network, x, n_exponents, warmup)
     work = Workspace()
-    slopes = compute_slopes(network, follow(network, x, work).rates, work)
+    slopes = compute_slopes(network.activation, follow(network, x, work).rates, work)
     basis = first_basis(network, n_exponents, seed, len(x))
     n_steps = x.shape[1]
     total = np.zeros((len(x), n_exponents))

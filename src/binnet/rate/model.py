@@ -14,9 +14,8 @@ from binnet.rate._trajectories import (
     Floats,
     Trajectory,
     Workspace,
-    check_inputs,
     check_leak,
-    follow,
+    pad_columns,
 )
 
 ACTIVATIONS = ("relu", "tanh")
@@ -186,3 +185,79 @@ class RateRNN:
             If the inputs have the wrong shape or are not finite.
         """
         return follow(self, check_inputs(self, inputs), Workspace())
+
+
+def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
+    """Return the trajectory for inputs that are checked, in arrays of the workspace.
+
+    Parameters
+    ----------
+    network : RateRNN
+        The network.
+    inputs : ndarray, shape (B, T, N_in)
+        What `check_inputs` returned.
+    work : Workspace
+        Owns the arrays of the result: the next call with it writes into them again.
+
+    Returns
+    -------
+    Trajectory
+        States, rates and outputs.
+    """
+    from binnet_kernels.rate.steps import run_rate
+
+    n_samples, n_steps, n_inputs = inputs.shape
+    n, dtype = network.n_hidden, network.dtype
+    drive = work.take("drive", (n_samples, n_steps, n), dtype)
+    np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
+    states = work.take("states", (n_samples, n_steps + 1, n), dtype)
+    rates = work.take("rates", states.shape, dtype)
+    states[:, 0] = rates[:, 0] = 0
+    recurrent_t = pad_columns(network.recurrent.T, "recurrent_t", work)
+    run_rate(
+        recurrent_t,
+        drive,
+        dtype.type(network.leak),
+        network.activation == "tanh",
+        states,
+        rates,
+        work.take("field", (1, recurrent_t.shape[1]), dtype),
+        work.take("active", (n,), np.int64),
+        np.arange(n),
+    )
+    outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
+    np.matmul(rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs))
+    return Trajectory(states, rates, outputs[:, 1:])
+
+
+def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:
+    """Return inputs as a finite C-contiguous array of the network's precision.
+
+    Parameters
+    ----------
+    network : RateRNN
+        The network.
+    inputs : array_like, shape (B, T, N_in)
+        x_0..x_{T-1} of each trial.
+
+    Returns
+    -------
+    ndarray, shape (B, T, N_in)
+        The inputs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not real numbers, not finite, or of another shape.
+    """
+    array = np.asarray(inputs)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"inputs must be real numbers, got an array of {array.dtype}")
+    n_inputs = network.n_inputs
+    if array.ndim != 3 or array.shape[2] != n_inputs or 0 in array.shape:
+        raise ValueError(
+            f"inputs must have shape (B, T, N_in) with N_in = {n_inputs}, the network's inputs, "
+            f"and B, T >= 1, got {array.shape}"
+        )
+    array = np.ascontiguousarray(array, network.dtype)
+    return check_matrix("inputs", array, array.shape, "(B, T, N_in)")

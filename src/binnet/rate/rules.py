@@ -16,8 +16,8 @@ from binnet._threads import resolve_threads
 from binnet._validation import check_choice, check_matrix
 from binnet.rate._gradients import RULES, Gradient, compute_gradient
 from binnet.rate._losses import LOSSES, make_goal
-from binnet.rate._trajectories import Floats, Workspace, check_inputs
-from binnet.rate.model import RateRNN
+from binnet.rate._trajectories import Floats, Workspace
+from binnet.rate.model import RateRNN, check_inputs
 
 __all__ = ["LOCAL_RULES", "RULES", "Gradient", "gradient"]
 

@@ -21,10 +21,10 @@ from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
 from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
-from binnet.rate._trajectories import Floats, Workspace, check_inputs
+from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.configuration import CUSTOM, RateConfiguration
 from binnet.rate.flossing import floss
-from binnet.rate.model import WEIGHTS, RateRNN
+from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.tasks import Task, get
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.dynamics import FREE_DYNAMICS, FreeRelaxation, relax
-from binnet.random_networks import RandomNetwork
+from binnet.networks import RandomNetwork
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from binnet import fixed_points
 from binnet._validation import check_integer, check_real
-from binnet.random_networks import RandomNetwork
+from binnet.networks import RandomNetwork
 from binnet.sweeps import Observable
 
 _MOST_NEURONS = 30  # a second each; beyond, every neuron doubles the time

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_integer, check_labels, check_spins
-from binnet.dynamics import INFERENCE_SWEEPS, AnyNetwork, relax_driven
-from binnet.networks import BinaryNetwork
+from binnet.dynamics import INFERENCE_SWEEPS, relax_driven
+from binnet.networks import AnyNetwork, BinaryNetwork
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,8 +15,8 @@ import numpy as np
 from binnet import sweeps
 from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
-from binnet.hardware import BITS, quantize
 from binnet.learning import Configuration, preset
+from binnet.networks import BITS, quantize
 from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from binnet._validation import check_choice, check_integer, check_real
-from binnet.hardware.formats import QFormat, check_bits, choose_fraction_bits
-from binnet.hardware.network import (
+from binnet.networks.driven import BinaryNetwork
+from binnet.networks.formats import QFormat, check_bits, choose_fraction_bits
+from binnet.networks.quantised import (
     ACCUMULATOR_LIMIT,
     BLOCKS,
     Integers,
@@ -19,7 +20,6 @@ from binnet.hardware.network import (
     QuantizedNetwork,
     largest_fields,
 )
-from binnet.networks import BinaryNetwork
 
 OVERFLOWS = ("refuse", "saturate")
 
@@ -148,7 +148,7 @@ def quantize(
 
     Examples
     --------
-    >>> from binnet.modules import NetworkParameters
+    >>> from binnet.networks.modules import NetworkParameters
     >>> network = BinaryNetwork.random(NetworkParameters(n_hidden=50))
     >>> integers, report = quantize(network, bits=4)
     >>> integers.couplings.dtype, report.blocks["couplings"].saturated

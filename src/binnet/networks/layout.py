@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.networks import BinaryNetwork
+from binnet.networks.driven import BinaryNetwork
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Structure

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from binnet._validation import check_integer, check_matrix, check_real
-from binnet.modules import NetworkParameters, PerModule, check_per_module, spread
+from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
 
 Weights = NDArray[np.floating[Any]]
 

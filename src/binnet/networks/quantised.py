@@ -16,14 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_integer
-from binnet.dynamics import LaidOut, lay_out
-from binnet.hardware.formats import QFormat
+from binnet.networks.formats import QFormat
+from binnet.networks.layout import LaidOut, lay_out
 
 ACCUMULATOR_BITS = 32
 ACCUMULATOR_LIMIT = 2**31 - 1
 # g(+1) = sqrt(C)/2 of the readout feedback is rounded to this many fraction bits.
 GAIN_FRACTION_BITS = 6
 BLOCKS = ("couplings", "input_weights", "readout", "feedback")
+# What a network in integers holds besides its blocks and their formats.
+SCALARS = ("self_coupling", "margin", "readout_margin")
 
 Integers = NDArray[np.signedinteger[Any]]
 
@@ -274,6 +276,22 @@ def largest_fields(
         + steering.astype(object)
         + self_coupling
     )
+
+
+def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:
+    """Read what ``dataclasses.asdict`` makes of formats.
+
+    Parameters
+    ----------
+    tables : dict of str to dict
+        Bits and fraction bits of each block.
+
+    Returns
+    -------
+    NetworkFormats
+        The formats.
+    """
+    return NetworkFormats(**{name: QFormat(**tables[name]) for name in BLOCKS})
 
 
 def _check_block(name: str, block: Any, format: QFormat) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_choice, check_integer, keep_integer, keep_real
-from binnet.random_networks import DISTRIBUTIONS, RandomNetwork
+from binnet.networks.random import DISTRIBUTIONS, RandomNetwork
 
 # Random signs P that a coupling is the sum of.
 _SIGNS = {"gaussian": 16, "sign": 1}

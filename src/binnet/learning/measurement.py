@@ -1,0 +1,91 @@
+"""Measuring a run at the end of an epoch: its network relaxes samples without feedback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.dynamics import relax
+from binnet.learning._state import RunState
+from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.networks import BinaryNetwork
+
+_SATURATED = 0.95  # modulus of a neuron's mean spin
+_SAMPLES_OF_STABILITIES = 1000
+
+
+def measure_epoch(
+    state: RunState, sets: dict[str, tuple[NDArray[Any], ...]], threads: int
+) -> EpochMetrics:
+    """Measure a state at the end of an epoch.
+
+    Parameters
+    ----------
+    state : RunState
+        At the end of an epoch.
+    sets : dict of str to (X, y)
+        Sets to measure the accuracy on, "train" among them.
+    threads : int
+        Threads to run on.
+
+    Returns
+    -------
+    EpochMetrics
+        The measurements.
+    """
+    network = state.network()
+    training = state.configuration.training
+    accuracy = {}
+    for name, (X, y) in sets.items():
+        result = relax(
+            state.relaxable(),
+            X,
+            max_sweeps=training.inference_sweeps,
+            dynamics=training.dynamics,
+            update_probability=training.update_probability,
+            seed=training.seed,
+            threads=threads,
+            stop_at_cycle=False,
+        )
+        accuracy[name] = float((result.readout_fields.argmax(axis=1) == y).mean())
+        if name == "train":
+            saturation = float((np.abs(result.states.mean(axis=0)) > _SATURATED).mean())
+            quantiles = _stability_quantiles(
+                network,
+                result.stabilities[:_SAMPLES_OF_STABILITIES],
+                result.readout_fields[:_SAMPLES_OF_STABILITIES],
+                y[:_SAMPLES_OF_STABILITIES],
+            )
+    n_samples, n_hidden = state.n_samples, network.n_hidden
+    sweeps, fixed, hidden, readout = (int(total) for total in state.totals)
+    return EpochMetrics(
+        epoch=state.epoch + 1,
+        accuracy=accuracy,
+        unstable={
+            "hidden": hidden / (n_samples * n_hidden),
+            "readout": readout / (n_samples * network.n_outputs),
+        },
+        sweeps=sweeps / n_samples,
+        fixed_points=fixed / n_samples,
+        flips=[float(n) / (n_samples * n_hidden) for n in state.changes],
+        saturation=saturation,
+        stability_quantiles=quantiles,
+        rate_factor=state.rate_factor,
+        seconds=state.seconds,
+        samples_per_second=n_samples / state.seconds,
+    )
+
+
+def _stability_quantiles(
+    network: BinaryNetwork, stabilities: NDArray[Any], fields: NDArray[Any], y: NDArray[np.int64]
+) -> dict[str, list[float]]:
+    targets = np.where(np.arange(network.n_outputs) == y[:, None], 1, -1)
+    return {
+        name: [float(q) for q in np.quantile(values, QUANTILES)]
+        for name, values in (
+            ("hidden", stabilities - network.fixed_help),
+            ("readout", fields * targets),
+        )
+    }
