@@ -1,0 +1,5 @@
+"""Deprecated: moved to :mod:`binnet.networks.implicit`."""
+
+from binnet._deprecation import forward
+
+__getattr__ = forward(__name__, "binnet.networks.implicit")
