@@ -22,7 +22,7 @@ _SIGN_BIT, _ONE = -(2**31), 0x3F800000  # of a float32, seen as int32
 
 @dataclass(frozen=True)
 class Rule:
-    """Prefactors of learning.md, section 3: all but 1/sqrt(B), of J, W_in and W_out."""
+    """Prefactors of docs/model/network.md, section 3: all but 1/sqrt(B), of J, W_in and W_out."""
 
     rates: tuple[float, float, float]
     decays: tuple[float, float, float]

@@ -39,7 +39,7 @@ def hidden_fields(
     y: np.ndarray | None = None,
     amplitude: float = 0.0,
 ) -> np.ndarray:
-    """h_i of learning.md, section 1, in float64."""
+    """h_i of docs/model/network.md, section 1, in float64."""
     J, W_in, W_back = (
         weights.astype(np.float64)
         for weights in (network.couplings, network.input_weights, network.feedback)

@@ -3,7 +3,8 @@
 Nothing here is fast, and nothing is shared with the kernels: the readout spins, their feedback and
 the clamp of the label are simulated, no field is remembered, random numbers are Python integers.
 The layout is that of the equations: ``J[i, j]`` couples neuron j to neuron i, ``W_in[i, n]``,
-``W_out[c, i]``, ``W_back[i, c]``. All arithmetic is float64. Sections are those of learning.md.
+``W_out[c, i]``, ``W_back[i, c]``. All arithmetic is float64. Sections are those of
+docs/model/network.md.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class Network(NamedTuple):
     W_in: Array  # (H, N)
     W_out: Array  # (C, H)
     W_back: Array  # (H, C)
-    # Several modules (section 6):
+    # Several modules (docs/model/network.md, section 5):
     connectivity: Array | None = None  # (H, H) bool: which J there are; the others are 0 for ever
     links: Sequence[Sequence[int]] | None = None  # neuron of the same index before, and behind; -1
     excitation: Sequence[float] = ()  # lambda of each neuron

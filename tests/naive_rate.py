@@ -1,4 +1,4 @@
-"""Plain references for rate networks: loops that follow the equations of rate_rnn.md, float64.
+"""Plain references for rate networks: loops after the equations of docs/model/rate.md, float64.
 
 The layout is that of the equations: ``W_h[i][j]`` couples j to i, ``W_x[i][n]``, ``w[k][i]``.
 """

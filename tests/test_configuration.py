@@ -17,7 +17,7 @@ def test_presets_survive_json(name: str) -> None:
 
 
 def test_source_preset_is_the_specification() -> None:
-    """Reference defaults of learning.md, section 3."""
+    """Reference defaults of docs/model/network.md, section 3.4."""
     tables = preset("source").to_dict()
     values = {name: value for table in tables.values() for name, value in table.items()}
     reference = {
@@ -94,7 +94,7 @@ def test_linear_rate_schedule() -> None:
 
 
 def test_scaled_rates_and_losses() -> None:
-    """The prefactors of learning.md, section 3."""
+    """The prefactors of docs/model/network.md, eqs. (3.3) to (3.5)."""
     configuration = preset("source")
     p, rule = configuration.network, configuration.plasticity
     rates = [0.005 / math.sqrt(400), 0.03 * 5 / math.sqrt(100), 0.1 / math.sqrt(400)]

@@ -146,7 +146,7 @@ def count_fixed_points(J: np.ndarray, self_coupling: float) -> int:
 @pytest.mark.parametrize(("n", "n_draws"), [(10, 800), (13, 150)])
 @pytest.mark.parametrize("kind", ["stored", *DISTRIBUTIONS])
 def test_number_of_fixed_points(kind: str, n: int, n_draws: int) -> None:
-    """The mean count is [2 P(field > -J_D)]^N: theory.md, section 1, with the fields' own law."""
+    """Mean count [2 P(field > -J_D)]^N: docs/model/theory.md, eq. (2.1), with the fields' law."""
     n_signs = ImplicitNetwork(n, distribution="sign" if kind == "sign" else "gaussian").n_signs
     strength = 1.0 / math.sqrt(n_signs * n)
     n_fields = n_signs * (n - 1)

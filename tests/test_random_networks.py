@@ -40,7 +40,7 @@ def test_variance_density_and_symmetry(distribution: str, density: float, symmet
 
 
 def test_dilution_of_asymmetric_pairs_is_independent() -> None:
-    """At eta = 0 rows must be independent (theory.md, section 1), the zeros too."""
+    """At eta = 0 rows must be independent (docs/model/theory.md, section 2), the zeros too."""
     there = RandomNetwork.draw(N, density=0.3, seed=1).couplings != 0
     upper = np.triu_indices(N, 1)
     both = (there[upper] & there.T[upper]).mean()

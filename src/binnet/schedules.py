@@ -18,7 +18,7 @@ ANNEALINGS = ("step", "linear", "exponential", "none")
 
 @dataclass(frozen=True)
 class FeedbackSchedule:
-    """Importance a(t) of the readout feedback in each sweep (learning.md, section 2).
+    """Importance a(t) of the readout feedback in each sweep (docs/model/network.md, eq. (2.2)).
 
     The first `warmup` sweeps have the input alone, a = 0. Up to sweep `feedback` (counted with the
     warm-up) a = 1. In the last `free` sweeps, k = 1..free, the feedback is annealed:

@@ -1,6 +1,6 @@
 """Rate networks: trajectories, the backward pass through time, and eligibility traces.
 
-The network is that of rate_rnn.md, section 1::
+The network is that of docs/model/rate.md, eq. (1.1)::
 
     h_{t+1} = a h_t + (1 - a) (W_h r_t + u_t),   r_t = f(h_t),   u_t = W_x x_t
 

@@ -36,7 +36,7 @@ def refresh_fields(network, replicas, rows, n_rows):
 
 @kernel
 def total_field(network, field, state, i):
-    """Return h_i = b_i + sum_j J_ij s_j + J_D s_i (theory.md, notation), in the fields' format."""
+    """Return h_i (docs/model/network.md, eq. (9.1)) of neuron i, in the fields' format."""
     kind = field.dtype.type
     driven = kind(network.external[i] + field[i])
     return kind(driven + kind(network.self_coupling * kind(state[i])))

@@ -44,9 +44,9 @@ def find_changes(
 ):
     """List the neurons whose field disagrees with their spin; return how many there are.
 
-    The field is h_i = external_i + scale * field_i + J_D,i s_i + a feedback_i (learning.md,
-    section 1); all arrays have shape (H,). ``changes[k]`` becomes the new minus the old spin of
-    neuron ``sites[k]``.
+    The field is h_i = external_i + scale * field_i + J_D,i s_i + a feedback_i
+    (docs/model/network.md, eq. (1.1)); all arrays have shape (H,). ``changes[k]`` becomes the new
+    minus the old spin of neuron ``sites[k]``.
     """
     one = state.dtype.type(1)
     scale = state.dtype.type(scale)

@@ -2,7 +2,7 @@
 
 The events of a batch on one synapse are summed first, n = sum_b pre_b post_b over the samples in
 which the target is unstable; |n| 2**-k is then rounded to whole levels and added with saturation
-(hardware.md, "Dynamics and plasticity in integers"). Every target neuron i has its own random
+(docs/model/arithmetic.md, section 3). Every target neuron i has its own random
 numbers: from a counter, keyed (seed, step, i, j), or from a shift register of its own, which steps
 once for every synapse, in the order of j. A result therefore depends neither on the layout of the
 weights nor on the number of threads. At most 32 samples are summed at a time; larger batches are

@@ -1,8 +1,8 @@
 """Local perceptron plasticity: every neuron that is not stable enough reinforces its own state.
 
-A synapse sees its own value, its two ends and the field of its target; nothing else (learning.md,
-section 3). The update of a batch, sum_b pre[b, j] * post[b, i] over the unstable neurons, is
-counted in bits.
+A synapse sees its own value, its two ends and the field of its target; nothing else
+(docs/model/network.md, section 3). The update of a batch, sum_b pre[b, j] * post[b, i] over the
+unstable neurons, is counted in bits.
 """
 
 from __future__ import annotations

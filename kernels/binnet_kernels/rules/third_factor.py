@@ -1,8 +1,9 @@
 """A third factor: the error of the readout, broadcast to hidden neurons, gates their plasticity.
 
-Not the source's rule. The hidden neurons that fail their own test of stability no longer reinforce
-the state they are in: each one learns the sign that its share of the readout's error asks for, and
-nothing where that share is small. The synapses still see two ends and the field of their target.
+Not the source's rule (docs/model/network.md, section 6). The hidden neurons that fail their own
+test of stability no longer reinforce the state they are in: each one learns the sign that its share
+of the readout's error asks for, and nothing where that share is small. The synapses still see two
+ends and the field of their target.
 """
 
 from __future__ import annotations

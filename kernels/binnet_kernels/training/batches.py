@@ -54,7 +54,7 @@ class Model(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """The plasticity of learning.md, section 3; rates contain the prefactors but 1/sqrt(B)."""
+    """The rule of docs/model/network.md, section 3; rates contain the prefactors but 1/sqrt(B)."""
 
     rates: Array  # (3,): of couplings, input weights, readout
     decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1

@@ -25,7 +25,7 @@ from binnet.schedules import ANNEALINGS
 
 
 class Parameter(NamedTuple):
-    """One parameter of the configuration, as an option; symbols are those of the specification."""
+    """One parameter of the configuration, as an option; symbols as in docs/model/README.md."""
 
     option: str
     name: str

@@ -1,8 +1,8 @@
 """Hetero-association: random inputs with random labels, to be learned by heart.
 
 Nothing generalises here, so that how many are recalled measures what a network can store
-(learning.md, section 6). Labels are classes, as the trainer clamps one active readout of C; random
-±1 target vectors, with several active readouts, it does not learn.
+(docs/model/network.md, section 10.1). Labels are classes, as the trainer clamps one active readout
+of C; random ±1 target vectors, with several active readouts, it does not learn.
 """
 
 from __future__ import annotations

@@ -90,7 +90,8 @@ def relax_driven(
 ) -> Relaxation:
     """Relax samples under their input, with the readout's feedback where labels are given.
 
-    The fields are those of learning.md, section 1; the dynamics and stopping rules of section 2.
+    The fields are those of docs/model/network.md, section 1; the dynamics and stopping rules are in
+    its section 2.
 
     Parameters
     ----------

@@ -70,7 +70,7 @@ def relax_free(
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> FreeRelaxation:
-    """Relax replicas of a random network until they settle (theory.md, sections 1 and 4).
+    """Relax replicas of a random network until they settle (docs/model/network.md, section 9.2).
 
     A neuron wants to flip where ``s_i != sign(h_i)``, with ``sign(0) = +1`` and
     ``h_i = sum_j J_ij s_j + J_D s_i + b_i``. A replica stops where nobody does: at a fixed point.

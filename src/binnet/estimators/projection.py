@@ -18,9 +18,9 @@ from binnet.datasets.entangled import projection_matrix
 class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Transformer: signs of random projections, x = sign(P^T u) with sign(0) = +1.
 
-    This is how entangled MNIST is made of pixels (learning.md, section 4); angles between samples
-    survive as overlaps between spins. With the same seed and size it is the same projection:
-    ``RandomSignProjection(100, random_state=0)`` turns the pixels of MNIST into
+    This is how entangled MNIST is made of pixels (docs/model/network.md, section 4); angles between
+    samples survive as overlaps between spins. With the same seed and size it is the same
+    projection: ``RandomSignProjection(100, random_state=0)`` turns the pixels of MNIST into
     `binnet.load_entangled_mnist`.
 
     Parameters

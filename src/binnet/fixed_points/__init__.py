@@ -1,8 +1,9 @@
 """Every fixed point of one small network, exactly: how many, how they lie, who ends up where.
 
 A fixed point is a state that the dynamics leaves as it is: sign(h_i) = s_i for every neuron i, with
-sign(0) = +1. For real couplings no field is exactly 0 and this is s_i h_i > 0 (theory.md, section
-1); fields of integer couplings may be 0, and then hold a neuron that is +1.
+sign(0) = +1. For real couplings no field is exactly 0 and this is s_i h_i > 0
+(docs/model/theory.md, section 1); fields of integer couplings may be 0, and then hold a neuron that
+is +1.
 """
 
 from binnet.fixed_points._search import METHODS

@@ -18,7 +18,7 @@ EXPONENTS = (-14, 15)
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """How numbers are held while a network is trained (hardware.md).
+    """How numbers are held while a network is trained (docs/model/arithmetic.md, section 3).
 
     In integers a synapse changes by 2**-k levels per event; what is less than one level is rounded
     at random, so that the mean is right, or to the nearest.

@@ -216,8 +216,8 @@ class Configuration:
         return cls(**parts)
 
 
-# "source" are the settings of the publication (learning.md, section 3), with its constant rates.
-# "default" was chosen on a validation split, the last 10000 training samples:
+# "source" are the settings of the publication (docs/model/network.md, section 3.4), with its
+# constant rates. "default" was chosen on a validation split, the last 10000 training samples:
 # docs/results/training.md.
 _SOURCE = Configuration()
 _DEFAULT = _SOURCE.replace(

@@ -19,7 +19,7 @@ _REFERENCE_SIZE = 400  # H at which both scalings are the same
 
 @dataclass(frozen=True)
 class PerceptronPlasticity:
-    """The source's local rule (learning.md, section 3).
+    """The source's local rule (docs/model/network.md, section 3).
 
     After the relaxation of a mini-batch of B samples every hidden neuron tests its own stability
     with the feedback removed, unstable_i = [s_i h_i <= margin + J_D], and every readout neuron

@@ -15,9 +15,10 @@ THIRD_FACTORS = ("none", "fixed", "learned")
 class ThirdFactor:
     """Hidden neurons learn what the error of the readout asks of them, gated by their own margin.
 
-    This is a rule of its own, beside the source's (`PerceptronPlasticity`), whose rates, margins
-    and decays it shares. After the relaxation of a sample the readout neurons compare their
-    activity with the label, and W_back carries these errors to the hidden neurons::
+    This is a rule of its own (docs/model/network.md, section 6), beside the source's
+    (`PerceptronPlasticity`), whose rates, margins and decays it shares. After the relaxation of a
+    sample the readout neurons compare their activity with the label, and W_back carries these
+    errors to the hidden neurons::
 
         e_c     = [c is the label] - softmax(f / error_temperature)_c
         delta_i = sum_c W_back[i, c] e_c

@@ -74,8 +74,8 @@ def train(
     """Train a binary recurrent network by local plasticity.
 
     Each mini-batch relaxes under the schedule of the readout feedback and then updates its weights
-    (learning.md, sections 2 and 3). Ctrl-C stops after the batches at work and returns what has
-    been learned; with `checkpoint` the run can be taken up again by `resume`.
+    (docs/model/network.md, sections 2 and 3). Ctrl-C stops after the batches at work and returns
+    what has been learned; with `checkpoint` the run can be taken up again by `resume`.
 
     Parameters
     ----------

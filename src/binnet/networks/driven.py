@@ -24,7 +24,8 @@ Weights = NDArray[np.floating[Any]]
 class BinaryNetwork:
     """The weights of a binary recurrent network.
 
-    The hidden field of neuron i and the readout field of class c are (learning.md, section 1)::
+    The hidden field of neuron i and the readout field of class c are (docs/model/network.md, eqs.
+    (1.1), (1.2) and (5.1))::
 
         h_i = sum_{j != i} J_ij s_j + J_D s_i + sum_n W_in[i, n] x_n
               + a(t) sum_c W_back[i, c] g(y_c)
@@ -47,7 +48,7 @@ class BinaryNetwork:
         Neurons of each module, one after the other, H in total. Default: one module, (H,).
     excitation : float or tuple of float, default 0
         lambda >= 0, what the neurons of a module receive from the neuron of the same index in each
-        neighbouring module (learning.md, section 6).
+        neighbouring module (docs/model/network.md, section 5.1).
     connectivity : ndarray of bool, shape (H, H), optional
         Which couplings there are; the others must be 0 and are never learned. Default: all.
 
@@ -126,7 +127,7 @@ class BinaryNetwork:
         """Draw the initial network: independent normal weights, J_ij and J_ji independent.
 
         Standard deviations are 1/sqrt(H) for J and W_out, lambda_in/sqrt(N_in) for W_in and
-        lambda_back/sqrt(C) for W_back (learning.md, section 1); those of modules as
+        lambda_back/sqrt(C) for W_back (docs/model/network.md, eq. (1.4)); those of modules as
         `NetworkParameters` says.
 
         Parameters
@@ -206,7 +207,7 @@ class BinaryNetwork:
     def fixed_help(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
         """What fixed excitation adds to a neuron's stability, shape (H,).
 
-        J_D, and lambda of the module before (learning.md, section 3).
+        J_D, and lambda of the module before (docs/model/network.md, eq. (3.1)).
         """
         help_ = self.self_couplings
         before = self._of_each_neuron(self.excitation)
@@ -265,7 +266,8 @@ class BinaryNetwork:
         """Fields of the feedback with the readout clamped to each label, shape (C, H).
 
         Row l is sum_c W_back[i, c] g(y_c) with y_l = +1 and the rest -1. g(+1) = sqrt(C) / 2 and
-        g(-1) = -1/2 balance one active class against C - 1 inactive ones (learning.md, section 1).
+        g(-1) = -1/2 balance one active class against C - 1 inactive ones (docs/model/network.md,
+        eq. (1.3)).
         """
         gain = np.full((self.n_outputs, self.n_outputs), -0.5)
         np.fill_diagonal(gain, math.sqrt(self.n_outputs) / 2)

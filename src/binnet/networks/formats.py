@@ -23,7 +23,7 @@ FRACTION_BITS = (-16, 30)
 
 @dataclass(frozen=True)
 class QFormat:
-    """A signed, saturating fixed-point format (hardware.md, "Number formats").
+    """A signed, saturating fixed-point format (docs/model/arithmetic.md, section 1).
 
     Parameters
     ----------

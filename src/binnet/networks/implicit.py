@@ -28,7 +28,7 @@ _MATERIALISED_BYTES = 2 * 2**30
 class ImplicitNetwork:
     """A fully connected network without input whose couplings are drawn when they are needed.
 
-    The field of neuron i is ``h_i = sum_{j != i} J_ij s_j + J_D s_i`` (theory.md, notation), and
+    The fields are those of docs/model/network.md, eq. (9.1), without b_i, and
     ``J_ij = strength * n_ij`` with n_ij the sum of P independent random signs, P = 1 ("sign") or 16
     ("gaussian"), and strength = 1/sqrt(P N) rounded to 24 bits: couplings and fields are then exact
     in float64. Mean 0, variance 1/N and vanishing odd moments are those of Gaussian couplings; the

@@ -27,7 +27,7 @@ _STRENGTHS = (
 
 @dataclass(frozen=True)
 class NetworkParameters:
-    """Sizes and strengths of a network (learning.md, sections 1 and 6).
+    """Sizes and strengths of a network (docs/model/network.md, sections 1 and 5).
 
     A network is a row of modules, by default one. What is not a count of inputs, outputs or modules
     is a number for all modules, or a tuple with one for each.
@@ -139,8 +139,8 @@ class NetworkParameters:
     def prefactors(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
         """What multiplies the learning rates of couplings, input weights and readout, shape (3,).
 
-        1 / sqrt(H), lambda_in / sqrt(N_in) and 1 / sqrt(neurons read) (learning.md, section 3); H
-        is the mean size, lambda_in the largest of the modules.
+        1 / sqrt(H), lambda_in / sqrt(N_in) and 1 / sqrt(neurons read) (docs/model/network.md, eq.
+        (5.4)); H is the mean size, lambda_in the largest of the modules.
         """
         return np.array(
             [

@@ -66,7 +66,8 @@ class NetworkFormats:
 class QuantizedNetwork:
     """The weights of a binary recurrent network as integers.
 
-    With the shifts of `formats` and F = ``formats.fraction_bits``, the fields in integers are::
+    With the shifts of `formats` and F = ``formats.fraction_bits``, the fields in integers are
+    (docs/model/arithmetic.md, eq. (2.2))::
 
         h_i = (sum_j couplings[i, j] s_j << coupling_shift) + self_coupling s_i
               + (sum_n input_weights[i, n] x_n << input_shift) + a(t) feedback_fields[label, i]

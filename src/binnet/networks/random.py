@@ -31,7 +31,7 @@ _ROWS = 256  # in work at a time: bounds the memory beside the couplings
 
 @dataclass(frozen=True, eq=False)
 class RandomNetwork:
-    """Couplings of a network without input (theory.md, notation and section 1).
+    """Couplings of a network without input (docs/model/network.md, section 9.1).
 
     The field of neuron i is ``h_i = sum_{j != i} J_ij s_j + J_D s_i + b_i`` with
     ``J_ij = scale * couplings[i, j]``.
@@ -148,7 +148,7 @@ class RandomNetwork:
             L, modules in a chain.
         module_coupling : float, default 0
             lambda: each neuron receives it from the neuron of its index in the neighbouring
-            modules (theory.md, section 1).
+            modules (docs/model/theory.md, eq. (2.3)).
         field_std : float, default 0
             Standard deviation of the Gaussian external fields b_i.
         dtype : {"float32", "float64", "int16"}, default "float32"

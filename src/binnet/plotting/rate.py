@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Losses to compare with: their level and what it means (rate_rnn.md, section 3).
+#: Losses to compare with: their level and what it means (docs/model/rate.md, section 3).
 LEVELS = {
     "romo": {"no answer": 0.0317, "chance": 0.0158},
     "two-alternative": {"chance": 0.0315, "best observer": 0.0089},

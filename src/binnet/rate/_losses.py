@@ -77,7 +77,7 @@ def compute_error(outputs: Floats, goal: Goal) -> tuple[float, Floats]:
     """Return the loss and its gradient with respect to the outputs.
 
     ``squared`` is sum m (y - target)² / (2 sum m) over steps and outputs, ``cross_entropy``
-    sum m (-log softmax(y)[label]) / sum m over steps (rate_rnn.md, section 3).
+    sum m (-log softmax(y)[label]) / sum m over steps (docs/model/rate.md, eq. (3.1)).
     """
     mask = goal.mask
     total = float(mask.sum(dtype=np.float64))

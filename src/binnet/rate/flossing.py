@@ -3,7 +3,7 @@
 The loss is the sum of the squared exponents (Engelken 2024). Its gradient goes through every
 QR step; the *full* one follows the tangent vectors back through time, the *local* one takes the
 basis that comes into a step as given, so that a weight needs only what happens in that step (Liu
-et al. 2024). rate_rnn.md, section 4.
+et al. 2024; docs/model/rate.md, section 4.2).
 """
 
 from __future__ import annotations

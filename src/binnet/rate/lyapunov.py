@@ -2,7 +2,7 @@
 
 Tangent vectors follow the Jacobian ``D_t = a I + (1 - a) W_h diag f'(h_t)`` and are made
 orthonormal again at each step, ``D_t Q_t = Q_{t+1} R_t``; the exponents are the means of
-``log R_ii`` (Vogt et al. 2022; rate_rnn.md, section 4).
+``log R_ii`` (Vogt et al. 2022; docs/model/rate.md, section 4.1).
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ WEIGHTS = ("recurrent", "input_weights", "readout")
 
 @dataclass(frozen=True, eq=False)
 class RateRNN:
-    """A recurrent network of leaky rate neurons (rate_rnn.md, section 1).
+    """A recurrent network of leaky rate neurons (docs/model/rate.md, section 1).
 
     ::
 

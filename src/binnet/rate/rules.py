@@ -36,7 +36,7 @@ def gradient(
     feedback: Floats | None = None,
     threads: int | None = 1,
 ) -> Gradient:
-    """Return loss, gradient and outputs of a batch of trials (rate_rnn.md, section 2).
+    """Return loss, gradient and outputs of a batch of trials (docs/model/rate.md, section 2).
 
     Parameters
     ----------

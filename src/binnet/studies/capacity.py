@@ -1,7 +1,7 @@
 """Capacity: how many random associations a network of L modules learns by heart.
 
 The capacity is the largest load P / H at which at least 95 % of P associations are recalled without
-feedback (learning.md, section 6); H counts the neurons of one module.
+feedback (docs/model/network.md, section 10.1); H counts the neurons of one module.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Chains: excitation between modules in place of self-coupling (learning.md, section 6).
+"""Chains: excitation in place of self-coupling (docs/model/network.md, section 5.1).
 
 The test accuracy on entangled MNIST against the excitation lambda with J_D = 0, beside single
 modules with a self-coupling.

@@ -1,8 +1,8 @@
 """How initial connectivity decides what a rate network learns: gain x rule x learning rate x seed.
 
-The experiments of Liu, Liu & Liu 2024 (rate_rnn.md, section 5). Every network of a grid is trained
-by `measure_training`; `run_study` runs the grids, and the functions below it choose the best
-learning rate of each condition, as the source does, and read off what its figures show.
+The experiments of Liu, Liu & Liu 2024 (docs/model/rate.md, section 5). Every network of a grid is
+trained by `measure_training`; `run_study` runs the grids, and the functions below it choose the
+best learning rate of each condition, as the source does, and read off what its figures show.
 """
 
 from __future__ import annotations

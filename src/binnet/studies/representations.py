@@ -1,7 +1,8 @@
 """Representations: how alike the states of samples of one class and of two are, in each module.
 
 The overlap of two states is q = s^a . s^b / H. Overlaps within and between classes, sweep after
-sweep, say where and when a network gathers a class in one place (learning.md, section 6).
+sweep, say where and when a network gathers a class in one place (docs/model/network.md, section
+10.2).
 """
 
 from __future__ import annotations

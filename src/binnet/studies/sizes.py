@@ -30,7 +30,7 @@ SIZES = (100, 200, 400, 800, 1600, 3200)
 MODELS = ("default", "third-factor", "reservoir", "random-features", "mlp")
 #: What has no hidden neurons.
 LINEAR = ("perceptron", "logistic-regression")
-#: The source's figure after 200 epochs (learning.md, section 5), by H.
+#: The source's figure after 200 epochs (docs/results/sizes.md), by H.
 SOURCE_FIGURE = {100: 0.814, 200: 0.835, 400: 0.852, 800: 0.853, 1600: 0.863, 3200: 0.876}
 
 

@@ -33,7 +33,7 @@ class Messages:
 
 
 class Instance:
-    """One network and one step of its messages (theory specification, section 5)."""
+    """One network and one step of its messages (docs/model/theory.md, section 6)."""
 
     def __init__(
         self, couplings: ArrayLike, self_coupling: float, field: ArrayLike, exact: bool

@@ -32,7 +32,7 @@ class Saddle(NamedTuple):
 
 
 def _free_entropy(site: Averages, distance: float, conjugate: float, y: float) -> float:
-    """The bracket of phi_y at given q-hat (theory specification, section 3)."""
+    """The bracket of phi_y at given q-hat (docs/model/theory.md, eq. (4.1))."""
     overlap = 1.0 - 2.0 * distance
     return site.log_norm - 0.5 * y * conjugate * ((y - 1.0) * overlap + 1.0)
 

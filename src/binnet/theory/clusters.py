@@ -84,7 +84,7 @@ def cluster_entropy(
 
     References
     ----------
-    Theory specification, section 3; real replicas: Monasson, Phys. Rev. Lett. 75, 2847 (1995).
+    docs/model/theory.md, eq. (4.1); real replicas: Monasson, Phys. Rev. Lett. 75, 2847 (1995).
 
     Examples
     --------

@@ -162,8 +162,8 @@ def log_expected_count(
 
     References
     ----------
-    Rows of J are independent, so the mean over networks is a product (theory specification,
-    section 1).
+    Rows of J are independent, so the mean over networks is a product (docs/model/theory.md, eq.
+    (2.1)).
 
     Examples
     --------
@@ -220,7 +220,7 @@ def chain_complexity(
 
     References
     ----------
-    Theory specification, section 1: transfer matrix of one site over the L modules.
+    docs/model/theory.md, eq. (2.3): transfer matrix of one site over the L modules.
 
     Examples
     --------

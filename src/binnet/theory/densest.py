@@ -96,7 +96,7 @@ def local_entropy(
 
     References
     ----------
-    Theory specification, section 3; Baldassi et al., Phys. Rev. Lett. 115, 128101 (2015): dense
+    docs/model/theory.md, eq. (4.3); Baldassi et al., Phys. Rev. Lett. 115, 128101 (2015): dense
     clusters from large deviations of the local entropy.
 
     Examples

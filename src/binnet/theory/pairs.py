@@ -104,7 +104,7 @@ def pair_entropy(
 
     References
     ----------
-    Theory specification, section 2.
+    docs/model/theory.md, section 3.
 
     Examples
     --------

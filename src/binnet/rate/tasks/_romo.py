@@ -14,7 +14,7 @@ _TARGET = 0.5
 
 
 def romo(batch_size: int = 32, seed: Seed = 0) -> Trials:
-    """Draw trials of the Romo task (Schuessler et al. 2020; rate_rnn.md, section 3).
+    """Draw trials of the Romo task (Schuessler et al. 2020; docs/model/rate.md, section 3.1).
 
     56 steps of 0.5 tau, one input without noise, two outputs. A first amplitude on steps 6-7, a
     delay of d = 4..15 steps, a second amplitude on steps 8+d, 9+d, ten steps to decide, and a
