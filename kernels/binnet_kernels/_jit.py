@@ -71,6 +71,7 @@ CACHE_FOLDER = _find_cache_folder()
 
 def _compile(function: Function, **options: Any) -> Function:
     options.setdefault("fastmath", CONTRACT)
+    options.setdefault("no_cfunc_wrapper", True)  # an entry from C, which nobody uses
     users_folder = numba.config.CACHE_DIR
     # Numba reads the folder while it decorates; other packages' kernels must not see ours.
     numba.config.CACHE_DIR = CACHE_FOLDER or ""
@@ -86,6 +87,15 @@ def _compile(function: Function, **options: Any) -> Function:
 def kernel(function: Function) -> Function:
     """Compile a serial kernel."""
     return _compile(function, _nrt=False)
+
+
+def inner_kernel(function: Function) -> Function:
+    """Compile a serial kernel that only other kernels call: without the entry from Python.
+
+    For a kernel that takes groups of arrays the entry costs more compilation than its loops do.
+    `lowlevel.calls.invoke` calls it all the same.
+    """
+    return _compile(function, _nrt=False, no_cpython_wrapper=True)
 
 
 def reassociating_kernel(function: Function) -> Function:

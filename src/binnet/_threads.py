@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 from binnet._validation import check_integer
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def count_cores() -> int:
@@ -44,6 +50,46 @@ def running_on(threads: int) -> Iterator[None]:
         yield
     finally:
         numba.set_num_threads(before)
+
+
+def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """Return ``work(item)`` of each item, in order; whichever thread is free takes the next."""
+    if threads == 1:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
+
+
+def run_in_step(threads: int, work: Callable[[int], None]) -> None:
+    """Call ``work(rank)`` on as many threads at once; rank 0 is the caller's own.
+
+    The calls may wait for each other: none begins before every thread is there.
+    """
+    go, called_off = threading.Event(), False
+
+    def begin(rank: int) -> None:
+        go.wait()
+        if not called_off:
+            work(rank)
+
+    others = [
+        threading.Thread(target=begin, args=(rank,), daemon=True) for rank in range(1, threads)
+    ]
+    begun = []
+    try:
+        for thread in others:
+            thread.start()
+            begun.append(thread)
+    except BaseException:  # the system has no thread left, or Ctrl-C
+        called_off = True
+        raise
+    else:
+        go.set()
+        work(0)
+    finally:
+        go.set()
+        for thread in begun:
+            thread.join()
 
 
 class ThreadChoice:

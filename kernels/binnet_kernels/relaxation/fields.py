@@ -7,7 +7,7 @@ batches it reaches two thirds of it.
 
 from __future__ import annotations
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import kernel, reassociating_kernel
 
 
 @kernel
@@ -138,3 +138,20 @@ def add_links(coupled, external, state, out):
         before = external if k == 0 else out
         for i in range(links.shape[0]):
             out[i] = before[i] + strengths[i] * state[links[i]]
+
+
+@reassociating_kernel
+def _dot(first, second):
+    total = first.dtype.type(0)
+    for i in range(first.shape[0]):
+        total += first[i] * second[i]
+    return total
+
+
+@kernel
+def read_out(readout, scale, state, n_hidden, out):
+    """Write the readout fields f_c = scale * sum_i readout[c, i] s_i into `out` (C,)."""
+    scale = out.dtype.type(scale)
+    for c in range(readout.shape[0]):
+        # Sliced to the neurons: with padding, the order of the sum would depend on the banks.
+        out[c] = scale * _dot(readout[c, :n_hidden], state[:n_hidden])

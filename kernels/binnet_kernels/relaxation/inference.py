@@ -1,15 +1,13 @@
-"""Relaxation of many samples at once: blocks of samples on all threads, nothing is learned."""
+"""Relaxation of many samples at once; nothing is learned."""
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
-
-from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields
+from binnet_kernels._jit import kernel
+from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields, read_out
 from binnet_kernels.relaxation.relax_async import relax_async
 from binnet_kernels.relaxation.relax_sync import relax_sync
-from binnet_kernels.rules.perceptron import read_out
+from binnet_kernels.structs import Drive, Outcome, Recurrence, Scratch, Update
 
 # Samples that share a pass over the couplings in a dense product. A sample's result does not depend
 # on it.
@@ -25,48 +23,16 @@ def _is_awake(state):
 
 
 @kernel
-def _relax_block(recurrence, drive, update, outcome, scratch, start, stop):
-    n_awake = 0
-    for b in range(start, stop):  # the field of a silent state is 0 as it stands
-        if _is_awake(outcome.state[b]):
-            scratch.rows[start + n_awake] = b
-            n_awake += 1
-    accumulate_couplings(
-        recurrence.couplings,
-        recurrence.windows,
-        outcome.state,
-        scratch.rows[start:stop],
-        n_awake,
-        outcome.field,
-    )
-    if update.asynchronous:
-        relax_async(recurrence, drive, update, outcome, scratch, start, stop)
-    else:
-        relax_sync(recurrence, drive, update, outcome, scratch, np.int64(0), start, stop)
-
-
-@kernel
-def _drive_block(input_weights, inputs, external, everyone, start, stop):
-    for bank in range(input_weights.shape[0]):
-        accumulate_fields(
-            input_weights[bank],
-            inputs,
-            0,
-            everyone[start:stop],
-            stop - start,
-            external,
-            bank * input_weights.shape[2],
-        )
-
-
-@parallel_kernel
 def relax_samples(
-    recurrence, input_weights, inputs, readout, drive, update, outcome, scratch, readout_fields
-):
+    relax, recurrence, input_weights, inputs, readout, drive, update, outcome, scratch,
+    readout_fields,
+):  # fmt: skip
     """Relax all samples from `outcome.state`; add their inputs to `drive.external`; read them out.
 
     Parameters
     ----------
+    relax : int
+        Address of the sweeps, from `find_relax`.
     recurrence, drive, update, outcome, scratch
         See `structs`; `outcome.field` must be 0 on entry.
     input_weights : array (S, N, W)
@@ -77,11 +43,34 @@ def relax_samples(
         Written.
     """
     n_samples = outcome.state.shape[0]
-    n_hidden = scratch.linked.shape[1]
-    everyone = np.arange(n_samples)
-    for block in prange((n_samples + _BLOCK - 1) // _BLOCK):
-        start, stop = block * _BLOCK, min(n_samples, (block + 1) * _BLOCK)
-        _drive_block(input_weights, inputs, drive.external, everyone, start, stop)
-        _relax_block(recurrence, drive, update, outcome, scratch, start, stop)
+    n_hidden, width = scratch.linked.shape[1], input_weights.shape[2]
+    rows = scratch.rows
+    for start in range(0, n_samples, _BLOCK):
+        stop = min(n_samples, start + _BLOCK)
+        for b in range(start, stop):
+            rows[b] = b
+        for bank in range(input_weights.shape[0]):
+            accumulate_fields(
+                input_weights[bank], inputs, 0, rows[start:stop], stop - start, drive.external,
+                bank * width,
+            )  # fmt: skip
+        n_awake = 0
+        for b in range(start, stop):  # the field of a silent state is 0 as it stands
+            if _is_awake(outcome.state[b]):
+                rows[start + n_awake] = b
+                n_awake += 1
+        accumulate_couplings(
+            recurrence.couplings, recurrence.windows, outcome.state, rows[start:stop], n_awake,
+            outcome.field,
+        )  # fmt: skip
+        call(relax, recurrence, drive, update, outcome, scratch, 0, start, stop)
         for b in range(start, stop):
             read_out(readout, 1.0, outcome.state[b], n_hidden, readout_fields[b])
+
+
+def find_relax(
+    recurrence: Recurrence, drive: Drive, update: Update, outcome: Outcome, scratch: Scratch
+) -> int:
+    """Return the address of the sweeps that an update asks for, compiled where needed."""
+    relax = relax_async if update.asynchronous else relax_sync
+    return find_address(relax, recurrence, drive, update, outcome, scratch, 0, 0, 1)

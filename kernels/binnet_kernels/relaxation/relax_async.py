@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 
-@kernel
-def relax_async(recurrence, drive, update, outcome, scratch, start, stop):
+@inner_kernel
+def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
     """Relax samples start..stop-1; a sweep is H updates in a random order drawn for that sweep.
 
     Same arguments as `relax_sync`; of `update` only the keys are read.
@@ -28,7 +28,7 @@ def relax_async(recurrence, drive, update, outcome, scratch, start, stop):
         feedback = drive.feedback[drive.labels[b]]
         order = scratch.sites[0, b]
         settled_at = np.nan
-        for t in range(drive.amplitudes.shape[0]):
+        for t in range(first_sweep, drive.amplitudes.shape[0]):
             amplitude = drive.amplitudes[t]
             if settled_at == amplitude:
                 continue

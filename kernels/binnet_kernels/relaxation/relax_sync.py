@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
 from binnet_kernels.relaxation.fields import accumulate_couplings, add_events_in_windows, add_links
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
@@ -80,7 +80,7 @@ def _same_sites(first, second, n):
     return True
 
 
-@kernel
+@inner_kernel
 def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
     """Relax samples start..stop-1 in sweeps first_sweep..T-1 of the T in `drive.amplitudes`.
 

@@ -1,347 +1,292 @@
-"""Local plasticity in integers: each increment is 2**-k levels of a weight, rounded at random.
+"""The source's rule in integers: increments of 2**-k levels, rounded at random, with saturation.
 
-The events of a batch on one synapse are summed first, n = sum_b pre_b post_b over the samples in
-which the target is unstable; |n| 2**-k is then rounded to whole levels and added with saturation
-(docs/model/arithmetic.md, section 3). Every target neuron i has its own random
-numbers: from a counter, keyed (seed, step, i, j), or from a shift register of its own, which steps
-once for every synapse, in the order of j. A result therefore depends neither on the layout of the
-weights nor on the number of threads. At most 32 samples are summed at a time; larger batches are
-updated in pieces.
+Relaxation, readout and stability test are those of floating point, run on integer arrays: fields
+are int32 sums that cannot overflow, so every result is exact. Only the update differs
+(docs/model/arithmetic.md, section 3).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
-from binnet_kernels.lowlevel.bits import popcount
-from binnet_kernels.lowlevel.rng import derive_key, derive_keys
-from binnet_kernels.structs import Array
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.lowlevel.rng import derive_key
+from binnet_kernels.rules.events import find_share, pack_events
+from binnet_kernels.rules.integer_synapses import (
+    MAX_EXPONENT,
+    Levels,
+    Place,
+    Targets,
+    decay_integer,
+    show_weights,
+    thin_events,
+    update_couplings_integer,
+)
+from binnet_kernels.structs import Array, allocate_rows, bank_width
+from binnet_kernels.training.batches import RuleKernels
 
-# How an increment below one level is rounded.
-NEAREST, PER_WEIGHT, PER_EVENT = 0, 1, 2
-MAX_EXPONENT = 15  # of k: a draw has 16 bits
-# Galois form of a 16-bit register of maximal length: x^16 + x^14 + x^13 + x^11 + 1.
-_TAPS = np.uint32(0xB400)
+# Blocks: couplings, input weights, readout; the feedback where a rule changes it.
+N_BLOCKS = 4
+NEVER = 127  # in IntegerRule.shifts: the block does not learn there
 
 
-class Levels(NamedTuple):
-    """The integers of a block of weights, and how far and how one event moves them."""
+class IntegerRule(NamedTuple):
+    """Formats of the synapses and their plasticity; arrays (4,) have an entry for each block."""
 
-    low: int
+    learns: Array  # (4,) bool
+    low: Array  # (4,) int64
+    high: Array  # (4,) int64
+    step: Array  # (4,) int64
+    exponents: Array  # (n, 5) int64: k of each block in each batch, and what decays' k is raised by
+    decay_exponents: Array  # (4,) int64: k of the decay; negative: none
+    decay_period: int  # batches from one decay to the next
+    rounding: int
+    use_register: bool
+    edges: Array  # (L + 1,) int64: neurons that the modules begin at, and H
+    shifts: Array  # (4, L) int64: k of a module's neurons is raised by it; NEVER: they stay
+    thresholds: Array  # (H + padding,) int32: kappa (and help) in units of the accumulator
+    readout_threshold: int
+    key: np.uint64  # each (batch, block, piece of a batch) has its own sub-stream
+    first_batch: int
+    error_scale: int  # of a third factor, see `integer_third_factor`
+    error_threshold: int
+
+
+class IntegerMemory(NamedTuple):
+    """What plasticity changes, its random numbers and its work space.
+
+    Synapses are the weights themselves, or latent weights: wider integers whose top they show.
+    """
+
+    couplings: Array  # (S, K, W)
+    input_weights: Array  # (S, N_in, W)
+    readout: Array  # (C, >= H)
+    feedback: Array  # (S, C, W) banks of W_back, from readout to hidden neurons
+    shown_feedback: Array  # (S, C, W): the weights that `feedback` shows
+    n_hidden_bits: int  # of a latent weight, below those of a weight; 0: there are none
+    low: int  # of the weights shown; high < low: their signs
     high: int
-    step: int  # between neighbouring integers: 1, but 2 for -1 and +1
-    exponent: int  # k, of an increment of 2**-k levels; negative: more than one level
-    rounding: int  # NEAREST, PER_WEIGHT, PER_EVENT
-    use_register: bool  # random numbers from shift registers instead of counters
+    hidden: Array  # (H,) uint16: shift registers of the hidden neurons
+    readouts: Array  # (C,) uint16
+    sites: Array  # (S, W) int64, as those of Targets; a bank owns one entry of each that follows
+    keys: Array  # (S, W) uint64
+    words: Array  # (S, 2, W) uint32
+    amounts: Array  # (S, W) int32
+    counts: Array  # (S, 4, 2) int64: weights changed, sums saturated
+    now: Array  # (6,) int64: k of the blocks, what decays' k is raised by, number of the batch
+    everywhere: Array  # (0, 0, 0) uint8: the Place.present of blocks that are whole
+    errors: Array  # (S, B, C) int64, of a third factor
+    deltas: Array  # (B, H + padding) int64, of a third factor
 
 
-class Targets(NamedTuple):
-    """The neurons whose weights are updated: their random numbers, and those that learn, listed."""
+def make_work(n_hidden: int, n_outputs: int, n_banks: int, batch_size: int) -> tuple[Array, ...]:
+    """Return the last nine fields of an `IntegerMemory`."""
+    n = max(bank_width(n_hidden, n_banks), n_outputs)
+    return (
+        np.zeros((n_banks, n), np.int64),
+        np.zeros((n_banks, n), np.uint64),
+        np.zeros((n_banks, 2, n), np.uint32),
+        np.zeros((n_banks, n), np.int32),
+        np.zeros((n_banks, N_BLOCKS, 2), np.int64),
+        np.zeros(N_BLOCKS + 2, np.int64),
+        np.zeros((0, 0, 0), np.uint8),
+        np.zeros((n_banks, batch_size, n_outputs), np.int64),
+        allocate_rows(batch_size, n_hidden, n_banks, np.int64),
+    )
 
-    registers: Array  # (W,) uint16: shift registers, never 0
-    sites: Array  # (W,) int64: who learns
-    keys: Array  # (W,) uint64: keys of those
-    words: Array  # (2, W) uint32: signs and masks of those
-    amounts: Array  # (W,) int32: sums of events, then levels
+
+@inner_kernel
+def begin_batch(rule, memory, model, batch, factor, n_samples):
+    """Set the exponents of this batch; its factor is in them."""
+    for k in range(N_BLOCKS + 1):
+        memory.now[k] = rule.exponents[batch, k]
+    memory.now[N_BLOCKS + 1] = rule.first_batch + batch
 
 
-def make_targets(registers: Array) -> Targets:
-    """Return neurons with these shift registers."""
-    n = registers.shape[0]
+@kernel
+def _levels(rule, block, exponent):
+    return Levels(
+        rule.low[block], rule.high[block], rule.step[block], exponent, rule.rounding,
+        rule.use_register,
+    )  # fmt: skip
+
+
+@kernel
+def _targets(memory, registers, bank):
     return Targets(
-        registers,
-        np.zeros(n, np.int64),
-        np.zeros(n, np.uint64),
-        np.zeros((2, n), np.uint32),
-        np.zeros(n, np.int32),
+        registers, memory.sites[bank], memory.keys[bank], memory.words[bank], memory.amounts[bank]
     )
 
 
 @kernel
-def step_register(register):
-    """Return the next state of a 16-bit shift register."""
-    word = np.uint32(register)
-    shifted = np.uint32(word >> np.uint32(1))
-    return np.uint16(shifted ^ (_TAPS if word & np.uint32(1) else np.uint32(0)))
+def _find_bank(model, bank):
+    """Return a bank's neurons, from and to, and its presynaptic ones."""
+    width, n_hidden = model.couplings.shape[2], model.links.shape[1]
+    start = min(n_hidden, bank * width)
+    first_row, stop_row = model.windows[bank]
+    return start, min(n_hidden, start + width), first_row, stop_row
 
 
 @kernel
-def thin_events(levels, key, first, mask, targets):
-    """Keep each unstable sample of each neuron with probability 2**-k; `mask` (W,) is changed.
+def _place_couplings(model, bank, start, column):
+    first_row = model.windows[bank, 0]
+    return Place(start + column, first_row, True, model.connectivity, bank, column)
 
-    Only where whole events are rounded. Neuron i of the block is number ``first + i``; its sample b
-    has draw b of the key (step, i), or the register's next.
-    """
-    if levels.rounding != PER_EVENT or levels.exponent <= 0:
-        return
-    exponent = np.int32(levels.exponent)
-    for i in range(mask.shape[0]):
-        if mask[i] == 0:
+
+@kernel
+def _place_whole(memory, first, pre_first):
+    return Place(first, pre_first, False, memory.everywhere, 0, 0)
+
+
+@kernel
+def decay_bank(rule, memory, model, key, bank):
+    """Let the synapses onto a bank, and its share of the readout, decay by 2**-k in the mean."""
+    start, stop, first_row, stop_row = _find_bank(model, bank)
+    n_here, raised = stop - start, memory.now[N_BLOCKS]
+    from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
+    for block in range(3):
+        if rule.decay_exponents[block] < 0:
             continue
-        key_i = derive_key(key, first + i)
-        for b in range(32):
-            bit = np.uint32(np.uint32(1) << np.uint32(b))
-            if mask[i] & bit:
-                if levels.use_register:
-                    draw = draw_register(targets.registers, i, exponent)
-                else:
-                    draw = draw_counter(key_i, b, exponent)
-                if draw != 0:
-                    mask[i] &= ~bit
+        levels = _levels(rule, block, min(rule.decay_exponents[block] + raised, MAX_EXPONENT))
+        key_block = derive_key(key, block)
+        if block == 0:
+            decay_integer(
+                memory.couplings[bank, : stop_row - first_row, :n_here],
+                _place_couplings(model, bank, start, 0), levels, key_block,
+                memory.hidden[start:stop],
+            )  # fmt: skip
+        elif block == 1:
+            decay_integer(
+                memory.input_weights[bank, :, :n_here], _place_whole(memory, start, 0), levels,
+                key_block, memory.hidden[start:stop],
+            )  # fmt: skip
+        else:
+            decay_integer(
+                memory.readout[from_c:to_c, : model.links.shape[1]].T,
+                _place_whole(memory, from_c, 0), levels, key_block, memory.readouts[from_c:to_c],
+            )  # fmt: skip
 
 
 @kernel
-def _round_random(amount, exponent, draw):
-    """Round amount * 2**-exponent up where `draw`, in 0..2**exponent - 1, is below the remainder.
-
-    An amount is a signed sum of events, an int32; so is the result.
-    """
-    size = np.int32(abs(amount))
-    whole = np.int32(size >> exponent)
-    rest = np.int32(size - np.int32(whole << exponent))
-    rounded = np.int32(whole + (draw < rest))
-    return rounded if amount > 0 else np.int32(-rounded)
-
-
-@kernel
-def _round_nearest(amount, exponent):
-    size = np.int64(abs(amount))
-    whole = size >> exponent
-    rest = size - (whole << exponent)
-    half = np.int64(1) << (exponent - 1)
-    whole += (rest > half) or (rest == half and (whole & 1) == 1)
-    return np.int32(whole if amount > 0 else -whole)
-
-
-@kernel
-def draw_register(registers, i, exponent):
-    """Step a shift register and return its highest `exponent` bits."""
-    register = step_register(registers[i])
-    registers[i] = register
-    return np.int32(register >> (16 - exponent))
+def show_bank(rule, memory, model, bank):
+    """Show the top of the latent weights onto a bank, and of its share of the readout."""
+    start, stop, first_row, stop_row = _find_bank(model, bank)
+    n_here, n_rows, n_hidden = stop - start, stop_row - first_row, model.links.shape[1]
+    from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
+    bits, low, high = memory.n_hidden_bits, memory.low, memory.high
+    show_weights(
+        memory.couplings[bank, :n_rows, :n_here], model.couplings[bank, :n_rows, :n_here],
+        _place_couplings(model, bank, start, 0), bits, low, high,
+    )  # fmt: skip
+    show_weights(
+        memory.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here],
+        _place_whole(memory, start, 0), bits, low, high,
+    )  # fmt: skip
+    show_weights(
+        memory.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden],
+        _place_whole(memory, 0, from_c), bits, low, high,
+    )  # fmt: skip
+    if rule.learns[3]:
+        show_weights(
+            memory.feedback[bank, :, :n_here], memory.shown_feedback[bank, :, :n_here],
+            _place_whole(memory, start, 0), bits, low, high,
+        )  # fmt: skip
 
 
 @kernel
-def draw_counter(key, counter, exponent):
-    """Return `exponent` bits of draw `counter`."""
-    return np.int32(derive_key(key, counter) >> np.uint64(64 - exponent))
-
-
-@kernel
-def _sum_events(targets, n_sites, signs_j, mask_j):
-    """Write the sums of the events of one presynaptic neuron on the listed targets."""
-    signs, masks, amounts = targets.words[0], targets.words[1], targets.amounts
-    for t in range(n_sites):
-        both = np.uint32(masks[t] & mask_j)
-        differ = popcount(np.uint32(np.uint32(signs[t] ^ signs_j) & both))
-        amounts[t] = popcount(both) - 2 * differ
-
-
-@kernel
-def _round_amounts(levels, targets, n_sites, j):
-    """Turn sums of events into levels, for presynaptic neuron j."""
-    exponent, amounts = np.int32(levels.exponent), targets.amounts
-    if exponent <= 0 or levels.rounding == PER_EVENT:
-        factor = np.int32(1 << -exponent) if exponent < 0 else np.int32(1)
-        for t in range(n_sites):
-            amounts[t] *= factor
-    elif levels.use_register:
-        for t in range(n_sites):
-            draw = draw_register(targets.registers, targets.sites[t], exponent)
-            amounts[t] = _round_random(amounts[t], exponent, draw)
-    elif levels.rounding == PER_WEIGHT:
-        keys = targets.keys
-        for t in range(n_sites):
-            amounts[t] = _round_random(amounts[t], exponent, draw_counter(keys[t], j, exponent))
-    else:
-        for t in range(n_sites):
-            amounts[t] = _round_nearest(amounts[t], exponent)
-
-
-@kernel
-def update_couplings_integer(
-    weights, levels, key, first, is_square, pre_signs, pre_mask, signs, mask, targets, counts
+def _update_block(
+    rule, memory, block, weights, place, module, key, pre, signs, mask, targets, bank
 ):
-    """Add the rounded events of up to 32 samples to presynaptic-major weights (K, W), in place.
-
-    Parameters
-    ----------
-    weights : int array (K, W)
-    levels : Levels
-    key : uint64
-        Of the step and the block.
-    first : int
-        Number of the neuron of column 0.
-    is_square : bool
-        Whether weight (first + i, i) is the coupling of a neuron to itself, and stays.
-    pre_signs, pre_mask : uint32 array (>= K,)
-        Presynaptic spins, packed by `pack_samples`.
-    signs, mask : uint32 array (>= W,)
-        Spins of the targets, masked out in the samples where they are stable, and thinned.
-    targets : Targets
-        Work space and shift registers.
-    counts : int64 array (2,)
-        Raised by the weights that changed, and by the sums that saturated.
-    """
-    n_sites, width = 0, weights.shape[1]
-    for i in range(width):
-        if mask[i] != 0:
-            targets.sites[n_sites] = i
-            targets.keys[n_sites] = derive_key(key, first + i)
-            targets.words[0, n_sites] = signs[i]
-            targets.words[1, n_sites] = mask[i]
-            n_sites += 1
-    low, high, step = np.int32(levels.low), np.int32(levels.high), np.int32(levels.step)
-    changed, saturated = 0, 0
-    for j in range(weights.shape[0]):
-        row = weights[j]
-        _sum_events(targets, n_sites, pre_signs[j], pre_mask[j])
-        _round_amounts(levels, targets, n_sites, j)
-        for t in range(n_sites):
-            i = targets.sites[t]
-            amount = targets.amounts[t]
-            if is_square and first + i == j:
-                amount = np.int32(0)
-            old = np.int32(row[i])
-            asked = np.int32(old + np.int32(step * amount))
-            new = min(max(asked, low), high)
-            row[i] = new
-            changed += new != old
-            saturated += new != asked
-    counts[0] += changed
-    counts[1] += saturated
+    """Thin the events on the targets, then add what is left to their weights, in place."""
+    levels = _levels(rule, block, min(memory.now[block] + rule.shifts[block, module], MAX_EXPONENT))
+    thin_events(levels, key, place.first, mask, targets)
+    update_couplings_integer(
+        weights, place, levels, key, pre[0], pre[1], signs, mask, targets,
+        memory.counts[bank, block],
+    )  # fmt: skip
 
 
 @kernel
-def decay_integer(weights, levels, key, first, registers):
-    """Move weights (K, W) towards 0 by |w| 2**-k, rounded at random: a decay by 2**-k in the mean.
-
-    ``levels.exponent`` is k; weight (j, i) has draw j of the key (step, i), or the register's next.
-    """
-    exponent = np.int32(levels.exponent)
-    for i in range(weights.shape[1]):
-        key_i = derive_key(key, first + i)
-        for j in range(weights.shape[0]):
-            weight = np.int32(weights[j, i])
-            if levels.rounding == NEAREST:
-                weight -= _round_nearest(weight, exponent)
-            elif levels.use_register:
-                draw = draw_register(registers, i, exponent)
-                weight -= _round_random(weight, exponent, draw)
-            else:
-                weight -= _round_random(weight, exponent, draw_counter(key_i, j, exponent))
-            weights[j, i] = weight
-
-
-@kernel
-def show_weights(synapses, weights, first, is_square, n_hidden_bits, low, high):
-    """Write the highest bits of wide synapses (K, W), as the fields see them, into weights (K, W).
-
-    Rounded to the nearest, halves upwards, and cut to `low`..`high`; where ``high < low``, as a
-    weight of one bit has no 0, the sign. `first` and `is_square` as of `update_couplings_integer`.
-    """
-    shift = np.int32(n_hidden_bits)
-    half = np.int32(np.int32(1) << np.int32(shift - 1))
-    lowest, highest = np.int32(low), np.int32(high)
-    for j in range(weights.shape[0]):
-        if high < low:
-            for i in range(weights.shape[1]):
-                if not is_square or first + i != j:
-                    weights[j, i] = 1 if synapses[j, i] >= 0 else -1
-        else:
-            for i in range(weights.shape[1]):
-                shown = np.int32(np.int32(np.int32(synapses[j, i]) + half) >> shift)
-                weights[j, i] = min(max(shown, lowest), highest)
+def _update_hidden(rule, memory, model, block, module, key, words, bank):
+    """Update the weights of a block onto those neurons of a bank that are in a module."""
+    start, stop, first_row, stop_row = _find_bank(model, bank)
+    first, last = max(start, rule.edges[module]), min(stop, rule.edges[module + 1])
+    if first >= last or rule.shifts[block, module] == NEVER:
+        return
+    columns = slice(first - start, last - start)
+    targets = _targets(memory, memory.hidden[first:last], bank)
+    signs, mask = words[2, 0, first:last], words[2, 1, first:last]
+    if block == 0:
+        _update_block(
+            rule, memory, block, memory.couplings[bank, : stop_row - first_row, columns],
+            _place_couplings(model, bank, start, first - start), module, key,
+            words[0, :, first_row:], signs, mask, targets, bank,
+        )  # fmt: skip
+    elif block == 1:
+        _update_block(
+            rule, memory, block, memory.input_weights[bank, :, columns],
+            _place_whole(memory, first, 0), module, key, words[1], signs, mask, targets, bank,
+        )  # fmt: skip
+    else:  # W_back, by the readouts that learn and the spins of all neurons
+        _update_block(
+            rule, memory, block, memory.feedback[bank, :, columns], _place_whole(memory, first, 0),
+            module, key, words[3], words[0, 0, first:last], words[0, 1, first:last], targets, bank,
+        )  # fmt: skip
 
 
 @kernel
-def _add_levels(row, total, factor, levels):
-    """Add ``factor * total`` levels to a row of weights, with saturation."""
-    low, high = np.int32(levels.low), np.int32(levels.high)
-    factor = np.int32(factor * np.int32(levels.step))
-    for j in range(row.shape[0]):
-        asked = np.int32(np.int32(row[j]) + np.int32(np.int32(total[j]) * factor))
-        row[j] = min(max(asked, low), high)
+def _update_readout(rule, memory, model, module, key, words, bank):
+    """Update a bank's share of the readout from the neurons of a module."""
+    from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
+    first, last = rule.edges[module], rule.edges[module + 1]
+    if from_c >= to_c or rule.shifts[2, module] == NEVER:
+        return
+    _update_block(
+        rule, memory, 2, memory.readout[from_c:to_c, first:last].T,  # from neuron to class
+        _place_whole(memory, from_c, first), module, key, words[0, :, first:last],
+        words[3, 0, from_c:to_c], words[3, 1, from_c:to_c],
+        _targets(memory, memory.readouts[from_c:to_c], bank), bank,
+    )  # fmt: skip
 
 
 @kernel
-def update_rows_integer(weights, levels, key, first, is_square, unstable, states, registers, total):
-    """Add the rounded events of up to 32 samples to rows of weights (R, K), in place.
-
-    The same update as `update_couplings_integer` for weights that are stored by target, as a chip
-    stores them; rows without an unstable sample are not touched.
-
-    Parameters
-    ----------
-    weights : int array (R, K)
-    levels : Levels
-    key : uint64
-        Of the step and the block.
-    first : int
-        Number of the neuron of row 0.
-    is_square : bool
-        Whether weight (r, first + r) is the coupling of a neuron to itself, and stays.
-    unstable : int8 array (B, R)
-        Spins of the targets, 0 where they are stable.
-    states : int8 array (B, K)
-        Presynaptic spins.
-    registers : uint16 array (R,)
-    total : int8 array (K,)
-        Work space.
-    """
-    exponent = np.int32(levels.exponent)
-    is_whole = exponent <= 0 or levels.rounding == PER_EVENT
-    for r in range(weights.shape[0]):
-        key_r = derive_key(key, first + r)
-        n_unstable, n_events = 0, 0
-        for b in range(unstable.shape[0]):
-            spin, state = unstable[b, r], states[b]
-            if spin == 0:
+def learn_bank_integer(rule, memory, model, work, n_samples, bank):
+    """Update the synapses onto a bank and a share of the readout; show them as weights."""
+    start, stop, _, _ = _find_bank(model, bank)
+    batch, n_modules = memory.now[N_BLOCKS + 1], rule.edges.shape[0] - 1
+    step_key = derive_key(rule.key, batch)
+    words, readouts = work.words[bank], work.unstable_readouts
+    if batch % rule.decay_period == 0:
+        decay_bank(rule, memory, model, derive_key(step_key, 0), bank)
+    for first in range(0, n_samples, WORD_BITS):
+        n = min(WORD_BITS, n_samples - first)
+        key = derive_key(step_key, 1 + first // WORD_BITS)
+        pack_events(model, work, first, n, bank)
+        for block in range(N_BLOCKS):
+            if not rule.learns[block]:
                 continue
-            n_unstable += 1
-            if exponent > 0 and levels.rounding == PER_EVENT:
-                if levels.use_register:
-                    draw = draw_register(registers, r, exponent)
+            key_block = derive_key(key, block)
+            if block == 1:  # again: what whole events are left of is another draw for each block
+                pack_samples(work.unstable, first, n, start, stop, words[2, 0], words[2, 1])
+            for module in range(n_modules):
+                if block == 2:
+                    pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+                    _update_readout(rule, memory, model, module, key_block, words, bank)
                 else:
-                    draw = draw_counter(key_r, b, exponent)
-                if draw != 0:
-                    continue
-            if n_events == 0:
-                for j in range(total.shape[0]):
-                    total[j] = spin * state[j]
-            else:
-                for j in range(total.shape[0]):
-                    total[j] += spin * state[j]
-            n_events += 1
-        if n_unstable == 0 or (n_events == 0 and is_whole):
-            continue
-        if is_square:
-            total[first + r] = 0
-        row = weights[r]
-        if is_whole:
-            factor = np.int32(1 << -exponent) if exponent < 0 else np.int32(1)
-            _add_levels(row, total, factor, levels)
-        elif levels.use_register:
-            for j in range(total.shape[0]):
-                draw = draw_register(registers, r, exponent)
-                total[j] = _round_random(np.int32(total[j]), exponent, draw)
-            _add_levels(row, total, np.int32(1), levels)
-        elif levels.rounding == PER_WEIGHT:
-            for j in range(total.shape[0]):
-                draw = draw_counter(key_r, j, exponent)
-                total[j] = _round_random(np.int32(total[j]), exponent, draw)
-            _add_levels(row, total, np.int32(1), levels)
-        else:
-            for j in range(total.shape[0]):
-                total[j] = _round_nearest(total[j], exponent)
-            _add_levels(row, total, np.int32(1), levels)
+                    _update_hidden(rule, memory, model, block, module, key_block, words, bank)
+            if block == 2:
+                pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+    if memory.n_hidden_bits > 0:
+        show_bank(rule, memory, model, bank)
 
 
-def seed_registers(key: Any, n: int) -> Array:
-    """Return `n` shift registers (n,) uint16, none of them 0, from a key."""
-    return np.asarray(
-        derive_keys(np.uint64(key), 0, n) % np.uint64(65535) + np.uint64(1), np.uint16
-    )
+@inner_kernel
+def learn_bank(rule, memory, model, work, n_samples, bank):
+    """Learn from the events on a bank; see `learn_bank_integer`."""
+    learn_bank_integer(rule, memory, model, work, n_samples, bank)
+
+
+KERNELS = RuleKernels(begin_batch, learn_bank)

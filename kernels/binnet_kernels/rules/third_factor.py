@@ -12,46 +12,54 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.lowlevel.bits import WORD_BITS
+from binnet_kernels.rules.events import (
+    BLOCKS,
+    begin_float_batch,
+    keep_absent_couplings,
+    pack_events,
+    update_couplings_of_bank,
+    update_couplings_perceptron,
+    update_input_and_readout,
+)
 from binnet_kernels.structs import Array, allocate_rows, to_banks
-
-# What carries the errors: nothing (the source's rule), fixed weights, or weights that learn.
-NONE, FIXED, LEARNED = 0, 1, 2
+from binnet_kernels.training.batches import RuleKernels
 
 
 class ThirdFactor(NamedTuple):
-    """How the errors of the readout reach the hidden neurons, and what they do there."""
+    """A `FloatRule`, and what the errors of the readout do."""
 
-    kind: int  # NONE: nothing else is read
+    rates: Array
+    decays: Array
+    thresholds: Array
+    readout_threshold: float
+    rate: float  # of W_back; contains the prefactor but 1/sqrt(B); 0: it stays
+    temperature: float  # of the softmax of the readout fields
+    error_threshold: float  # theta: a neuron learns where |delta_i| > theta
+
+
+class ThirdFactorMemory(NamedTuple):
+    """A `FloatMemory`, W_back, and work space."""
+
+    rates: Array  # (4,): the fourth is that of W_back
+    scales: Array
     weights: Array  # (S, C, W) banks of W_back, from readout to hidden neurons
     gains: Array  # (H + padding,): 1 where there is feedback, 0 where none is attached
-    rate: float  # of W_back if LEARNED; contains the prefactor but 1/sqrt(B)
-    temperature: float  # of the softmax of the readout fields
-    threshold: float  # theta: a neuron learns where |delta_i| > theta
-    errors: Array  # (S, B, C) work space: each bank computes the errors for itself
-    deltas: Array  # (B, H + padding) work space: what is broadcast to each neuron
+    errors: Array  # (S, B, C): each bank computes the errors for itself
+    deltas: Array  # (B, H + padding): what is broadcast to each neuron
 
 
-def make_third_factor(
-    kind: int,
-    feedback: Array,
-    n_banks: int,
-    batch_size: int,
-    rate: float,
-    temperature: float,
-    threshold: float,
-) -> ThirdFactor:
+def make_memory(scales: Array, feedback: Array, n_banks: int, batch_size: int) -> ThirdFactorMemory:
     """Lay out W_back (H, C) and allocate the work space."""
     n_hidden, n_outputs = feedback.shape
     gains = allocate_rows(1, n_hidden, n_banks, feedback.dtype)[0]
     gains[:n_hidden] = feedback.any(axis=1)
-    return ThirdFactor(
-        kind,
+    return ThirdFactorMemory(
+        np.zeros(BLOCKS + 1),
+        scales.copy(),
         to_banks(feedback.T, n_banks),
         gains,
-        float(rate),
-        float(temperature),
-        float(threshold),
         np.zeros((n_banks, batch_size, n_outputs), feedback.dtype),
         allocate_rows(batch_size, n_hidden, n_banks, feedback.dtype),
     )
@@ -94,7 +102,7 @@ def gate_neurons(deltas, threshold, n_samples, start, stop, unstable):
     Stable neurons, which are 0, stay so. Returns how many neurons are left to learn.
     """
     one = unstable.dtype.type(1)
-    threshold = unstable.dtype.type(threshold)
+    threshold = deltas.dtype.type(threshold)
     count = 0
     for b in range(n_samples):
         delta, out = deltas[b, start:stop], unstable[b, start:stop]
@@ -107,12 +115,44 @@ def gate_neurons(deltas, threshold, n_samples, start, stop, unstable):
 
 
 @kernel
-def apply_third_factor(third, fields, labels, n_samples, bank, start, stop, unstable):
-    """Gate the unstable neurons start..stop-1 of a bank; return how many are left to learn.
-
-    `fields` (B, C) are the readout fields of the relaxed samples.
-    """
+def gate_bank(rule, memory, model, work, n_samples, bank):
+    """Let the unstable neurons of a bank learn what their share of the readout's errors asks."""
+    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    start, stop = bank * width, min(n_hidden, (bank + 1) * width)
+    errors = memory.errors[bank]
     for b in range(n_samples):
-        find_errors(fields[b], labels[b], third.temperature, third.errors[bank, b])
-    broadcast_errors(third.weights[bank], third.errors[bank], n_samples, start, third.deltas)
-    return gate_neurons(third.deltas, third.threshold, n_samples, start, stop, unstable)
+        find_errors(work.readout_fields[b], work.labels[b], rule.temperature, errors[b])
+    broadcast_errors(memory.weights[bank], errors, n_samples, start, memory.deltas)
+    work.n_learning[bank] = gate_neurons(
+        memory.deltas, rule.error_threshold, n_samples, start, stop, work.unstable
+    )
+
+
+@inner_kernel
+def begin_batch(rule, memory, model, batch, factor, n_samples):
+    """Set rates and scales of this batch."""
+    begin_float_batch(rule, memory, model, factor, n_samples)
+    memory.rates[BLOCKS] = factor * rule.rate / np.sqrt(n_samples)
+
+
+@inner_kernel
+def learn_bank(rule, memory, model, work, n_samples, bank):
+    """Gate the unstable neurons of a bank; update the weights onto it, its readout and W_back."""
+    gate_bank(rule, memory, model, work, n_samples, bank)
+    for first in range(0, n_samples, WORD_BITS):
+        n = min(WORD_BITS, n_samples - first)
+        pack_events(model, work, first, n, bank)
+        if memory.rates[0] != 0.0:
+            update_couplings_of_bank(model, memory.rates[0], work, bank)
+        update_input_and_readout(model, memory.rates, work, bank)
+        if memory.rates[BLOCKS] != 0.0:
+            words = work.words[bank]
+            update_couplings_perceptron(
+                memory.weights[bank], memory.rates[BLOCKS], memory.gains,
+                words[3, 0], words[3, 1], words[0, 0], words[0, 1],
+                bank * model.couplings.shape[2],
+            )  # fmt: skip
+    keep_absent_couplings(model, bank)
+
+
+KERNELS = RuleKernels(begin_batch, learn_bank)

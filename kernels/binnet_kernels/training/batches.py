@@ -1,5 +1,9 @@
 """The training step of many batches in one compiled call: relax, test the stability, update.
 
+The loop here is that of every rule and of every arithmetic. A rule is a record of its parameters, a
+record of what it remembers, and two kernels: one begins a batch, one learns from the events on a
+bank. They are called by address, as are the other large steps (see `lowlevel.calls`).
+
 Within a batch the work is shared out in two ways. Dense products and weight updates go by bank: a
 thread owns the weights of a range of neurons, which therefore stay in its cache. The sweeps after
 the first product go by sample. No sum depends on how the work is shared out, so the result is the
@@ -10,117 +14,46 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
-from numba import prange
-
-from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
-from binnet_kernels.relaxation.fields import accumulate_fields, add_links
-from binnet_kernels.relaxation.relax_async import relax_async
-from binnet_kernels.relaxation.relax_sync import relax_sync
-from binnet_kernels.rules.perceptron import (
-    find_unstable_neurons,
-    find_unstable_readouts,
-    keep_connectivity,
-    read_out,
-    update_couplings_perceptron,
-)
-from binnet_kernels.rules.third_factor import LEARNED, NONE, apply_third_factor
-from binnet_kernels.structs import (
-    FIXED_POINT,
-    UNSETTLED,
-    Array,
-    Drive,
-    Recurrence,
-    allocate_rows,
-)
+from binnet_kernels.lowlevel.team import wait_for_all
+from binnet_kernels.relaxation.fields import accumulate_fields, add_links, read_out
+from binnet_kernels.relaxation.inference import find_relax
+from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
+from binnet_kernels.training.records import Model, Workspace
+from binnet_kernels.training.stability import find_unstable_neurons, find_unstable_readouts
 
 
-class Model(NamedTuple):
-    """The weights (see the package for banks) and their scales; all but `feedback` are learned."""
+class Steps(NamedTuple):
+    """Addresses of the compiled steps of a batch."""
 
-    couplings: Array  # (S, K, W), see Recurrence
-    input_weights: Array  # (S, N, W)
-    readout: Array  # (C, H + padding)
-    scales: Array  # (3,): of couplings, input weights, readout
-    windows: Array  # these four are a Structure's: tuples in tuples do not enter parallel regions
-    self_couplings: Array
-    links: Array
-    link_strengths: Array
-    feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
-    gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
-    connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all
+    begin_batch: int  # of the rule
+    drive_bank: int
+    couple_bank: int
+    relax_batch: int
+    relax: int  # the sweeps that relax_batch makes: relax_sync or relax_async
+    learn_bank: int  # of the rule
 
 
-class Rule(NamedTuple):
-    """The rule of docs/model/network.md, section 3; rates contain the prefactors but 1/sqrt(B)."""
+class RuleKernels(NamedTuple):
+    """The two kernels of a rule.
 
-    rates: Array  # (3,): of couplings, input weights, readout
-    decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1
-    thresholds: Array  # (H + padding,): kappa, plus J_D and lambda where they are not to count
-    readout_threshold: float  # kappa_out
+    ``begin_batch(rule, memory, model, batch, factor, n_samples)`` is called once at the start of
+    batch number `batch` of the call, whose rates are multiplied by `factor`;
+    ``learn_bank(rule, memory, model, work, n_samples, bank)`` changes the weights onto a bank's
+    neurons and its share of the readout. The parameters of a rule must have the fields `thresholds`
+    (H + padding,) and `readout_threshold`, which the stability is tested with.
+    """
 
-
-class Batches(NamedTuple):
-    """Which samples are learned, in which order and how fast."""
-
-    inputs: Array  # (P, N) int8 spins
-    labels: Array  # (P,) int64
-    order: Array  # (n,) int64: rows of `inputs` in the order of presentation
-    batch_size: int
-    rate_factors: Array  # (ceil(n / batch_size),): multiplies all rates
-    key: np.uint64  # sample k draws its random numbers from sub-stream first + k
-    first: int
-
-
-class Counts(NamedTuple):
-    """Sums over the samples of a call."""
-
-    changes: Array  # (T,) int64: neurons that changed in each sweep
-    totals: Array  # (4,) int64: sweeps, fixed points, unstable neurons, unstable readouts
-
-
-class Workspace(NamedTuple):
-    """Arrays of one batch, allocated once."""
-
-    inputs: Array  # (B, N)
-    external: Array  # (B, H + padding)
-    labels: Array  # (B,) int64
-    keys: Array  # (B,) uint64
-    unstable: Array  # (B, H + padding)
-    readout_fields: Array  # (B, C)
-    unstable_readouts: Array  # (B, C)
-    n_unstable_readouts: Array  # (B,) int64
-    everyone: Array  # (B,) int64: 0, 1, 2, ...
-    words: Array  # (S, 4, 2, ...) uint32, a bank's signs and masks of s, x, unstable, readouts
-    n_unstable: Array  # (S,) int64
-
-
-def make_workspace(
-    batch_size: int, n_hidden: int, n_inputs: int, n_outputs: int, n_banks: int, dtype: Any
-) -> Workspace:
-    """Allocate the arrays of one batch."""
-    external = allocate_rows(batch_size, n_hidden, n_banks, dtype)
-    n_words = max(external.shape[1], n_inputs, n_outputs)
-    return Workspace(
-        inputs=np.zeros((batch_size, n_inputs), dtype),
-        external=external,
-        labels=np.zeros(batch_size, np.int64),
-        keys=np.zeros(batch_size, np.uint64),
-        unstable=allocate_rows(batch_size, n_hidden, n_banks, dtype),
-        readout_fields=np.zeros((batch_size, n_outputs), dtype),
-        unstable_readouts=np.zeros((batch_size, n_outputs), dtype),
-        n_unstable_readouts=np.zeros(batch_size, np.int64),
-        everyone=np.arange(batch_size, dtype=np.int64),
-        words=np.zeros((n_banks, 4, 2, n_words), np.uint32),
-        n_unstable=np.zeros(n_banks, np.int64),
-    )
+    begin_batch: Any
+    learn_bank: Any
 
 
 @kernel
-def load_batch(batches, work, outcome, offset, n_samples):
+def load_batch(batches, work, offset, n_samples):
     """Copy a batch that begins at `offset` into the work space, and clear what is counted of it."""
+    outcome = work.outcome
     for b in range(n_samples):
         sample = batches.order[offset + b]
         for n in range(work.inputs.shape[1]):
@@ -133,16 +66,16 @@ def load_batch(batches, work, outcome, offset, n_samples):
             outcome.changes[b, t] = 0
 
 
-@kernel
-def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
+@inner_kernel
+def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
     n_hidden, width = model.links.shape[1], model.couplings.shape[2]
     start, stop = bank * width, (bank + 1) * width
     scale, one = work.external.dtype.type(model.scales[1]), work.external.dtype.type(1)
     for b in range(n_samples):
         work.external[b, start:stop] = 0
-        outcome.state[b, start:stop] = 0
-        outcome.field[b, start:stop] = 0
+        work.outcome.state[b, start:stop] = 0
+        work.outcome.field[b, start:stop] = 0
     accumulate_fields(
         model.input_weights[bank], work.inputs, 0, work.everyone, n_samples, work.external, start
     )
@@ -152,15 +85,25 @@ def drive_bank(model, amplitude, work, outcome, n_samples, bank, is_waking):
             external[i] *= scale
         if is_waking:
             # The network is silent: all of it changes, and what it feels is input and feedback.
-            state = outcome.state[b, start:stop]
+            state = work.outcome.state[b, start:stop]
             feedback = model.feedback[work.labels[b], start:stop]
             for i in range(min(stop, n_hidden) - start):
                 state[i] = one if external[i] + amplitude * feedback[i] >= 0 else -one
 
 
-@kernel
-def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, start, stop):
-    """Relax samples start..stop-1 and mark their unstable readouts."""
+@inner_kernel
+def couple_bank(model, work, n_samples, bank):
+    """Add the dense product of the states with a bank's couplings to its fields."""
+    first, stop = model.windows[bank]
+    accumulate_fields(
+        model.couplings[bank, : stop - first], work.outcome.state, first, work.everyone, n_samples,
+        work.outcome.field, bank * model.couplings.shape[2],
+    )  # fmt: skip
+
+
+@inner_kernel
+def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, stop):
+    """Relax samples start..stop-1, read them out, and mark what is unstable in them."""
     recurrence = Recurrence(
         model.couplings,
         model.scales[0],
@@ -169,18 +112,16 @@ def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awak
         model.links,
         model.link_strengths,
     )
+    outcome = work.outcome
     n_hidden = model.links.shape[1]
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
-    if update.asynchronous:
-        relax_async(recurrence, drive, update, outcome, scratch, start, stop)
-    else:
-        first_sweep = 0
-        if is_awake:
-            first_sweep = 1
-            for b in range(start, stop):
-                outcome.sweeps[b] = 1
-                outcome.changes[b, 0] = n_hidden
-        relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop)
+    first_sweep = 0
+    if is_awake:
+        first_sweep = 1
+        for b in range(start, stop):
+            outcome.sweeps[b] = 1
+            outcome.changes[b, 0] = n_hidden
+    call(relax, recurrence, drive, update, outcome, work.scratch, first_sweep, start, stop)
     for b in range(start, stop):
         # The stability is tested with the neighbours' excitation.
         add_links(model, work.external[b], outcome.state[b], work.external[b])
@@ -191,125 +132,95 @@ def relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awak
             rule.readout_threshold,
             work.unstable_readouts[b],
         )
+        work.n_unstable[b] = find_unstable_neurons(
+            work.external[b], outcome.field[b], outcome.state[b], model.scales[0],
+            model.self_couplings, rule.thresholds, n_hidden, work.unstable[b],
+        )  # fmt: skip
 
 
 @kernel
-def _learn_bank(model, rule, third, rates, work, state, field, n_samples, bank):
-    """Test the stability of a bank; update the weights onto them and a share of the readout."""
-    n_banks, _, width = model.couplings.shape
-    n_hidden = model.links.shape[1]
-    start, stop = bank * width, min(n_hidden, (bank + 1) * width)
-    first_row, stop_row = model.windows[bank]
-    couplings = model.couplings[bank, : stop_row - first_row]
-    work.n_unstable[bank] = find_unstable_neurons(
-        work.external,
-        field,
-        state,
-        model.scales[0],
-        model.self_couplings,
-        rule.thresholds,
-        n_samples,
-        start,
-        stop,
-        work.unstable,
-    )
-    if third.kind != NONE:
-        work.n_unstable[bank] = apply_third_factor(
-            third, work.readout_fields, work.labels, n_samples, bank, start, stop, work.unstable
-        )
-    n_inputs, n_outputs = work.inputs.shape[1], work.readout_fields.shape[1]
-    from_c, to_c = bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
-    words = work.words[bank]
-    spins, inputs, unstable, readouts = words[0], words[1], words[2], words[3]
-    for first in range(0, n_samples, WORD_BITS):
-        n = min(WORD_BITS, n_samples - first)
-        pack_samples(state, first, n, 0, n_hidden, spins[0], spins[1])
-        pack_samples(work.inputs, first, n, 0, n_inputs, inputs[0], inputs[1])
-        pack_samples(work.unstable, first, n, start, stop, unstable[0], unstable[1])
-        pack_samples(work.unstable_readouts, first, n, 0, n_outputs, readouts[0], readouts[1])
-        if rates[0] != 0.0:
-            update_couplings_perceptron(
-                couplings, rates[0], model.gains[0],
-                spins[0, first_row:], spins[1, first_row:], unstable[0], unstable[1], start,
-            )  # fmt: skip
-        if rates[1] != 0.0:
-            update_couplings_perceptron(
-                model.input_weights[bank], rates[1], model.gains[1],
-                inputs[0], inputs[1], unstable[0], unstable[1], start,
-            )  # fmt: skip
-        if rates[2] != 0.0:
-            update_couplings_perceptron(
-                model.readout[from_c:to_c], rates[2], model.gains[2],
-                readouts[0, from_c:to_c], readouts[1, from_c:to_c], spins[0], spins[1], 0,
-            )  # fmt: skip
-        if third.kind == LEARNED:
-            update_couplings_perceptron(
-                third.weights[bank], rates[3], third.gains,
-                readouts[0], readouts[1], spins[0], spins[1], start,
-            )  # fmt: skip
-    for i in range(max(start, first_row), min(stop, stop_row)):
-        couplings[i - first_row, i - start] = 0  # the self-coupling is not learned
-    if model.connectivity.shape[0] > 0:
-        keep_connectivity(couplings, model.connectivity[bank])
+def _count_batch(counts, work, n_samples):
+    outcome = work.outcome
+    is_gated = work.n_learning[0] >= 0
+    if is_gated:
+        for bank in range(work.n_learning.shape[0]):
+            counts.totals[2] += work.n_learning[bank]
+    for b in range(n_samples):
+        if not is_gated:
+            counts.totals[2] += work.n_unstable[b]
+        counts.totals[0] += outcome.sweeps[b]
+        counts.totals[1] += outcome.status[b] == FIXED_POINT
+        counts.totals[3] += work.n_unstable_readouts[b]
+        for t in range(counts.changes.shape[0]):
+            counts.changes[t] += outcome.changes[b, t]
 
 
 @kernel
-def _run_phase(
-    phase, share, model, rule, third, rates, amplitudes, update, work, outcome, scratch, n_samples
+def train_batches(
+    steps, model, rule, memory, batches, amplitudes, update, work, counts, team, rank
 ):
-    """Do one share of a phase of the batch; phases follow each other, shares are independent."""
-    n_banks, _, width = model.couplings.shape
-    is_awake = not update.asynchronous and update.probability >= 1.0
-    if phase == 0:
-        drive_bank(model, amplitudes[0], work, outcome, n_samples, share, is_awake)
-    elif phase == 1:
-        if is_awake:
-            first, stop = model.windows[share]
-            accumulate_fields(
-                model.couplings[share, : stop - first], outcome.state, first, work.everyone,
-                n_samples, outcome.field, share * width,
-            )  # fmt: skip
-    elif phase == 2:
-        begin, end = share * n_samples // n_banks, (share + 1) * n_samples // n_banks
-        relax_batch(model, rule, amplitudes, update, work, outcome, scratch, is_awake, begin, end)
-    else:
-        _learn_bank(model, rule, third, rates, work, outcome.state, outcome.field, n_samples, share)
+    """Learn the samples of `batches`, batch by batch: relaxation, stability test and update.
 
-
-@parallel_kernel
-def train_batches(model, rule, third, batches, amplitudes, update, work, outcome, scratch, counts):
-    """Learn the samples of `batches`, batch by batch: relaxation, stability test, decay and update.
-
-    Changes the weights and scales of `model` in place (the weights of `third` too, if they are
-    learned) and adds to `counts`. The number of banks is the number of pieces that the work is cut
-    into; the result does not depend on it.
+    Every thread of the team calls it with its own `rank`. Changes the weights of `model` and what
+    the rule remembers in place, and adds to `counts`. The number of banks is the number of pieces
+    that the work is cut into; the result does not depend on it, nor on the size of the team.
     """
-    n_banks = model.couplings.shape[0]
-    rates, scales = np.zeros(4), np.zeros(3)  # the fourth rate is that of `third`
+    n_banks, size = model.couplings.shape[0], team.size
+    is_awake = not update.asynchronous and update.probability >= 1.0
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)
-        load_batch(batches, work, outcome, offset, n_samples)
-        factor = batches.rate_factors[batch]
-        for block in range(3):
-            # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it
-            scales[block] = model.scales[block] * (1.0 - factor * rule.decays[block])
-            rates[block] = factor * rule.rates[block] / (np.sqrt(n_samples) * scales[block])
-        rates[3] = factor * third.rate / np.sqrt(n_samples)
-        # One parallel region in the source for all phases: each would cost seconds of compilation.
-        for phase in range(4):
-            for share in prange(n_banks):
-                _run_phase(
-                    phase, np.int64(share), model, rule, third, rates, amplitudes, update, work,
-                    outcome, scratch, n_samples,
-                )  # fmt: skip
-        for block in range(3):  # only now: stability was tested with the weights that relaxed
-            model.scales[block] = scales[block]
-        for bank in range(n_banks):
-            counts.totals[2] += work.n_unstable[bank]
-        for b in range(n_samples):
-            counts.totals[0] += outcome.sweeps[b]
-            counts.totals[1] += outcome.status[b] == FIXED_POINT
-            counts.totals[3] += work.n_unstable_readouts[b]
-            for t in range(amplitudes.shape[0]):
-                counts.changes[t] += outcome.changes[b, t]
+        if rank == 0:
+            load_batch(batches, work, offset, n_samples)
+            call(
+                steps.begin_batch, rule, memory, model, batch, batches.rate_factors[batch],
+                n_samples,
+            )  # fmt: skip
+        wait_for_all(team)
+        for bank in range(rank, n_banks, size):
+            call(steps.drive_bank, model, amplitudes[0], work, n_samples, bank, is_awake)
+        wait_for_all(team)
+        if is_awake:
+            for bank in range(rank, n_banks, size):
+                call(steps.couple_bank, model, work, n_samples, bank)
+            wait_for_all(team)
+        start, stop = rank * n_samples // size, (rank + 1) * n_samples // size
+        call(
+            steps.relax_batch, steps.relax, model, rule, amplitudes, update, work, is_awake, start,
+            stop,
+        )  # fmt: skip
+        wait_for_all(team)
+        for bank in range(rank, n_banks, size):
+            call(steps.learn_bank, rule, memory, model, work, n_samples, bank)
+        wait_for_all(team)
+        if rank == 0:
+            _count_batch(counts, work, n_samples)
+
+
+def find_steps(
+    kernels: RuleKernels,
+    model: Model,
+    rule: Any,
+    memory: Any,
+    amplitudes: Any,
+    update: Update,
+    work: Workspace,
+) -> Steps:
+    """Return the addresses of the steps, compiled for arguments of these types where needed."""
+    recurrence = Recurrence(
+        model.couplings,
+        model.scales[0].item(),
+        model.windows,
+        model.self_couplings,
+        model.links,
+        model.link_strengths,
+    )
+    drive = Drive(work.external, model.feedback, work.labels, amplitudes)
+    return Steps(
+        find_address(kernels.begin_batch, rule, memory, model, 0, 1.0, 1),
+        find_address(drive_bank, model, amplitudes[0], work, 1, 0, True),
+        find_address(couple_bank, model, work, 1, 0),
+        find_address(relax_batch, 0, model, rule, amplitudes, update, work, True, 0, 1),
+        find_relax(recurrence, drive, update, work.outcome, work.scratch),
+        find_address(kernels.learn_bank, rule, memory, model, work, 1, 0),
+    )

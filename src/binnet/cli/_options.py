@@ -17,6 +17,7 @@ from binnet.learning import (
     RATE_SCALINGS,
     RATE_SCHEDULES,
     ROUNDINGS,
+    RULES,
     THIRD_FACTORS,
     Configuration,
     preset,
@@ -139,11 +140,18 @@ PARAMETERS = (
         "",
     ),
     Parameter(
+        "--rule",
+        "rule",
+        click.Choice(tuple(RULES)),
+        "learning rule: perceptron is the source's; the options of a rule need it to be chosen",
+        "",
+    ),
+    Parameter(
         "--third-factor",
         "third_factor",
-        click.Choice(THIRD_FACTORS),
-        "whether hidden neurons learn the sign of the readout's error, which arrives through fixed "
-        "or learned feedback weights; none: the source's rule",
+        click.Choice(("none", *THIRD_FACTORS)),
+        "rule third-factor: whether the feedback weights, which tell hidden neurons the sign of the "
+        "readout's error, are learned or fixed; none: the rule perceptron",
         "",
     ),
     Parameter(
@@ -271,8 +279,13 @@ def _describe(valid: str, name: str) -> str:
 
 
 def _look_up(configuration: Configuration, name: str) -> Any:
+    if name == "rule":
+        return configuration.rule.name
     for part in dataclasses.fields(configuration):
         table = dataclasses.asdict(getattr(configuration, part.name))
         if name in table:
             return table[name]
+    for rule in RULES.values():  # its own parameters, where it is not the rule of the preset
+        if hasattr(rule, name):
+            return getattr(rule, name)
     raise KeyError(name)

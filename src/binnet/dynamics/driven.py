@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import resolve_threads, share_out
 from binnet._validation import (
     check_choice,
     check_integer,
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 DYNAMICS = ("sync", "async", "random-subset")
 STATUS = ("unsettled", "fixed point", "2-cycle")
 INFERENCE_SWEEPS = 10
-_CHUNK = 1024  # samples in work at a time: bounds the memory
+_CHUNK = 1024  # samples in work at a time, at most: bounds the memory
+_LEAST = 64  # and at least, where threads share them out
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,22 +170,20 @@ def relax_driven(
     rule = check_dynamics(dynamics, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
-    parts = []
-    with running_on(n_threads):
-        for first in range(0, max(n_samples, 1), _CHUNK):
-            chunk = slice(first, first + _CHUNK)
-            parts.append(
-                _relax_chunk(
-                    laid_out,
-                    X[chunk],
-                    None if start is None else start[chunk],
-                    (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
-                    lambda keys: make_update(
-                        rule, network.n_hidden, keys, stop_at_cycle=stop_at_cycle
-                    ),
-                    (key, first),
-                )
-            )
+    size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
+
+    def relax_chunk(first: int) -> tuple[NDArray[Any], ...]:
+        chunk = slice(first, first + size)
+        return _relax_chunk(
+            laid_out,
+            X[chunk],
+            None if start is None else start[chunk],
+            (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
+            lambda keys: make_update(rule, network.n_hidden, keys, stop_at_cycle=stop_at_cycle),
+            (key, first),
+        )
+
+    parts = share_out(n_threads, relax_chunk, range(0, max(n_samples, 1), size))
     return Relaxation(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -325,7 +324,7 @@ def _relax_chunk(
 ) -> tuple[NDArray[Any], ...]:
     from binnet_kernels.lowlevel.rng import derive_keys
     from binnet_kernels.relaxation.fields import add_links
-    from binnet_kernels.relaxation.inference import relax_samples
+    from binnet_kernels.relaxation.inference import find_relax, relax_samples
     from binnet_kernels.structs import (
         Drive,
         Recurrence,
@@ -340,15 +339,20 @@ def _relax_chunk(
         outcome.state[:, :n_hidden] = start
     readout_fields = np.zeros((n_samples, len(network.readout)), dtype)
     external = allocate_rows(n_samples, n_hidden, 1, dtype)
+    recurrence = Recurrence(network.couplings, network.coupling_scale, *network.structure)
+    drive = Drive(external, *steering)
+    order = update(derive_keys(stream[0], stream[1], n_samples))
+    scratch = make_scratch(n_samples, n_hidden, dtype)
     relax_samples(
-        Recurrence(network.couplings, network.coupling_scale, *network.structure),
+        find_relax(recurrence, drive, order, outcome, scratch),
+        recurrence,
         network.input_weights,
         X.astype(dtype),
         network.readout,
-        Drive(external, *steering),
-        update(derive_keys(stream[0], stream[1], n_samples)),
+        drive,
+        order,
         outcome,
-        make_scratch(n_samples, n_hidden, dtype),
+        scratch,
         readout_fields,
     )
     states = outcome.state[:, :n_hidden]

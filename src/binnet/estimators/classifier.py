@@ -177,7 +177,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             threads=self.threads,
             progress=self.verbose,
         )
-        self.network_, self.history_ = result.network, result.history
+        self.network_, self.history_, self._run = result.network, result.history, result.run
         self._learner: OnlineLearner | None = None
         if not result.completed:  # a grid search must not take it for a whole fit and go on
             raise KeyboardInterrupt
@@ -224,8 +224,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         if unknown.size:
             raise ValueError(f"y holds {unknown[0]}, which is not one of classes {self.classes_}")
         if self._learner is None:
-            network = None if is_first else self.network_
-            self._learner = OnlineLearner(self._configuration, self.threads, network)
+            run = None if is_first else self._run
+            self._learner = OnlineLearner(self._configuration, self.threads, run)
         self._learner.learn(self._to_spins(X), np.searchsorted(self.classes_, y))
         self.network_ = self._learner.network
         return self

@@ -235,6 +235,8 @@ def report_cost(
     TypeError, ValueError
         If an argument is out of its range.
     """
+    if isinstance(network, QuantizedNetwork):
+        network.refuse_structure("a report of cost")
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
     blocks = _count_blocks(

@@ -23,6 +23,7 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
     network : QuantizedNetwork
         The network.
     """
+    network.refuse_structure("a file of integers")
     info = {
         "formats": dataclasses.asdict(network.formats),
         **{name: getattr(network, name) for name in SCALARS},

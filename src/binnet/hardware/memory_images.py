@@ -103,6 +103,7 @@ def write_memory_images(
     OSError
         If it cannot be written.
     """
+    network.refuse_structure("a folder of memory images")
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")

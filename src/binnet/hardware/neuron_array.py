@@ -61,6 +61,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
     """
 
     def __init__(self, network: QuantizedNetwork) -> None:
+        network.refuse_structure("a neuron array")
         self.network = network
         super().__init__(
             {

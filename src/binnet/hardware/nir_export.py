@@ -69,6 +69,8 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
     """
     if isinstance(network, BinaryNetwork):
         network.refuse_modules("a NIR graph")
+    else:
+        network.refuse_structure("a NIR graph")
     metadata: dict[str, Any] = {"format": FORMAT, **_CONVENTIONS, "feedback": network.feedback}
     metadata["self_coupling"] = network.self_coupling
     couplings, input_weights, readout = network.couplings, network.input_weights, network.readout

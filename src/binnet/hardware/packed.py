@@ -78,6 +78,7 @@ def relax_packed(
     from binnet_kernels.structs import Drive
 
     X = check_spins("inputs", inputs, network.n_inputs)
+    network.refuse_structure("relax_packed")
     check_choice("dynamics", dynamics, PACKED_DYNAMICS)
     n_samples, n_hidden, formats = len(X), network.n_hidden, network.formats
     targets, amplitudes = _choose_feedback(network, n_samples, labels, schedule, max_sweeps)

@@ -2,17 +2,13 @@
 
 from binnet.learning.arithmetic import ARITHMETICS, GENERATORS, ROUNDINGS, Arithmetic
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
-from binnet.learning.configuration import (
-    DTYPES,
-    PRESETS,
-    Configuration,
-    TrainingParameters,
-    preset,
-)
+from binnet.learning.configuration import PRESETS, Configuration, make_rule, preset
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
+from binnet.learning.parameters import DTYPES, TrainingParameters
 from binnet.learning.plasticity import RATE_SCALINGS, RATE_SCHEDULES, PerceptronPlasticity
-from binnet.learning.third_factor import THIRD_FACTORS, ThirdFactor
+from binnet.learning.rules import RULES, THIRD_FACTORS, Perceptron, PlasticityRule, ThirdFactor
+from binnet.learning.run import Run
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
 
 __all__ = [
@@ -24,17 +20,22 @@ __all__ = [
     "RATE_SCALINGS",
     "RATE_SCHEDULES",
     "ROUNDINGS",
+    "RULES",
     "THIRD_FACTORS",
     "Arithmetic",
     "Configuration",
     "EpochMetrics",
     "OnlineLearner",
+    "Perceptron",
     "PerceptronPlasticity",
+    "PlasticityRule",
+    "Run",
     "ThirdFactor",
     "TrainingParameters",
     "TrainingResult",
     "history_as_records",
     "load_checkpoint",
+    "make_rule",
     "preset",
     "resume",
     "save_checkpoint",

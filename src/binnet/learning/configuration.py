@@ -5,68 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-import numpy as np
-
-from binnet._validation import check_choice, check_integer, keep_integer, keep_real
-from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
+from binnet._validation import check_choice, check_integer
 from binnet.learning.arithmetic import Arithmetic
+from binnet.learning.parameters import TrainingParameters
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
-from binnet.learning.third_factor import ThirdFactor
-from binnet.networks import NetworkParameters
+from binnet.learning.rules import RULES, Perceptron, PlasticityRule, ThirdFactor
+from binnet.networks.modules import NetworkParameters
 from binnet.schedules import FeedbackSchedule
-
-DTYPES = ("float32", "float64")
-
-
-@dataclass(frozen=True)
-class TrainingParameters:
-    """How a network is trained.
-
-    Parameters
-    ----------
-    epochs : int, default 20
-        Passes over the training samples, at least 1.
-    batch_size : int, default 16
-        B, samples per update, at least 1.
-    dynamics : {"sync", "async", "random-subset"}, default "sync"
-        How neurons are updated.
-    update_probability : float, default 0.5
-        Of each neuron in a sweep of random-subset updates, in (0, 1].
-    inference_sweeps : int, default 10
-        Sweeps at most when accuracies are measured.
-    dtype : {"float32", "float64"}, default "float32"
-        Arithmetic of the kernels.
-    seed : int, default 0
-        Of the initial weights, the order of samples and the dynamics.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a value is out of its range.
-    """
-
-    epochs: int = 20
-    batch_size: int = 16
-    dynamics: str = "sync"
-    update_probability: float = 0.5
-    inference_sweeps: int = INFERENCE_SWEEPS
-    dtype: str = "float32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "inference_sweeps"):
-            keep_integer(self, name, 1)
-        keep_integer(self, "seed", 0)
-        check_choice("dynamics", self.dynamics, DYNAMICS)
-        keep_real(self, "update_probability", 0.0, 1.0, above=True)
-        check_choice("dtype", self.dtype, DTYPES)
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Network, schedule, plasticity, training, arithmetic and third factor of one run.
+    """Network, schedule, plasticity, rule, training and arithmetic of one run.
 
     Parameters
     ----------
@@ -75,13 +27,14 @@ class Configuration:
     schedule : FeedbackSchedule
         The readout feedback in a training relaxation.
     plasticity : PerceptronPlasticity
-        The learning rule.
+        Rates, margins and decays, which all learning rules share.
     training : TrainingParameters
         Epochs, batches, dynamics, dtype and seed.
     arithmetic : Arithmetic
         Floating point, or integers and their plasticity.
-    third_factor : ThirdFactor
-        What the error of the readout does in the plasticity: nothing, in the source's rule.
+    rule : PlasticityRule
+        The learning rule, with parameters of its own: `Perceptron` (the source's, the default),
+        `ThirdFactor`, or another of `binnet.learning.RULES`.
 
     Examples
     --------
@@ -94,16 +47,10 @@ class Configuration:
     plasticity: PerceptronPlasticity = field(default_factory=PerceptronPlasticity)
     training: TrainingParameters = field(default_factory=TrainingParameters)
     arithmetic: Arithmetic = field(default_factory=Arithmetic)
-    third_factor: ThirdFactor = field(default_factory=ThirdFactor)
+    rule: PlasticityRule = field(default_factory=Perceptron)
 
     def __post_init__(self) -> None:
-        p = self.network
-        if self.arithmetic.bits and (p.n_modules > 1 or p.density != 1.0):
-            raise ValueError(
-                f"integers learn one dense module, got n_modules = {p.n_modules} and "
-                f'density = {p.density}; set arithmetic = "float"'
-            )
-        self._check_third_factor()
+        self.rule.check(self)
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
@@ -112,35 +59,13 @@ class Configuration:
                     "lower one of them"
                 )
 
-    def _check_third_factor(self) -> None:
-        kind = self.third_factor.third_factor
-        if kind == "none":
-            return
-        if self.arithmetic.bits:
-            raise ValueError(
-                f'third_factor must be "none" in integers, got {kind!r} with arithmetic = '
-                f'{self.arithmetic.arithmetic!r}; train with arithmetic "float"'
-            )
-        if not np.any(self.network.feedback_strength):
-            raise ValueError(
-                f"feedback_strength must be > 0 with third_factor = {kind!r}, whose errors arrive "
-                "through the feedback weights, got 0; keep the feedback off during the relaxation "
-                "with a schedule of warm-up sweeps alone"
-            )
-        if kind == "learned" and self.schedule.amplitudes.any():
-            raise ValueError(
-                'a relaxation must have no feedback with third_factor = "learned", whose weights '
-                f"carry errors alone, got a(t) = {self.schedule.amplitudes.tolist()}; "
-                "set feedback = warmup and free = 0, as in the schedule 2 2 0"
-            )
-
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
 
         Parameters
         ----------
         **changes
-            Parameters of any of the six parts, by name.
+            Parameters of any of the six parts, by name; `rule` is a rule, or the name of one.
 
         Returns
         -------
@@ -152,18 +77,43 @@ class Configuration:
         TypeError, ValueError
             If a name is unknown or a value is out of its range.
         """
-        parts = {}
+        parts: dict[str, Any] = {"rule": self._choose_rule(changes)}
         for part in dataclasses.fields(self):
-            current = getattr(self, part.name)
+            current = parts.get(part.name, getattr(self, part.name))
             names = {f.name for f in dataclasses.fields(current)}
             own = {name: changes.pop(name) for name in names & changes.keys()}
             parts[part.name] = dataclasses.replace(current, **own)
         if changes:
-            known = sorted(name for values in self.to_dict().values() for name in values)
-            raise TypeError(
-                f"unknown parameter {next(iter(changes))!r}; known are {', '.join(known)}"
-            )
+            self._refuse(next(iter(changes)), parts["rule"])
         return Configuration(**parts)
+
+    def _choose_rule(self, changes: dict[str, Any]) -> PlasticityRule:
+        """Take the choice of a rule out of `changes`; return the rule, its parameters as yet."""
+        chosen = changes.pop("rule", self.rule)
+        if isinstance(chosen, str):
+            chosen = self.rule if chosen == self.rule.name else make_rule(chosen)
+        if not isinstance(chosen, PlasticityRule):
+            raise TypeError(f"rule must be a PlasticityRule or the name of one, got {chosen!r}")
+        if "third_factor" not in changes:
+            return chosen
+        if changes["third_factor"] == "none":  # the spelling of configurations before rules
+            del changes["third_factor"]
+            return Perceptron() if isinstance(chosen, ThirdFactor) else chosen
+        return chosen if isinstance(chosen, ThirdFactor) else ThirdFactor()
+
+    def _refuse(self, name: str, rule: PlasticityRule) -> NoReturn:
+        owners = [
+            other
+            for other, kind in RULES.items()
+            if name in {f.name for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        ]
+        if owners:
+            raise TypeError(
+                f'{name} is a parameter of the rule "{owners[0]}", but the rule is "{rule.name}"; '
+                f'set rule = "{owners[0]}", too'
+            )
+        known = sorted(key for values in self.to_dict().values() for key in values)
+        raise TypeError(f"unknown parameter {name!r}; known are rule, {', '.join(known)}")
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the parameters as nested plain values, one table for each part.
@@ -171,10 +121,12 @@ class Configuration:
         Returns
         -------
         dict
-            One table for each of network, schedule, plasticity, training, arithmetic and
-            third_factor.
+            One table for each of network, schedule, plasticity, training, arithmetic and rule;
+            the last one holds its name, too.
         """
-        return dataclasses.asdict(self)
+        tables = dataclasses.asdict(self)
+        tables["rule"] = {"name": self.rule.name, **tables["rule"]}
+        return tables
 
     @classmethod
     def from_dict(
@@ -201,19 +153,60 @@ class Configuration:
         """
         configuration = base or cls()
         parts = {part.name: getattr(configuration, part.name) for part in dataclasses.fields(cls)}
-        for name, values in tables.items():
+        for name, values in _renew(tables).items():
             if name not in parts:
                 raise ValueError(f"unknown table [{name}]; known are {', '.join(parts)}")
             if not isinstance(values, Mapping):
                 raise TypeError(f"[{name}] must be a table of parameters, got {values!r}")
+            own = dict(values)
+            if name == "rule" and "name" in own:
+                chosen = own.pop("name")
+                if chosen != parts["rule"].name:
+                    parts["rule"] = make_rule(chosen)
             known = [f.name for f in dataclasses.fields(parts[name])]
-            for key in values:
+            for key in own:
                 if key not in known:
                     raise ValueError(
                         f"unknown parameter {key!r} in [{name}]; known are {', '.join(known)}"
                     )
-            parts[name] = dataclasses.replace(parts[name], **values)
+            parts[name] = dataclasses.replace(parts[name], **own)
         return cls(**parts)
+
+
+def make_rule(name: Any) -> PlasticityRule:
+    """Return a rule with its default parameters.
+
+    Parameters
+    ----------
+    name : str
+        One of `binnet.learning.RULES`.
+
+    Returns
+    -------
+    PlasticityRule
+        The rule.
+
+    Raises
+    ------
+    ValueError
+        If there is no rule of that name.
+    """
+    check_choice("rule", name, tuple(RULES))
+    return RULES[name]()
+
+
+def _renew(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tables in which those of older versions are as they would be written today."""
+    renewed = dict(tables)
+    third = renewed.pop("third_factor", None)
+    if isinstance(third, Mapping):
+        if third.get("third_factor", "none") == "none":
+            renewed.setdefault("rule", {"name": Perceptron.name})
+        else:
+            renewed["rule"] = {"name": ThirdFactor.name, **third}
+    elif third is not None:
+        renewed["third_factor"] = third  # no table: refused as such
+    return renewed
 
 
 # "source" are the settings of the publication (docs/model/network.md, section 3.4), with its
@@ -234,7 +227,7 @@ _DEFAULT = _SOURCE.replace(
 )
 # A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
 _THIRD_FACTOR = _DEFAULT.replace(
-    third_factor="learned",
+    rule="third-factor",
     warmup=2,
     feedback=2,
     free=0,

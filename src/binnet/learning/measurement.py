@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet.dynamics import relax
-from binnet.learning._state import RunState
 from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
 _SATURATED = 0.95  # modulus of a neuron's mean spin
@@ -17,13 +17,13 @@ _SAMPLES_OF_STABILITIES = 1000
 
 
 def measure_epoch(
-    state: RunState, sets: dict[str, tuple[NDArray[Any], ...]], threads: int
+    run: Run, sets: dict[str, tuple[NDArray[Any], ...]], threads: int
 ) -> EpochMetrics:
-    """Measure a state at the end of an epoch.
+    """Measure a run at the end of an epoch.
 
     Parameters
     ----------
-    state : RunState
+    run : Run
         At the end of an epoch.
     sets : dict of str to (X, y)
         Sets to measure the accuracy on, "train" among them.
@@ -35,12 +35,12 @@ def measure_epoch(
     EpochMetrics
         The measurements.
     """
-    network = state.network()
-    training = state.configuration.training
+    network = run.network()
+    training = run.configuration.training
     accuracy = {}
     for name, (X, y) in sets.items():
         result = relax(
-            state.relaxable(),
+            run.relaxable(),
             X,
             max_sweeps=training.inference_sweeps,
             dynamics=training.dynamics,
@@ -58,10 +58,10 @@ def measure_epoch(
                 result.readout_fields[:_SAMPLES_OF_STABILITIES],
                 y[:_SAMPLES_OF_STABILITIES],
             )
-    n_samples, n_hidden = state.n_samples, network.n_hidden
-    sweeps, fixed, hidden, readout = (int(total) for total in state.totals)
+    n_samples, n_hidden = run.n_samples, network.n_hidden
+    sweeps, fixed, hidden, readout = (int(total) for total in run.totals)
     return EpochMetrics(
-        epoch=state.epoch + 1,
+        epoch=run.epoch + 1,
         accuracy=accuracy,
         unstable={
             "hidden": hidden / (n_samples * n_hidden),
@@ -69,12 +69,12 @@ def measure_epoch(
         },
         sweeps=sweeps / n_samples,
         fixed_points=fixed / n_samples,
-        flips=[float(n) / (n_samples * n_hidden) for n in state.changes],
+        flips=[float(n) / (n_samples * n_hidden) for n in run.changes],
         saturation=saturation,
         stability_quantiles=quantiles,
-        rate_factor=state.rate_factor,
-        seconds=state.seconds,
-        samples_per_second=n_samples / state.seconds,
+        rate_factor=run.rate_factor,
+        seconds=run.seconds,
+        samples_per_second=n_samples / run.seconds,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+
 from numpy.typing import ArrayLike
 
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import resolve_threads
 from binnet._validation import check_labels, check_spins
-from binnet.learning._state import TrainingState
 from binnet.learning.configuration import Configuration
+from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
 
@@ -20,35 +22,27 @@ class OnlineLearner:
         All parameters; its number of epochs is not read, and its rates stay constant.
     threads : int, optional
         Threads to run on; the result does not depend on it. Default: all cores.
-    network : BinaryNetwork, optional
-        Network to go on from. Default: drawn anew.
-
-    Raises
-    ------
-    ValueError
-        If the arithmetic of the configuration is not floating point.
+    run : Run, optional
+        Run whose synapses to go on from, which stay as they are. Default: drawn anew.
     """
 
     def __init__(
         self,
         configuration: Configuration,
         threads: int | None = None,
-        network: BinaryNetwork | None = None,
+        run: Run | None = None,
     ) -> None:
-        if configuration.arithmetic.bits:
-            raise ValueError(
-                f"online learning is in floating point, got int{configuration.arithmetic.bits}; "
-                'use the arithmetic "float"'
-            )
         self._threads = threads
-        self._state = TrainingState.start(configuration.replace(rate_schedule="constant"), 0, "")
-        if network is not None:
-            self._state.weights = network
+        constant = configuration.replace(rate_schedule="constant")
+        if run is None:
+            self._run = Run.start(constant, 0)
+        else:
+            self._run = Run(constant, 0, "", copy.deepcopy(run.synapses))
 
     @property
     def network(self) -> BinaryNetwork:
         """The network as it was learned so far."""
-        return self._state.network()
+        return self._run.network()
 
     def learn(self, X: ArrayLike, y: ArrayLike) -> None:
         """Learn each sample once, in a random order.
@@ -65,11 +59,10 @@ class OnlineLearner:
         TypeError, ValueError
             If an argument has the wrong type, shape or range.
         """
-        state, threads = self._state, resolve_threads(self._threads)
-        inputs = check_spins("X", X, state.configuration.network.n_inputs)
-        labels = check_labels("y", y, len(inputs), state.configuration.network.n_outputs)
-        state.n_samples = len(inputs)
-        with running_on(threads):
-            while not state.epoch_is_complete:
-                state.learn(inputs, labels, state.batches_per_epoch, threads)
-        state.next_epoch()
+        run, threads = self._run, resolve_threads(self._threads)
+        inputs = check_spins("X", X, run.configuration.network.n_inputs)
+        labels = check_labels("y", y, len(inputs), run.configuration.network.n_outputs)
+        run.n_samples = len(inputs)
+        while not run.epoch_is_complete:
+            run.learn(inputs, labels, run.batches_per_epoch, threads)
+        run.next_epoch()

@@ -6,7 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,13 @@ from tqdm.auto import tqdm
 from binnet._files import check_folder
 from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
-from binnet._threads import ThreadChoice, running_on
+from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
-from binnet.learning._integer_state import IntegerState
-from binnet.learning._state import RunState, TrainingState
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, preset
 from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
+from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
 Samples = tuple[ArrayLike, ArrayLike]
@@ -51,6 +50,8 @@ class TrainingResult:
         Version, seed, threads, CPU and packages.
     completed : bool
         False if Ctrl-C (or SIGTERM) stopped the run before its last epoch.
+    run : Run
+        The run itself, from which `OnlineLearner` goes on.
     """
 
     network: BinaryNetwork
@@ -58,6 +59,7 @@ class TrainingResult:
     configuration: Configuration
     provenance: dict[str, Any]
     completed: bool
+    run: Run = field(repr=False)
 
 
 def train(
@@ -122,9 +124,8 @@ def train(
     choice = ThreadChoice(threads)
     if checkpoint is not None:
         check_folder(checkpoint)
-    kind = IntegerState if configuration.arithmetic.bits else TrainingState
-    state = kind.start(configuration, len(samples[0]), _fingerprint(*samples))
-    return _run(state, samples, sets, choice, checkpoint, on_epoch, progress)
+    run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
+    return _go_on(run, samples, sets, choice, checkpoint, on_epoch, progress)
 
 
 def resume(
@@ -158,19 +159,19 @@ def resume(
     FileNotFoundError, ValueError
         If there is no checkpoint, it is damaged, or the samples are not those of the run.
     """
-    state = load_checkpoint(checkpoint)
-    samples = _check_samples("", X, y, state.configuration)
-    if _fingerprint(*samples) != state.fingerprint:
+    run = load_checkpoint(checkpoint)
+    samples = _check_samples("", X, y, run.configuration)
+    if _fingerprint(*samples) != run.fingerprint:
         raise ValueError(
-            f"these are not the training samples of {checkpoint} ({state.n_samples} samples, "
-            f"fingerprint {state.fingerprint}); resume with the same X and y, in the same order"
+            f"these are not the training samples of {checkpoint} ({run.n_samples} samples, "
+            f"fingerprint {run.fingerprint}); resume with the same X and y, in the same order"
         )
-    sets = _check_sets(evaluate_on, state.configuration)
-    return _run(state, samples, sets, ThreadChoice(threads), checkpoint, on_epoch, progress)
+    sets = _check_sets(evaluate_on, run.configuration)
+    return _go_on(run, samples, sets, ThreadChoice(threads), checkpoint, on_epoch, progress)
 
 
-def _run(
-    state: RunState,
+def _go_on(
+    run: Run,
     samples: tuple[NDArray[np.int8], NDArray[np.int64]],
     sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
     threads: ThreadChoice,
@@ -178,7 +179,7 @@ def _run(
     on_epoch: Callable[[TrainingResult], None] | None,
     progress: bool,
 ) -> TrainingResult:
-    configuration = state.configuration
+    configuration = run.configuration
     provenance = describe_run(configuration.training.seed, threads.maximum)
     n_hidden, batch_size = configuration.network.n_neurons, configuration.training.batch_size
     n_batches = max(1, int(_WORK_PER_CALL / (batch_size * n_hidden * (n_hidden + 1000))))
@@ -188,43 +189,40 @@ def _run(
         interrupt = stack.enter_context(DeferredInterrupt())
         bar = stack.enter_context(
             tqdm(
-                total=configuration.training.epochs * state.n_samples,
-                initial=state.samples_seen,
+                total=configuration.training.epochs * run.n_samples,
+                initial=run.samples_seen,
                 unit=" samples",
                 unit_scale=True,
                 disable=not progress,
                 dynamic_ncols=True,
             )
         )
-        while not state.finished and not interrupt.requested:
-            bar.set_description(f"epoch {state.epoch + 1}/{configuration.training.epochs}", False)
-            n_threads, before, begun = threads.next(), state.samples_seen, time.perf_counter()
-            with running_on(n_threads):
-                in_kernels = state.learn(
-                    *samples, n_trial if threads.is_trial else n_batches, n_threads
-                )
-            state.seconds += time.perf_counter() - begun
+        while not run.finished and not interrupt.requested:
+            bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
+            n_threads, before, begun = threads.next(), run.samples_seen, time.perf_counter()
+            in_kernels = run.learn(*samples, n_trial if threads.is_trial else n_batches, n_threads)
+            run.seconds += time.perf_counter() - begun
             # Laying out the weights takes as long for a trial: it does not depend on the threads.
-            threads.record(n_threads, (state.samples_seen - before) / in_kernels)
-            bar.update(state.samples_seen - before)
-            if state.epoch_is_complete:
-                metrics = measure_epoch(state, measured, n_threads)
-                state.end_epoch(metrics)
+            threads.record(n_threads, (run.samples_seen - before) / in_kernels)
+            bar.update(run.samples_seen - before)
+            if run.epoch_is_complete:
+                metrics = measure_epoch(run, measured, n_threads)
+                run.end_epoch(metrics)
                 bar.set_postfix(
                     {name: f"{value:.4f}" for name, value in metrics.accuracy.items()}, refresh=True
                 )
                 if checkpoint is not None:
-                    save_checkpoint(checkpoint, state)
+                    save_checkpoint(checkpoint, run)
                 if on_epoch is not None:
-                    on_epoch(_result(state, provenance))
-        if checkpoint is not None and not state.finished:
-            save_checkpoint(checkpoint, state)
-    return _result(state, provenance)
+                    on_epoch(_result(run, provenance))
+        if checkpoint is not None and not run.finished:
+            save_checkpoint(checkpoint, run)
+    return _result(run, provenance)
 
 
-def _result(state: RunState, provenance: dict[str, Any]) -> TrainingResult:
+def _result(run: Run, provenance: dict[str, Any]) -> TrainingResult:
     return TrainingResult(
-        state.network(), list(state.history), state.configuration, provenance, state.finished
+        run.network(), list(run.history), run.configuration, provenance, run.finished, run
     )
 
 

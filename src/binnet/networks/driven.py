@@ -16,6 +16,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from binnet._validation import check_integer, check_matrix, check_real
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
+from binnet.networks.structure import (
+    check_connectivity,
+    check_sizes,
+    find_help,
+    find_links,
+    find_modules,
+    refuse_modules,
+)
 
 Weights = NDArray[np.floating[Any]]
 
@@ -102,23 +110,12 @@ class BinaryNetwork:
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
-        sizes = tuple(check_integer("sizes", size, 1) for size in self.sizes or (n_hidden,))
-        if sum(sizes) != n_hidden:
-            raise ValueError(
-                f"sizes must add up to the {n_hidden} hidden neurons of couplings, got {sizes}"
-            )
+        sizes = check_sizes(self.sizes, n_hidden)
         object.__setattr__(self, "sizes", sizes)
         for name in ("self_coupling", "excitation"):
             value = check_per_module(name, getattr(self, name), len(sizes), check_real, 0.0)
             object.__setattr__(self, name, value)
-        if self.connectivity is not None:
-            if self.connectivity.shape != (n_hidden, n_hidden) or self.connectivity.dtype != bool:
-                raise ValueError(
-                    f"connectivity must be a bool array of shape (H, H) = {(n_hidden, n_hidden)}, "
-                    f"got {self.connectivity.dtype} {self.connectivity.shape}"
-                )
-            if self.couplings[~self.connectivity].any():
-                raise ValueError("couplings must be 0 where connectivity is False")
+        check_connectivity(self.connectivity, self.couplings)
 
     @classmethod
     def random(
@@ -195,8 +192,7 @@ class BinaryNetwork:
     @property
     def modules(self) -> tuple[slice, ...]:
         """Columns of a state that belong to each module."""
-        edges = np.cumsum((0, *self.sizes))
-        return tuple(slice(int(start), int(stop)) for start, stop in pairwise(edges))
+        return find_modules(self.sizes)
 
     @property
     def self_couplings(self) -> NDArray[np.float64]:
@@ -209,12 +205,7 @@ class BinaryNetwork:
 
         J_D, and lambda of the module before (docs/model/network.md, eq. (3.1)).
         """
-        help_ = self.self_couplings
-        before = self._of_each_neuron(self.excitation)
-        for module, previous in zip(self.modules, (0, *self.sizes), strict=False):
-            here = before[module]
-            help_[module][:previous] += here[:previous]
-        return help_
+        return find_help(self.sizes, self.self_couplings, self._of_each_neuron(self.excitation))
 
     @property
     def links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:  # numpydoc ignore=RT01
@@ -223,20 +214,7 @@ class BinaryNetwork:
         The first row is the module before, the second the one behind; where there is no such
         neuron, lambda is 0.
         """
-        excitation = self._of_each_neuron(self.excitation)
-        if len(self.sizes) == 1 or not excitation.any():
-            return None
-        partners = np.zeros((2, self.n_hidden), np.int64)
-        strengths = np.zeros((2, self.n_hidden))
-        for here, other, row in (
-            *((b, a, 0) for a, b in pairwise(self.modules)),
-            *((a, b, 1) for a, b in pairwise(self.modules)),
-        ):
-            n = min(here.stop - here.start, other.stop - other.start)
-            linked = slice(here.start, here.start + n)
-            partners[row, linked] = np.arange(other.start, other.start + n)
-            strengths[row, linked] = excitation[linked]
-        return partners, strengths
+        return find_links(self.sizes, self._of_each_neuron(self.excitation))
 
     def refuse_modules(self, purpose: str) -> None:
         """Raise an error if there is more than one module.
@@ -251,11 +229,7 @@ class BinaryNetwork:
         ValueError
             If there is more than one module.
         """
-        if len(self.sizes) > 1:
-            raise ValueError(
-                f"{purpose} takes a network of one module, got {len(self.sizes)} of sizes "
-                f"{self.sizes}; train one with n_modules=1"
-            )
+        refuse_modules(purpose, self.sizes)
 
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
         values = value if isinstance(value, tuple) else (value,) * len(self.sizes)

@@ -206,3 +206,35 @@ def choose_fraction_bits(array: ArrayLike, bits: int) -> int:
         if error < least:
             best, least = fraction_bits, error
     return best
+
+
+@dataclass(frozen=True)
+class NetworkFormats:
+    """One format for each block of weights.
+
+    Parameters
+    ----------
+    couplings, input_weights, readout, feedback : QFormat
+        Formats of J, W_in, W_out and W_back.
+    """
+
+    couplings: QFormat
+    input_weights: QFormat
+    readout: QFormat
+    feedback: QFormat
+
+    @property
+    def fraction_bits(self) -> int:
+        """Fraction bits F of the accumulator of a hidden field: the most of what enters it."""
+        entering = (self.couplings, self.input_weights, self.feedback)
+        return max(block.fraction_bits for block in entering)
+
+    @property
+    def coupling_shift(self) -> int:
+        """How far the sum over the couplings is shifted left in the accumulator."""
+        return self.fraction_bits - self.couplings.fraction_bits
+
+    @property
+    def input_shift(self) -> int:
+        """How far the sum over the inputs is shifted left in the accumulator."""
+        return self.fraction_bits - self.input_weights.fraction_bits

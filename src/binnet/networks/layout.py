@@ -30,6 +30,26 @@ class AnyNetwork(Protocol):
         """Number of readout neurons C."""
 
 
+class Structured(Protocol):
+    """What a network says of how its modules hang together."""
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden neurons H."""
+
+    @property
+    def connectivity(self) -> NDArray[np.bool_] | None:
+        """Which couplings there are, (H, H); None: all."""
+
+    @property
+    def self_couplings(self) -> NDArray[Any]:
+        """J_D of each neuron, (H,)."""
+
+    @property
+    def links(self) -> tuple[NDArray[np.int64], NDArray[Any]] | None:
+        """Same-index neurons of the neighbouring modules and lambda, each (2, H)."""
+
+
 class LaidOut(NamedTuple):
     """A network as the kernels take it; fields are in units of `unit`, 1 but for integers."""
 
@@ -83,7 +103,7 @@ def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
 
     readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
     readout[:, : network.n_hidden] = network.readout
-    structure = lay_out_structure(network, 1)
+    structure = lay_out_structure(network, 1, network.dtype)
     return LaidOut(
         to_windows(network.couplings.T, structure.windows),
         structure,
@@ -97,15 +117,17 @@ def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
     )
 
 
-def lay_out_structure(network: BinaryNetwork, n_banks: int) -> Structure:
+def lay_out_structure(network: Structured, n_banks: int, dtype: np.dtype[Any]) -> Structure:
     """Return how the modules of a network hang together, as the kernels take it.
 
     Parameters
     ----------
-    network : BinaryNetwork
+    network : BinaryNetwork or QuantizedNetwork
         The network.
     n_banks : int
         Pieces that its neurons are cut into.
+    dtype : dtype
+        Of its fields.
 
     Returns
     -------
@@ -118,6 +140,6 @@ def lay_out_structure(network: BinaryNetwork, n_banks: int) -> Structure:
         find_windows(network.connectivity, network.n_hidden, n_banks),
         network.self_couplings,
         n_banks,
-        network.dtype,
+        dtype,
         *(network.links or ()),
     )

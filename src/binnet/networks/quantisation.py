@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.networks.driven import BinaryNetwork
@@ -18,6 +19,7 @@ from binnet.networks.quantised import (
     Integers,
     NetworkFormats,
     QuantizedNetwork,
+    find_largest_help,
     largest_fields,
 )
 
@@ -157,7 +159,6 @@ def quantize(
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
     check_real("readout_margin", readout_margin)
-    network.refuse_modules("quantize")
     formats = formats or choose_formats(network, bits)
     integers: dict[str, Any] = {}
     saturated = {}
@@ -167,16 +168,30 @@ def quantize(
             values, rounding, check_integer("seed", seed, 0) + k
         )
     np.fill_diagonal(integers["couplings"], 0)
+    if network.connectivity is not None:
+        integers["couplings"] *= network.connectivity  # one bit knows no 0
     accumulator, readout = formats.fraction_bits, formats.readout.fraction_bits
-    self_coupling = round(math.ldexp(network.self_couplings[0], accumulator))
-    clipped = _saturate_rows(integers, formats, self_coupling) if overflow == "saturate" else 0
     # s h <= kappa for a real kappa is s h <= floor(kappa) for integers.
     threshold = math.floor(math.ldexp(margin, accumulator))
+    structure: dict[str, Any] = {"sizes": network.sizes, "connectivity": network.connectivity}
+    for name in ("self_coupling", "excitation"):
+        structure[name] = _of_modules(
+            getattr(network, name), lambda value: round(math.ldexp(value, accumulator))
+        )
+    structure["margin"] = _of_modules(
+        structure["self_coupling"],
+        lambda own: threshold + own * margin_excludes_self_coupling,
+    )
+    clipped = 0
+    if overflow == "saturate":
+        own, excitation = structure["self_coupling"], structure["excitation"]
+        clipped = _saturate_rows(
+            integers, formats, find_largest_help(network.sizes, own, excitation)
+        )
     quantized = QuantizedNetwork(
         **integers,
+        **structure,
         formats=formats,
-        self_coupling=self_coupling,
-        margin=threshold + self_coupling * margin_excludes_self_coupling,
         readout_margin=math.floor(math.ldexp(readout_margin, readout)),
     )
     blocks = {}
@@ -209,7 +224,7 @@ def choose_formats(network: BinaryNetwork, bits: int) -> NetworkFormats:
     for name in BLOCKS:
         values = getattr(network, name)
         if name == "couplings":
-            values = values[~np.eye(len(values), dtype=bool)]
+            values = values[_present(network)]
         chosen[name] = QFormat(bits, choose_fraction_bits(values, bits))
     return NetworkFormats(**chosen)
 
@@ -235,13 +250,37 @@ def dequantize(network: QuantizedNetwork, dtype: DTypeLike = np.float64) -> Bina
     blocks = {}
     for name in BLOCKS:
         blocks[name] = getattr(network.formats, name).dequantize(getattr(network, name), dtype)
+    bits = network.formats.fraction_bits
     return BinaryNetwork(
         **blocks,
-        self_coupling=math.ldexp(network.self_coupling, -network.formats.fraction_bits),
+        self_coupling=_to_values(network.self_coupling, bits),
+        sizes=network.sizes,
+        excitation=_to_values(network.excitation, bits),
+        connectivity=network.connectivity,
     )
 
 
-def _saturate_rows(blocks: dict[str, Any], formats: NetworkFormats, self_coupling: int) -> int:
+def _to_values(integers: int | tuple[int, ...], fraction_bits: int) -> float | tuple[float, ...]:
+    if isinstance(integers, tuple):
+        return tuple(math.ldexp(integer, -fraction_bits) for integer in integers)
+    return math.ldexp(integers, -fraction_bits)
+
+
+def _of_modules(value: Any, turn: Callable[[Any], int]) -> int | tuple[int, ...]:
+    """Return ``turn(value)``, of each module where there is a value for each."""
+    return tuple(map(turn, value)) if isinstance(value, tuple) else turn(value)
+
+
+def _present(network: BinaryNetwork) -> NDArray[np.bool_]:
+    """Return which couplings there are, (H, H); the diagonal is none."""
+    if network.connectivity is not None:
+        return network.connectivity
+    return ~np.eye(network.n_hidden, dtype=bool)
+
+
+def _saturate_rows(
+    blocks: dict[str, Any], formats: NetworkFormats, help_: NDArray[np.int64]
+) -> int:
     """Clip the largest weights onto neurons whose field could overflow; return how many.
 
     In units of the accumulator, all couplings and input weights of such a neuron are held to the
@@ -249,10 +288,10 @@ def _saturate_rows(blocks: dict[str, Any], formats: NetworkFormats, self_couplin
     """
     rest = largest_fields(
         0 * blocks["couplings"], 0 * blocks["input_weights"], blocks["feedback"], formats,
-        self_coupling,
+        help_,
     )  # fmt: skip
     worst = largest_fields(
-        blocks["couplings"], blocks["input_weights"], blocks["feedback"], formats, self_coupling
+        blocks["couplings"], blocks["input_weights"], blocks["feedback"], formats, help_
     )
     shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
     clipped = 0
@@ -284,8 +323,8 @@ def _report_block(
     before = getattr(network, name).astype(np.float64)
     after = format.dequantize(integers)
     if name == "couplings":
-        is_weight = ~np.eye(len(before), dtype=bool)
-        before, after = before[is_weight], after[is_weight]
+        present = _present(network)
+        before, after = before[present], after[present]
     error = float(np.square(after - before).sum())
     signal = float(np.square(before).sum())
     snr = 10 * math.log10(signal / error) if error > 0 and signal > 0 else math.inf

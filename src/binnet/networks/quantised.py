@@ -16,8 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_integer
-from binnet.networks.formats import QFormat
-from binnet.networks.layout import LaidOut, lay_out
+from binnet.networks.formats import NetworkFormats, QFormat
+from binnet.networks.layout import LaidOut, lay_out, lay_out_structure
+from binnet.networks.modules import check_per_module
+from binnet.networks.structure import (
+    check_connectivity,
+    check_sizes,
+    find_help,
+    find_links,
+    refuse_modules,
+)
 
 ACCUMULATOR_BITS = 32
 ACCUMULATOR_LIMIT = 2**31 - 1
@@ -30,38 +38,6 @@ SCALARS = ("self_coupling", "margin", "readout_margin")
 Integers = NDArray[np.signedinteger[Any]]
 
 
-@dataclass(frozen=True)
-class NetworkFormats:
-    """One format for each block of weights.
-
-    Parameters
-    ----------
-    couplings, input_weights, readout, feedback : QFormat
-        Formats of J, W_in, W_out and W_back.
-    """
-
-    couplings: QFormat
-    input_weights: QFormat
-    readout: QFormat
-    feedback: QFormat
-
-    @property
-    def fraction_bits(self) -> int:
-        """Fraction bits F of the accumulator of a hidden field: the most of what enters it."""
-        entering = (self.couplings, self.input_weights, self.feedback)
-        return max(block.fraction_bits for block in entering)
-
-    @property
-    def coupling_shift(self) -> int:
-        """How far the sum over the couplings is shifted left in the accumulator."""
-        return self.fraction_bits - self.couplings.fraction_bits
-
-    @property
-    def input_shift(self) -> int:
-        """How far the sum over the inputs is shifted left in the accumulator."""
-        return self.fraction_bits - self.input_weights.fraction_bits
-
-
 @dataclass(frozen=True, eq=False)
 class QuantizedNetwork:
     """The weights of a binary recurrent network as integers.
@@ -71,6 +47,7 @@ class QuantizedNetwork:
 
         h_i = (sum_j couplings[i, j] s_j << coupling_shift) + self_coupling s_i
               + (sum_n input_weights[i, n] x_n << input_shift) + a(t) feedback_fields[label, i]
+              + excitation (s_i of the module before + s_i of the module behind)
         f_c = sum_i readout[c, i] s_i
 
     h_i is in units of 2**-F, f_c of 2**-(fraction bits of the readout); a(t) is 0 or 1. The next
@@ -88,13 +65,20 @@ class QuantizedNetwork:
         W_back.
     formats : NetworkFormats
         Format of each block; it also gives each block's dtype.
-    self_coupling : int
-        J_D >= 0 in units of the accumulator, 2**-F.
-    margin : int, default 0
+    self_coupling : int or tuple of int
+        J_D >= 0 in units of the accumulator, 2**-F, of all modules or of each.
+    margin : int or tuple of int, default 0
         A neuron is unstable where s_i h_i <= margin (kappa, and J_D where it does not count), in
         units of the accumulator.
     readout_margin : int, default 0
         The same for f_c y_c, in units of the readout's accumulator.
+    sizes : tuple of int, optional
+        Neurons of each module, one after the other. Default: one module, (H,).
+    excitation : int or tuple of int, default 0
+        lambda >= 0 in units of the accumulator, of all modules or of each.
+    connectivity : ndarray of bool, shape (H, H), optional
+        Which couplings there are; the others must be 0, also where one bit knows no 0. Default:
+        all.
 
     Raises
     ------
@@ -107,13 +91,17 @@ class QuantizedNetwork:
     readout: Integers
     feedback: Integers
     formats: NetworkFormats
-    self_coupling: int
-    margin: int = 0
+    self_coupling: int | tuple[int, ...]
+    margin: int | tuple[int, ...] = 0
     readout_margin: int = 0
+    sizes: tuple[int, ...] = ()
+    excitation: int | tuple[int, ...] = 0
+    connectivity: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name in BLOCKS:
-            _check_block(name, getattr(self, name), getattr(self.formats, name))
+            present = self.connectivity if name == "couplings" else None
+            _check_block(name, getattr(self, name), getattr(self.formats, name), present)
         n_hidden, n_outputs = len(self.couplings), len(self.readout)
         for name, shape, axes in (
             ("couplings", (n_hidden, n_hidden), "(H, H)"),
@@ -129,9 +117,13 @@ class QuantizedNetwork:
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
+        object.__setattr__(self, "sizes", check_sizes(self.sizes, n_hidden))
+        check_connectivity(self.connectivity, self.couplings)
         limit = ACCUMULATOR_LIMIT
-        check_integer("self_coupling", self.self_coupling, 0, limit)
-        check_integer("margin", self.margin, -limit, limit)
+        for name, lowest in (("self_coupling", 0), ("excitation", 0), ("margin", -limit)):
+            value = getattr(self, name)
+            checked = check_per_module(name, value, len(self.sizes), check_integer, lowest, limit)
+            object.__setattr__(self, name, checked)
         check_integer("readout_margin", self.readout_margin, -limit, limit)
         refuse_overflow(self.worst_field, self.worst_readout_field)
 
@@ -164,9 +156,51 @@ class QuantizedNetwork:
     def worst_field(self) -> int:
         """Largest possible |h_i| of any state, input and label."""
         fields = largest_fields(
-            self.couplings, self.input_weights, self.feedback, self.formats, self.self_coupling
+            self.couplings, self.input_weights, self.feedback, self.formats, self.largest_help
         )
         return int(fields.max())
+
+    @property
+    def self_couplings(self) -> NDArray[np.int64]:
+        """J_D of each neuron, shape (H,), in units of the accumulator."""
+        return spread_integers(self.self_coupling, self.sizes)
+
+    @property
+    def links(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:  # numpydoc ignore=RT01
+        """As `BinaryNetwork.links`, with lambda in units of the accumulator."""
+        return find_links(self.sizes, spread_integers(self.excitation, self.sizes))
+
+    @property
+    def fixed_help(self) -> NDArray[np.int64]:
+        """As `BinaryNetwork.fixed_help`, in units of the accumulator."""
+        excitation = spread_integers(self.excitation, self.sizes)
+        return find_help(self.sizes, self.self_couplings, excitation)
+
+    @property
+    def largest_help(self) -> NDArray[np.int64]:  # numpydoc ignore=RT01
+        """What J_D and lambda can add to a field, shape (H,), in units of the accumulator."""
+        return find_largest_help(self.sizes, self.self_coupling, self.excitation)
+
+    def refuse_structure(self, purpose: str) -> None:
+        """Raise an error where there are modules, or one-bit couplings that are not all there.
+
+        Parameters
+        ----------
+        purpose : str
+            What takes neither, for the message.
+
+        Raises
+        ------
+        ValueError
+            If there is more than one module, or a coupling of one bit that is missing.
+        """
+        refuse_modules(purpose, self.sizes)
+        if self.connectivity is not None and self.formats.couplings.bits == 1:
+            there = self.connectivity.sum() / (self.n_hidden * (self.n_hidden - 1))
+            raise ValueError(
+                f"{purpose} takes couplings of one bit, -1 or +1, that are all there, got a "
+                f"density of {there:.3g}; use 2 bits or more, which know a 0"
+            )
 
     @property
     def worst_readout_field(self) -> int:
@@ -176,19 +210,15 @@ class QuantizedNetwork:
 
 @lay_out.register
 def _lay_out_integers(network: QuantizedNetwork) -> LaidOut:
-    from binnet_kernels.structs import allocate_rows, find_windows, make_structure, to_banks
+    from binnet_kernels.structs import allocate_rows, to_banks, to_windows
 
     formats = network.formats
     readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.readout.dtype)
     readout[:, : network.n_hidden] = network.readout
+    structure = lay_out_structure(network, 1, np.dtype(np.int32))
     return LaidOut(
-        to_banks(network.couplings.T, 1),
-        make_structure(
-            find_windows(None, network.n_hidden, 1),
-            np.full(network.n_hidden, network.self_coupling),
-            1,
-            np.int32,
-        ),
+        to_windows(network.couplings.T, structure.windows),
+        structure,
         1 << formats.coupling_shift,
         to_banks(network.input_weights.T.astype(np.int32) << formats.input_shift, 1),
         readout,
@@ -251,7 +281,7 @@ def largest_fields(
     input_weights: Integers,
     feedback: Integers,
     formats: NetworkFormats,
-    self_coupling: int,
+    help_: int | NDArray[np.int64],
 ) -> NDArray[np.object_]:
     """Return the largest possible |h_i| of each neuron over all states, inputs and labels.
 
@@ -261,8 +291,8 @@ def largest_fields(
         The blocks that enter a hidden field, in integers.
     formats : NetworkFormats
         Formats of the blocks.
-    self_coupling : int
-        J_D in units of the accumulator.
+    help_ : int or ndarray, shape (H,)
+        What J_D and excitation can add, in units of the accumulator.
 
     Returns
     -------
@@ -275,7 +305,7 @@ def largest_fields(
         (sums[0].astype(object) << formats.coupling_shift)
         + (sums[1].astype(object) << formats.input_shift)
         + steering.astype(object)
-        + self_coupling
+        + help_
     )
 
 
@@ -295,7 +325,48 @@ def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:
     return NetworkFormats(**{name: QFormat(**tables[name]) for name in BLOCKS})
 
 
-def _check_block(name: str, block: Any, format: QFormat) -> None:
+def spread_integers(value: int | tuple[int, ...], sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the value of each module at each of its neurons.
+
+    Parameters
+    ----------
+    value : int or tuple of int
+        For all modules, or for each.
+    sizes : tuple of int
+        Neurons of each module.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of sizes,)
+        One value for each neuron.
+    """
+    values = value if isinstance(value, tuple) else (value,) * len(sizes)
+    return np.repeat(np.asarray(values, np.int64), sizes)
+
+
+def find_largest_help(
+    sizes: tuple[int, ...], self_coupling: int | tuple[int, ...], excitation: int | tuple[int, ...]
+) -> NDArray[np.int64]:
+    """Return `QuantizedNetwork.largest_help` of these modules.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Neurons of each module.
+    self_coupling, excitation : int or tuple of int
+        J_D and lambda, of all modules or of each, in units of the accumulator.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of sizes,)
+        What they can add to a field.
+    """
+    links = find_links(sizes, spread_integers(excitation, sizes))
+    own = spread_integers(self_coupling, sizes)
+    return own if links is None else own + links[1].sum(axis=0)
+
+
+def _check_block(name: str, block: Any, format: QFormat, present: NDArray[np.bool_] | None) -> None:
     if not isinstance(block, np.ndarray) or block.ndim != 2 or block.size == 0:
         raise ValueError(f"{name} must be a matrix with no empty axis, got {np.shape(block)}")
     if block.dtype != format.dtype:
@@ -307,6 +378,8 @@ def _check_block(name: str, block: Any, format: QFormat) -> None:
         beyond |= block == 0
         if name == "couplings":
             np.fill_diagonal(beyond, False)
+        if present is not None and present.shape == beyond.shape:
+            beyond &= present
     if beyond.any():
         where = tuple(int(k) for k in np.argwhere(beyond)[0])
         valid = "-1 or +1" if format.bits == 1 else f"in {format.low}..{format.high}"

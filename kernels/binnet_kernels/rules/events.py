@@ -1,0 +1,157 @@
+"""What the rules in floating point share: events of a batch in bits, and updates that count them.
+
+An event is an unstable neuron, or readout, in one sample. The update of a batch, sum_b pre[b, j] *
+post[b, i] over the events, is counted in bits, 32 samples at a time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.lowlevel.bits import pack_samples, popcount
+from binnet_kernels.structs import Array
+
+BLOCKS = 3  # that every rule changes: couplings, input weights, readout
+
+
+class FloatRule(NamedTuple):
+    """What all rules in floating point have; rates contain the prefactors but 1/sqrt(B)."""
+
+    rates: Array  # (3,): of couplings, input weights, readout
+    decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1
+    thresholds: Array  # (H + padding,): kappa, plus J_D and lambda where they are not to count
+    readout_threshold: float  # kappa_out
+
+
+class FloatMemory(NamedTuple):
+    """What such a rule carries through a batch, and from one batch to the next."""
+
+    rates: Array  # (3,): in this batch, for the weights as they are stored
+    scales: Array  # (3,): of the blocks, this batch's decay included
+
+
+def make_memory(scales: Array) -> FloatMemory:
+    """Return what a rule remembers before the first batch."""
+    return FloatMemory(np.zeros(BLOCKS), scales.copy())
+
+
+@kernel
+def begin_float_batch(rule, memory, model, factor, n_samples):
+    """Take over the scales of the batch before, and set rates and scales of this one."""
+    for block in range(BLOCKS):
+        # W <- (1 - decay) W + dW: the decay goes into the scale, so dW is divided by it. The scale
+        # counts from the next batch on: stability is tested with the weights that relaxed.
+        model.scales[block] = memory.scales[block]
+        memory.scales[block] = model.scales[block] * (1.0 - factor * rule.decays[block])
+        memory.rates[block] = (
+            factor * rule.rates[block] / (np.sqrt(n_samples) * memory.scales[block])
+        )
+
+
+@inner_kernel
+def begin_batch(rule, memory, model, batch, factor, n_samples):
+    """Begin a batch of a rule that has no more than `FloatRule` and `FloatMemory`."""
+    begin_float_batch(rule, memory, model, factor, n_samples)
+
+
+@kernel
+def find_share(n_outputs, n_banks, bank):
+    """Return the range of readout neurons whose weights are updated with a bank."""
+    return bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
+
+
+@kernel
+def pack_events(model, work, first, n, bank):
+    """Pack samples first..first+n-1 (at most 32) for the update of a bank."""
+    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    start, stop = bank * width, min(n_hidden, (bank + 1) * width)
+    words = work.words[bank]
+    state, inputs, readouts = work.outcome.state, work.inputs, work.unstable_readouts
+    pack_samples(state, first, n, 0, n_hidden, words[0, 0], words[0, 1])
+    pack_samples(inputs, first, n, 0, inputs.shape[1], words[1, 0], words[1, 1])
+    pack_samples(work.unstable, first, n, start, stop, words[2, 0], words[2, 1])
+    pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+
+
+@kernel
+def update_couplings_perceptron(
+    weights, rate, gains, pre_signs, pre_mask, post_signs, post_mask, start
+):
+    """Add ``rate * gains[i] * sum_b pre[b, j] * post[b, start + i]`` to ``weights[j, i]``.
+
+    Parameters
+    ----------
+    weights : array (K, W)
+        One bank.
+    rate : float
+    gains : array (>= start + W,)
+        What multiplies the rate of each postsynaptic neuron, in the dtype of the weights.
+    pre_signs, pre_mask : uint32 array (>= K,)
+        Presynaptic spins of up to 32 samples, packed by `pack_samples`.
+    post_signs, post_mask : uint32 array (>= start + W,)
+        Spins of the unstable neurons, masked out in the samples where they are stable.
+    start : int
+        The neuron that the bank begins at.
+    """
+    n_pre, width = weights.shape
+    dtype = weights.dtype.type
+    rate = dtype(rate)
+    signs, mask = post_signs[start : start + width], post_mask[start : start + width]
+    gains = gains[start : start + width]
+    for j in range(n_pre):
+        row = weights[j]
+        signs_j, mask_j = pre_signs[j], pre_mask[j]
+        for i in range(width):
+            both = np.uint32(mask[i] & mask_j)
+            differ = popcount(np.uint32(np.uint32(signs[i] ^ signs_j) & both))
+            # An integer first: a synapse whose changes cancel must not move by a rounding error.
+            row[i] += rate * gains[i] * dtype(np.int32(popcount(both) - 2 * differ))
+
+
+@kernel
+def update_couplings_of_bank(model, rate, work, bank):
+    """Update the couplings onto a bank by its packed events."""
+    first_row, stop_row = model.windows[bank]
+    words = work.words[bank]
+    update_couplings_perceptron(
+        model.couplings[bank, : stop_row - first_row], rate, model.gains[0],
+        words[0, 0, first_row:], words[0, 1, first_row:], words[2, 0], words[2, 1],
+        bank * model.couplings.shape[2],
+    )  # fmt: skip
+
+
+@kernel
+def update_input_and_readout(model, rates, work, bank):
+    """Update the input weights onto a bank, and its share of the readout, by packed events."""
+    n_banks, _, width = model.couplings.shape
+    words = work.words[bank]
+    if rates[1] != 0.0:
+        update_couplings_perceptron(
+            model.input_weights[bank], rates[1], model.gains[1],
+            words[1, 0], words[1, 1], words[2, 0], words[2, 1], bank * width,
+        )  # fmt: skip
+    if rates[2] != 0.0:
+        from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
+        update_couplings_perceptron(
+            model.readout[from_c:to_c], rates[2], model.gains[2],
+            words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1], 0,
+        )  # fmt: skip
+
+
+@kernel
+def keep_absent_couplings(model, bank):
+    """Set the couplings onto a bank to 0 that there are not: of neurons to themselves, diluted."""
+    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    first_row, stop_row = model.windows[bank]
+    start, stop = bank * width, min(n_hidden, (bank + 1) * width)
+    weights = model.couplings[bank]
+    for i in range(max(start, first_row), min(stop, stop_row)):
+        weights[i - first_row, i - start] = 0  # the self-coupling is not learned
+    if model.connectivity.shape[0] > 0:
+        connectivity = model.connectivity[bank]
+        for j in range(stop_row - first_row):
+            for i in range(width):
+                weights[j, i] *= connectivity[j, i]

@@ -1,0 +1,100 @@
+"""What the training step takes: the weights, the samples, the arrays of one batch, the counts."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from binnet_kernels.structs import (
+    Array,
+    Outcome,
+    Scratch,
+    allocate_rows,
+    make_outcome,
+    make_scratch,
+)
+
+
+class Model(NamedTuple):
+    """The weights (see the package for banks) and their scales; all but `feedback` are learned."""
+
+    couplings: Array  # (S, K, W), see Recurrence
+    input_weights: Array  # (S, N, W)
+    readout: Array  # (C, H + padding)
+    scales: Array  # (3,): of couplings, input weights, readout
+    windows: Array  # these four are a Structure's, as in Recurrence
+    self_couplings: Array
+    links: Array
+    link_strengths: Array
+    feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
+    gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
+    connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all
+
+
+class Batches(NamedTuple):
+    """Which samples are learned, in which order and how fast."""
+
+    inputs: Array  # (P, N) int8 spins
+    labels: Array  # (P,) int64
+    order: Array  # (n,) int64: rows of `inputs` in the order of presentation
+    batch_size: int
+    rate_factors: Array  # (ceil(n / batch_size),): multiplies all rates
+    key: np.uint64  # sample k draws its random numbers from sub-stream first + k
+    first: int
+
+
+class Counts(NamedTuple):
+    """Sums over the samples of a call."""
+
+    changes: Array  # (T,) int64: neurons that changed in each sweep
+    totals: Array  # (4,) int64: sweeps, fixed points, neurons that learned, unstable readouts
+
+
+class Workspace(NamedTuple):
+    """Arrays of one batch, allocated once."""
+
+    inputs: Array  # (B, N)
+    external: Array  # (B, H + padding)
+    labels: Array  # (B,) int64
+    keys: Array  # (B,) uint64
+    outcome: Outcome
+    scratch: Scratch
+    unstable: Array  # (B, H + padding): spins of unstable neurons, else 0; a rule may change them
+    readout_fields: Array  # (B, C)
+    unstable_readouts: Array  # (B, C): y_c of unstable readouts, else 0
+    n_unstable_readouts: Array  # (B,) int64
+    n_unstable: Array  # (B,) int64: unstable neurons; silent ones count
+    n_learning: Array  # (S,) int64: unstable ones of a bank that a rule lets learn; -1: all do
+    everyone: Array  # (B,) int64: 0, 1, 2, ...
+    words: Array  # (S, 4, 2, ...) uint32, a bank's signs and masks of s, x, unstable, readouts
+
+
+def make_workspace(
+    batch_size: int,
+    n_hidden: int,
+    n_inputs: int,
+    n_outputs: int,
+    n_sweeps: int,
+    n_banks: int,
+    dtype: Any,
+) -> Workspace:
+    """Allocate the arrays of one batch."""
+    external = allocate_rows(batch_size, n_hidden, n_banks, dtype)
+    n_words = max(external.shape[1], n_inputs, n_outputs)
+    return Workspace(
+        inputs=np.zeros((batch_size, n_inputs), dtype),
+        external=external,
+        labels=np.zeros(batch_size, np.int64),
+        keys=np.zeros(batch_size, np.uint64),
+        outcome=make_outcome(batch_size, n_hidden, n_sweeps, n_banks, dtype),
+        scratch=make_scratch(batch_size, n_hidden, dtype),
+        unstable=allocate_rows(batch_size, n_hidden, n_banks, dtype),
+        readout_fields=np.zeros((batch_size, n_outputs), dtype),
+        unstable_readouts=np.zeros((batch_size, n_outputs), dtype),
+        n_unstable_readouts=np.zeros(batch_size, np.int64),
+        n_unstable=np.zeros(batch_size, np.int64),
+        n_learning=np.full(n_banks, -1, np.int64),
+        everyone=np.arange(batch_size, dtype=np.int64),
+        words=np.zeros((n_banks, 4, 2, n_words), np.uint32),
+    )

@@ -1,0 +1,54 @@
+"""How a network is trained: epochs, batches, dynamics, numbers and seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from binnet._validation import check_choice, keep_integer, keep_real
+from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class TrainingParameters:
+    """How a network is trained.
+
+    Parameters
+    ----------
+    epochs : int, default 20
+        Passes over the training samples, at least 1.
+    batch_size : int, default 16
+        B, samples per update, at least 1.
+    dynamics : {"sync", "async", "random-subset"}, default "sync"
+        How neurons are updated.
+    update_probability : float, default 0.5
+        Of each neuron in a sweep of random-subset updates, in (0, 1].
+    inference_sweeps : int, default 10
+        Sweeps at most when accuracies are measured.
+    dtype : {"float32", "float64"}, default "float32"
+        Arithmetic of the kernels.
+    seed : int, default 0
+        Of the initial weights, the order of samples and the dynamics.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is out of its range.
+    """
+
+    epochs: int = 20
+    batch_size: int = 16
+    dynamics: str = "sync"
+    update_probability: float = 0.5
+    inference_sweeps: int = INFERENCE_SWEEPS
+    dtype: str = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "inference_sweeps"):
+            keep_integer(self, name, 1)
+        keep_integer(self, "seed", 0)
+        check_choice("dynamics", self.dynamics, DYNAMICS)
+        keep_real(self, "update_probability", 0.0, 1.0, above=True)
+        check_choice("dtype", self.dtype, DTYPES)

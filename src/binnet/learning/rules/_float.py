@@ -1,0 +1,170 @@
+"""Synapses in floating point: weights, and a scale of each block that holds its decay."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
+from binnet.networks import BinaryNetwork
+from binnet.networks.layout import lay_out_structure
+
+BLOCKS = ("couplings", "input_weights", "readout", "feedback")
+
+
+class FloatSynapses(Synapses):
+    """Weights of a network and the scales of its learned blocks.
+
+    The true weights of a block are its `scales` entry times the block: the scale holds the weight
+    decay.
+    """
+
+    def __init__(
+        self, settings: Settings, weights: BinaryNetwork, scales: NDArray[np.float64]
+    ) -> None:
+        self.settings = settings
+        self.weights = weights
+        self.scales = scales
+
+    @classmethod
+    def start(cls, settings: Settings) -> Self:
+        """Return synapses as they are drawn."""
+        training = settings.training
+        drawn = BinaryNetwork.random(settings.network, training.seed, training.dtype)
+        return cls(settings, drawn, np.ones(3))
+
+    def network(self) -> BinaryNetwork:
+        """Return the network with the scales multiplied in."""
+        w, scales = self.weights, self.scales.astype(self.weights.dtype)
+        return replace(
+            w,
+            couplings=w.couplings * scales[0],
+            input_weights=w.input_weights * scales[1],
+            readout=w.readout * scales[2],
+        )
+
+    def relaxable(self) -> BinaryNetwork:
+        """Return the network as it is to be relaxed."""
+        return self.network()
+
+    @abstractmethod
+    def _kernels(self) -> Any:
+        """Return the rule's `RuleKernels`."""
+
+    def _rule(self, shared: Any) -> Any:
+        """Return the rule's record of parameters; `shared` is a `FloatRule`."""
+        return shared
+
+    def _memory(self, n_banks: int) -> Any:
+        """Return the rule's record of what it remembers."""
+        from binnet_kernels.rules.events import make_memory
+
+        return make_memory(self.scales)
+
+    def lay_out(self, job: Job) -> LaidOutRule:
+        """Return the synapses as the kernels take them."""
+        from binnet_kernels.rules.events import FloatRule
+        from binnet_kernels.structs import allocate_rows, to_banks, to_windows
+        from binnet_kernels.training.records import Model
+
+        w, p, plasticity = self.weights, self.settings.network, self.settings.plasticity
+        n_hidden = w.n_hidden
+
+        def to_rows(values: NDArray[Any]) -> NDArray[Any]:
+            rows = allocate_rows(len(values), n_hidden, job.n_banks, w.dtype)
+            rows[:, :n_hidden] = values
+            return rows
+
+        structure = lay_out_structure(w, job.n_banks, w.dtype)
+        connectivity = np.zeros((0, 0, 0), np.uint8)
+        if w.connectivity is not None:
+            connectivity = to_windows(w.connectivity.T.astype(np.uint8), structure.windows)
+        model = Model(
+            to_windows(w.couplings.T, structure.windows),
+            to_banks(w.input_weights.T, job.n_banks),
+            to_rows(w.readout),
+            self.scales.copy(),
+            *structure,
+            to_rows(w.feedback_fields),
+            to_rows(plasticity.gains(p)),
+            connectivity,
+        )
+        thresholds = plasticity.margin + w.fixed_help * plasticity.margin_excludes_self_coupling
+        shared = FloatRule(
+            plasticity.scaled_rates(p),
+            plasticity.losses(p),
+            to_rows(thresholds[None])[0],
+            plasticity.readout_margin,
+        )
+        return LaidOutRule(self._kernels(), model, self._rule(shared), self._memory(job.n_banks))
+
+    def take_back(self, laid_out: LaidOutRule) -> None:
+        """Take over the weights and scales that the kernels have changed."""
+        from binnet_kernels.structs import from_banks, from_windows
+
+        model, n_hidden = laid_out.model, self.weights.n_hidden
+        self.weights = replace(
+            self.weights,
+            couplings=np.ascontiguousarray(
+                from_windows(model.couplings, model.windows, n_hidden).T
+            ),
+            input_weights=np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
+            readout=np.ascontiguousarray(model.readout[:, :n_hidden]),
+        )
+        self.scales = laid_out.memory.scales
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        tensors = {name: getattr(self.weights, name) for name in BLOCKS} | {"scales": self.scales}
+        if self.weights.connectivity is not None:
+            tensors["connectivity"] = self.weights.connectivity.astype(np.uint8)
+        return tensors
+
+    @classmethod
+    def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and dtype of each array that is always there."""
+        expected = expect_blocks(settings, settings.training.dtype)
+        return expected | {"scales": ((3,), "float64")}
+
+    @classmethod
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+        """Return the synapses with these arrays."""
+        p = settings.network
+        connectivity = tensors.get("connectivity")
+        weights = BinaryNetwork(
+            **{name: tensors[name] for name in BLOCKS},
+            self_coupling=p.self_coupling,
+            sizes=p.sizes,
+            excitation=p.excitation,
+            connectivity=None if connectivity is None else connectivity.astype(bool),
+        )
+        return cls(settings, weights, tensors["scales"].copy())
+
+    def batches_before_pause(self, batch: int) -> int | None:
+        """Return how many batches may be learned before the scales are multiplied in."""
+        # A scale may fall to 1e-20: float32 weights, divided by it, are then far from overflow. The
+        # number depends on the parameters alone, so that stopping a run cannot change a bit.
+        loss = float(self.settings.plasticity.losses(self.settings.network).max())
+        per_pause = max(1, int(-math.log(1e-20) / max(-math.log1p(-loss), 1e-9)))
+        return per_pause - batch % per_pause
+
+    def pause(self) -> None:
+        """Multiply the scales in."""
+        self.weights, self.scales = self.network(), np.ones(3)
+
+
+def expect_blocks(settings: Settings, dtype: str) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Return shape and dtype of the four blocks of weights."""
+    p = settings.network
+    return {
+        "couplings": ((p.n_neurons, p.n_neurons), dtype),
+        "input_weights": ((p.n_neurons, p.n_inputs), dtype),
+        "readout": ((p.n_outputs, p.n_neurons), dtype),
+        "feedback": ((p.n_neurons, p.n_outputs), dtype),
+    }

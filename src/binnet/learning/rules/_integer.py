@@ -1,0 +1,330 @@
+"""Synapses in integers: weights, latent weights, shift registers, and what they have counted.
+
+After the initial weights are rounded, no weight, field or margin is a floating-point number again;
+only the measurements at the end of an epoch are turned into values to be read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.dynamics import check_amplitudes, stream_key
+from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
+from binnet.learning.rules._float import expect_blocks
+from binnet.learning.rules._levels import (
+    GROWTH,
+    choose_training_formats,
+    derive_decays,
+    derive_exponents,
+    derive_shifts,
+    refuse_growth,
+    shown_range,
+    synapse_formats,
+)
+from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
+from binnet.networks import (
+    BLOCKS,
+    BinaryNetwork,
+    QFormat,
+    QuantizedNetwork,
+    dequantize,
+    lay_out_structure,
+    quantize,
+)
+from binnet.networks.quantised import SCALARS, formats_from_dict, sum_feedback
+
+_LATENT = "wide_"  # before the names of latent weights in a checkpoint
+_UPDATE_STREAM, _REGISTER_STREAM = 3, 4
+
+
+class IntegerSynapses(Synapses):
+    """Weights in integers, and what plasticity changes besides.
+
+    Attributes
+    ----------
+    weights : QuantizedNetwork
+        The network.
+    latent : dict of str to ndarray
+        The latent weights of the blocks that learn, by name, where they have more bits than the
+        weights, which then show the highest of them.
+    registers : ndarray of uint16, shape (H + C,)
+        Shift registers of the hidden neurons and the readout.
+    counts : ndarray of int64, shape (blocks that learn, 2)
+        Changes of weights, and sums that saturated, since the start of the run.
+    """
+
+    #: Names of the blocks that learn.
+    learned: tuple[str, ...] = BLOCKS[:3]
+
+    def __init__(
+        self,
+        settings: Settings,
+        weights: QuantizedNetwork,
+        latent: dict[str, NDArray[Any]],
+        registers: NDArray[np.uint16],
+        counts: NDArray[np.int64],
+    ) -> None:
+        self.settings = settings
+        self.weights = weights
+        self.latent = latent
+        self.registers = registers
+        self.counts = counts
+
+    @classmethod
+    def start(cls, settings: Settings) -> Self:
+        """Return the rounded initial weights; refuse fields or events that could not be held."""
+        from binnet_kernels.rules.integer_synapses import seed_registers
+
+        training, plasticity = settings.training, settings.plasticity
+        check_amplitudes(settings.schedule.amplitudes, np.dtype(np.int32))
+        network = BinaryNetwork.random(settings.network, training.seed, np.float64)
+        growth = (*GROWTH[:3], GROWTH[2] if "feedback" in cls.learned else GROWTH[3])
+        formats = choose_training_formats(settings, network, growth)
+        weights, _ = quantize(
+            network,
+            formats=formats,
+            margin=plasticity.margin,
+            readout_margin=plasticity.readout_margin,
+            margin_excludes_self_coupling=plasticity.margin_excludes_self_coupling,
+        )
+        refuse_growth(weights)
+        latent: dict[str, NDArray[Any]] = {}
+        if settings.arithmetic.hidden_bits:
+            wider = dict(zip(BLOCKS, synapse_formats(settings, formats), strict=True))
+            latent = {name: wider[name].quantize(getattr(network, name))[0] for name in cls.learned}
+        synapses = cls(
+            settings,
+            weights,
+            latent,
+            seed_registers(
+                stream_key(training.seed, _REGISTER_STREAM), weights.n_hidden + weights.n_outputs
+            ),
+            np.zeros((len(cls.learned), 2), np.int64),
+        )
+        synapses._exponents(Job(1, np.ones(1), 0))
+        synapses._show()
+        return synapses
+
+    def network(self) -> BinaryNetwork:
+        """Return the network as floating-point values, which are exactly those of the integers."""
+        return dequantize(self.weights)
+
+    def relaxable(self) -> QuantizedNetwork:
+        """Return the network as it is to be relaxed: in integers."""
+        return self.weights
+
+    @abstractmethod
+    def _kernels(self) -> Any:
+        """Return the rule's `RuleKernels`."""
+
+    def _feedback_rate(self) -> float:
+        """Return the rate of W_back with its prefactor."""
+        return 0.0
+
+    def _error_parameters(self) -> tuple[int, int]:
+        """Return `error_scale` and `error_threshold` of the kernels' rule."""
+        return 0, 0
+
+    def lay_out(self, job: Job) -> LaidOutRule:
+        """Return the synapses as the kernels take them."""
+        from binnet_kernels.rules.integer import IntegerMemory, make_work
+        from binnet_kernels.structs import allocate_rows, to_banks, to_windows
+        from binnet_kernels.training.records import Model
+
+        w, n_banks = self.weights, job.n_banks
+        structure = lay_out_structure(w, n_banks, np.dtype(np.int32))
+
+        def to_rows(values: NDArray[Any]) -> NDArray[Any]:
+            rows = allocate_rows(len(values), w.n_hidden, n_banks, values.dtype)
+            rows[:, : w.n_hidden] = values
+            return rows
+
+        connectivity = np.zeros((0, 0, 0), np.uint8)
+        if w.connectivity is not None:
+            connectivity = to_windows(w.connectivity.T.astype(np.uint8), structure.windows)
+        shifts = (w.formats.coupling_shift, w.formats.input_shift, 0)
+        model = Model(
+            to_windows(w.couplings.T, structure.windows),
+            to_banks(w.input_weights.T, n_banks),
+            to_rows(w.readout),
+            np.array([1 << shift for shift in shifts], np.int64),
+            *structure,
+            to_rows(sum_feedback(w.feedback, w.formats).astype(np.int32)),
+            np.zeros((0, 0), np.int32),
+            connectivity,
+        )
+        shown = to_banks(w.feedback.T, n_banks)
+        latent = self.latent
+        feedback = to_banks(latent["feedback"].T, n_banks) if "feedback" in latent else shown
+        plastic = (model.couplings, model.input_weights, model.readout)
+        if latent:
+            plastic = (
+                to_windows(latent["couplings"].T, structure.windows),
+                to_banks(latent["input_weights"].T, n_banks),
+                to_rows(latent["readout"]),
+            )
+        memory = IntegerMemory(
+            *plastic,
+            feedback,
+            shown,
+            self.settings.arithmetic.hidden_bits,
+            *shown_range(w.formats),
+            self.registers[: w.n_hidden],
+            self.registers[w.n_hidden :],
+            *make_work(w.n_hidden, w.n_outputs, n_banks, self.settings.training.batch_size),
+        )
+        thresholds = to_rows(self._thresholds()[None])[0]
+        return LaidOutRule(self._kernels(), model, self._rule(job, thresholds), memory)
+
+    def _thresholds(self) -> NDArray[np.int32]:
+        """Return kappa, and the help that is not to count, of each neuron."""
+        plasticity, bits = self.settings.plasticity, self.weights.formats.fraction_bits
+        margin = math.floor(math.ldexp(plasticity.margin, bits))
+        help_ = self.weights.fixed_help * plasticity.margin_excludes_self_coupling
+        return (margin + help_).astype(np.int32)
+
+    def _rule(self, job: Job, thresholds: NDArray[np.int32]) -> Any:
+        from binnet_kernels.rules import integer_synapses
+        from binnet_kernels.rules.integer import IntegerRule
+
+        settings = self.settings
+        arithmetic, formats = settings.arithmetic, synapse_formats(settings, self.weights.formats)
+        roundings = ("PER_WEIGHT", "PER_EVENT", "NEAREST")
+        decays, period = derive_decays(settings)
+        exponents, learns = self._exponents(job)
+        return IntegerRule(
+            learns,
+            np.array([format.low for format in formats]),
+            np.array([format.high for format in formats]),
+            np.array([format.step for format in formats]),
+            exponents,
+            np.array([*decays, -1]),
+            period,
+            getattr(integer_synapses, roundings[ROUNDINGS.index(arithmetic.rounding)]),
+            arithmetic.generator == "lfsr" and arithmetic.rounding != "nearest",
+            np.cumsum((0, *self.weights.sizes)),
+            derive_shifts(settings),
+            thresholds,
+            self.weights.readout_margin,
+            stream_key(settings.training.seed, _UPDATE_STREAM),
+            job.first_batch,
+            *self._error_parameters(),
+        )
+
+    def _exponents(self, job: Job) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return k of each block in each batch, and what decays' k is raised by; who learns."""
+        base = derive_exponents(self.settings, self.weights.formats, self._feedback_rate())
+        raised = np.rint(-np.log2(job.rate_factors)).astype(np.int64)
+        columns = [np.full(len(raised), 0 if k is None else k) + raised for k in base]
+        exponents = np.minimum(np.stack([*columns, raised], axis=1), EXPONENTS[1])
+        return exponents, np.array([k is not None for k in base])
+
+    def take_back(self, laid_out: LaidOutRule) -> None:
+        """Take over the weights, latent weights and counts that the kernels have changed."""
+        from binnet_kernels.structs import from_banks, from_windows
+
+        model, memory, n_hidden = laid_out.model, laid_out.memory, self.weights.n_hidden
+
+        def gather(couplings: Any, input_weights: Any, readout: Any, feedback: Any) -> Any:
+            blocks = (
+                from_windows(couplings, model.windows, n_hidden).T,
+                from_banks(input_weights, n_hidden).T,
+                readout[:, :n_hidden],
+                from_banks(feedback, n_hidden).T,
+            )
+            return {
+                name: np.ascontiguousarray(block)
+                for name, block in zip(BLOCKS, blocks, strict=True)
+                if name in self.learned
+            }
+
+        shown = gather(model.couplings, model.input_weights, model.readout, memory.shown_feedback)
+        self.weights = replace(self.weights, **shown)
+        if self.latent:
+            self.latent = gather(
+                memory.couplings, memory.input_weights, memory.readout, memory.feedback
+            )
+        self.counts += memory.counts.sum(axis=0)[: len(self.learned)]
+
+    def _show(self) -> None:
+        """Let the weights show the highest bits of the latent weights."""
+        from binnet_kernels.rules.integer_synapses import Place, show_weights
+
+        w, shown = self.weights, {}
+        everywhere = np.zeros((0, 0, 0), np.uint8)
+        for name, block in self.latent.items():
+            is_square = name == "couplings"
+            present = everywhere
+            if is_square and w.connectivity is not None:
+                present = w.connectivity[None].astype(np.uint8)
+            shown[name] = np.zeros(block.shape, getattr(w, name).dtype)
+            place = Place(0, 0, is_square, present, 0, 0)
+            hidden_bits = self.settings.arithmetic.hidden_bits
+            show_weights(block, shown[name], place, hidden_bits, *shown_range(w.formats))
+        self.weights = replace(w, **shown)
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+        tensors = {name: getattr(self.weights, name) for name in BLOCKS}
+        tensors |= {f"{_LATENT}{name}": block for name, block in self.latent.items()}
+        tensors |= {"registers": self.registers, "synapses": self.counts}
+        if self.weights.connectivity is not None:
+            tensors["connectivity"] = self.weights.connectivity.astype(np.uint8)
+        return tensors
+
+    def describe(self) -> dict[str, Any]:
+        """Return the formats, and what the network holds besides its blocks."""
+        names = (*SCALARS, "sizes", "excitation") if len(self.weights.sizes) > 1 else SCALARS
+        return {
+            "formats": dataclasses.asdict(self.weights.formats),
+            "scalars": {name: getattr(self.weights, name) for name in names},
+        }
+
+    @classmethod
+    def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and dtype of each array that is always there."""
+        p, arithmetic = settings.network, settings.arithmetic
+        expected = expect_blocks(settings, QFormat(arithmetic.bits, 0).dtype.name)
+        if arithmetic.hidden_bits:
+            wide = QFormat(arithmetic.synapse_bits, 0).dtype.name
+            expected |= {f"{_LATENT}{name}": (expected[name][0], wide) for name in cls.learned}
+        expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
+        expected["synapses"] = ((len(cls.learned), 2), "int64")
+        return expected
+
+    @classmethod
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+        """Return the synapses with these arrays, formats and scalars."""
+        connectivity = tensors.get("connectivity")
+        scalars = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in info["scalars"].items()
+        }
+        weights = QuantizedNetwork(
+            **{name: tensors[name] for name in BLOCKS},
+            formats=formats_from_dict(info["formats"]),
+            connectivity=None if connectivity is None else connectivity.astype(bool),
+            **scalars,
+        )
+        latent = {
+            name.removeprefix(_LATENT): tensor.copy()
+            for name, tensor in tensors.items()
+            if name.startswith(_LATENT)
+        }
+        return cls(
+            settings, weights, latent, tensors["registers"].copy(), tensors["synapses"].copy()
+        )
+
+    def batches_before_pause(self, batch: int) -> None:
+        """Return None: integers have no scales that would have to be multiplied in."""
+
+    def pause(self) -> None:
+        """Do nothing: the weights are always in order."""

@@ -1,0 +1,136 @@
+"""Levels of integer synapses: formats, how far an event moves a weight, how fast it decays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.learning.arithmetic import EXPONENTS
+from binnet.learning.rules._protocol import Settings
+from binnet.networks import (
+    BLOCKS,
+    BinaryNetwork,
+    NetworkFormats,
+    QFormat,
+    QuantizedNetwork,
+    choose_fraction_bits,
+)
+from binnet.networks.quantised import refuse_overflow, sum_feedback
+
+# Room for the learned blocks to grow, and how much faster than in floating point each is to learn
+# (k is lowered by it): chosen on a validation split at H = 400, docs/results/hardware.md. Few bits
+# want slow input weights, whose random steps are coarse, and a fast readout; latent weights learn
+# alike at all widths of the weights.
+GROWTH = (1.0, 1.5, 2.0, 1.0)
+FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
+FASTER_LATENT = (3, 0, 2)
+_DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
+
+
+def choose_training_formats(
+    settings: Settings, network: BinaryNetwork, growth: tuple[float, ...]
+) -> NetworkFormats:
+    """Return the formats of a run: as given, or fitted to initial weights that will grow."""
+    arithmetic = settings.arithmetic
+    chosen = list(arithmetic.fraction_bits)
+    if not chosen:
+        for name, factor in zip(BLOCKS, growth, strict=True):
+            weights = getattr(network, name)
+            if name == "couplings" and network.connectivity is not None:
+                weights = weights[network.connectivity]
+            chosen.append(choose_fraction_bits(weights * factor, arithmetic.bits))
+    return NetworkFormats(*(QFormat(arithmetic.bits, fraction_bits) for fraction_bits in chosen))
+
+
+def synapse_formats(settings: Settings, formats: NetworkFormats) -> list[QFormat]:
+    """Return the formats of the synapses of the four blocks: those of the weights, or wider."""
+    arithmetic = settings.arithmetic
+    bits, hidden_bits = arithmetic.synapse_bits or arithmetic.bits, arithmetic.hidden_bits
+    weights = [getattr(formats, name) for name in BLOCKS]
+    return [QFormat(bits, weight.fraction_bits + hidden_bits) for weight in weights]
+
+
+def derive_exponents(
+    settings: Settings, formats: NetworkFormats, feedback_rate: float = 0.0
+) -> tuple[int | None, ...]:
+    """Return k of couplings, input weights, readout and feedback; None: the block does not learn.
+
+    An event moves a weight by 2**-k levels: a power of two near the rate of the plasticity.
+    """
+    arithmetic = settings.arithmetic
+    rates = [*settings.plasticity.scaled_rates(settings.network), feedback_rate]
+    synapses = synapse_formats(settings, formats)
+    faster = FASTER_LATENT if arithmetic.hidden_bits else FASTER[arithmetic.bits]
+    faster = (*faster, faster[2])  # W_back learns the products that W_out learns
+    exponents: list[int | None] = []
+    for block, (name, rate, format) in enumerate(zip(BLOCKS, rates, synapses, strict=True)):
+        if rate == 0.0:
+            exponents.append(None)
+            continue
+        if arithmetic.rate_exponents and block < len(arithmetic.rate_exponents):
+            exponents.append(arithmetic.rate_exponents[block])
+            continue
+        levels = rate / math.sqrt(settings.training.batch_size) / format.resolution
+        k = round(-math.log2(levels / format.step)) - faster[block]
+        if not EXPONENTS[0] <= k <= EXPONENTS[1]:
+            raise ValueError(
+                f"an event would change the {name} by 2**{-k} levels, which must be 2**-15..2**14; "
+                "choose other fraction bits, another rate or --rate-exponents"
+            )
+        exponents.append(k)
+    return tuple(exponents)
+
+
+def derive_shifts(settings: Settings) -> NDArray[np.int64]:
+    """Return what k of each block is raised by in each module, shape (4, L).
+
+    The powers of two nearest to the gains of the modules' neurons, see
+    `PerceptronPlasticity.gains`; NEVER where nothing is attached.
+    """
+    from binnet_kernels.rules.integer import NEVER
+
+    p = settings.network
+    starts = np.cumsum((0, *p.sizes[:-1]))
+    gains = np.vstack([settings.plasticity.gains(p), np.ones(p.n_neurons)])[:, starts]
+    gains[3] = np.array(p.each("feedback_strength")) > 0
+    shifts = np.full(gains.shape, NEVER, np.int64)
+    shifts[gains > 0] = np.rint(-np.log2(gains[gains > 0]))
+    return shifts
+
+
+def derive_decays(settings: Settings) -> tuple[list[int], int]:
+    """Return k of each block's decay by 2**-k (-1: none), and every how many batches it comes."""
+    losses = settings.plasticity.losses(settings.network)
+    if not losses.any():
+        return [-1, -1, -1], 1
+    if settings.arithmetic.bits == 1 and not settings.arithmetic.hidden_bits:
+        raise ValueError(
+            "weights of one bit are -1 or +1 and cannot decay towards 0; set decay_couplings, "
+            "decay_input and decay_readout to 0"
+        )
+    period = 2 ** max(0, round(-math.log2(losses.max())) - _DECAY_EXPONENT)
+    exponents = [
+        -1 if loss == 0 else min(round(-math.log2(loss * period)), EXPONENTS[1]) for loss in losses
+    ]
+    return [k if k < 0 else max(k, 1) for k in exponents], period
+
+
+def shown_range(formats: NetworkFormats) -> tuple[int, int]:
+    """Return the ends of a weight, as `show_weights` takes them: reversed for one bit."""
+    ends = formats.couplings.low, formats.couplings.high
+    return ends if formats.couplings.bits > 1 else (1, -1)
+
+
+def refuse_growth(weights: QuantizedNetwork) -> None:
+    """Refuse formats whose fields could overflow with all weights at the end of their range."""
+    formats = weights.formats
+    bounds = [-getattr(formats, name).low for name in BLOCKS]
+    couplings = (weights.n_hidden - 1) * bounds[0] << formats.coupling_shift
+    inputs = weights.n_inputs * bounds[1] << formats.input_shift
+    steering = int(np.abs(sum_feedback(weights.feedback, formats)).max())
+    refuse_overflow(
+        couplings + inputs + steering + int(weights.largest_help.max()),
+        weights.n_hidden * bounds[2],
+    )

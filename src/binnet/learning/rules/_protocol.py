@@ -1,0 +1,143 @@
+"""What a learning rule is to the rest: a value with parameters, and synapses that it changes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.learning.arithmetic import Arithmetic
+from binnet.learning.parameters import TrainingParameters
+from binnet.learning.plasticity import PerceptronPlasticity
+from binnet.networks.driven import BinaryNetwork
+from binnet.networks.layout import AnyNetwork
+from binnet.networks.modules import NetworkParameters
+from binnet.schedules import FeedbackSchedule
+
+Tensors = Mapping[str, NDArray[Any]]
+
+
+class Settings(Protocol):
+    """The parameters of a run that rules read; a `Configuration` has them."""
+
+    @property
+    def network(self) -> NetworkParameters:
+        """Sizes and strengths."""
+
+    @property
+    def schedule(self) -> FeedbackSchedule:
+        """The readout feedback in a training relaxation."""
+
+    @property
+    def plasticity(self) -> PerceptronPlasticity:
+        """Rates, margins and decays that all rules share."""
+
+    @property
+    def training(self) -> TrainingParameters:
+        """Epochs, batches, dynamics, dtype and seed."""
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """Floating point or integers."""
+
+    @property
+    def rule(self) -> Any:
+        """The rule itself."""
+
+
+class Job(NamedTuple):
+    """The batches that synapses are laid out for."""
+
+    n_banks: int  # pieces that the neurons are cut into
+    rate_factors: NDArray[np.float64]  # (n,): multiplies all rates
+    first_batch: int  # number of the first of them since the start of the run
+
+
+class LaidOutRule(NamedTuple):
+    """Synapses as the kernels take them, see `binnet_kernels.training.batches`."""
+
+    kernels: Any
+    model: Any
+    rule: Any
+    memory: Any
+
+
+class Synapses(ABC):
+    """The weights that a rule changes, in one arithmetic; all that a checkpoint holds of them."""
+
+    @classmethod
+    @abstractmethod
+    def start(cls, settings: Settings) -> Self:
+        """Return the synapses before the first batch; refuse settings that cannot work."""
+
+    @abstractmethod
+    def network(self) -> BinaryNetwork:
+        """Return the network in floating point."""
+
+    @abstractmethod
+    def relaxable(self) -> AnyNetwork:
+        """Return the network as it is to be relaxed."""
+
+    @abstractmethod
+    def lay_out(self, job: Job) -> LaidOutRule:
+        """Return the synapses as the kernels take them."""
+
+    @abstractmethod
+    def take_back(self, laid_out: LaidOutRule) -> None:
+        """Take over what the kernels have changed."""
+
+    @abstractmethod
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays by name."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what `from_tensors` needs besides arrays and settings, as plain values."""
+        return {}
+
+    @classmethod
+    @abstractmethod
+    def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and dtype of each array of `tensors` that is always there."""
+
+    @classmethod
+    @abstractmethod
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+        """Return the synapses that `tensors` and `describe` told of."""
+
+    @abstractmethod
+    def batches_before_pause(self, batch: int) -> int | None:
+        """Return how many batches from number `batch` of an epoch on may be learned in one call."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Put the weights in order, after so many batches and at the end of an epoch."""
+
+
+class PlasticityRule:
+    """Base of the parameters of a rule: a frozen dataclass whose fields are the rule's own.
+
+    What all rules share, rates, margins and decays, is in `PerceptronPlasticity`.
+    """
+
+    #: How the rule is called in a configuration.
+    name: ClassVar[str]
+
+    def check(self, settings: Settings) -> None:
+        """Refuse settings that the rule cannot work with."""
+
+    def synapses(self, settings: Settings) -> type[Synapses]:
+        """Return the kind of synapses that the rule changes in this arithmetic."""
+        raise TypeError(f"{type(self).__name__} is no rule")
+
+
+def refuse_integers(rule: PlasticityRule, settings: Settings, reason: str) -> None:
+    """Refuse integers for a rule that is not defined in them."""
+    arithmetic = settings.arithmetic.arithmetic
+    if settings.arithmetic.bits:
+        raise ValueError(
+            f'the rule "{rule.name}" learns in floating point only, {reason}; got arithmetic = '
+            f'{arithmetic!r}, set it to "float" or choose the rule "perceptron"'
+        )

@@ -1,0 +1,231 @@
+"""A run of learning: where it stands, what it has counted, the synapses that its rule changes."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet._threads import run_in_step
+from binnet.dynamics import check_dynamics, make_update, stream_key
+from binnet.learning.configuration import Configuration
+from binnet.learning.metrics import EpochMetrics
+from binnet.learning.rules import Synapses
+from binnet.learning.rules._protocol import Job
+from binnet.networks import AnyNetwork, BinaryNetwork
+
+_ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+
+
+@dataclass(eq=False)
+class Run:
+    """A run that can be stopped between any two calls of `learn`, whatever its rule and arithmetic.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        All parameters.
+    n_samples : int
+        Training samples, the same in every epoch.
+    fingerprint : str
+        Of the samples, by which `resume` knows them again.
+    synapses : Synapses
+        The weights that the rule changes; `start` draws them.
+
+    Attributes
+    ----------
+    epoch, batch : int
+        The next batch is number `batch` of epoch `epoch`, both from 0.
+    changes : ndarray of int64, shape (T,)
+        Neurons that changed in each sweep, summed over the samples of the epoch so far.
+    totals : ndarray of int64, shape (4,)
+        Sweeps, fixed points, (sample, neuron) pairs that learned and unstable readouts, summed
+        over the samples of the epoch so far.
+    seconds : float
+        Time spent learning in the epoch so far.
+    history : list of EpochMetrics
+        One entry for each whole epoch.
+    """
+
+    configuration: Configuration
+    n_samples: int
+    fingerprint: str
+    synapses: Synapses
+    changes: NDArray[np.int64] = field(init=False)
+    totals: NDArray[np.int64] = field(init=False)
+    epoch: int = field(default=0, init=False)
+    batch: int = field(default=0, init=False)
+    seconds: float = field(default=0.0, init=False)
+    history: list[EpochMetrics] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
+        self.totals = np.zeros(4, np.int64)
+
+    @classmethod
+    def start(cls, configuration: Configuration, n_samples: int, fingerprint: str = "") -> Run:
+        """Return a run before its first batch.
+
+        Parameters
+        ----------
+        configuration : Configuration
+            All parameters.
+        n_samples : int
+            Training samples.
+        fingerprint : str, default ""
+            Of the samples.
+
+        Returns
+        -------
+        Run
+            The run.
+        """
+        kind = configuration.rule.synapses(configuration)
+        return cls(configuration, n_samples, fingerprint, kind.start(configuration))
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches; the last one may be short."""
+        return math.ceil(self.n_samples / self.configuration.training.batch_size)
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples learned since the start."""
+        in_epoch = min(self.batch * self.configuration.training.batch_size, self.n_samples)
+        return self.epoch * self.n_samples + in_epoch
+
+    @property
+    def epoch_is_complete(self) -> bool:
+        """Whether all batches of the epoch are learned, but it is not ended yet."""
+        return self.batch == self.batches_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.epoch >= self.configuration.training.epochs
+
+    @property
+    def rate_factor(self) -> float:
+        """What multiplied the learning rates in the last batch."""
+        return float(self._rate_factors(self.batch - 1, 1)[0])
+
+    def network(self) -> BinaryNetwork:
+        """Return the network in floating point."""
+        return self.synapses.network()
+
+    def relaxable(self) -> AnyNetwork:
+        """Return the network as it is to be relaxed."""
+        return self.synapses.relaxable()
+
+    def learn(
+        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
+    ) -> float:
+        """Learn up to `n_batches` batches, within the epoch, in one compiled call.
+
+        Parameters
+        ----------
+        X : ndarray of int8, shape (n_samples, N_in)
+            All training inputs, -1 or +1.
+        y : ndarray of int64, shape (n_samples,)
+            Their labels.
+        n_batches : int
+            Batches at most; fewer where the epoch ends or the rule puts its weights in order.
+        threads : int
+            Threads to run on; the result does not depend on it.
+
+        Returns
+        -------
+        float
+            Seconds in the kernels.
+        """
+        from binnet_kernels.lowlevel.calls import find_address
+        from binnet_kernels.lowlevel.rng import derive_key
+        from binnet_kernels.lowlevel.team import make_team
+        from binnet_kernels.training.batches import find_steps, train_batches
+        from binnet_kernels.training.records import Batches, Counts, make_workspace
+
+        training, p = self.configuration.training, self.configuration.network
+        size, n_hidden = training.batch_size, p.n_neurons
+        pause = self.synapses.batches_before_pause(self.batch)
+        n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
+        first = self.batch * size
+        # More modules than threads: each piece then holds few neighbours' couplings.
+        n_banks = max(threads, p.n_modules)
+        laid_out = self.synapses.lay_out(
+            Job(
+                n_banks,
+                self._rate_factors(self.batch, n_batches),
+                self.epoch * self.batches_per_epoch + self.batch,
+            )
+        )
+        dtype = laid_out.model.feedback.dtype
+        amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
+        work = make_workspace(
+            size, n_hidden, p.n_inputs, p.n_outputs, len(amplitudes), n_banks, dtype
+        )
+        order = check_dynamics(training.dynamics, training.update_probability)
+        update = make_update(order, n_hidden, work.keys, stop_at_cycle=False)
+        kernels, model, rule, memory = laid_out
+        arguments = (
+            find_steps(kernels, model, rule, memory, amplitudes, update, work),
+            model,
+            rule,
+            memory,
+            Batches(
+                X,
+                y,
+                self._order()[first : first + n_batches * size],
+                size,
+                self._rate_factors(self.batch, n_batches),
+                np.uint64(derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)),
+                first,
+            ),
+            amplitudes,
+            update,
+            work,
+            Counts(self.changes, self.totals),
+            make_team(threads),
+        )
+        find_address(train_batches, *arguments, 0)  # compiled before the threads begin
+        begun = time.perf_counter()
+        run_in_step(threads, lambda rank: train_batches(*arguments, rank))
+        seconds = time.perf_counter() - begun
+        self.synapses.take_back(laid_out)
+        self.batch += n_batches
+        if n_batches == pause:
+            self.synapses.pause()
+        return seconds
+
+    def end_epoch(self, metrics: EpochMetrics) -> None:
+        """Note the measurements of the epoch and turn to the next one.
+
+        Parameters
+        ----------
+        metrics : EpochMetrics
+            The measurements.
+        """
+        self.history.append(metrics)
+        self.next_epoch()
+
+    def next_epoch(self) -> None:
+        """Turn to the next epoch."""
+        self.epoch += 1
+        self.batch = 0
+        self.seconds = 0.0
+        self.changes[:] = 0
+        self.totals[:] = 0
+        self.synapses.pause()
+
+    def _order(self) -> NDArray[np.int64]:
+        sequence = np.random.SeedSequence(
+            self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
+        )
+        return np.random.default_rng(sequence).permutation(self.n_samples)
+
+    def _rate_factors(self, first: int, n: int) -> NDArray[np.float64]:
+        done = self.epoch * self.batches_per_epoch
+        total = self.configuration.training.epochs * self.batches_per_epoch
+        return self.configuration.plasticity.rate_factors(done + first, n, total)
