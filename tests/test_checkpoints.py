@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state comes back; damaged and foreign files are refused."""
+"""Checkpoints: the whole run comes back; damaged and foreign files are refused."""
 
 import errno
 import json
@@ -12,26 +12,27 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from binnet import load_checkpoint
-from binnet.learning import save_checkpoint
-from binnet.learning._state import TrainingState
+from binnet.learning import Run, save_checkpoint
+from binnet.learning.rules._float import FloatSynapses
 from library_cases import TINY
 
 Edit = Callable[[dict[str, Any], dict[str, Any]], object]
 
 
 @pytest.fixture
-def state() -> TrainingState:
-    state = TrainingState.start(TINY, n_samples=100, fingerprint="abc")
-    state.scales[:] = 0.25, 0.5, 0.75
-    state.changes[:] = np.arange(10)
-    state.totals[:] = np.arange(4)
-    state.epoch, state.batch, state.seconds = 1, 3, 2.5
-    return state
+def run() -> Run:
+    run = Run.start(TINY, n_samples=100, fingerprint="abc")
+    assert isinstance(run.synapses, FloatSynapses)
+    run.synapses.scales[:] = 0.25, 0.5, 0.75
+    run.changes[:] = np.arange(10)
+    run.totals[:] = np.arange(4)
+    run.epoch, run.batch, run.seconds = 1, 3, 2.5
+    return run
 
 
 @pytest.fixture
-def path(tmp_path: Path, state: TrainingState) -> Path:
-    save_checkpoint(tmp_path / "run.safetensors", state)
+def path(tmp_path: Path, run: Run) -> Path:
+    save_checkpoint(tmp_path / "run.safetensors", run)
     return tmp_path / "run.safetensors"
 
 
@@ -44,17 +45,17 @@ def rewrite(path: Path, edit: Edit) -> None:
     save_file(tensors, path, {"binnet": json.dumps(info)})
 
 
-def test_round_trip(path: Path, state: TrainingState) -> None:
+def test_round_trip(path: Path, run: Run) -> None:
     read = load_checkpoint(path)
     for name in ("configuration", "n_samples", "fingerprint", "epoch", "batch", "seconds"):
-        assert getattr(read, name) == getattr(state, name), name
-    for name in ("scales", "changes", "totals"):
-        assert np.array_equal(getattr(read, name), getattr(state, name)), name
-    for name, block in state.tensors().items():
-        assert np.array_equal(read.tensors()[name], block), name
+        assert getattr(read, name) == getattr(run, name), name
+    for name in ("changes", "totals"):
+        assert np.array_equal(getattr(read, name), getattr(run, name)), name
+    for name, block in run.synapses.tensors().items():
+        assert np.array_equal(read.synapses.tensors()[name], block), name
     assert list(path.parent.iterdir()) == [path]
     network = read.network()  # with the scales multiplied in
-    assert np.array_equal(network.couplings, state.weights.couplings * np.float32(0.25))
+    assert np.array_equal(network.couplings, run.synapses.tensors()["couplings"] * np.float32(0.25))
 
 
 @pytest.mark.parametrize("n_bytes", [0, 5, 200, -1, -1000])
@@ -102,20 +103,20 @@ def test_checkpoint_that_does_not_fit(path: Path, edit: Edit, message: str) -> N
 
 
 def test_old_checkpoint_survives_a_failed_write(
-    path: Path, state: TrainingState, monkeypatch: pytest.MonkeyPatch
+    path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill_the_disk(self: Path, data: bytes) -> int:
         self.touch()
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    state.epoch = 2
+    run.epoch = 2
     monkeypatch.setattr(Path, "write_bytes", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(path, state)
+        save_checkpoint(path, run)
     assert load_checkpoint(path).epoch == 1
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_missing_folder(state: TrainingState, tmp_path: Path) -> None:
+def test_missing_folder(run: Run, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"nowhere does not exist; create it first"):
-        save_checkpoint(tmp_path / "nowhere" / "x.safetensors", state)
+        save_checkpoint(tmp_path / "nowhere" / "x.safetensors", run)

@@ -10,8 +10,7 @@ from click.testing import CliRunner
 
 from binnet import preset
 from binnet.cli import main
-from binnet.learning import save_checkpoint
-from binnet.learning._state import TrainingState
+from binnet.learning import Run, save_checkpoint
 from library_cases import draw_spins
 
 # Exit codes: 2 for the wrong use of a command, 1 for a value that is refused.
@@ -23,7 +22,7 @@ def _no_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     X, y = draw_spins(60, 100), np.arange(60) % 10
     small = SimpleNamespace(X_train=X, y_train=y, X_test=X, y_test=y)
     monkeypatch.setattr("binnet.cli._runs.load_entangled_mnist", lambda n_features: small)
-    monkeypatch.setattr("binnet.learning._state.TrainingState.learn", None)
+    monkeypatch.setattr("binnet.learning.Run.learn", None)
     monkeypatch.chdir(tmp_path)
 
 
@@ -150,7 +149,7 @@ def test_folders_that_hold_no_run(command: list[str], tmp_path: Path) -> None:
         shown = refuse([*command, run], REFUSED)
         assert f"{run} is not a run folder: it has no checkpoint.safetensors; name a" in shown
     checkpoint = tmp_path / "empty" / "checkpoint.safetensors"
-    save_checkpoint(checkpoint, TrainingState.start(preset(), 60, "abc"))
+    save_checkpoint(checkpoint, Run.start(preset(), 60, "abc"))
     shown = refuse([*command, "empty"], REFUSED)
     assert "there is no configuration file empty/config.toml" in shown
     (tmp_path / "empty" / "config.toml").write_text("[data]\nvalidation = 0\n")
@@ -171,7 +170,7 @@ def test_resume_with_other_samples(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.toml").write_text("")
-    save_checkpoint(run / "checkpoint.safetensors", TrainingState.start(preset(), 60, "abc"))
+    save_checkpoint(run / "checkpoint.safetensors", Run.start(preset(), 60, "abc"))
     shown = refuse(["train", "--resume", "run"], REFUSED)
     assert "these are not the training samples of run/checkpoint.safetensors" in shown
 

@@ -29,18 +29,20 @@ from binnet import (
 from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import dequantize, load_quantized
-from binnet.learning._integer_state import (
+from binnet.learning import Run
+from binnet.learning.rules._integer import IntegerSynapses
+from binnet.learning.rules._levels import (
     FASTER,
-    LEARNED,
-    IntegerState,
     derive_decays,
     derive_exponents,
     synapse_formats,
 )
-from binnet.learning._state import DYNAMICS_STREAM
+from binnet.learning.run import _DYNAMICS_STREAM
+from binnet.networks import BLOCKS
 from library_cases import TINY, make_task
 
 X, Y = make_task(203)
+LEARNED = BLOCKS[:3]
 INTEGERS = ("int16", "int8", "int4", "int2", "int1")
 
 
@@ -53,21 +55,26 @@ def configure(arithmetic: str, **changes: Any) -> Configuration:
 def test_rates_of_couplings_follow_their_scaling(n_hidden: int, raised: int) -> None:
     """An event that moves a field by as much at every H moves a coupling by 20 / sqrt(H) of it."""
     by_weights, by_fields = (
-        IntegerState.start(
+        Run.start(
             preset().replace(n_hidden=n_hidden, arithmetic="int8", rate_scaling=scaling), 60, ""
         )
         for scaling in ("weights", "fields")
     )
     first, second = (
-        derive_exponents(state.configuration, state.weights.formats)
-        for state in (by_weights, by_fields)
+        derive_exponents(run.configuration, integers(run).weights.formats)
+        for run in (by_weights, by_fields)
     )
     assert second == (first[0] + raised, *first[1:])
 
 
-def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
-    """Learn the next batches of a state in plain loops."""
-    configuration, formats = state.configuration, state.weights.formats
+def integers(run: Run) -> IntegerSynapses:
+    assert isinstance(run.synapses, IntegerSynapses)
+    return run.synapses
+
+
+def replay(run: Run, n_batches: int) -> naive_integer.Trained:
+    """Learn the next batches of a run in plain loops."""
+    configuration, formats = run.configuration, integers(run).weights.formats
     arithmetic, size = configuration.arithmetic, configuration.training.batch_size
     exponents = derive_exponents(configuration, formats)
     rules = []
@@ -81,16 +88,16 @@ def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
             )
         )  # fmt: skip
     decays, period = derive_decays(configuration)
-    order = state._order()
+    order = run._order()
     seed = configuration.training.seed
-    key = naive.derive_key(int(stream_key(seed, DYNAMICS_STREAM)), 0)
+    key = naive.derive_key(int(stream_key(seed, _DYNAMICS_STREAM)), 0)
     factors = configuration.plasticity.rate_factors(
-        0, n_batches, state.batches_per_epoch * configuration.training.epochs
+        0, n_batches, run.batches_per_epoch * configuration.training.epochs
     )
-    registers = state.registers.tolist()
-    n_hidden = state.weights.n_hidden
+    registers = integers(run).registers.tolist()
+    n_hidden = integers(run).weights.n_hidden
     return naive_integer.train_batches(
-        naive_integer.from_quantized(state.weights),
+        naive_integer.from_quantized(integers(run).weights),
         rules,
         decays,
         period,
@@ -103,7 +110,7 @@ def replay(state: IntegerState, n_batches: int) -> naive_integer.Trained:
         int(stream_key(seed, 3)),
         (registers[:n_hidden], registers[n_hidden:]),
         configuration.training.dynamics == "async",
-        [state.wide[name].tolist() for name in LEARNED] if state.wide else None,
+        [integers(run).latent[name].tolist() for name in LEARNED] if integers(run).latent else None,
         arithmetic.hidden_bits,
         (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
     )
@@ -155,18 +162,20 @@ def test_training_equals_the_reference(case: str) -> None:
     changes = dict(CASES[case])
     configuration = configure(changes.pop("arithmetic"), n_hidden=17, **changes)
     n_batches = 3
-    reference = IntegerState.start(configuration, len(X), "")
+    reference = Run.start(configuration, len(X), "")
     expected = replay(reference, n_batches)
     for threads in (1, 2):
-        state = IntegerState.start(configuration, len(X), "")
-        state.learn(X, Y, n_batches, threads)
-        found = naive_integer.from_quantized(state.weights)
+        run = Run.start(configuration, len(X), "")
+        run.learn(X, Y, n_batches, threads)
+        found = naive_integer.from_quantized(integers(run).weights)
         for name in ("J", "W_in", "W_out"):
             assert getattr(found, name) == getattr(expected.net, name), (name, threads)
-        wide = dict(zip(LEARNED, expected.wide, strict=True)) if state.wide else {}
-        assert {name: block.tolist() for name, block in state.wide.items()} == wide, threads
-        assert state.totals.tolist() == expected.totals
-        assert state.synapses.tolist() == expected.synapses
+        wide = dict(zip(LEARNED, expected.wide, strict=True)) if integers(run).latent else {}
+        assert {name: block.tolist() for name, block in integers(run).latent.items()} == wide, (
+            threads
+        )
+        assert run.totals.tolist() == expected.totals
+        assert integers(run).counts.tolist() == expected.synapses
     assert expected.synapses[2][0] > 0  # something was learned
 
 
@@ -183,24 +192,26 @@ def test_integers_learn(arithmetic: str) -> None:
 def test_the_nearest_level_stalls() -> None:
     """With increments of an eighth of a level no sum of a batch of 4 reaches half a level."""
     slow = {"batch_size": 4, "rate_exponents": (4, 4, 4), "epochs": 1}
-    stalled = IntegerState.start(configure("int4", rounding="nearest", **slow), len(X), "")
-    moving = IntegerState.start(configure("int4", **slow), len(X), "")
-    for state in (stalled, moving):
-        state.learn(X, Y, 50, 1)
-    assert not stalled.synapses.any()
-    assert moving.synapses[:, 0].all()
+    stalled = Run.start(configure("int4", rounding="nearest", **slow), len(X), "")
+    moving = Run.start(configure("int4", **slow), len(X), "")
+    for run in (stalled, moving):
+        run.learn(X, Y, 50, 1)
+    assert not integers(stalled).counts.any()
+    assert integers(moving).counts[:, 0].all()
 
 
 def test_synapses_keep_what_the_weights_do_not_show() -> None:
     """Events of 2**-4 of a weight's level add up, though each is too small to be seen."""
     fine = {"synapse_bits": 8, "rate_exponents": (0, 0, 0), "rounding": "nearest"}
-    state = IntegerState.start(configure("int4", **fine), len(X), "")
-    before, synapses = state.weights, state.wide
-    state.learn(X, Y, 1, 1)
-    moved = state.wide["input_weights"] != synapses["input_weights"]
-    seen = state.weights.input_weights != before.input_weights
+    run = Run.start(configure("int4", **fine), len(X), "")
+    before, synapses = integers(run).weights, integers(run).latent
+    run.learn(X, Y, 1, 1)
+    moved = integers(run).latent["input_weights"] != synapses["input_weights"]
+    seen = integers(run).weights.input_weights != before.input_weights
     assert moved.sum() > 2 * seen.sum() > 0
-    assert state.weights.couplings.max() <= 7  # in the format of the weights, to be exported
+    assert (
+        integers(run).weights.couplings.max() <= 7
+    )  # in the format of the weights, to be exported
 
 
 @pytest.mark.parametrize(
@@ -216,29 +227,28 @@ def test_a_stopped_run_ends_alike(
     whole = tmp_path / "whole.safetensors"
     train(X, Y, configuration, threads=1, checkpoint=whole)
     monkeypatch.setattr("binnet.learning.trainer._WORK_PER_CALL", 5 * 8 * 40 * 1040)
-    state = IntegerState.start(configuration, len(X), load_checkpoint(whole).fingerprint)
-    state.learn(X, Y, 7, 1)
+    run = Run.start(configuration, len(X), load_checkpoint(whole).fingerprint)
+    run.learn(X, Y, 7, 1)
     from binnet.learning import save_checkpoint
 
     part = tmp_path / "part.safetensors"
-    save_checkpoint(part, state)
+    save_checkpoint(part, run)
     resume(part, X, Y, threads=2)
     first, second = load_checkpoint(whole), load_checkpoint(part)
-    assert isinstance(first, IntegerState)
-    assert isinstance(second, IntegerState)
-    for name, array in first.tensors().items():
-        assert np.array_equal(array, second.tensors()[name]), name
-    assert first.weights.formats == second.weights.formats
+    for name, array in first.synapses.tensors().items():
+        assert np.array_equal(array, second.synapses.tensors()[name]), name
+    assert integers(first).weights.formats == integers(second).weights.formats
     assert [m.accuracy for m in first.history] == [m.accuracy for m in second.history]
 
 
 def test_relaxing_integers_is_relaxing_their_values() -> None:
     """In float64 every sum of the values is exact, so both are the same relaxation."""
-    state = IntegerState.start(configure("int8"), len(X), "")
-    integers, values = relax(state.weights, X), relax(dequantize(state.weights), X)
-    assert np.array_equal(integers.states, values.states)
-    assert np.array_equal(integers.stabilities, values.stabilities)
-    assert np.array_equal(integers.readout_fields, values.readout_fields)
+    run = Run.start(configure("int8"), len(X), "")
+    weights = integers(run).weights
+    exact, values = relax(weights, X), relax(dequantize(weights), X)
+    assert np.array_equal(exact.states, values.states)
+    assert np.array_equal(exact.stabilities, values.stabilities)
+    assert np.array_equal(exact.readout_fields, values.readout_fields)
 
 
 @pytest.mark.parametrize(
@@ -304,11 +314,11 @@ def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
     small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
     arithmetic = ("--arithmetic", "int8", "--synapse-bits", "16", "--rounding", "per-event")
     output = invoke("train", *arithmetic, *small)
-    state = load_checkpoint(run / "checkpoint.safetensors")
-    assert isinstance(state, IntegerState)
-    assert state.weights.couplings.dtype == np.int8
-    assert state.wide["couplings"].dtype == np.int16
-    shown = f"test {state.history[-1].accuracy['test']:.4f}"
+    run = load_checkpoint(run / "checkpoint.safetensors")
+    assert isinstance(run.synapses, IntegerSynapses)
+    assert integers(run).weights.couplings.dtype == np.int8
+    assert integers(run).latent["couplings"].dtype == np.int16
+    shown = f"test {run.history[-1].accuracy['test']:.4f}"
     assert shown in output
     assert shown.split()[1] in invoke("evaluate", str(run), "--threads", "1")
     invoke("train", "--resume", str(run), "--threads", "1")  # config.toml reads back

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from binnet import TrainingResult, load_checkpoint, resume, train
-from binnet.learning._state import TrainingState
+from binnet.learning import Run
 from library_cases import TINY, make_task
 from test_training import assert_same_weights, timeless
 
@@ -28,16 +28,16 @@ def _short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 def stop_in_call(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Send SIGINT in the compiled calls whose numbers are put into the list."""
     numbers: list[int] = []
-    learn, n_calls = TrainingState.learn, 0
+    learn, n_calls = Run.learn, 0
 
-    def learn_and_stop(self: TrainingState, *arguments: object) -> float:
+    def learn_and_stop(self: Run, *arguments: object) -> float:
         nonlocal n_calls
         n_calls += 1
         if n_calls in numbers:
             signal.raise_signal(signal.SIGINT)
         return learn(self, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(TrainingState, "learn", learn_and_stop)
+    monkeypatch.setattr(Run, "learn", learn_and_stop)
     yield numbers
     assert n_calls >= max(numbers, default=0)
 

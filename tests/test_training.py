@@ -153,7 +153,7 @@ def test_errors_come_before_any_work(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("binnet.learning.trainer.TrainingState.learn", None)
+    monkeypatch.setattr("binnet.learning.Run.learn", None)
     with pytest.raises(error, match=message):
         train(**({"X": X, "y": Y, "configuration": TINY} | arguments))  # type: ignore[arg-type]
 

@@ -27,7 +27,7 @@ from binnet_kernels.structs import Array, allocate_rows, to_banks
 from binnet_kernels.training.batches import RuleKernels
 
 
-class ThirdFactor(NamedTuple):
+class ThirdFactorRule(NamedTuple):
     """A `FloatRule`, and what the errors of the readout do."""
 
     rates: Array

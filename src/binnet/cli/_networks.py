@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binnet.cli import _runs
 from binnet.hardware.network_files import load_network
-from binnet.learning import load_checkpoint
+from binnet.learning import Run, load_checkpoint
 from binnet.networks import BinaryNetwork, QuantizationReport, QuantizedNetwork, quantize
-
-if TYPE_CHECKING:
-    from binnet.learning._state import RunState
 
 
 class Source(NamedTuple):
@@ -22,28 +19,28 @@ class Source(NamedTuple):
 
     network: BinaryNetwork | QuantizedNetwork
     quantization: QuantizationReport | None
-    state: RunState | None
+    training: Run | None
 
 
 def load_source(run: Path, bits: int | None) -> Source:
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
-        state = load_checkpoint(_runs.find_checkpoint(run))
-        network = cast("BinaryNetwork | QuantizedNetwork", state.relaxable())
+        training = load_checkpoint(_runs.find_checkpoint(run))
+        network = cast("BinaryNetwork | QuantizedNetwork", training.relaxable())
     elif run.is_file():
-        state, network = None, load_network(run)
+        training, network = None, load_network(run)
     else:
         raise FileNotFoundError(
             f"there is no {run}; name a run folder of `binnet train`, or a network file of "
             "`binnet import` or `binnet quantize`"
         )
     if bits is None:
-        return Source(network, None, state)
+        return Source(network, None, training)
     if isinstance(network, QuantizedNetwork):
         raise ValueError(f"{run} is in integers already; leave out --bits")
-    if state is None:
+    if training is None:
         return Source(*quantize(network, bits), None)
-    rule = state.configuration.plasticity
+    rule = training.configuration.plasticity
     quantized, report = quantize(
         network,
         bits,
@@ -51,7 +48,7 @@ def load_source(run: Path, bits: int | None) -> Source:
         readout_margin=rule.readout_margin,
         margin_excludes_self_coupling=rule.margin_excludes_self_coupling,
     )
-    return Source(quantized, report, state)
+    return Source(quantized, report, training)
 
 
 def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:

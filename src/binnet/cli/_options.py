@@ -150,8 +150,8 @@ PARAMETERS = (
         "--third-factor",
         "third_factor",
         click.Choice(("none", *THIRD_FACTORS)),
-        "rule third-factor: whether the feedback weights, which tell hidden neurons the sign of the "
-        "readout's error, are learned or fixed; none: the rule perceptron",
+        "rule third-factor: whether the feedback weights, which tell hidden neurons the sign of "
+        "the readout's error, are learned or fixed; none: the rule perceptron",
         "",
     ),
     Parameter(

@@ -73,25 +73,24 @@ def report(
 def _read_training(source: Source) -> dict[str, Any]:
     """Return what a report takes of the run's training and of the rounding afterwards."""
     from binnet.hardware.cost import LearningEvents
-    from binnet.learning._integer_state import IntegerState
     from binnet.networks import BLOCKS
 
     found: dict[str, Any] = {}
-    state, quantization = source.state, source.quantization
+    training, quantization = source.training, source.quantization
     if quantization is not None:
         blocks = quantization.blocks
         found["saturation_events"] = {name: block.saturated for name, block in blocks.items()}
-    if state is not None and state.history:
-        presented = state.n_samples * len(state.history)
+    if training is not None and training.history:
+        presented = training.n_samples * len(training.history)
         hidden, readout = (
-            state.n_samples * sum(epoch.unstable[name] for epoch in state.history)
+            training.n_samples * sum(epoch.unstable[name] for epoch in training.history)
             for name in ("hidden", "readout")
         )
         found["learning"] = LearningEvents(presented, hidden, readout)
-    if isinstance(state, IntegerState):
-        # Of couplings, input weights and readout; the feedback does not learn.
-        changes, saturated = ([*(int(n) for n in column), 0] for column in state.synapses.T)
+    counts = None if training is None else training.synapses.count_updates()
+    if training is not None and counts is not None:
+        changes, saturated = counts.T.tolist()
         found["weight_changes"] = dict(zip(BLOCKS, changes, strict=True))
         found["saturation_events"] = dict(zip(BLOCKS, saturated, strict=True))
-        found["synapse_bits"] = state.configuration.arithmetic.synapse_bits or None
+        found["synapse_bits"] = training.configuration.arithmetic.synapse_bits or None
     return found

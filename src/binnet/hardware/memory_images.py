@@ -168,7 +168,7 @@ def self_coupling_constant(network: QuantizedNetwork) -> int:
         In units of the accumulator.
     """
     stored = -1 if network.formats.couplings.bits == 1 else 0
-    return network.self_coupling - (stored << network.formats.coupling_shift)
+    return int(network.self_couplings[0]) - (stored << network.formats.coupling_shift)
 
 
 def read_memory_images(folder: str | os.PathLike[str]) -> MemoryImages:
@@ -222,7 +222,8 @@ def _read(folder: Path, manifest: dict[str, Any]) -> tuple[QuantizedNetwork, Gol
         "readout": (n_hidden, n_outputs),
         "feedback": (n_outputs, n_hidden),
     }
-    weights, formats = {}, {}
+    weights: dict[str, Any] = {}
+    formats = {}
     for name in BLOCKS:
         entry = manifest["blocks"][name]
         formats[name] = QFormat(entry["bits"], entry["fraction_bits"])

@@ -86,7 +86,7 @@ def relax_packed(
     readout = to_packed(network.readout, formats.readout.bits)
     factor = 1 << formats.coupling_shift
     # The diagonal of one-bit couplings, which cannot be 0, is -1 there.
-    own = network.self_coupling + factor * couplings.is_binary
+    own = int(network.self_couplings[0]) + factor * couplings.is_binary
     width = len(couplings.sums)
     external, fields, readout_fields = (
         np.zeros((n_samples, n), np.int32) for n in (width, width, len(readout.sums))

@@ -7,7 +7,7 @@ the kernels take is made in :mod:`binnet.networks.layout`.
 """
 
 from binnet.networks.driven import BinaryNetwork, Weights
-from binnet.networks.formats import BITS, QFormat, choose_fraction_bits
+from binnet.networks.formats import BITS, NetworkFormats, QFormat, choose_fraction_bits
 from binnet.networks.implicit import ImplicitNetwork
 from binnet.networks.layout import AnyNetwork, LaidOut, is_driven, lay_out, lay_out_structure
 from binnet.networks.modules import NetworkParameters
@@ -21,7 +21,6 @@ from binnet.networks.quantisation import (
 from binnet.networks.quantised import (
     ACCUMULATOR_LIMIT,
     BLOCKS,
-    NetworkFormats,
     QuantizedNetwork,
 )
 from binnet.networks.random import RandomNetwork

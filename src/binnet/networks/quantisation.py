@@ -12,12 +12,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.networks.driven import BinaryNetwork
-from binnet.networks.formats import QFormat, check_bits, choose_fraction_bits
+from binnet.networks.formats import NetworkFormats, QFormat, check_bits, choose_fraction_bits
 from binnet.networks.quantised import (
     ACCUMULATOR_LIMIT,
     BLOCKS,
     Integers,
-    NetworkFormats,
     QuantizedNetwork,
     find_largest_help,
     largest_fields,

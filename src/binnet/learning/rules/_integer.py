@@ -258,7 +258,8 @@ class IntegerSynapses(Synapses):
         """Let the weights show the highest bits of the latent weights."""
         from binnet_kernels.rules.integer_synapses import Place, show_weights
 
-        w, shown = self.weights, {}
+        w = self.weights
+        shown: dict[str, Any] = {}
         everywhere = np.zeros((0, 0, 0), np.uint8)
         for name, block in self.latent.items():
             is_square = name == "couplings"
@@ -279,6 +280,12 @@ class IntegerSynapses(Synapses):
         if self.weights.connectivity is not None:
             tensors["connectivity"] = self.weights.connectivity.astype(np.uint8)
         return tensors
+
+    def count_updates(self) -> NDArray[np.int64]:
+        """Return the changes of weights and the sums that saturated of each block, (4, 2)."""
+        counts = np.zeros((len(BLOCKS), 2), np.int64)
+        counts[: len(self.counts)] = self.counts
+        return counts
 
     def describe(self) -> dict[str, Any]:
         """Return the formats, and what the network holds besides its blocks."""
@@ -304,12 +311,13 @@ class IntegerSynapses(Synapses):
     def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
         """Return the synapses with these arrays, formats and scalars."""
         connectivity = tensors.get("connectivity")
-        scalars = {
+        scalars: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in info["scalars"].items()
         }
+        blocks: dict[str, Any] = {name: tensors[name] for name in BLOCKS}
         weights = QuantizedNetwork(
-            **{name: tensors[name] for name in BLOCKS},
+            **blocks,
             formats=formats_from_dict(info["formats"]),
             connectivity=None if connectivity is None else connectivity.astype(bool),
             **scalars,

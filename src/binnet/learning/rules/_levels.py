@@ -62,8 +62,8 @@ def derive_exponents(
     arithmetic = settings.arithmetic
     rates = [*settings.plasticity.scaled_rates(settings.network), feedback_rate]
     synapses = synapse_formats(settings, formats)
-    faster = FASTER_LATENT if arithmetic.hidden_bits else FASTER[arithmetic.bits]
-    faster = (*faster, faster[2])  # W_back learns the products that W_out learns
+    faster = list(FASTER_LATENT if arithmetic.hidden_bits else FASTER[arithmetic.bits])
+    faster.append(faster[2])  # W_back learns the products that W_out learns
     exponents: list[int | None] = []
     for block, (name, rate, format) in enumerate(zip(BLOCKS, rates, synapses, strict=True)):
         if rate == 0.0:

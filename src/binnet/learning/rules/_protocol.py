@@ -97,6 +97,13 @@ class Synapses(ABC):
         """Return what `from_tensors` needs besides arrays and settings, as plain values."""
         return {}
 
+    def count_updates(self) -> NDArray[np.int64] | None:
+        """Return what is counted of the plasticity since the start: nothing, in floating point.
+
+        In integers the changes of weights, and the sums that saturated, of each block, (4, 2).
+        """
+        return None
+
     @classmethod
     @abstractmethod
     def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:

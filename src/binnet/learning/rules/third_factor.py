@@ -166,14 +166,14 @@ class ThirdFactorSynapses(FloatSynapses):
         return KERNELS
 
     def _rule(self, shared: Any) -> Any:
-        from binnet_kernels.rules import third_factor as kernels
+        from binnet_kernels.rules.third_factor import ThirdFactorRule
 
         rule = self.settings.rule
-        return kernels.ThirdFactor(
-            *shared,
-            rule.scaled_rate(self.settings.network.n_outputs),
-            float(rule.error_temperature),
-            float(rule.error_threshold),
+        return ThirdFactorRule(
+            **shared._asdict(),
+            rate=rule.scaled_rate(self.settings.network.n_outputs),
+            temperature=float(rule.error_temperature),
+            error_threshold=float(rule.error_threshold),
         )
 
     def _memory(self, n_banks: int) -> Any:
