@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from binnet._validation import check_integer
+
+# The set that `watch_threads` fills, where somebody watches.
+_watched: ContextVar[set[int] | None] = ContextVar("watched", default=None)
 
 
 def count_cores() -> int:
@@ -38,12 +42,26 @@ def running_on(threads: int) -> Iterator[None]:
     """Run the parallel kernels inside on `threads` threads."""
     import numba
 
+    watched = _watched.get()
+    if watched is not None:
+        watched.add(threads)
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
         yield
     finally:
         numba.set_num_threads(before)
+
+
+@contextmanager
+def watch_threads() -> Iterator[set[int]]:
+    """Yield a set that holds, afterwards, the numbers of threads that kernels inside ran on."""
+    used: set[int] = set()
+    token = _watched.set(used)
+    try:
+        yield used
+    finally:
+        _watched.reset(token)
 
 
 class ThreadChoice:
