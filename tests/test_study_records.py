@@ -26,7 +26,6 @@ from binnet.cli import main
 from binnet.cli import studies as commands
 from binnet.studies import rate as rate_study
 from binnet.studies import record_study
-from binnet.studies import self_coupling as self_coupling_study
 
 TINY = "--hidden 10 --epochs 1 --samples 200"
 # Command, its options, and number of sweeps.
@@ -77,25 +76,6 @@ def test_records_say_what_ran(name: str, tmp_path: Path) -> None:
     again = json.loads(output.with_suffix(".json").read_text())["run"]
     assert again["sweeps"] == run["sweeps"]
     assert again["threads"] == run["threads"]
-
-
-def test_the_record_of_self_coupling_has_the_seeds_of_every_sweep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full = self_coupling_study.SelfCouplingPlan
-    tiny = full.quick(
-        n_hidden=20, epochs=1, samples=200, trained=(0.5,), relaxed=(0.0, 1.0), max_sweeps=20,
-        calculated=(0.1,), n_trajectories=200, n_sweeps=20, networks=3,
-    )  # fmt: skip
-    monkeypatch.setattr(full, "quick", lambda **_: tiny)
-    output = tmp_path / "figure.png"
-    invoke("study", "self-coupling", "--quick", "--output", output)
-    run = json.loads(output.with_suffix(".json").read_text())["run"]
-    seeds = {part["file"].split(".")[1]: part["seeds"] for part in run["sweeps"]}
-    assert seeds == {
-        "transitions": [], "entropies": [], "convergence": [0, 1, 2], "learning": [0]
-    }  # fmt: skip
-    assert run["seeds"] == [0, 1, 2]
 
 
 def shrink_rate_study(monkeypatch: pytest.MonkeyPatch) -> None:

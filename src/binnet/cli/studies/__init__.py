@@ -2,6 +2,10 @@
 
 Every module here is a command, found by its name: chain.py is `binnet study chain` and holds the
 command `chain`. A module is imported when its command is called, or its help is asked for.
+
+A new study takes two files: binnet/studies/NAME.py measures (`run_NAME`, over `sweeps.run`), and
+NAME.py here asks for its parameters and hands its findings to `_shared.run_study`, which writes
+figure, data and provenance. Curves with seeds are drawn by `binnet.plotting.draw_curves`.
 """
 
 from __future__ import annotations
