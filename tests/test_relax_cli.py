@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from binnet import RandomNetwork
 from binnet import relax as relax_network
 from binnet.cli import main
-from binnet.plotting.dynamics import draw_flips_per_sweep, draw_relaxation_times
+from binnet.plotting.dynamics import plot_flips_per_sweep, plot_relaxation_times
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("h5netcdf")
@@ -101,7 +101,7 @@ def test_pictures() -> None:
     FigureCanvasAgg(figure)
     left, right = figure.subplots(ncols=2)
     fractions = {"a": [[0.2, 0.1, 0.0], [0.4, np.nan, np.nan]], "b": [[0.1, 0.1, 0.1]]}
-    assert draw_flips_per_sweep(fractions, left) is left
+    assert plot_flips_per_sweep(fractions, left) is left
     means = {
         line.get_label().split(",")[0]: line.get_ydata()
         for line in left.get_lines()
@@ -110,7 +110,7 @@ def test_pictures() -> None:
     np.testing.assert_allclose(means["a"], [0.3, 0.1, np.nan])
     np.testing.assert_allclose(means["b"], [0.1, 0.1, 0.1])
     times = {"a": [3, 5, np.inf, 10], "none": [np.inf, np.inf]}
-    assert draw_relaxation_times(times, right) is right
+    assert plot_relaxation_times(times, right) is right
     first, none = right.get_lines()
     at = dict(zip(first.get_xdata(), first.get_ydata(), strict=True))
     assert (at[1.0], at[3.0], at[5.0], at[10.0]) == (1.0, 0.75, 0.5, 0.25)

@@ -34,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(folder: Path) -> study.SelfCouplingResult:
     plan = study.SelfCouplingPlan.quick(**TINY)
-    return study.run_self_coupling(folder / "figure.png", plan, progress=False)
+    with studies.record_study(folder / "figure.json"):
+        return study.run_self_coupling(folder / "figure.png", plan, progress=False)
 
 
 def test_learning_is_what_train_says(result: study.SelfCouplingResult) -> None:
@@ -141,6 +142,11 @@ def test_the_command_of_the_figure(
     record = json.loads(output.with_suffix(".json").read_text())
     assert record["learning"] == study.summarise_self_coupling(result)["learning"]
     assert record["parameters"]["n_hidden"] == 30
+    seeds = {part["file"].split(".")[1]: part["seeds"] for part in record["run"]["sweeps"]}
+    assert seeds == {"transitions": [], "entropies": [], "convergence": [0, 1], "learning": [0]}
+    assert record["run"]["seeds"] == [0, 1]
+    assert record["run"]["workers"] == 1
+    assert record["run"]["threads"] >= 1
     assert "half of the runs converge, async: J_D =" in run.output
     assert output.stat().st_size > 20_000
     bad = CliRunner().invoke(main, ["study", "self-coupling", "--output", str(folder / "no.txt")])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "safetensors", "matplotlib")
+_PACKAGES = ("numpy", "scipy", "numba", "llvmlite", "safetensors", "matplotlib", "xarray",
+             "scikit-learn")  # fmt: skip
 
 
 @cache
@@ -22,17 +24,40 @@ def get_version() -> str:
         return "unknown"
 
 
-def describe_run(seed: int, threads: int) -> dict[str, Any]:
-    """Return what a reader needs to repeat a run, as plain values."""
+def describe_run(
+    seed: int | None = None,
+    threads: int | None = None,
+    *,
+    seeds: Sequence[int] | None = None,
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Return what a reader needs to repeat a run, as plain values.
+
+    With `seeds` it is that of many runs, on so many worker processes and at most so many threads
+    each; None there says that nobody knows it any more.
+    """
+    machine = describe_machine()
+    who: dict[str, Any] = {"seed": seed, "threads": threads}
+    if seeds is not None:
+        who = {"seeds": list(seeds), "threads": threads, "workers": workers}
+    return {"binnet": machine.pop("binnet"), **who, **machine, **describe_session()}
+
+
+def describe_machine() -> dict[str, Any]:
+    """Return what computes here: version, CPU, system and packages, as plain values."""
     return {
         "binnet": get_version(),
-        "seed": seed,
-        "threads": threads,
         "cpu": _cpu_model(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         "packages": dict(_find_packages()),
-        "command": sys.argv,
+    }
+
+
+def describe_session() -> dict[str, Any]:
+    """Return how this process was started, and what time it is, as plain values."""
+    return {
+        "command": list(sys.argv),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -7,12 +7,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from binnet._validation import check_integer
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# The set that `watch_threads` fills, where somebody watches.
+_watched: ContextVar[set[int] | None] = ContextVar("watched", default=None)
 
 
 def count_cores() -> int:
@@ -44,6 +48,7 @@ def running_on(threads: int) -> Iterator[None]:
     """Run the parallel kernels inside on `threads` threads."""
     import numba
 
+    _note(threads)
     before = numba.get_num_threads()
     numba.set_num_threads(threads)
     try:
@@ -54,6 +59,7 @@ def running_on(threads: int) -> Iterator[None]:
 
 def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return ``work(item)`` of each item, in order; whichever thread is free takes the next."""
+    _note(threads)
     if threads == 1:
         return [work(item) for item in items]
     with ThreadPoolExecutor(threads) as pool:
@@ -65,6 +71,7 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
 
     The calls may wait for each other: none begins before every thread is there.
     """
+    _note(threads)
     go, called_off = threading.Event(), False
 
     def begin(rank: int) -> None:
@@ -90,6 +97,23 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
         go.set()
         for thread in begun:
             thread.join()
+
+
+def _note(threads: int) -> None:
+    watched = _watched.get()
+    if watched is not None:
+        watched.add(threads)
+
+
+@contextmanager
+def watch_threads() -> Iterator[set[int]]:
+    """Yield a set that holds, afterwards, the numbers of threads that kernels inside ran on."""
+    used: set[int] = set()
+    token = _watched.set(used)
+    try:
+        yield used
+    finally:
+        _watched.reset(token)
 
 
 class ThreadChoice:

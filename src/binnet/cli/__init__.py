@@ -5,21 +5,18 @@ from __future__ import annotations
 import click
 
 from binnet._provenance import get_version
-from binnet.cli.capacity import capacity
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
 from binnet.cli.hardware import hardware
-from binnet.cli.hardware_bits import bits
 from binnet.cli.quantize import quantize_run
 from binnet.cli.relax import relax
 from binnet.cli.representations import representations
 from binnet.cli.rnn import rnn
-from binnet.cli.study import study
-from binnet.cli.study_chain import chain
-from binnet.cli.study_self_coupling import self_coupling
-from binnet.cli.study_sizes import sizes
-from binnet.cli.study_symmetry import symmetry
+from binnet.cli.studies import study
+from binnet.cli.studies.bits import bits
+from binnet.cli.studies.capacity import capacity
+from binnet.cli.studies.rate import rate
 from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
@@ -40,13 +37,11 @@ main.add_command(export_network)
 main.add_command(import_network)
 main.add_command(quantize_run)
 main.add_command(hardware)
-hardware.add_command(bits)
 main.add_command(sweep)
 main.add_command(rnn)
-main.add_command(capacity)
 main.add_command(representations)
 main.add_command(study)
-study.add_command(symmetry)
-study.add_command(chain)
-study.add_command(self_coupling)
-study.add_command(sizes)
+# Studies by the names that they had before there was `binnet study`.
+main.add_command(capacity)
+hardware.add_command(bits)
+rnn.add_command(rate, "study")

@@ -14,7 +14,7 @@ from binnet._files import atomic_path, write_json
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, new_figure
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output
 
 if TYPE_CHECKING:
     from binnet.fixed_points import FixedPoints
@@ -214,10 +214,11 @@ def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> None
 def _save(output: Path, record: dict[str, Any]) -> None:
     """Write the numbers, and the figure if that is what was asked for."""
     if output.suffix != ".json":
+        from binnet.plotting import make_panels
         from binnet.plotting.fixed_points import plot_pair_overlaps
 
         pairs, network = record["pairs"], record["network"]
-        figure, ax = new_figure(figsize=(6.5, 4.2))
+        figure, (ax,) = make_panels(size=(6.5, 4.2))
         plot_pair_overlaps(
             pairs["mean"], ax, error=pairs["standard_error"], expected=pairs["closed_form"]
         )

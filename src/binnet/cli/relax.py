@@ -157,20 +157,16 @@ def _report(result: FreeRelaxation, seconds: float) -> None:
 
 def _draw(self_coupling: float, result: FreeRelaxation, dynamics: str, picture: Path) -> None:
     import numpy as np
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    from binnet.plotting import save_figure
-    from binnet.plotting.dynamics import draw_flips_per_sweep, draw_relaxation_times
+    from binnet.plotting import make_panels, save_figure
+    from binnet.plotting.dynamics import plot_flips_per_sweep, plot_relaxation_times
 
-    figure = Figure(figsize=(9.5, 4.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(ncols=2)
+    title = f"N = {result.n_neurons}, $J_D$ = {self_coupling:g}"
+    figure, (left, right) = make_panels(2, title=title, size=(9.5, 4.0))
     # After its last sweep a replica rests at its fixed point, or was left in its cycle.
     is_left = np.isnan(result.overlap)
     fractions = np.where(is_left, np.nan, result.flips / result.n_neurons)
-    draw_flips_per_sweep({dynamics: fractions}, left)
+    plot_flips_per_sweep({dynamics: fractions}, left)
     times = np.where(result.converged, result.sweeps, np.inf)
-    draw_relaxation_times({dynamics: times}, right)
-    figure.suptitle(f"N = {result.n_neurons}, $J_D$ = {self_coupling:g}")
+    plot_relaxation_times({dynamics: times}, right)
     save_figure(figure, picture)

@@ -8,9 +8,11 @@ import click
 
 from binnet._files import atomic_path, write_json
 from binnet._provenance import describe_run
+from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import check_output
+from binnet.cli.studies._shared import tell_files
 from binnet.learning import load_checkpoint
 
 
@@ -71,7 +73,7 @@ def representations(
                 "input_clustering": float(result["input_clustering"]),
                 "overlaps": records,
                 "configuration": configuration.to_dict(),
-                "run": describe_run(configuration.training.seed, threads or 1),
+                "run": describe_run(configuration.training.seed, resolve_threads(threads)),
             },
         )
     click.echo("network   module   q within         q between        clustering")
@@ -81,4 +83,4 @@ def representations(
             f"{r['between']:6.3f} ± {r['between_std']:.3f}   {r['clustering']:.3f}"
         )
     click.echo(f"clustering of the inputs: {float(result['input_clustering']):.3f}")
-    click.echo(f"figure: {output}; data: {output.with_suffix('.nc')}, .json")
+    tell_files([output], output.with_suffix(".json"))

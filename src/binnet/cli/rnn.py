@@ -14,7 +14,6 @@ from binnet._threads import resolve_threads
 from binnet.cli import _folders
 from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
 from binnet.cli._options import Parameter, add_options
-from binnet.cli.rnn_study import study
 from binnet.rate import (
     ACTIVATIONS,
     FLOSSINGS,
@@ -245,6 +244,3 @@ def lyapunov(run: Path, exponents: int, trials: int, warmup: int) -> None:
     rows = zip(spectrum.exponents, spectrum.errors, spectrum.per_unit_time(dt), strict=True)
     for i, (exponent, error, per_tau) in enumerate(rows, 1):
         click.echo(f"{i:4d} {exponent:10.4f} {error:12.4f} {per_tau:9.4f}")
-
-
-rnn.add_command(study)

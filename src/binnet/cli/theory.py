@@ -13,7 +13,7 @@ import click
 from binnet._files import atomic_path, write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, new_figure
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,6 +90,7 @@ def phase(
     from tqdm import tqdm
 
     import binnet.theory as calculator
+    from binnet.plotting import make_panels
     from binnet.plotting.theory import plot_complexity, plot_gap
 
     with clear_errors():
@@ -110,7 +111,7 @@ def phase(
             thresholds[name], errors[name] = freezing.self_coupling, freezing.error
         for name in rules:
             click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
-        figure, (top, bottom) = new_figure(figsize=(8.5, 6.0), nrows=2, sharex=True)
+        figure, (top, bottom) = make_panels(1, 2, size=(8.5, 6.0), sharex=True)
         plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
         plot_gap(table, bottom, closing=(critical.self_coupling, critical.distance))
         for value in thresholds.values():
@@ -142,6 +143,7 @@ def local_entropy(
     from tqdm import tqdm
 
     import binnet.theory as calculator
+    from binnet.plotting import make_panels
     from binnet.plotting.theory import plot_local_entropy
 
     with clear_errors():
@@ -160,7 +162,7 @@ def local_entropy(
                 "distance": _plain(distance), "entropy": _plain(curve.value),
                 "error": _plain(curve.error), "replicas": _plain(curve.replicas),
             })  # fmt: skip
-        figure, (left, right) = new_figure(figsize=(9.5, 4.0), ncols=2)
+        figure, (left, right) = make_panels(2, size=(9.5, 4.0))
         plot_local_entropy(curves, left)
         plot_local_entropy(curves, right, gaps=gaps)
         floor = min(-0.012, *(1.15 * float(np.min(entropy)) for _, entropy in curves.values()))

@@ -1,21 +1,27 @@
-"""Pictures of what was measured or computed: functions that draw data on an Axes and return it."""
+"""Pictures of what was measured or computed, in one style.
 
+`plot_...` takes data and an Axes and returns the Axes; `draw_...` returns a Figure.
+"""
+
+from binnet.plotting._style import COLOURS, make_panels, save_figure
+from binnet.plotting.curves import draw_curves, plot_curves
 from binnet.plotting.training import (
-    COLOURS,
     draw_learning_curves,
     draw_stabilities,
     plot_accuracy,
     plot_activity,
     plot_stabilities,
-    save_figure,
 )
 
 __all__ = [
     "COLOURS",
+    "draw_curves",
     "draw_learning_curves",
     "draw_stabilities",
+    "make_panels",
     "plot_accuracy",
     "plot_activity",
+    "plot_curves",
     "plot_stabilities",
     "save_figure",
 ]

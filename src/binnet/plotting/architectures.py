@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._curves import curve_style, plot_seeds
+from binnet.plotting._style import colour, finish, make_panels, mark_level, plot_seeds
+from binnet.plotting.curves import plot_curves
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,15 +41,13 @@ def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
         best = values.isel(self_coupling=int(np.argmax(values.values)))
         ax.axhline(
             float(best),
-            color=curve_style(n_lengths + k)["color"],
+            color=colour(n_lengths + k),
             linestyle=dash,
             linewidth=1.5,
             label=f"one module, $J_D$ = {float(best.self_coupling):g}, the best, {dynamics}",
         )
     ax.set(xlabel=r"excitation $\lambda$", ylabel="test accuracy")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False, loc="lower center")
-    return ax
+    return finish(ax, loc="lower center")
 
 
 def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
@@ -79,9 +78,7 @@ def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> 
         values = accuracy.sel(dynamics=dynamics)
         plot_seeds(ax, singles["self_coupling"].values, values, k, f"one module, $J_D$, {dynamics}")
     ax.set(xlabel=r"$\lambda$ × neighbours, or $J_D$", ylabel="test accuracy")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Figure:
@@ -99,14 +96,10 @@ def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Fig
     Figure
         The figure, for `save_figure`.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, (left, right) = make_panels(2, title=title, size=(10, 5), sharey=True)
     plot_chains(chains, singles, left)
     plot_total_excitation(chains, singles, right)
     right.set_ylabel("")
-    figure.suptitle(title)
     return figure
 
 
@@ -128,14 +121,10 @@ def plot_symmetry(result: xr.Dataset, ax: Axes, *, learned: bool = False) -> Axe
         The same Axes.
     """
     values = result["learned_symmetry" if learned else "symmetry"]
-    for k, name in enumerate(result["preset_name"].values):
-        plot_seeds(ax, np.arange(values.sizes["epoch"]), values.sel(preset_name=name), k, str(name))
-    ax.axhline(0.0, color="0.5", linewidth=0.8)
+    mark_level(ax, 0.0)
     what = r"$\Delta J = J - J(0)$" if learned else "$J$"
-    ax.set(xlabel="epoch", ylabel=r"symmetry $\eta$", title=f"symmetry of {what}")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    names = {"ylabel": r"symmetry $\eta$", "title": f"symmetry of {what}"}
+    return plot_curves(values, "epoch", ax, along="preset_name", **names)
 
 
 def plot_change(result: xr.Dataset, ax: Axes) -> Axes:
@@ -153,13 +142,8 @@ def plot_change(result: xr.Dataset, ax: Axes) -> Axes:
     Axes
         The same Axes.
     """
-    epochs = np.arange(result.sizes["epoch"])
-    for k, name in enumerate(result["preset_name"].values):
-        plot_seeds(ax, epochs, result["change"].sel(preset_name=name), k, str(name))
-    ax.set(xlabel="epoch", ylabel=r"$|J - J(0)| \,/\, |J(0)|$", title="how far $J$ has moved")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    names = {"ylabel": r"$|J - J(0)| \,/\, |J(0)|$", "title": "how far $J$ has moved"}
+    return plot_curves(result["change"], "epoch", ax, along="preset_name", **names)
 
 
 def draw_symmetry(result: xr.Dataset, title: str = "") -> Figure:
@@ -177,12 +161,8 @@ def draw_symmetry(result: xr.Dataset, title: str = "") -> Figure:
     Figure
         The figure, for `save_figure`.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.2), layout="constrained")
-    whole, learned, change = figure.subplots(1, 3)
+    figure, (whole, learned, change) = make_panels(3, title=title, size=(13, 4.2))
     plot_symmetry(result, whole)
     plot_symmetry(result, learned, learned=True)
     plot_change(result, change)
-    figure.suptitle(title)
     return figure

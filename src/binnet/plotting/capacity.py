@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._curves import curve_style, plot_seeds
+from binnet.plotting._style import (
+    curve_style,
+    finish,
+    label_values,
+    make_panels,
+    mark_level,
+    plot_seeds,
+)
+from binnet.plotting.curves import plot_curves
 from binnet.studies.capacity import LEVEL, find_capacity
 
 if TYPE_CHECKING:
@@ -40,16 +48,10 @@ def plot_recall(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
     Axes
         The same Axes.
     """
-    loads = result["load"].values
-    for k, n_modules in enumerate(result["n_modules"].values):
-        recalled = result["recalled"].sel(n_modules=n_modules)
-        plot_seeds(ax, loads, recalled, k, f"L = {n_modules}")
-    ax.axhline(level, color="0.5", linewidth=0.8)
-    ax.set(xlabel="load P / H", ylabel="fraction recalled without feedback", xscale="log")
-    ax.set_xticks(loads, [f"{load:g}" for load in loads])
-    ax.minorticks_off()
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    names = {"xlabel": "load P / H", "ylabel": "fraction recalled without feedback"}
+    mark_level(ax, level)
+    label_values(ax, result["load"].values)
+    return plot_curves(result["recalled"], "load", ax, along="n_modules", label="L = {}", **names)
 
 
 def plot_capacity(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
@@ -83,8 +85,7 @@ def plot_capacity(result: xr.Dataset, ax: Axes, level: float = LEVEL) -> Axes:
     ax.set_xticks(depths)
     ax.set_yticks(loads, [f"{load:g}" for load in loads])
     ax.minorticks_off()
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def draw_capacity(result: xr.Dataset, title: str = "", level: float = LEVEL) -> Figure:
@@ -104,16 +105,13 @@ def draw_capacity(result: xr.Dataset, title: str = "", level: float = LEVEL) -> 
     Figure
         The figure, for `save_figure`.
     """
-    from matplotlib.figure import Figure
-
     networks = list(_networks(result))
-    figure = Figure(figsize=(5 * (len(networks) + 1), 4.4), layout="constrained")
-    *panels, last = figure.subplots(1, len(networks) + 1)
+    n = len(networks) + 1
+    figure, (*panels, last) = make_panels(n, title=title, size=(5 * n, 4.4))
     for (label, part), ax in zip(networks, panels, strict=True):
         plot_recall(part, ax, level).set_title(label)
         ax.sharey(panels[0])
     plot_capacity(result, last, level)
-    figure.suptitle(title)
     return figure
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting.theory import COLOURS, DASHES
+from binnet.plotting._style import colour, dash, deprecate, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _SHOWN = 30  # single replicas per curve
 
 
-def draw_flips_per_sweep(fractions: Mapping[str, ArrayLike], ax: Axes) -> Axes:
-    """Draw the fraction of neurons that flip in each sweep, on a log scale.
+def plot_flips_per_sweep(fractions: Mapping[str, ArrayLike], ax: Axes) -> Axes:
+    """Plot the fraction of neurons that flip in each sweep, on a log scale.
 
     A thin line is a replica, a thick one the mean over all that are known.
 
@@ -36,23 +36,21 @@ def draw_flips_per_sweep(fractions: Mapping[str, ArrayLike], ax: Axes) -> Axes:
     """
     for k, (label, values) in enumerate(fractions.items()):
         rows = np.atleast_2d(np.asarray(values, dtype=np.float64))
-        colour, dashes = COLOURS[k % len(COLOURS)], DASHES[k % len(DASHES)]
         sweeps = np.arange(1, rows.shape[1] + 1)
         shown = np.where(rows > 0, rows, np.nan)  # a log scale has no place for 0
-        ax.plot(sweeps, shown[:_SHOWN].T, color=colour, lw=0.5, alpha=0.35)
+        ax.plot(sweeps, shown[:_SHOWN].T, color=colour(k), lw=0.5, alpha=0.35)
         known = np.isfinite(rows)
         mean = np.where(known, rows, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         ax.plot(
-            sweeps, np.where(mean > 0, mean, np.nan), color=colour, linestyle=dashes, lw=2,
+            sweeps, np.where(mean > 0, mean, np.nan), color=colour(k), linestyle=dash(k), lw=2,
             label=f"{label}, mean of {len(rows)}",
         )  # fmt: skip
     ax.set(xlabel="sweep", ylabel="fraction of neurons that flip", yscale="log")
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
-def draw_relaxation_times(times: Mapping[str, ArrayLike], ax: Axes) -> Axes:
-    """Draw the distribution of relaxation times: the fraction not settled after t sweeps.
+def plot_relaxation_times(times: Mapping[str, ArrayLike], ax: Axes) -> Axes:
+    """Plot the distribution of relaxation times: the fraction not settled after t sweeps.
 
     Parameters
     ----------
@@ -76,8 +74,8 @@ def draw_relaxation_times(times: Mapping[str, ArrayLike], ax: Axes) -> Axes:
             np.concatenate([[1.0], settled, [last]]),
             np.concatenate([[1.0], left, [left[-1] if len(left) else 1.0]]),
             where="post",
-            color=COLOURS[k % len(COLOURS)],
-            linestyle=DASHES[k % len(DASHES)],
+            color=colour(k),
+            linestyle=dash(k),
             lw=1.8,
             label=f"{label}: {len(settled)} of {len(values)} settled",
         )
@@ -85,5 +83,8 @@ def draw_relaxation_times(times: Mapping[str, ArrayLike], ax: Axes) -> Axes:
         xlabel="sweeps $t$", ylabel="fraction not settled after $t$", xscale="log",
         xlim=(1.0, last), ylim=(-0.02, 1.02),
     )  # fmt: skip
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
+
+
+draw_flips_per_sweep = deprecate("draw_flips_per_sweep", plot_flips_per_sweep)
+draw_relaxation_times = deprecate("draw_relaxation_times", plot_relaxation_times)

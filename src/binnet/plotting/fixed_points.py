@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting.theory import BLUE, RED
+from binnet.plotting._style import BLUE, RED, finish
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,6 +55,4 @@ def plot_pair_overlaps(
     ax.set(xlabel=r"overlap $q$", ylabel="ordered pairs of fixed points", yscale="log")
     if seen.any():
         ax.set_ylim(counts[seen].min() / 3, counts[seen].max() * 3)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting.training import COLOURS
+from binnet.plotting._style import colour, finish, finish_beside, make_panels, marker, plot_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,24 +52,13 @@ def plot_accuracy_of_bits(
     curves.append(("trained in float32, then quantised", quantized, "--"))
     curves.append(("trained, synapses of 8 bits (of 8: 16)", wide.accuracy.isel(epoch=-1), "-."))
     for k, (label, values, style) in enumerate(curves):
-        mean = values.mean("seed").values
-        spread = np.stack([mean - values.min("seed").values, values.max("seed").values - mean])
-        ax.errorbar(
-            position[np.isin(bits, values.bits)],
-            mean,
-            spread,
-            color=COLOURS[k],
-            marker="osD^"[k],
-            linestyle=style,
-            capsize=3,
-            label=label,
-        )
+        places = position[np.isin(bits, values.bits)]
+        plot_seeds(ax, places, values.transpose(..., "seed"), k, label, linestyle=style)
     reference = float(floats.accuracy.isel(epoch=-1).mean())
     ax.axhline(reference, color="black", linewidth=1, label=f"float32: {reference:.4f}")
     ax.set_xticks(position, [str(value) for value in bits])
     ax.set(xlabel="bits of a weight", ylabel="test accuracy")
-    ax.legend(loc="lower right")
-    return ax
+    return finish(ax, loc="lower right")
 
 
 def plot_learning_in_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) -> Axes:
@@ -95,22 +84,15 @@ def plot_learning_in_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) ->
             ax.plot(
                 epochs,
                 values,
-                color=COLOURS[k],
+                color=colour(k),
                 linestyle=_STYLES[str(name)],
-                marker="os^Dv"[k],
+                marker=marker(k),
                 markersize=3,
                 label=f"{bits} bits" if name == integers.rounding.values[0] else None,
             )
     ax.set(xlabel="epoch", ylabel="test accuracy")
     ax.set_xticks(epochs)
-    # Beside the Axes: curves may lie at any height.
-    ax.legend(
-        title="dotted: to the nearest",
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
-        fontsize="small",
-    )
-    return ax
+    return finish_beside(ax, title="dotted: to the nearest")
 
 
 def draw_weight_bits(
@@ -130,12 +112,8 @@ def draw_weight_bits(
     Figure
         The figure, for `save_figure`.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
+    figure, (left, right) = make_panels(2, title=title, size=(12, 4.5), sharey=True)
     plot_accuracy_of_bits(floats, integers, wide, left)
     plot_learning_in_bits(floats, integers, right)
     right.set_ylabel("")
-    figure.suptitle(title)
     return figure

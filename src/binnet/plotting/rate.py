@@ -1,18 +1,14 @@
-"""Figures of rate networks: learning curves, Lyapunov exponents, gradient flossing.
-
-Every function takes data and an Axes and returns the Axes. Conditions differ in colour (Okabe and
-Ito) and in dashes or markers.
-"""
+"""Figures of rate networks: learning curves, Lyapunov exponents, gradient flossing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting.theory import COLOURS, DASHES
+from binnet.plotting._style import BLUE, DASHES, colour, dash, finish, make_panels, marker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,12 +20,6 @@ LEVELS = {
     "two-alternative": {"chance": 0.0315, "best observer": 0.0089},
     "delayed-match": {"chance": 0.195},
 }
-_MARKERS = "os^DvP*"
-
-
-def _dash(k: int) -> Any:
-    """Return the dash of curve k: where the colours begin again, it is another one."""
-    return DASHES[(k + k // len(COLOURS)) % len(DASHES)]
 
 
 def plot_learning_curves(
@@ -61,17 +51,14 @@ def plot_learning_curves(
             continue
         updates = (np.arange(values.shape[1]) + 0.5) * block
         mean, spread = values.mean(axis=0), values.std(axis=0)
-        colour = COLOURS[k % len(COLOURS)]
-        ax.plot(updates, mean, color=colour, linestyle=_dash(k), lw=1.6, label=name)
+        ax.plot(updates, mean, color=colour(k), linestyle=dash(k), lw=1.6, label=name)
         low = np.maximum(mean - spread, 0.5 * mean)  # a band to 0 has no lower end on a log axis
-        ax.fill_between(updates, low, mean + spread, color=colour, alpha=0.2, lw=0)
+        ax.fill_between(updates, low, mean + spread, color=colour(k), alpha=0.2, lw=0)
     _draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
     if task in LEVELS:  # the first updates of a large gain would take most of the axis
         ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(LEVELS[task].values())))
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
-    return ax
+    return finish(ax)
 
 
 def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axes) -> Axes:
@@ -97,17 +84,15 @@ def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axe
             gains,
             np.nanmean(table, axis=1),
             yerr=np.nanstd(table, axis=1),
-            color=COLOURS[k % len(COLOURS)],
-            marker=_MARKERS[k % len(_MARKERS)],
-            linestyle=_dash(k),
+            color=colour(k),
+            marker=marker(k),
+            linestyle=dash(k),
             capsize=3,
             label=name,
         )
     ax.axhline(0.0, color="0.4", lw=0.8)
     ax.set(xlabel="initial gain", ylabel="max Lyapunov exponent per step")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
-    return ax
+    return finish(ax)
 
 
 def plot_spectra(spectra: Mapping[str, ArrayLike], ax: Axes) -> Axes:
@@ -130,18 +115,16 @@ def plot_spectra(spectra: Mapping[str, ArrayLike], ax: Axes) -> Axes:
         ax.plot(
             np.arange(1, len(mean) + 1),
             mean,
-            color=COLOURS[k % len(COLOURS)],
-            linestyle=_dash(k),
-            marker=_MARKERS[k % len(_MARKERS)],
+            color=colour(k),
+            linestyle=dash(k),
+            marker=marker(k),
             markevery=[0],
             lw=1.6,
             label=name,
         )
     ax.axhline(0.0, color="0.4", lw=0.8)
     ax.set(xlabel="number of the exponent", ylabel="Lyapunov exponent per step", xscale="log")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
-    return ax
+    return finish(ax)
 
 
 def draw_losses(losses: ArrayLike, task: str, title: str, *, block: int = 20) -> Figure:
@@ -164,17 +147,16 @@ def draw_losses(losses: ArrayLike, task: str, title: str, *, block: int = 20) ->
         The figure.
     """
     values = np.asarray(losses, dtype=np.float64)
-    figure, (ax,) = _make_panels(title, 1)
+    figure, (ax,) = make_panels(title=title, size=(5.5, 4.0))
     ax.plot(np.arange(1, len(values) + 1), values, color="0.75", lw=0.6, label="each update")
     n = len(values) // block
     if n:
         means = values[: n * block].reshape(n, block).mean(axis=1)
         updates = (np.arange(n) + 0.5) * block
-        ax.plot(updates, means, color=COLOURS[0], lw=1.6, label=f"mean of {block}")
+        ax.plot(updates, means, color=BLUE, lw=1.6, label=f"mean of {block}")
     _draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8)
+    finish(ax)
     return figure
 
 
@@ -199,7 +181,7 @@ def draw_curves_by_rule(
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title, len(curves))
+    figure, axes = make_panels(len(curves), title=title)
     for (name, panel), ax in zip(curves.items(), axes, strict=True):
         plot_learning_curves(panel, block, ax, task=task).set_title(name)
     return figure
@@ -222,7 +204,7 @@ def draw_exponents_by_rule(
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title, len(panels))
+    figure, axes = make_panels(len(panels), title=title)
     for (name, (gains, exponents)), ax in zip(panels.items(), axes, strict=True):
         plot_exponents(gains, exponents, ax).set_title(name)
     return figure
@@ -250,7 +232,7 @@ def draw_flossing(
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title, len(curves), 2)
+    figure, axes = make_panels(len(curves), 2, title=title)
     for k, name in enumerate(curves):
         plot_learning_curves(curves[name], block, axes[k], task="romo").set_title(name)
         plot_spectra(spectra[name], axes[len(curves) + k])
@@ -264,14 +246,3 @@ def _draw_levels(task: str, ax: Axes) -> None:
             name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
             fontsize=7, color="0.3",
         )  # fmt: skip
-
-
-def _make_panels(title: str, n_columns: int, n_rows: int = 1) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(1 + 4.5 * n_columns, 0.4 + 3.6 * n_rows), layout="constrained")
-    FigureCanvasAgg(figure)  # no window system is needed
-    figure.suptitle(title)
-    axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    return figure, list(axes.reshape(-1))

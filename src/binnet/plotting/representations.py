@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from binnet.plotting._curves import curve_style
+from binnet.plotting._style import LEGEND, curve_style, finish, make_panels
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from matplotlib.image import AxesImage
 
 _MOST_DRAWN = 150  # samples in a matrix: more are neither seen nor compressed
 
@@ -47,8 +47,7 @@ def plot_overlaps(result: xr.Dataset, module: int, ax: Axes) -> Axes:
                 )
     ax.set(xlabel="sweep", ylabel="overlap q", title=f"module {module}")
     ax.set_ylim(-0.35, 1.0)
-    ax.grid(alpha=0.3)
-    return ax
+    return finish(ax, legend=False)
 
 
 def plot_clustering(result: xr.Dataset, ax: Axes) -> Axes:
@@ -75,13 +74,11 @@ def plot_clustering(result: xr.Dataset, ax: Axes) -> Axes:
     ax.set(xlabel="module", ylabel=r"$q_{within} - q_{between}$", title="clustering of classes")
     ax.set_xticks(modules)
     ax.set_ylim(bottom=0)
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
-def plot_similarity(result: xr.Dataset, network: str, module: int, ax: Axes) -> AxesImage:
-    """Draw the overlaps of all pairs of samples, sorted by class.
+def plot_similarity(result: xr.Dataset, network: str, module: int, ax: Axes) -> Axes:
+    """Plot the overlaps of all pairs of samples, sorted by class.
 
     Parameters
     ----------
@@ -96,20 +93,20 @@ def plot_similarity(result: xr.Dataset, network: str, module: int, ax: Axes) -> 
 
     Returns
     -------
-    AxesImage
-        The image, for a colour bar.
+    Axes
+        The same Axes; the last of its images is for a colour bar.
     """
     step = -(-result.sizes["sample"] // _MOST_DRAWN)
     drawn = result.isel(sample=slice(None, None, step), other=slice(None, None, step))
     labels = drawn["label"].values
     values = drawn["similarity"].sel(network=network, module=module).values
-    image = ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, interpolation="nearest")
+    ax.imshow(values, cmap="PuOr", vmin=-1, vmax=1, interpolation="nearest")
     classes = np.unique(labels)
     middles = [np.flatnonzero(labels == label).mean() for label in classes]
     ax.set_xticks(middles, classes, fontsize=7)
     ax.set_yticks(middles, classes, fontsize=7)
     ax.set_title(f"{network}, module {module}", fontsize=9)
-    return image
+    return ax
 
 
 def draw_representations(result: xr.Dataset, title: str = "") -> Figure:
@@ -127,22 +124,20 @@ def draw_representations(result: xr.Dataset, title: str = "") -> Figure:
     Figure
         The figure, for `save_figure`.
     """
-    from matplotlib.figure import Figure
-
     modules = [int(module) for module in result["module"].values]
     n_columns = len(modules) + 1
-    figure = Figure(figsize=(3.1 * n_columns + 1, 9), layout="constrained")
-    axes = figure.subplots(3, n_columns, height_ratios=(1.0, 1.0, 1.0), squeeze=False)
+    figure, panels = make_panels(n_columns, 3, title=title, size=(3.1 * n_columns + 1, 9))
+    axes: NDArray[Any] = np.array(panels, object).reshape(3, n_columns)
     for column, module in enumerate(modules):
         plot_overlaps(result, module, axes[0, column])
         for row, network in enumerate(("initial", "trained")):
-            image = plot_similarity(result, network, module, axes[1 + row, column])
+            plot_similarity(result, network, module, axes[1 + row, column])
     plot_clustering(result, axes[0, -1])
+    image = axes[2, 0].images[-1]
     figure.colorbar(image, cax=_bar(axes[1, -1]), label="overlap q, samples sorted by class")
     axes[2, -1].axis("off")
     handles, names = axes[0, 0].get_legend_handles_labels()
-    axes[2, -1].legend(handles, names, loc="center", fontsize=8, frameon=False)
-    figure.suptitle(title)
+    axes[2, -1].legend(handles, names, loc="center", **LEGEND)
     return figure
 
 

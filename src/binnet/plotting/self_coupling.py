@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._curves import plot_seeds
+from binnet.plotting._style import LEGEND, colour, dash, finish, make_panels, mark_level, plot_seeds
 from binnet.plotting.sweeps import plot_convergence
-from binnet.plotting.theory import COLOURS, DASHES
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -47,8 +46,7 @@ def plot_learning(learning: xr.Dataset, ax: Axes) -> Axes:
     label = "training relaxations that end in a fixed point"
     plot_seeds(ax, couplings, last["fixed_points"], 1, label)
     ax.set(ylabel="fraction", ylim=(-0.03, 1.03))
-    ax.legend(fontsize=8, loc="lower right")
-    return ax
+    return finish(ax, loc="lower right")
 
 
 def plot_entropies(entropies: xr.Dataset, ax: Axes, *, complexity: bool = True) -> Axes:
@@ -78,14 +76,13 @@ def plot_entropies(entropies: xr.Dataset, ax: Axes, *, complexity: bool = True) 
         ax.plot(
             couplings,
             entropies["local_entropy"].isel(cluster=k),
-            color=COLOURS[k % len(COLOURS)],
-            linestyle=DASHES[k % len(DASHES)],
+            color=colour(k),
+            linestyle=dash(k),
             label=rf"densest clusters, $d$ = {distance:g}",
         )
-    ax.axhline(0.0, color="0.5", lw=0.8)
+    mark_level(ax, 0.0)
     ax.set(ylabel="nats per neuron")
-    ax.legend(fontsize=8, loc="upper left", ncols=2)
-    return ax
+    return finish(ax, loc="upper left", ncols=2)
 
 
 def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
@@ -103,10 +100,7 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
     Figure
         The figure, for `binnet.plotting.save_figure`.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 10.5), layout="constrained")
-    panels = figure.subplots(4, 1, sharex=True)
+    figure, panels = make_panels(1, 4, title=title, size=(8, 10.5), sharex=True)
     plot_learning(result.learning, panels[0])
     plot_convergence(result.convergence, panels[1])
     plot_entropies(result.entropies, panels[2])
@@ -115,7 +109,9 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
     panels[2].set_ylim(top=0.85)  # room for the legend above the complexity
     # The same around zero, where clusters begin to exist; its legend is that of the panel above.
     panels[3].set(ylim=(1.3 * min(lowest, -0.005), 0.08))
-    panels[3].get_legend().remove()
+    legend = panels[3].get_legend()
+    assert legend is not None
+    legend.remove()
     panels[1].set(xlabel="", ylabel="random networks: runs\nthat reach a fixed point")
     names = (
         "a  learning", "b  dynamics without input", "c  theory: entropies", "d  the same near zero"
@@ -124,8 +120,7 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
         ax.set_title(name, loc="left", fontsize=10)
         lines = _mark(result, ax)
     panels[3].set(xlabel=r"self-coupling $J_D$", xlim=(-0.02, None))
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    figure.suptitle(title)
+    figure.legend(handles=lines, loc="outside lower center", ncols=2, **LEGEND)
     return figure
 
 
@@ -136,17 +131,17 @@ def _mark(result: SelfCouplingResult, ax: Axes) -> list[object]:
         (label, dashes, "0.25", result.transitions.sel(transition=name), "error")
         for name, (label, dashes) in _TRANSITIONS.items()
     ] + [
-        (label, dashes, COLOURS[k], result.thresholds.sel(dynamics=name), "threshold_error")
+        (label, dashes, colour(k), result.thresholds.sel(dynamics=name), "threshold_error")
         for k, (name, (label, dashes)) in enumerate(_THRESHOLDS.items())
     ]
-    for label, dashes, colour, part, error in marks:
+    for label, dashes, shade, part, error in marks:
         place = float(part["threshold"])
         if np.isfinite(place):
             digits = f"{place:.3f}"
             if float(part[error]) > 5e-4:
                 digits += f" ± {float(part[error]):.3f}"
             line = ax.axvline(
-                place, color=colour, linestyle=dashes, lw=1.2, zorder=0,
+                place, color=shade, linestyle=dashes, lw=1.2, zorder=0,
                 label=f"{label}: $J_D$ = {digits}",
             )  # fmt: skip
             lines.append(line)

@@ -1,7 +1,4 @@
-"""Pictures of sweeps over the self-coupling: who converges, where that begins, how long it takes.
-
-Colours are those of Okabe and Ito; curves also differ in marker and dash.
-"""
+"""Pictures of sweeps over the self-coupling: who converges, from where on, and how fast."""
 
 from __future__ import annotations
 
@@ -11,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting.training import COLOURS
+from binnet.plotting._style import colour, dash, finish, make_panels, mark_level, marker
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_DASHES = ("-", "--", "-.", ":")
 
 
 def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
@@ -46,11 +40,10 @@ def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
         bars = np.abs(_wilson(n_converged, n_runs) - fraction)
         couplings = result["self_coupling"].values[measured]
         ax.errorbar(couplings, fraction, bars, label=label, capsize=2, **style)
-    ax.axhline(0.5, color="0.6", lw=0.8)
+    mark_level(ax, 0.5)
     ax.set(xlabel=r"self-coupling $J_D$", ylabel="fraction of runs that converge")
     ax.set_ylim(-0.03, 1.03)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
@@ -76,8 +69,7 @@ def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
     ax.set(xlabel="neurons $N$", ylabel=r"$J_D$ at which half of the runs converge", xscale="log")
     ax.set_xticks(sizes, [str(n) for n in sizes], minor=False)
     ax.minorticks_off()
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def plot_relaxation_times(result: xr.Dataset, self_coupling: float, ax: Axes) -> Axes:
@@ -111,9 +103,7 @@ def plot_relaxation_times(result: xr.Dataset, self_coupling: float, ax: Axes) ->
         title=rf"$J_D$ = {self_coupling:g}",
     )
     ax.set_ylim(-0.03, 1.03)
-    if ax.lines:
-        ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def plot_flip_fraction(result: xr.Dataset, self_coupling: float, ax: Axes) -> Axes:
@@ -146,8 +136,7 @@ def plot_flip_fraction(result: xr.Dataset, self_coupling: float, ax: Axes) -> Ax
         yscale="log",
         title=rf"$J_D$ = {self_coupling:g}",
     )
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def draw_convergence(result: xr.Dataset, thresholds: xr.Dataset, title: str = "") -> Figure:
@@ -167,18 +156,17 @@ def draw_convergence(result: xr.Dataset, thresholds: xr.Dataset, title: str = ""
     Figure
         Four Axes, without the thresholds three.
     """
-    from matplotlib.figure import Figure
-
     has_sizes = thresholds.sizes.get("n_neurons", 0) > 1
-    figure = Figure(figsize=(11, 8) if has_sizes else (14, 4.2), layout="constrained")
-    axes = list(figure.subplots(*((2, 2) if has_sizes else (1, 3))).ravel())
+    if has_sizes:
+        figure, axes = make_panels(2, 2, title=title, size=(11, 8))
+    else:
+        figure, axes = make_panels(3, title=title, size=(14, 4.2))
     plot_convergence(result, axes.pop(0))
     if has_sizes:
         plot_thresholds(thresholds, axes.pop(0))
     slowest = _most_informative(result)
     plot_relaxation_times(result, slowest, axes[0])
     plot_flip_fraction(result, slowest, axes[1])
-    figure.suptitle(title)
     return figure
 
 
@@ -239,10 +227,10 @@ def _wilson(counts: NDArray[Any], runs: NDArray[Any]) -> NDArray[np.float64]:
 
 def _style(first: int, rest: int) -> dict[str, Any]:
     return {
-        "color": COLOURS[first % len(COLOURS)],
-        "marker": _MARKERS[first % len(_MARKERS)],
-        "markerfacecolor": COLOURS[first % len(COLOURS)] if rest % 2 == 0 else "white",
-        "linestyle": _DASHES[rest % len(_DASHES)],
+        "color": colour(first),
+        "marker": marker(first),
+        "markerfacecolor": colour(first) if rest % 2 == 0 else "white",
+        "linestyle": dash(rest),
         "markersize": 4,
         "linewidth": 1.4,
     }

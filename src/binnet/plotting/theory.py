@@ -1,9 +1,4 @@
-"""Figures of the theory calculator: phase diagram, local entropies, pairs and dynamics.
-
-Every function takes data and an Axes and returns the Axes.  Colours are those of Okabe and Ito, and
-lines also differ in their dashes, so that figures stay readable for colour-blind people and in
-grey print.
-"""
+"""Figures of the theory calculator: phase diagram, local entropies, pairs and dynamics."""
 
 from __future__ import annotations
 
@@ -13,23 +8,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from binnet.plotting._style import (
+    BLACK,
+    BLUE,
+    DASHES,
+    RED,
+    SKY,
+    colour,
+    dash,
+    finish,
+    marker,
+)
+from binnet.plotting._style import COLOURS as COLOURS
+from binnet.plotting._style import GREEN as GREEN
+from binnet.plotting._style import ORANGE as ORANGE
+from binnet.plotting._style import PURPLE as PURPLE
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000",
-)  # fmt: skip
-COLOURS = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY, BLACK)
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 2)))
 
 
 def _mark_thresholds(ax: Axes, thresholds: Mapping[str, float]) -> None:
     """Vertical lines; the legend gives name and value."""
     for index, (name, j) in enumerate(thresholds.items()):
         style = DASHES[1 + index % (len(DASHES) - 1)]
-        ax.axvline(
-            j, color=COLOURS[(index + 1) % 7], linestyle=style, lw=1.3, label=f"{name} {j:.3f}"
-        )
+        ax.axvline(j, color=colour(index + 1), linestyle=style, lw=1.3, label=f"{name} {j:.3f}")
 
 
 def plot_complexity(
@@ -61,8 +64,7 @@ def plot_complexity(
     _mark_thresholds(ax, thresholds or {})
     ax.set_ylabel("nats per neuron")
     ax.set_ylim(0.0, 0.8)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
-    return ax
+    return finish(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def plot_gap(
@@ -104,8 +106,7 @@ def plot_gap(
     ax.set_yscale("log")
     ax.set_ylim(1e-6, 0.6)
     ax.set_ylabel(r"distance $d$")
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), fontsize=8, frameon=False)
-    return ax
+    return finish(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def plot_local_entropy(
@@ -132,16 +133,15 @@ def plot_local_entropy(
     """
     ax.axhline(0.0, color="0.4", lw=0.8)
     for index, (j, (distance, entropy)) in enumerate(sorted(curves.items())):
-        colour = COLOURS[index % len(COLOURS)]
-        dashes = DASHES[index % len(DASHES)]
-        ax.plot(distance, entropy, color=colour, linestyle=dashes, lw=1.8, label=rf"$J_D$ = {j:g}")
+        style = {"color": colour(index), "linestyle": dash(index), "lw": 1.8}
+        ax.plot(distance, entropy, label=rf"$J_D$ = {j:g}", **style)
         low, high = (gaps or {}).get(j, (np.nan, np.nan))
         if np.isfinite(low) and np.isfinite(high):
-            ax.axvspan(max(low, 1e-9), high, color=colour, alpha=0.12, lw=0, label=f"gap at {j:g}")
+            ends = (max(low, 1e-9), high)
+            ax.axvspan(*ends, color=colour(index), alpha=0.12, lw=0, label=f"gap at {j:g}")
     ax.set_xlabel(r"distance $d$")
     ax.set_ylabel(r"local entropy $S_{loc}$ (nats)")
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    return finish(ax)
 
 
 def plot_comparison(
@@ -174,22 +174,15 @@ def plot_comparison(
     matplotlib.axes.Axes
         The same Axes.
     """
-    colour, marker = COLOURS[index % len(COLOURS)], "osD^vP*"[index % 7]
-    ax.plot(
-        x,
-        theory,
-        color=colour,
-        linestyle=DASHES[index % len(DASHES)],
-        lw=1.6,
-        label=f"theory {label}",
-    )
+    line = {"color": colour(index), "linestyle": dash(index), "lw": 1.6}
+    ax.plot(x, theory, label=f"theory {label}", **line)
     style: dict[str, Any] = {
-        "marker": marker,
+        "color": colour(index),
+        "marker": marker(index),
         "ms": 4.5,
         "mfc": "white",
         "ls": "none",
         "capsize": 2,
     }
-    ax.errorbar(x, measured, yerr=error, color=colour, label=f"measured {label}", **style)
-    ax.legend(fontsize=8, frameon=False)
-    return ax
+    ax.errorbar(x, measured, yerr=error, label=f"measured {label}", **style)
+    return finish(ax)

@@ -1,26 +1,30 @@
-"""Pictures of what was measured: functions that take data and an Axes, and return the Axes.
-
-Colours are those of Okabe and Ito, which colour-blind readers tell apart; lines also differ by
-marker or dash, so that they survive a black-and-white printer.
-"""
+"""Pictures of a training: accuracy, activity and stabilities of its epochs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet._files import atomic_path
 from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.plotting._style import (
+    BLUE,
+    LEGEND,
+    RED,
+    colour,
+    finish,
+    make_panels,
+    mark_epochs,
+    marker,
+)
+from binnet.plotting._style import COLOURS as COLOURS
+from binnet.plotting._style import MARKERS as MARKERS
+from binnet.plotting._style import save_figure as save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
@@ -45,16 +49,15 @@ def plot_accuracy(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
         ax.plot(
             epochs,
             values,
-            color=COLOURS[k % len(COLOURS)],
-            marker=MARKERS[k % len(MARKERS)],
+            color=colour(k),
+            marker=marker(k),
             markersize=4,
             linestyle="--" if name == "train" else "-",
             label=f"{name}: {values[-1]:.4f}",
         )
     ax.set(xlabel="epoch", ylabel="accuracy", title="accuracy")
-    _mark_epochs(ax)
-    ax.legend()
-    return ax
+    mark_epochs(ax)
+    return finish(ax)
 
 
 def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
@@ -83,12 +86,11 @@ def plot_activity(history: Sequence[EpochMetrics], ax: Axes) -> Axes:
     }
     for k, (label, values) in enumerate(curves.items()):
         shown = [value if value > 0 else np.nan for value in values]
-        ax.plot(epochs, shown, color=COLOURS[k], marker=MARKERS[k], markersize=4, label=label)
+        ax.plot(epochs, shown, color=colour(k), marker=marker(k), markersize=4, label=label)
     ax.set(xlabel="epoch", ylabel="fraction", yscale="log", title="activity while learning")
-    _mark_epochs(ax)
+    mark_epochs(ax)
     # Below the axes: four curves on a log scale leave no corner free.
-    ax.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
-    return ax
+    return finish(ax, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2)
 
 
 def plot_stabilities(history: Sequence[EpochMetrics], layer: str, margin: float, ax: Axes) -> Axes:
@@ -119,17 +121,17 @@ def plot_stabilities(history: Sequence[EpochMetrics], layer: str, margin: float,
             epochs,
             quantiles[:, k],
             quantiles[:, n - 1 - k],
-            color=COLOURS[0],
+            color=BLUE,
             alpha=alpha,
             linewidth=0,
             label=f"{low:.0%} to {high:.0%}",
         )
     ax.plot(epochs, quantiles[:, n // 2], color="black", marker="o", markersize=3, label="median")
-    ax.axhline(margin, color=COLOURS[1], linestyle="--", label="margin asked for")
+    ax.axhline(margin, color=RED, linestyle="--", label="margin asked for")
     symbol = "$s_i h_i - J_D$" if layer == "hidden" else "$f_c y_c$"
     ax.set(xlabel="epoch", ylabel=symbol, title=f"stability, {layer} neurons")
-    _mark_epochs(ax)
-    return ax
+    mark_epochs(ax)
+    return finish(ax, legend=False)
 
 
 def draw_learning_curves(history: Sequence[EpochMetrics], title: str) -> Figure:
@@ -147,7 +149,7 @@ def draw_learning_curves(history: Sequence[EpochMetrics], title: str) -> Figure:
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title)
+    figure, axes = make_panels(2, title=title, size=(10, 4.2))
     plot_accuracy(history, axes[0])
     plot_activity(history, axes[1])
     return figure
@@ -172,40 +174,9 @@ def draw_stabilities(
     Figure
         The figure.
     """
-    figure, axes = _make_panels(title)
+    figure, axes = make_panels(2, title=title, size=(10, 4.2))
     plot_stabilities(history, "hidden", margin, axes[0])
     plot_stabilities(history, "readout", readout_margin, axes[1])
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), **LEGEND)
     return figure
-
-
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, 150 dots per inch, atomically.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to write.
-    path : path-like
-        File to write.
-    """
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
-
-
-def _make_panels(title: str) -> tuple[Figure, list[Axes]]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)  # no window system is needed, and pyplot's global state stays untouched
-    figure.suptitle(title)
-    return figure, list(figure.subplots(1, 2))
-
-
-def _mark_epochs(ax: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.grid(alpha=0.3)

@@ -198,10 +198,8 @@ def run_capacity(
         See `configure_depth`.
     n_inputs, n_classes : optional
         As of `recall_associations`.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------

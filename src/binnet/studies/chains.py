@@ -112,10 +112,8 @@ def run_chains(
         As of `train_chain`. Default: 100 neurons, 5 epochs, all samples.
     seeds : int, default 3
         Trainings of each kind.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------

@@ -1,12 +1,13 @@
 """How initial connectivity decides what a rate network learns: gain x rule x learning rate x seed.
 
 The experiments of Liu, Liu & Liu 2024 (docs/model/rate.md, section 5). Every network of a grid is
-trained by `measure_training`; `run_study` runs the grids, and the functions below it choose the
+trained by `measure_training`; `run_rate` runs the grids, and the functions below it choose the
 best learning rate of each condition, as the source does, and read off what its figures show.
 """
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,10 +102,8 @@ class Experiment:
         ----------
         folder : Path
             Where its file is.
-        workers : int, default 1
-            Processes.
-        progress : bool, default True
-            Whether to show a progress bar.
+        workers, progress : optional
+            As of `binnet.sweeps.run`.
 
         Returns
         -------
@@ -195,6 +194,63 @@ def _plan_quick() -> list[Experiment]:
         *plan,
         Experiment("romo-eprop-flossed", flossed, {**fixed, "rule": "eprop", "gain": FLOSSED_GAIN}),
     ]
+
+
+def run_rate(
+    folder: Path,
+    *,
+    quick: bool = False,
+    seeds: int = 5,
+    workers: int = 1,
+    progress: bool = True,
+) -> dict[str, xr.Dataset]:
+    """Run the grids of the study, each into its file NAME.nc; a stopped study goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    quick, seeds : optional
+        As of `plan_study`.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
+
+    Returns
+    -------
+    dict
+        The measurements of each grid by its name.
+    """
+    plan = plan_study(quick=quick, seeds=seeds)
+    return {grid.name: grid.run(folder, workers=workers, progress=progress) for grid in plan}
+
+
+def load_study(folder: Path, *, quick: bool = False, seeds: int = 5) -> dict[str, xr.Dataset]:
+    """Load what there is of the grids of the study.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the files are.
+    quick, seeds : optional
+        As of `plan_study`.
+
+    Returns
+    -------
+    dict
+        As of `run_rate`; without the grids that were not begun.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    """
+    found = {}
+    for grid in plan_study(quick=quick, seeds=seeds):
+        with contextlib.suppress(FileNotFoundError):
+            found[grid.name] = sweeps.load(folder / f"{grid.name}.nc")
+    if not found:
+        raise FileNotFoundError(f"{folder} holds no results; run the study without --draw-only")
+    return found
 
 
 def select_best(result: xr.Dataset, criterion: str = "final_loss") -> xr.Dataset:

@@ -242,10 +242,8 @@ def run_self_coupling(
         .learning.nc. Default: nothing is written.
     plan : SelfCouplingPlan, optional
         What to measure. Default: the full study, about a quarter of an hour on one core.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------

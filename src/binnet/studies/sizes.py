@@ -130,10 +130,8 @@ def run_sizes(
         Whether to train perceptron and logistic regression, too.
     epochs, seeds, samples : int
         Of the trainings. Default: 20, 3 and all.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------

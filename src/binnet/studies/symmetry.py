@@ -115,10 +115,8 @@ def run_symmetry(
         As of `train_and_measure`. Default: 400 neurons, 10 epochs, all samples.
     seeds : int, default 3
         Trainings of each preset.
-    workers : int, default 1
-        Processes.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------

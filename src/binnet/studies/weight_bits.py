@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from binnet import sweeps
+from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
 from binnet.learning import Configuration, preset
@@ -120,6 +121,7 @@ def run_weight_bits(
     epochs: int = 10,
     seeds: int = 3,
     samples: int = 60000,
+    workers: int = 1,
     progress: bool = True,
 ) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
     """Train in floating point and in integers of all widths; a stopped study goes on.
@@ -134,8 +136,8 @@ def run_weight_bits(
         Trainings of each kind.
     samples : int, default 60000
         Training samples.
-    progress : bool, default True
-        Whether to show progress.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
 
     Returns
     -------
@@ -143,27 +145,29 @@ def run_weight_bits(
         What `train_in_floats` (seed), `train_in_integers` (bits, rounding, seed) and
         `train_wide_synapses` (bits, seed) measured.
     """
-    fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
+    every = range(check_integer("seeds", seeds, 1))
+    options: dict[str, Any] = {
+        "fixed": {"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
+        "workers": workers,
+        "progress": progress,
+    }
     floats = sweeps.run(
-        {"seed": range(seeds)},
+        {"seed": every},
         observe(train_in_floats, "default"),
-        fixed=fixed,
         path=output.with_suffix(".float.nc"),
-        progress=progress,
+        **options,
     )
     wide = sweeps.run(
-        {"bits": tuple(SYNAPSE_BITS), "seed": range(seeds)},
+        {"bits": tuple(SYNAPSE_BITS), "seed": every},
         observe(train_wide_synapses, "default"),
-        fixed=fixed,
         path=output.with_suffix(".wide.nc"),
-        progress=progress,
+        **options,
     )
     integers = sweeps.run(
-        {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": range(seeds)},
+        {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": every},
         observe(train_in_integers, "default"),
-        fixed=fixed,
         path=output.with_suffix(".integers.nc"),
-        progress=progress,
+        **options,
     )
     return floats, integers.sortby("bits"), wide
 

@@ -7,7 +7,18 @@ number of workers nor the order in which they finish changes a bit.
 """
 
 from binnet.sweeps._results import load
+from binnet.sweeps._sessions import SweepRecord, watch
 from binnet.sweeps.engine import Plan, SweepError, plan, run
 from binnet.sweeps.grid import Grid, Observable
 
-__all__ = ["Grid", "Observable", "Plan", "SweepError", "load", "plan", "run"]
+__all__ = [
+    "Grid",
+    "Observable",
+    "Plan",
+    "SweepError",
+    "SweepRecord",
+    "load",
+    "plan",
+    "run",
+    "watch",
+]

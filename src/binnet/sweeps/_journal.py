@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -60,11 +60,24 @@ class Journal:
         with self._clear_errors():
             return {row[0] for row in self._connection.execute("SELECT key FROM cells")}
 
-    def add(self, key: str, measurement: Measurement) -> None:
-        """Keep a finished cell."""
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return the sessions that measured the finished cells, the first one first."""
+        with self._clear_errors():
+            row = self._connection.execute(
+                "SELECT value FROM sweep WHERE name = 'sessions'"
+            ).fetchone()
+        return [] if row is None else list(json.loads(row[0]))
+
+    def add(
+        self, key: str, measurement: Measurement, sessions: Sequence[Mapping[str, Any]] = ()
+    ) -> None:
+        """Keep a finished cell, and all sessions as they are with it."""
         with self._clear_errors(), self._connection:
             self._connection.execute(
                 "INSERT OR IGNORE INTO cells VALUES (?, ?)", (key, _to_bytes(measurement))
+            )
+            self._connection.execute(
+                "INSERT OR REPLACE INTO sweep VALUES ('sessions', ?)", (json.dumps(sessions),)
             )
 
     def items(self) -> Iterator[tuple[str, Measurement]]:

@@ -6,23 +6,21 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from binnet._files import atomic_path
-from binnet._provenance import describe_run
 from binnet.sweeps._journal import Journal, Measurement
+from binnet.sweeps._sessions import SweepRecord, describe_machines, note_sweep
 from binnet.sweeps.grid import Grid, cell_key
 
 if TYPE_CHECKING:
     import xarray as xr
 
 SUFFIXES = (".nc", ".zarr")
-# When and how a session was started differs between sweeps that are the same.
-_OF_A_SESSION = ("command", "started", "threads", "seed")
 
 
 def journal_path(path: Path) -> Path:
@@ -31,20 +29,25 @@ def journal_path(path: Path) -> Path:
 
 
 def assemble(
-    grid: Grid, description: Mapping[str, Any], measurements: Mapping[str, Measurement]
+    grid: Grid,
+    description: Mapping[str, Any],
+    measurements: Mapping[str, Measurement],
+    sessions: Sequence[Mapping[str, Any]],
 ) -> xr.Dataset:
-    """Lay measurements out on the grid; cells without one hold NaN."""
+    """Lay measurements out on the grid; cells without one hold NaN.
+
+    Of the sessions, only the machines are kept: sweeps that are the same end in the same file.
+    """
     import xarray as xr
 
     keys = [cell_key(cell) for cell in grid.cells()]
     variables = {}
     for name in dict.fromkeys(name for m in measurements.values() for name in m):
         variables[name] = _lay_out(name, keys, grid, measurements)
-    provenance = {k: v for k, v in describe_run(0, 1).items() if k not in _OF_A_SESSION}
     attributes = {
         "sweep": json.dumps(description),
         "finished_cells": sum(key in measurements for key in keys),
-        "provenance": json.dumps(provenance),
+        "provenance": json.dumps(describe_machines(sessions, description["binnet"])),
     }
     coordinates = {name: list(values) for name, values in grid.axes.items()}
     return xr.Dataset(variables, coordinates, attributes)
@@ -107,21 +110,31 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
     xarray.Dataset
         One dimension for each axis of the grid, then those of each variable. NaN marks cells that
         are not measured; the attribute ``finished_cells`` counts those that are, ``sweep`` holds
-        observable, grid and version as JSON, ``provenance`` machine and packages.
+        observable, grid and version as JSON, ``provenance`` the machine that measured and its
+        packages (of several, the further ones under "others").
 
     Raises
     ------
     FileNotFoundError
         If neither is there.
     """
+    dataset, sessions = read(Path(path))
+    description, machine = (
+        json.loads(dataset.attrs.get(name, "{}")) for name in ("sweep", "provenance")
+    )
+    note_sweep(SweepRecord(Path(path), description, sessions, machine))
+    return dataset
+
+
+def read(path: Path) -> tuple[xr.Dataset, list[dict[str, Any]] | None]:
+    """Return what `load` does, and the sessions of a sweep that is not finished."""
     import xarray as xr
 
-    path = Path(path)
     if path.exists():
         if path.suffix == ".zarr":
-            return xr.load_dataset(path, engine="zarr", consolidated=False)
+            return xr.load_dataset(path, engine="zarr", consolidated=False), None
         try:
-            return xr.load_dataset(path, engine="h5netcdf")
+            return xr.load_dataset(path, engine="h5netcdf"), None
         except OSError as error:
             raise OSError(f"{path} is not a NetCDF file of a sweep ({error})") from None
     partial = path if path.name.endswith(".partial") else journal_path(path)
@@ -133,6 +146,7 @@ def load(path: str | os.PathLike[str]) -> xr.Dataset:
         if description is None:
             raise ValueError(f"{partial} is a journal in which nothing was begun; remove it")
         grid = Grid(description["grid"], description["fixed"])
-        return assemble(grid, description, dict(journal.items()))
+        sessions = journal.sessions()
+        return assemble(grid, description, dict(journal.items()), sessions), sessions
     finally:
         journal.close()

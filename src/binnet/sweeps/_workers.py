@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from binnet._provenance import get_version
-from binnet._threads import count_cores
+from binnet._threads import count_cores, watch_threads
 from binnet.sweeps._journal import Measurement
+from binnet.sweeps._sessions import Surroundings, describe_surroundings
 from binnet.sweeps.grid import Cell
 
 _CONNECT_SECONDS = 20
@@ -24,6 +25,7 @@ class Outcome(NamedTuple):
     measurement: Measurement | None  # None where the function raised
     error: str  # the traceback, then
     seconds: float
+    surroundings: Surroundings | None = None  # None where the function raised
 
 
 def measure_cell(
@@ -32,10 +34,12 @@ def measure_cell(
     """Call the function; what it raises is part of the outcome."""
     begun = time.perf_counter()
     try:
-        measurement = _to_measurement(function(**parameters))
+        with watch_threads() as threads:
+            measurement = _to_measurement(function(**parameters))
     except Exception:
         return Outcome(number, None, traceback.format_exc(), time.perf_counter() - begun)
-    return Outcome(number, measurement, "", time.perf_counter() - begun)
+    seconds = time.perf_counter() - begun
+    return Outcome(number, measurement, "", seconds, describe_surroundings(threads))
 
 
 def _to_measurement(result: Any) -> Measurement:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from binnet._validation import check_choice, check_integer
 from binnet.sweeps import _results as results
 from binnet.sweeps import _workers as pool
 from binnet.sweeps._journal import Journal, Measurement
+from binnet.sweeps._sessions import SweepRecord, begin_session, note_cell, note_sweep
 from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
 
 if TYPE_CHECKING:
@@ -178,15 +179,25 @@ def run(
     check_choice("errors", errors, ERRORS)
     if sweep.path is not None and sweep.path.exists():
         return results.load(sweep.path)
-    if sweep.path is None:
+    with ExitStack() as stack:
+        journal = None if sweep.path is None else stack.enter_context(closing(sweep.open_journal()))
+        sessions = [] if journal is None else journal.sessions()
+        note_sweep(SweepRecord(sweep.path, sweep.description, sessions))
         measurements: dict[str, Measurement] = {}
-        sweep.measure(n_workers, scheduler, errors, progress, measurements.__setitem__)
-        return results.assemble(sweep.grid, sweep.description, measurements)
-    with closing(sweep.open_journal()) as journal:
-        sweep.measure(n_workers, scheduler, errors, progress, journal.add)
-        dataset = results.assemble(sweep.grid, sweep.description, dict(journal.items()))
-    results.save(dataset, sweep.path)
-    results.journal_path(sweep.path).unlink()
+
+        def keep(key: str, measurement: Measurement) -> None:
+            if journal is None:
+                measurements[key] = measurement
+            else:
+                journal.add(key, measurement, sessions)
+
+        sweep.measure(n_workers, scheduler, errors, progress, keep, sessions)
+        if journal is not None:
+            measurements = dict(journal.items())
+        dataset = results.assemble(sweep.grid, sweep.description, measurements, sessions)
+    if sweep.path is not None:
+        results.save(dataset, sweep.path)
+        results.journal_path(sweep.path).unlink()
     return dataset
 
 
@@ -230,7 +241,7 @@ class _Sweep:
                 ) from None
         check_folder(path)
         if path.exists():
-            found = results.load(path).attrs.get("sweep")
+            found = results.read(path)[0].attrs.get("sweep")
             self._check_same(path, None if found is None else json.loads(found))
         elif results.journal_path(path).exists():
             self.open_journal().close()
@@ -283,11 +294,14 @@ class _Sweep:
         errors: str,
         progress: bool,
         keep: Callable[[str, Measurement], None],
+        sessions: list[dict[str, Any]],
     ) -> None:
-        """Measure the pending cells and keep each as soon as it is finished."""
+        """Measure the pending cells, and count and keep each as soon as it is finished."""
         from tqdm import tqdm
 
         pending = self.pending()
+        if pending:
+            sessions.append(begin_session(n_workers, scheduler))
         cells = dict(pending)
         failures = []
         bar = tqdm(
@@ -304,6 +318,8 @@ class _Sweep:
                     if errors == "stop":
                         break
                 else:
+                    assert outcome.surroundings is not None
+                    note_cell(sessions[-1], outcome.surroundings)
                     keep(key, outcome.measurement)
                 bar.set_description_str(f"{n} of {len(pending)} cells", refresh=False)
                 bar.update(self.cost(cells[outcome.number]))

@@ -7,10 +7,15 @@ from typing import Any
 
 import click
 
-from binnet._files import write_json
-from binnet._provenance import describe_run
-from binnet.cli._common import clear_errors, prefer_waiting_threads
-from binnet.cli._studies import describe_seeds, output_option, stopping_is_safe, workers_option
+from binnet.cli._common import clear_errors
+from binnet.cli.studies._shared import (
+    Findings,
+    describe_seeds,
+    describe_training,
+    output_option,
+    run_study,
+    workers_option,
+)
 from binnet.learning import PRESETS
 
 
@@ -44,35 +49,38 @@ def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> No
     The theory's transitions, and the J_D at which half of the random networks' runs converge, are
     marked. The same command takes up a study that was stopped.
     """
-    prefer_waiting_threads()
-    with clear_errors({"n_hidden": "--hidden"}), stopping_is_safe():
-        from binnet.plotting import save_figure
-        from binnet.plotting.self_coupling import draw_self_coupling
-        from binnet.studies.self_coupling import (
-            SelfCouplingPlan,
-            run_self_coupling,
-            summarise_self_coupling,
-        )
+    from binnet.plotting.self_coupling import draw_self_coupling
+    from binnet.studies.self_coupling import (
+        SelfCouplingPlan,
+        run_self_coupling,
+        summarise_self_coupling,
+    )
 
-        given = {name: value for name, value in options.items() if value is not None}
+    given = {name: value for name, value in options.items() if value is not None}
+    names = {"n_hidden": "--hidden"}
+    with clear_errors(names):
         plan = SelfCouplingPlan.quick(**given) if quick else SelfCouplingPlan(**given)
+
+    def work() -> Findings:
         result = run_self_coupling(output, plan, workers=workers)
         summary = summarise_self_coupling(result)
-        title = (
-            f"entangled MNIST, H = N = {plan.n_hidden}, {plan.epochs} epochs of {plan.samples} "
-            f"samples, seeds: {plan.seeds}"
-        )
-        save_figure(draw_self_coupling(result, title), output)
-        record = {"parameters": vars(plan), **summary, "run": describe_run(0, 1)}
-        write_json(output.with_suffix(".json"), record)
-    click.echo(" J_D   test accuracy     fixed points while learning")
+        title = describe_training(**vars(plan) | {"n_hidden": f"N = {plan.n_hidden}"})
+        figures = {output: draw_self_coupling(result, title)}
+        return Findings(summary, figures, _tabulate(summary))
+
+    parameters = {**vars(plan), "workers": workers}
+    run_study(output.with_suffix(".json"), parameters, work, names)
+
+
+def _tabulate(summary: dict[str, Any]) -> list[str]:
+    lines = [" J_D   test accuracy     fixed points while learning"]
     for row in summary["learning"]:
-        click.echo(
+        lines.append(
             f"{row['self_coupling']:4.2f}   {describe_seeds(row['accuracy']):<15}   "
             f"{row['fixed_points']:.4f}"
         )
     for title, key in (("theory", "transitions"), ("half of the runs converge", "thresholds")):
         for name, (value, error) in summary[key].items():
             where = "not in the range" if value is None else f"J_D = {value:.4f}"
-            click.echo(f"{title}, {name}: {where}" + ("" if error is None else f" ± {error:.1g}"))
-    click.echo(f"figure: {output}; data: {output.with_suffix('.json')} and four .nc files")
+            lines.append(f"{title}, {name}: {where}" + ("" if error is None else f" ± {error:.1g}"))
+    return lines
