@@ -16,14 +16,6 @@ ROOTS = (ROOT / "src", ROOT / "kernels")
 LINES_OF_A_FILE = 400
 # From `def` to the last line, without the docstring: documentation is welcome to be long.
 LINES_OF_A_FUNCTION = 80
-# Functions that are longer for the time being, as "file: function".
-KNOWN = frozenset(
-    {
-        "src/binnet/learning/_integer_state.py: learn",
-        "src/binnet/learning/_state.py: learn",
-    }
-)
-
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -99,8 +91,7 @@ def test_no_function_is_long() -> None:
         for node in ast.walk(tree):
             if isinstance(node, Function) and (n := count_lines(node)) > LINES_OF_A_FUNCTION:
                 long[f"{SOURCES[name].relative_to(ROOT).as_posix()}: {node.name}"] = n
-    assert {which: n for which, n in long.items() if which not in KNOWN} == {}
-    assert set(long) >= KNOWN, "a function of KNOWN is short now: take it out"
+    assert long == {}
 
 
 def test_no_import_circle() -> None:

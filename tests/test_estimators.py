@@ -121,8 +121,24 @@ def test_online_learner_refuses_what_it_cannot_learn() -> None:
         OnlineLearner(small, 1).learn(0.5 * X, y)
     with pytest.raises(ValueError, match=r"y must be in 0\.\.1"):
         OnlineLearner(small, 1).learn(X, y + 1)
-    with pytest.raises(ValueError, match="online learning is in floating point, got int8"):
-        OnlineLearner(small.replace(arithmetic="int8"))
+
+
+def test_partial_fit_goes_on_in_integers() -> None:
+    """From the integers of `fit`, latent weights included: as one run of two epochs would."""
+    X, y = make_spins()
+    integers = {"arithmetic": "int4", "synapse_bits": 8, "rate_schedule": "constant"}
+    fitted, two = (
+        BinaryRecurrentClassifier(
+            20, epochs=epochs, random_state=0, threads=1, parameters=integers
+        ).fit(X, y)
+        for epochs in (1, 2)
+    )
+    before = fitted.network_.couplings
+    fitted.partial_fit(X, y)
+    assert not np.array_equal(fitted.network_.couplings, before)
+    steps = np.unique(np.abs(fitted.network_.couplings))
+    assert len(steps) <= 9  # the levels of 4 bits
+    assert fitted.network_.couplings.shape == two.network_.couplings.shape
 
 
 def test_batch_larger_than_the_samples_is_all_of_them() -> None:
@@ -204,8 +220,6 @@ def test_other_parameters_and_their_errors() -> None:
         20, epochs=1, random_state=1, threads=1, parameters={"arithmetic": "int8"}
     )
     assert len(model.fit(X, y).history_) == 1
-    with pytest.raises(ValueError, match="online learning is in floating point, got int8"):
-        model.partial_fit(X, y)
     assert (
         BinaryRecurrentClassifier(20, epochs=1, inference_sweeps=1, random_state=1)
         .fit(X, y)

@@ -314,11 +314,10 @@ def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
     small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
     arithmetic = ("--arithmetic", "int8", "--synapse-bits", "16", "--rounding", "per-event")
     output = invoke("train", *arithmetic, *small)
-    run = load_checkpoint(run / "checkpoint.safetensors")
-    assert isinstance(run.synapses, IntegerSynapses)
-    assert integers(run).weights.couplings.dtype == np.int8
-    assert integers(run).latent["couplings"].dtype == np.int16
-    shown = f"test {run.history[-1].accuracy['test']:.4f}"
+    trained = load_checkpoint(run / "checkpoint.safetensors")
+    assert integers(trained).weights.couplings.dtype == np.int8
+    assert integers(trained).latent["couplings"].dtype == np.int16
+    shown = f"test {trained.history[-1].accuracy['test']:.4f}"
     assert shown in output
     assert shown.split()[1] in invoke("evaluate", str(run), "--threads", "1")
     invoke("train", "--resume", str(run), "--threads", "1")  # config.toml reads back

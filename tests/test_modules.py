@@ -18,7 +18,7 @@ from binnet import (
     train,
 )
 from binnet.cli import main
-from binnet.hardware import quantize
+from binnet.hardware import dequantize, quantize, save_quantized
 from binnet.hardware.network_files import load_network, save_network
 from binnet.learning import PRESETS
 
@@ -187,12 +187,44 @@ def test_files_keep_the_modules(tmp_path: Path) -> None:
     assert loaded.links is not None
 
 
-def test_one_module_only_where_integers_are_meant() -> None:
+def test_integers_have_modules_too_but_chips_as_yet_one(tmp_path: Path) -> None:
     network = BinaryNetwork.random(NetworkParameters(**CHAIN))
+    integers, _ = quantize(network, 8)
+    assert integers.sizes == network.sizes
+    values = dequantize(integers)
+    assert values.links is not None
+    X, _ = draw_samples(20)
+    exact, relaxed = relax(integers, X), relax(values, X)  # in float64 every sum is exact
+    np.testing.assert_array_equal(exact.states, relaxed.states)
+    np.testing.assert_array_equal(exact.stabilities, relaxed.stabilities)
     with pytest.raises(ValueError, match=r"takes a network of one module, got 3 of sizes"):
-        quantize(network, 8)
-    with pytest.raises(ValueError, match="integers learn one dense module"):
-        preset("chain").replace(arithmetic="int8")
+        save_quantized(tmp_path / "network.safetensors", integers)
+
+
+def test_one_bit_invents_no_couplings() -> None:
+    parameters = NetworkParameters(n_hidden=40, n_inputs=30, n_outputs=4, density=0.1)
+    network = BinaryNetwork.random(parameters, seed=1)
+    integers, report = quantize(network, 1)
+    assert np.array_equal(integers.couplings != 0, network.connectivity)
+    assert report.blocks["couplings"].weights == np.count_nonzero(network.connectivity)
+    with pytest.raises(
+        ValueError, match=r"that are all there, got a density of 0.0917; use 2 bits"
+    ):
+        integers.refuse_structure("a chip")
+
+
+@pytest.mark.parametrize("arithmetic", ["int8", "int4", "int1"])
+def test_modules_learn_in_integers(arithmetic: str) -> None:
+    X, y = draw_samples(100)
+    latent = {"synapse_bits": 8} if arithmetic != "int8" else {}
+    for name in ("chain", "deep"):
+        configuration = preset(name).replace(
+            n_hidden=30, n_inputs=30, n_outputs=4, epochs=3, arithmetic=arithmetic, **latent
+        )
+        result = train(X, y, configuration, threads=1)
+        assert result.history[-1].accuracy["train"] > 0.5
+        absent = ~np.asarray(result.network.connectivity)
+        assert not result.network.couplings[absent].any()
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -112,8 +112,10 @@ class Configuration:
                 f'{name} is a parameter of the rule "{owners[0]}", but the rule is "{rule.name}"; '
                 f'set rule = "{owners[0]}", too'
             )
-        known = sorted(key for values in self.to_dict().values() for key in values)
-        raise TypeError(f"unknown parameter {name!r}; known are rule, {', '.join(known)}")
+        known = {key for values in self.to_dict().values() for key in values} - {"name"}
+        raise TypeError(
+            f"unknown parameter {name!r}; known are {', '.join(sorted(known | {'rule'}))}"
+        )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return the parameters as nested plain values, one table for each part.
