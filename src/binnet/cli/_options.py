@@ -172,6 +172,13 @@ PARAMETERS = (
         "--rate-feedback", "rate_feedback", float, "of W_back, third factor 'learned'", ">= 0"
     ),
     Parameter(
+        "--sharpness",
+        "sharpness",
+        float,
+        "beta, how sharp the margin is, with the rule 'soft'",
+        "> 0",
+    ),
+    Parameter(
         "--dtype", "dtype", click.Choice(DTYPES), "floating-point numbers of the kernels", ""
     ),
     Parameter(

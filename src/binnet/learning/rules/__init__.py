@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from binnet.learning.rules._protocol import PlasticityRule, Settings, Synapses
 from binnet.learning.rules.perceptron import Perceptron
+from binnet.learning.rules.soft import SoftPerceptron
+from binnet.learning.rules.symmetric import SymmetricPerceptron
 from binnet.learning.rules.third_factor import THIRD_FACTORS, ThirdFactor
 
 #: Every rule by its name.
@@ -16,6 +18,8 @@ RULES: dict[str, type[PlasticityRule]] = {
     for rule in (
         Perceptron,
         ThirdFactor,
+        SymmetricPerceptron,
+        SoftPerceptron,
     )
 }
 
@@ -25,6 +29,8 @@ __all__ = [
     "Perceptron",
     "PlasticityRule",
     "Settings",
+    "SoftPerceptron",
+    "SymmetricPerceptron",
     "Synapses",
     "ThirdFactor",
 ]

@@ -1,0 +1,93 @@
+"""The soft rule: every neuron reinforces its state, the more the smaller its margin.
+
+The step of the perceptron rule is a logistic function here, so an event is a number between 0 and 1
+and updates are sums of products, not counts of bits (docs/model/network.md, section 8).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.rules.events import begin_batch, find_share, keep_absent_couplings
+from binnet_kernels.structs import Array
+from binnet_kernels.training.batches import RuleKernels
+
+
+class SoftRule(NamedTuple):
+    """A `FloatRule`, and how sharp the step is."""
+
+    rates: Array
+    decays: Array
+    thresholds: Array
+    readout_threshold: float
+    sharpness: float  # beta
+
+
+@kernel
+def weigh(spin, stability, threshold, sharpness):
+    """Return s times sigmoid(-beta (s h - kappa)), in the dtype of the spin."""
+    dtype = type(spin)
+    return spin / (dtype(1) + np.exp(dtype(sharpness) * (stability - threshold)))
+
+
+@kernel
+def find_soft_events(rule, model, work, n_samples, bank):
+    """Write the weighted states of a bank's neurons, and labels of its share of the readout."""
+    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    scale = work.unstable.dtype.type(model.scales[0])
+    one = work.unstable.dtype.type(1)
+    kappa_out = work.unstable.dtype.type(rule.readout_threshold)
+    from_c, to_c = find_share(work.readout_fields.shape[1], model.couplings.shape[0], bank)
+    for b in range(n_samples):
+        state, field, external = work.outcome.state[b], work.outcome.field[b], work.external[b]
+        for i in range(bank * width, min(n_hidden, (bank + 1) * width)):
+            h = external[i] + scale * field[i] + model.self_couplings[i] * state[i]
+            work.unstable[b, i] = weigh(state[i], state[i] * h, rule.thresholds[i], rule.sharpness)
+        for c in range(from_c, to_c):
+            target = one if c == work.labels[b] else -one
+            work.unstable_readouts[b, c] = weigh(
+                target, target * work.readout_fields[b, c], kappa_out, rule.sharpness
+            )
+
+
+@kernel
+def update_couplings_graded(weights, rate, gains, pre, pre_first, post, n_samples, start):
+    """Add ``rate * gains[i] * sum_b pre[b, pre_first + j] * post[b, start + i]`` to (j, i)."""
+    dtype = weights.dtype.type
+    width = weights.shape[1]
+    gains = gains[start : start + width]
+    for j in range(weights.shape[0]):
+        row = weights[j]
+        for b in range(n_samples):
+            amount, events = dtype(rate) * pre[b, pre_first + j], post[b, start : start + width]
+            for i in range(width):
+                row[i] += amount * gains[i] * events[i]
+
+
+@inner_kernel
+def learn_bank(rule, memory, model, work, n_samples, bank):
+    """Update the weights onto a bank and a share of the readout."""
+    n_banks, _, width = model.couplings.shape
+    first_row, stop_row = model.windows[bank]
+    from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
+    state, start = work.outcome.state, bank * width
+    find_soft_events(rule, model, work, n_samples, bank)
+    update_couplings_graded(
+        model.couplings[bank, : stop_row - first_row], memory.rates[0], model.gains[0],
+        state, first_row, work.unstable, n_samples, start,
+    )  # fmt: skip
+    update_couplings_graded(
+        model.input_weights[bank], memory.rates[1], model.gains[1], work.inputs, 0, work.unstable,
+        n_samples, start,
+    )  # fmt: skip
+    update_couplings_graded(
+        model.readout[from_c:to_c], memory.rates[2], model.gains[2],
+        work.unstable_readouts, from_c, state, n_samples, 0,
+    )  # fmt: skip
+    keep_absent_couplings(model, bank)
+
+
+KERNELS = RuleKernels(begin_batch, learn_bank)
