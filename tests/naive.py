@@ -10,7 +10,7 @@ docs/model/network.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -326,6 +326,7 @@ def train_batches(
     rate_factors: Sequence[float],
     amplitudes: Sequence[float],
     keys: Sequence[int],
+    learn: Callable[..., tuple[Network, int, int]] = learn_batch,
     **dynamics: Any,
 ) -> Trained:
     """Relax and learn batch by batch; ``keys[k]`` is for the k-th sample that is presented."""
@@ -345,7 +346,7 @@ def train_batches(
             rates=tuple(factor * rate for rate in rule.rates),
             decays=tuple(factor * decay for decay in rule.decays),
         )
-        net, n_unstable, n_unstable_readouts = learn_batch(
+        net, n_unstable, n_unstable_readouts = learn(
             net, scaled, inputs[batch], [int(labels[p]) for p in batch], states
         )
         totals[2] += n_unstable
