@@ -5,17 +5,21 @@ float32 too, and fields of exactly 0 are common, so that sign(0) = +1 and the ed
 tested.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
 import naive
-from binnet._threads import running_on
+from binnet._threads import run_in_step, running_on
 from binnet_kernels import structs
-from binnet_kernels.training import batches as training
+from binnet_kernels.lowlevel.calls import find_address
+from binnet_kernels.lowlevel.team import make_team
+from binnet_kernels.training.batches import RuleKernels, find_steps, train_batches
+from binnet_kernels.training.records import Batches, Counts, Model, Workspace, make_workspace
 
 # Float64 sums of a few hundred terms of order one, which the kernels add in another order than the
 # references: each addition rounds by at most eps/2 = 1.1e-16 of a sum that stays below about 10.
@@ -106,7 +110,7 @@ def to_rows(values: np.ndarray, n_banks: int, dtype: type) -> np.ndarray:
     return rows
 
 
-def to_model(net: naive.Network, n_banks: int, dtype: type) -> training.Model:
+def to_model(net: naive.Network, n_banks: int, dtype: type) -> Model:
     """Lay a network out for the kernels, with scales that are not 1."""
     couplings = net.J / SCALES[0]
     np.fill_diagonal(couplings, 0)
@@ -116,7 +120,7 @@ def to_model(net: naive.Network, n_banks: int, dtype: type) -> training.Model:
     if net.connectivity is not None:
         connectivity = structs.to_windows(net.connectivity.T.astype(np.uint8), structure.windows)
     gains = np.ones((3, n_hidden)) if net.gains is None else net.gains
-    return training.Model(
+    return Model(
         couplings=structs.to_windows(couplings.T.astype(dtype), structure.windows),
         input_weights=structs.to_banks((net.W_in / SCALES[1]).T.astype(dtype), n_banks),
         readout=to_rows(net.W_out / SCALES[2], n_banks, dtype),
@@ -143,13 +147,13 @@ def to_structure(net: naive.Network, n_banks: int, dtype: type) -> structs.Struc
     )
 
 
-def to_recurrence(model: training.Model, scale: float) -> structs.Recurrence:
+def to_recurrence(model: Model, scale: float) -> structs.Recurrence:
     return structs.Recurrence(
         model.couplings, scale, *(getattr(model, name) for name in structs.Structure._fields)
     )
 
 
-def from_model(model: training.Model, net: naive.Network) -> naive.Network:
+def from_model(model: Model, net: naive.Network) -> naive.Network:
     """Return the network that a model holds, in float64; what is not learned is that of `net`."""
     n_hidden = len(net.J)
     scales = model.scales
@@ -159,6 +163,38 @@ def from_model(model: training.Model, net: naive.Network) -> naive.Network:
         W_in=scales[1] * structs.from_banks(model.input_weights, n_hidden).T.astype(float),
         W_out=scales[2] * model.readout[:, :n_hidden].astype(float),
     )
+
+
+def learn(
+    kernels: RuleKernels,
+    model: Model,
+    rule: Any,
+    memory: Any,
+    batches: Batches,
+    amplitudes: Sequence[float],
+    counts: Counts,
+    *,
+    threads: int = 1,
+    asynchronous: bool = False,
+    probability: float = 1.0,
+    stop_at_cycle: bool = True,
+) -> Workspace:
+    """Learn the batches, in place, on as many threads in step; return the work of the last one."""
+    n_banks, n_inputs, _ = model.input_weights.shape
+    dtype = model.feedback.dtype
+    work = make_workspace(
+        batches.batch_size, model.links.shape[1], n_inputs, len(model.readout), len(amplitudes),
+        n_banks, dtype,
+    )  # fmt: skip
+    a = np.array(amplitudes, dtype)
+    update = structs.Update(asynchronous, probability, 5, stop_at_cycle, work.keys)
+    arguments = (
+        find_steps(kernels, model, rule, memory, a, update, work),
+        model, rule, memory, batches, a, update, work, counts, make_team(threads),
+    )  # fmt: skip
+    find_address(train_batches, *arguments, 0)  # compiled before the threads begin
+    run_in_step(threads, lambda rank: train_batches(*arguments, rank))
+    return work
 
 
 def assert_padding_is_zero(array: np.ndarray, n_hidden: int) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import naive
+import naive_third_factor
 
 Array = np.ndarray[Any, Any]
 
@@ -23,9 +24,17 @@ class Network(NamedTuple):
     W_out: list[list[int]]
     W_back: list[list[int]]
     fractions: tuple[int, int, int, int]  # fraction bits of the four
-    J_D: int
-    margin: int
+    J_D: int | Sequence[int]  # of all neurons, or of each
+    margin: int | Sequence[int]
     readout_margin: int
+    # Several modules, as in naive.Network:
+    connectivity: Array | None = None
+    links: Sequence[Sequence[int]] = ()
+    excitation: Sequence[int] = ()
+
+
+def of_neuron(value: int | Sequence[int], i: int) -> int:
+    return value if isinstance(value, int) else value[i]
 
 
 def from_quantized(network: Any) -> Network:
@@ -67,7 +76,8 @@ def hidden_field(
     recurrent = sum(net.J[i][j] * s[j] for j in range(len(s)) if j != i)
     external = sum(net.W_in[i][n] * x[n] for n in range(len(x)))
     h = recurrent * 2 ** (F - net.fractions[0]) + external * 2 ** (F - net.fractions[1])
-    return h + net.J_D * s[i] + a * feedback_field(net, i, label)
+    help_ = sum(net.excitation[i] * s[row[i]] for row in net.links if row[i] >= 0)
+    return h + help_ + of_neuron(net.J_D, i) * s[i] + a * feedback_field(net, i, label)
 
 
 def readout_field(net: Network, c: int, s: Sequence[int]) -> int:
@@ -148,16 +158,18 @@ def round_amount(n: int, rule: Rule, draw: int) -> int:
 
 def update_block(
     W: list[list[int]], rule: Rule, key: int, targets: Array, sources: Array,
-    registers: list[int], is_square: bool,
+    registers: list[int], is_square: bool, present: Array | None = None,
+    rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], int, int]:  # fmt: skip
     """Return W[i][j] after at most 32 samples; count its changes and the sums that saturated.
 
     ``targets[b, i]`` is the spin of target i where it is unstable in sample b, else 0;
-    ``sources[b, j]`` are presynaptic spins. `registers` go on.
+    ``sources[b, j]`` are presynaptic spins. `registers` go on. Only weights that are `present`, in
+    these rows i and columns j, learn.
     """
     W = [list(row) for row in W]
     changed = saturated = 0
-    for i in range(len(W)):
+    for i in range(len(W)) if rows is None else rows:
         events = [b for b in range(len(targets)) if targets[b][i] != 0]
         if not events:
             continue
@@ -173,7 +185,9 @@ def update_block(
             events = [b for b in events if draw(b) == 0]
             if not events:
                 continue
-        for j in range(len(W[i])):
+        for j in range(len(W[i])) if columns is None else columns:
+            if present is not None and not present[i, j]:
+                continue
             n = sum(int(targets[b][i]) * int(sources[b][j]) for b in events)
             if rule.k <= 0 or rule.rounding == "per-event":
                 levels = n * 2 ** max(-rule.k, 0)
@@ -198,12 +212,17 @@ def show(W: list[list[int]], hidden: int, low: int, high: int) -> list[list[int]
     return [[min(max(math.floor(w / 2**hidden + 0.5), low), high) for w in row] for row in W]
 
 
-def decay_block(W: list[list[int]], rule: Rule, key: int, registers: list[int]) -> list[list[int]]:
+def decay_block(
+    W: list[list[int]], rule: Rule, key: int, registers: list[int], present: Array | None = None,
+    rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
+) -> list[list[int]]:  # fmt: skip
     """Return W after each weight moved by |w| 2**-k towards 0, rounded."""
     W = [list(row) for row in W]
-    for i in range(len(W)):
+    for i in range(len(W)) if rows is None else rows:
         key_i = naive.derive_key(key, i)
-        for j in range(len(W[i])):
+        for j in range(len(W[i])) if columns is None else columns:
+            if present is not None and not present[i, j]:
+                continue
             if rule.use_register:
                 registers[i] = step_lfsr(registers[i])
                 chance = registers[i] >> (16 - rule.k)
@@ -213,20 +232,34 @@ def decay_block(W: list[list[int]], rule: Rule, key: int, registers: list[int]) 
     return W
 
 
+# ---- the third factor
+
+
+class ThirdFactor(NamedTuple):
+    scale: int  # sixteenths of the temperature in a unit of the readout fields, 16 fraction bits
+    threshold: int  # of |delta|
+
+
+def readout_errors(fields: Sequence[int], label: int, scale: int) -> list[int]:
+    """[c is the label] - softmax_c with 15 fraction bits, by steps of a sixteenth."""
+    powers = [round(math.exp(-((max(fields) - f) * scale // 2**16) / 16) * 2**15) for f in fields]
+    return [2**15 * (c == label) - 2**15 * powers[c] // sum(powers) for c in range(len(fields))]
+
+
 # ---- training
 
 
 class Trained(NamedTuple):
     net: Network
     totals: list[int]  # sweeps, samples at a fixed point, unstable neurons, unstable readouts
-    synapses: list[list[int]]  # changed and saturated, for J, W_in, W_out
+    synapses: list[list[int]]  # changed and saturated, for each block that may learn
     wide: list[list[list[int]]]  # their synapses, where they are wider than the weights
 
 
 def train_batches(
     net: Network,
-    rules: Sequence[Rule | None],  # of J, W_in, W_out; None: not learned
-    decays: Sequence[int],  # k of each block's decay, negative: none
+    rules: Sequence[Rule | None],  # of J, W_in, W_out, perhaps W_back; None: not learned
+    decays: Sequence[int],  # k of the decay of J, W_in, W_out, negative: none
     period: int,
     inputs: Array,
     labels: Array,
@@ -237,40 +270,38 @@ def train_batches(
     key: int,
     registers: tuple[list[int], list[int]],  # of the hidden neurons and of the readouts
     asynchronous: bool = False,
-    wide: Sequence[list[list[int]]] | None = None,  # synapses of J, W_in, W_out
+    wide: Sequence[list[list[int]]] | None = None,  # synapses of the blocks
     hidden: int = 0,
     shown_range: tuple[int, int] = (0, 0),
+    sizes: Sequence[int] = (),  # of modules
+    raised: Sequence[
+        Sequence[int | None]
+    ] = (),  # each block's k, in each module; None: not learned
+    third: ThirdFactor | None = None,
+    first_batch: int = 0,
 ) -> Trained:
-    synapse_blocks = list(wide or (net.J, net.W_in, net.W_out))
-    totals, synapses = [0] * 4, [[0, 0], [0, 0], [0, 0]]
-    owners = (registers[0], registers[0], registers[1])
+    n_blocks = len(rules)
+    blocks = list(wide or (net.J, net.W_in, net.W_out, net.W_back)[:n_blocks])
+    totals, synapses = [0] * 4, [[0, 0] for _ in rules]
+    owners = (registers[0], registers[0], registers[1], registers[0])
+    present = (net.connectivity, None, None, None)
+    sizes = sizes or (len(net.J),)
+    edges = [sum(sizes[:m]) for m in range(len(sizes) + 1)]
+    raised = raised or [[0] * len(sizes)] * n_blocks
     n_presented = 0
-    for number, (batch, shift) in enumerate(zip(batches, shifts, strict=True)):
+    for number, (batch, shift) in enumerate(zip(batches, shifts, strict=True), first_batch):
         states, unstable, wrong = [], [], []
         for p in batch:
             x, label = inputs[p].tolist(), int(labels[p])
             relaxed = relax(net, x, label, amplitudes, keys[n_presented], asynchronous, False)
             n_presented += 1
-            s = relaxed.s
-            states.append(s)
+            states.append(relaxed.s)
             totals[0] += relaxed.sweeps
             totals[1] += relaxed.status == naive.FIXED_POINT
-            unstable.append(
-                [
-                    s[i] if s[i] * hidden_field(net, i, s, x, 0, 0) <= net.margin else 0
-                    for i in range(len(s))
-                ]
-            )
-            y = naive.target(label, len(net.W_out))
-            wrong.append(
-                [
-                    y[c] if y[c] * readout_field(net, c, s) <= net.readout_margin else 0
-                    for c in range(len(y))
-                ]
-            )
+            unstable.append(find_learning(net, relaxed.s, x, label, third))
+            wrong.append(find_wrong(net, relaxed.s, label))
         totals[2] += int(np.count_nonzero(unstable))
         totals[3] += int(np.count_nonzero(wrong))
-        blocks = synapse_blocks
         step_key = naive.derive_key(key, number)
         for block in range(3):
             rule = rules[block]
@@ -280,28 +311,63 @@ def train_batches(
                     rule._replace(k=min(decays[block] + shift, 15)),
                     naive.derive_key(naive.derive_key(step_key, 0), block),
                     owners[block],
+                    present[block],
                 )
-        sources = (np.array(states), inputs[list(batch)], np.array(states))
-        targets = (np.array(unstable), np.array(unstable), np.array(wrong))
+        sources = (np.array(states), inputs[list(batch)], np.array(states), np.array(wrong))
+        targets = (np.array(unstable), np.array(unstable), np.array(wrong), np.array(states))
         for piece, first in enumerate(range(0, len(batch), 32)):
             piece_key = naive.derive_key(step_key, 1 + piece)
-            for block in range(3):
-                rule = rules[block]
+            for block, rule in enumerate(rules):
                 if rule is None:
                     continue
-                blocks[block], changed, saturated = update_block(
-                    blocks[block],
-                    rule._replace(k=min(rule.k + shift, 15)),
-                    naive.derive_key(piece_key, block),
-                    targets[block][first : first + 32],
-                    sources[block][first : first + 32],
-                    owners[block],
-                    is_square=block == 0,
-                )
-                synapses[block][0] += changed
-                synapses[block][1] += saturated
+                for m, raise_ in enumerate(raised[block]):
+                    if raise_ is None:
+                        continue
+                    # A module's neurons are the targets, but of the readout the sources.
+                    neurons = range(edges[m], edges[m + 1])
+                    blocks[block], changed, saturated = update_block(
+                        blocks[block],
+                        rule._replace(k=min(min(rule.k + shift, 15) + raise_, 15)),
+                        naive.derive_key(piece_key, block),
+                        targets[block][first : first + 32],
+                        sources[block][first : first + 32],
+                        owners[block],
+                        block == 0,
+                        present[block],
+                        None if block == 2 else neurons,
+                        neurons if block == 2 else None,
+                    )
+                    synapses[block][0] += changed
+                    synapses[block][1] += saturated
         shown = [show(W, hidden, *shown_range) for W in blocks] if hidden else blocks
-        for i in range(len(net.J)):
-            shown[0][i][i] = 0  # no weight, where a weight of one bit has no 0
-        net = net._replace(J=shown[0], W_in=shown[1], W_out=shown[2])
-    return Trained(net, totals, synapses, synapse_blocks)
+        for i in range(len(net.J)):  # no weights, where a weight of one bit has no 0
+            for j in range(len(net.J)):
+                if i == j or (net.connectivity is not None and not net.connectivity[i, j]):
+                    shown[0][i][j] = 0
+        net = net._replace(**dict(zip(("J", "W_in", "W_out", "W_back"), shown, strict=False)))
+    return Trained(net, totals, synapses, blocks)
+
+
+def find_learning(
+    net: Network, s: Sequence[int], x: Sequence[int], label: int, third: ThirdFactor | None
+) -> list[int]:
+    """What each neuron learns in a sample: its spin where it is unstable, or what it is asked."""
+    n, n_classes = len(s), len(net.W_out)
+    learning = [
+        s[i] if s[i] * hidden_field(net, i, s, x, 0, 0) <= of_neuron(net.margin, i) else 0
+        for i in range(n)
+    ]
+    if third is None:
+        return learning
+    fields = [readout_field(net, c, s) for c in range(n_classes)]
+    errors = readout_errors(fields, label, third.scale)
+    deltas = naive_third_factor.broadcast(np.array(net.W_back), errors)
+    return [naive_third_factor.gate(learning[i], deltas[i], third.threshold) for i in range(n)]
+
+
+def find_wrong(net: Network, s: Sequence[int], label: int) -> list[int]:
+    """y_c of each unstable readout, else 0."""
+    y = naive.target(label, len(net.W_out))
+    return [
+        y[c] if y[c] * readout_field(net, c, s) <= net.readout_margin else 0 for c in range(len(y))
+    ]

@@ -27,9 +27,10 @@ from binnet_kernels.integer.fields import (
     unpack_spins,
 )
 from binnet_kernels.lowlevel.bits import pack_samples
-from binnet_kernels.rules import integer as plasticity
+from binnet_kernels.rules import integer_synapses as plasticity
 from kernel_cases import draw_spins
 
+EVERYWHERE = np.zeros((0, 0, 0), np.uint8)
 ROUNDINGS = {
     "nearest": plasticity.NEAREST,
     "per-weight": plasticity.PER_WEIGHT,
@@ -216,8 +217,9 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
     counts = np.zeros(2, np.int64)
     plasticity.thin_events(levels, key, 0, mask, targets)
     plasticity.update_couplings_integer(
-        by_column, levels, key, 0, True, pre_signs, pre_mask, signs, mask, targets, counts
-    )
+        by_column, plasticity.Place(0, 0, True, EVERYWHERE, 0, 0), levels, key, pre_signs, pre_mask,
+        signs, mask, targets, counts,
+    )  # fmt: skip
     assert by_column.T.tolist() == expected
     assert targets.registers.tolist() == plain_registers
     assert counts.tolist() == [changed, saturated]
@@ -234,9 +236,97 @@ def test_decay_equals_the_reference(use_register: bool) -> None:
     plain_registers = registers.tolist()
     expected = naive_integer.decay_block(weights.tolist(), rule, 77, plain_registers)
     by_column = np.ascontiguousarray(weights.T)
-    plasticity.decay_integer(by_column, levels, np.uint64(77), 0, registers)
+    place = plasticity.Place(0, 0, False, EVERYWHERE, 0, 0)
+    plasticity.decay_integer(by_column, place, levels, np.uint64(77), registers)
     assert by_column.T.tolist() == expected
     assert registers.tolist() == plain_registers
+
+
+# A block of a bank of a diluted network: couplings from neurons 4..12 to neurons 7..15.
+SOURCES, TARGETS = slice(4, 13), slice(7, 16)
+
+
+def make_window(seed: int) -> tuple[np.ndarray, np.ndarray, plasticity.Place]:
+    """Draw weights (20, 20) with couplings missing, and the place of the block of them above."""
+    rng = np.random.default_rng(seed)
+    connectivity = rng.random((20, 20)) < 0.6
+    np.fill_diagonal(connectivity, False)
+    weights = (rng.integers(-8, 8, (20, 20)) * connectivity).astype(np.int8)
+    # The second of two banks; its column 2 is that of the first target.
+    present = np.zeros((2, 11, 14), np.uint8)
+    present[1, :9, 2:11] = connectivity[TARGETS, SOURCES].T
+    return weights, connectivity, plasticity.Place(7, 4, True, present, 1, 2)
+
+
+@pytest.mark.parametrize("use_register", [False, True])
+@pytest.mark.parametrize("rounding", list(ROUNDINGS))
+def test_updates_of_a_block_with_gaps_equal_the_reference(
+    rounding: str, use_register: bool
+) -> None:
+    """What there is not stays 0, draws nothing, and counts neither as changed nor as saturated."""
+    weights, connectivity, place = make_window(6)
+    rng = np.random.default_rng(7)
+    levels = make_update(4, 2, rounding, use_register and rounding != "nearest")
+    rule = naive_integer.Rule(*levels[:4], rounding, levels.use_register)
+    spins = draw_spins(rng, (13, 20))
+    unstable = (spins * (rng.random((13, 20)) < 0.2)).astype(np.int8)
+    registers = plasticity.seed_registers(np.uint64(9), 20)
+    plain_registers = registers.tolist()
+    expected, changed, saturated = naive_integer.update_block(
+        weights.tolist(), rule, 321, unstable, spins, plain_registers, True,
+        connectivity, range(7, 16), range(4, 13),
+    )  # fmt: skip
+    signs, mask, pre_signs, pre_mask = (np.zeros(20, np.uint32) for _ in range(4))
+    pack_samples(unstable, 0, 13, 0, 20, signs, mask)
+    pack_samples(spins, 0, 13, 0, 20, pre_signs, pre_mask)
+    block = np.ascontiguousarray(weights[TARGETS, SOURCES].T)
+    targets = plasticity.make_targets(registers[TARGETS])
+    key, counts = np.uint64(321), np.zeros(2, np.int64)
+    plasticity.thin_events(levels, key, place.first, mask[TARGETS], targets)
+    plasticity.update_couplings_integer(
+        block, place, levels, key, pre_signs[SOURCES], pre_mask[SOURCES], signs[TARGETS],
+        mask[TARGETS], targets, counts,
+    )  # fmt: skip
+    weights[TARGETS, SOURCES] = block.T
+    assert weights.tolist() == expected
+    assert not weights[~connectivity].any()
+    assert registers.tolist() == plain_registers
+    assert counts.tolist() == [changed, saturated]
+    assert changed > 0
+
+
+@pytest.mark.parametrize("use_register", [False, True])
+def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> None:
+    weights, connectivity, place = make_window(8)
+    levels = make_update(4, 2, "per-weight", use_register)
+    rule = naive_integer.Rule(*levels[:4], "per-weight", use_register)
+    registers = plasticity.seed_registers(np.uint64(2), 20)
+    plain_registers = registers.tolist()
+    expected = naive_integer.decay_block(
+        weights.tolist(), rule, 77, plain_registers, connectivity, range(7, 16), range(4, 13)
+    )
+    block = np.ascontiguousarray(weights[TARGETS, SOURCES].T)
+    plasticity.decay_integer(block, place, levels, np.uint64(77), registers[TARGETS])
+    weights[TARGETS, SOURCES] = block.T
+    assert weights.tolist() == expected
+    assert registers.tolist() == plain_registers
+
+
+@pytest.mark.parametrize("ends", [(-8, 7), (1, -1)], ids=["4 bits", "1 bit"])
+def test_latent_weights_show_their_top_where_there_is_a_coupling(ends: tuple[int, int]) -> None:
+    """One bit has no 0, so that an absent coupling must not show a sign; nor one to itself."""
+    _, connectivity, place = make_window(9)
+    latent = np.random.default_rng(9).integers(-128, 128, (20, 20)) * connectivity
+    expected = np.array(naive_integer.show(latent.tolist(), 4, *ends)) * connectivity
+    shown = np.zeros((9, 9), np.int8)
+    block = np.ascontiguousarray(latent[TARGETS, SOURCES].T.astype(np.int8))
+    plasticity.show_weights(block, shown, place, 4, *ends)
+    assert shown.T.tolist() == expected[TARGETS, SOURCES].tolist()
+    whole, everywhere = np.zeros((20, 20), np.int8), place._replace(present=EVERYWHERE)
+    plasticity.show_weights(
+        latent.T.astype(np.int8), whole, everywhere._replace(first=0, pre_first=0), 4, *ends
+    )
+    assert not np.diagonal(whole).any()
 
 
 @pytest.mark.parametrize("rounding", ["per-weight", "per-event"])

@@ -5,15 +5,11 @@ import pytest
 
 import naive
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
-from binnet_kernels.relaxation.fields import accumulate_fields, add_events
+from binnet_kernels.relaxation.fields import accumulate_fields, add_events, read_out
 from binnet_kernels.relaxation.relax_sync import find_changes
-from binnet_kernels.rules.perceptron import (
-    find_unstable_neurons,
-    find_unstable_readouts,
-    read_out,
-    update_couplings_perceptron,
-)
+from binnet_kernels.rules.events import update_couplings_perceptron
 from binnet_kernels.structs import bank_width, from_banks, to_banks
+from binnet_kernels.training.stability import find_unstable_neurons, find_unstable_readouts
 from kernel_cases import ROUND_OFF, assert_padding_is_zero, draw_spins, to_rows
 
 # Dyadic numbers make sums exact, so that float32 can be compared without a tolerance.
@@ -174,24 +170,18 @@ def test_find_unstable_neurons(dtype: type) -> None:
     rng = np.random.default_rng(3)
     external, field = draw(rng, "dyadic", (2, 6, 50)).astype(dtype)
     state = rng.integers(-1, 2, (6, 50)).astype(dtype)  # silent neurons too
-    n_samples, start, stop, threshold = 5, 3, 45, 1.0
+    n_samples, n_hidden, threshold = 5, 45, 1.0
     unstable = np.full((6, 50), 9, dtype)
-    count = find_unstable_neurons(
-        external,
-        field,
-        state,
-        0.5,
-        np.full(50, 0.25, dtype),
-        np.full(50, threshold, dtype),
-        n_samples,
-        start,
-        stop,
-        unstable,
-    )
+    own, thresholds = np.full(50, 0.25, dtype), np.full(50, threshold, dtype)
+    count = 0
+    for b in range(n_samples):
+        count += find_unstable_neurons(
+            external[b], field[b], state[b], 0.5, own, thresholds, n_hidden, unstable[b]
+        )
     margins = state * (external + 0.5 * field + 0.25 * state)
     assert (margins == threshold).any()  # the edge counts as unstable
     seen = np.zeros((6, 50), bool)
-    seen[:n_samples, start:stop] = True
+    seen[:n_samples, :n_hidden] = True
     np.testing.assert_array_equal(
         unstable, np.where(seen, np.where(margins <= threshold, state, 0), 9)
     )

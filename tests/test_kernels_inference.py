@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 import naive
+from binnet._threads import share_out
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.rng import derive_keys
-from binnet_kernels.relaxation.inference import relax_samples
+from binnet_kernels.relaxation.inference import find_relax, relax_samples
 from kernel_cases import (
     SCALES,
     assert_padding_is_zero,
     draw_spins,
     feedback_table,
     make_network,
-    on_threads,
     to_model,
     to_recurrence,
     to_rows,
@@ -41,20 +41,25 @@ def run_kernel(
     outcome.state[:, :n_hidden] = start
     external = structs.allocate_rows(n_samples, n_hidden, n_banks, DTYPE)
     readout_fields = np.zeros((n_samples, len(net.W_out)), DTYPE)
-    with on_threads(threads):
+    recurrence = to_recurrence(model, SCALES[0])
+    input_weights = structs.to_banks(net.W_in.T.astype(DTYPE), n_banks)
+    readout, feedback = to_rows(net.W_out, n_banks, DTYPE), feedback_table(net).astype(DTYPE)
+    size = -(-n_samples // threads)
+
+    def relax(first: int) -> None:
+        """Relax a share of the samples, by a call of their own."""
+        share = slice(first, first + size)
+        drive = structs.Drive(external[share], feedback, labels[share], np.array(amplitudes, DTYPE))
+        update = structs.Update(asynchronous, probability, 5, True, keys[share])
+        ends = structs.Outcome(*(array[share] for array in outcome))
+        scratch = structs.make_scratch(len(ends.state), n_hidden, DTYPE)
         relax_samples(
-            to_recurrence(model, SCALES[0]),
-            structs.to_banks(net.W_in.T.astype(DTYPE), n_banks),
-            inputs.astype(DTYPE),
-            to_rows(net.W_out, n_banks, DTYPE),
-            structs.Drive(
-                external, feedback_table(net).astype(DTYPE), labels, np.array(amplitudes, DTYPE)
-            ),
-            structs.Update(asynchronous, probability, 5, True, keys),
-            outcome,
-            structs.make_scratch(n_samples, n_hidden, DTYPE),
-            readout_fields,
-        )
+            find_relax(recurrence, drive, update, ends, scratch), recurrence, input_weights,
+            inputs[share].astype(DTYPE), readout, drive, update, ends, scratch,
+            readout_fields[share],
+        )  # fmt: skip
+
+    share_out(threads, relax, range(0, n_samples, size))
     return outcome, external, readout_fields
 
 

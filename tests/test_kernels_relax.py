@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import naive
 from binnet_kernels import structs
+from binnet_kernels.lowlevel.calls import invoke
 from binnet_kernels.lowlevel.rng import derive_keys
 from binnet_kernels.relaxation.relax_async import relax_async
 from binnet_kernels.relaxation.relax_sync import relax_sync
@@ -91,10 +92,8 @@ class Samples:
             outcome = structs.make_outcome(n_samples, n_hidden, len(amplitudes), n_banks, dtype)
         scratch = structs.make_scratch(n_samples, n_hidden, dtype)
         for start, stop in ranges or [(0, n_samples)]:
-            if asynchronous:
-                relax_async(recurrence, drive, update, outcome, scratch, start, stop)
-            else:
-                relax_sync(recurrence, drive, update, outcome, scratch, 0, start, stop)
+            relax = relax_async if asynchronous else relax_sync
+            invoke(relax, recurrence, drive, update, outcome, scratch, 0, start, stop)
         return outcome
 
 

@@ -1,7 +1,5 @@
 """The third-factor rule against its plain reference, and that only the data decide its bits."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -11,17 +9,18 @@ from binnet_kernels import structs
 from binnet_kernels.rules import third_factor
 from kernel_cases import (
     ROUND_OFF,
+    SCALES,
     assert_padding_is_zero,
     draw_spins,
     from_model,
     make_network,
     to_model,
 )
-from test_kernels_training import DYNAMICS, FIRST, KEY, Run
+from test_kernels_training import DYNAMICS, FIRST, KEY, Run, Third
 
 # The softmax in float32: three roundings of numbers below 1, of which exp has up to an ulp or two.
 SINGLE_ROUND_OFF = 1e-6
-KINDS = {"fixed": third_factor.FIXED, "learned": third_factor.LEARNED}
+KINDS = ("fixed", "learned")
 TEMPERATURE, THETA, RATE = 0.7, 0.2, 0.15
 
 
@@ -33,10 +32,11 @@ def lay_out(
     *,
     batch_size: int = 16,
     theta: float = THETA,
-) -> third_factor.ThirdFactor:
-    return third_factor.make_third_factor(
-        KINDS[kind], net.W_back.astype(dtype), n_banks, batch_size, RATE, TEMPERATURE, theta
+) -> Third:
+    memory = third_factor.make_memory(
+        np.array(SCALES), net.W_back.astype(dtype), n_banks, batch_size
     )
+    return Third(RATE * (kind == "learned"), TEMPERATURE, theta, memory)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,9 @@ def test_broadcast_is_the_sum_over_the_readouts() -> None:
         deltas = structs.allocate_rows(4, 70, 2, dtype)
         deltas[:] = 5
         width = structs.bank_width(70, 2)
-        third_factor.broadcast_errors(third.weights[1], errors.astype(dtype), 3, width, deltas)
+        third_factor.broadcast_errors(
+            third.memory.weights[1], errors.astype(dtype), 3, width, deltas
+        )
         for b in range(3):
             expected = naive_third_factor.broadcast(net.W_back, errors[b].tolist())
             assert deltas[b, width:70].tolist() == expected[width:]
@@ -107,7 +109,7 @@ def test_equals_the_reference(kind: str, dynamics: str, n: int, batch_size: int)
         [naive.derive_key(int(KEY), FIRST + k) for k in range(n)], **run.dynamics,
     )  # fmt: skip
     learned = from_model(model, net)._replace(
-        W_back=structs.from_banks(third.weights, len(net.J)).T
+        W_back=structs.from_banks(third.memory.weights, len(net.J)).T
     )
     for name in ("J", "W_in", "W_out", "W_back"):
         np.testing.assert_allclose(
@@ -116,7 +118,7 @@ def test_equals_the_reference(kind: str, dynamics: str, n: int, batch_size: int)
     assert counts.totals[2:].tolist() == [n_learning, n_readouts]
     assert n_learning > 0
     assert np.array_equal(learned.W_back, net.W_back) == (kind == "fixed")
-    assert_padding_is_zero(third.weights, len(net.J))
+    assert_padding_is_zero(third.memory.weights, len(net.J))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -134,7 +136,11 @@ def test_banks_threads_and_calls_change_no_bit(kind: str, dtype: type) -> None:
                     (
                         *(
                             structs.from_banks(banks, n_hidden).tobytes()
-                            for banks in (model.couplings, model.input_weights, third.weights)
+                            for banks in (
+                                model.couplings,
+                                model.input_weights,
+                                third.memory.weights,
+                            )
                         ),
                         model.readout[:, :n_hidden].tobytes(),
                         counts.totals.tobytes(),
@@ -152,14 +158,3 @@ def test_a_threshold_above_all_errors_leaves_the_hidden_weights() -> None:
     assert model.couplings.tobytes() == before.couplings.tobytes()
     assert model.input_weights.tobytes() == before.input_weights.tobytes()
     assert model.readout.tobytes() != before.readout.tobytes()
-
-
-def test_off_is_the_rule_of_the_source() -> None:
-    """Whatever else the third factor holds."""
-    run = Run(make_network("gaussian", 33, 11, 3, seed=1), 40, 16)
-    off: Any = lay_out(run.net, "learned")._replace(kind=third_factor.NONE)
-    with_it, counts, _ = run.run_kernel(third=off)
-    without, expected, _ = run.run_kernel()
-    for one, other in zip(with_it[:4], without[:4], strict=True):
-        assert one.tobytes() == other.tobytes()
-    assert counts.totals.tolist() == expected.totals.tolist()

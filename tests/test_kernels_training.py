@@ -1,7 +1,7 @@
 """The training step against the plain reference, and that only the data decide its bits."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -9,16 +9,17 @@ import pytest
 import naive
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.rng import derive_keys
-from binnet_kernels.rules.third_factor import NONE, ThirdFactor, make_third_factor
-from binnet_kernels.training import batches as training
+from binnet_kernels.rules import perceptron, third_factor
+from binnet_kernels.rules.events import FloatRule, make_memory
+from binnet_kernels.training.records import Batches, Counts, Model
 from kernel_cases import (
     ROUND_OFF,
     assert_padding_is_zero,
     draw_spins,
     from_model,
+    learn,
     make_modules,
     make_network,
-    on_threads,
     to_model,
     to_rows,
 )
@@ -33,6 +34,15 @@ DYNAMICS: dict[str, dict[str, Any]] = {
 RULE = naive.Rule(
     rates=(0.05, 0.2, 0.1), decays=(0.1, 0.0, 0.3), threshold=0.9 + 0.5, readout_threshold=1.5
 )
+
+
+class Third(NamedTuple):
+    """A third factor: its parameters, and W_back."""
+
+    rate: float
+    temperature: float
+    threshold: float
+    memory: third_factor.ThirdFactorMemory
 
 
 @dataclass
@@ -72,37 +82,26 @@ class Run:
         n_banks: int = 2,
         threads: int = 1,
         pieces: int = 1,
-        third: ThirdFactor | None = None,
-    ) -> tuple[training.Model, training.Counts, structs.Outcome]:
+        third: Third | None = None,
+    ) -> tuple[Model, Counts, structs.Outcome]:
         """Learn in one call, or in several that follow each other."""
-        third = third or make_third_factor(
-            NONE, self.net.W_back.astype(dtype), n_banks, self.batch_size, 0.0, 1.0, 0.0
-        )
-        n_hidden, n_inputs = self.net.W_in.shape
-        n_classes, n_sweeps = len(self.net.W_out), len(self.amplitudes)
+        n_hidden, n_sweeps = len(self.net.J), len(self.amplitudes)
         model = to_model(self.net, n_banks, dtype)
         thresholds = np.broadcast_to(self.rule.threshold, n_hidden)
-        rule = training.Rule(
+        rule: Any = FloatRule(
             np.array(self.rule.rates),
             np.array(self.rule.decays),
             to_rows(thresholds[None], n_banks, dtype)[0],
             self.rule.readout_threshold,
         )
-        outcome = structs.make_outcome(self.batch_size, n_hidden, n_sweeps, n_banks, dtype)
-        counts = training.Counts(np.zeros(n_sweeps, np.int64), np.zeros(4, np.int64))
-        work = training.make_workspace(
-            self.batch_size, n_hidden, n_inputs, n_classes, n_banks, dtype
-        )
-        update = structs.Update(
-            self.dynamics.get("asynchronous", False),
-            self.dynamics.get("probability", 1.0),
-            5,
-            self.dynamics.get("stop_at_cycle", True),
-            work.keys,
-        )
+        kernels, memory = perceptron.KERNELS, make_memory(model.scales)
+        if third:
+            kernels, memory = third_factor.KERNELS, third.memory
+            rule = third_factor.ThirdFactorRule(*rule, *third[:3])
+        counts = Counts(np.zeros(n_sweeps, np.int64), np.zeros(4, np.int64))
         for factors in np.array_split(np.arange(len(self.rate_factors)), pieces):
             presented = slice(factors[0] * self.batch_size, (factors[-1] + 1) * self.batch_size)
-            batches = training.Batches(
+            batches = Batches(
                 self.inputs,
                 self.labels,
                 self.order[presented],
@@ -111,12 +110,12 @@ class Run:
                 KEY,
                 FIRST + presented.start,
             )
-            with on_threads(threads):
-                training.train_batches(
-                    model, rule, third, batches, np.array(self.amplitudes, dtype), update, work,
-                    outcome, structs.make_scratch(self.batch_size, n_hidden, dtype), counts,
-                )  # fmt: skip
-        return model, counts, outcome
+            work = learn(
+                kernels, model, rule, memory, batches, self.amplitudes, counts, threads=threads,
+                **self.dynamics,
+            )  # fmt: skip
+        # Those that belong to the weights as they are now; the last batch relaxed with others.
+        return model._replace(scales=memory.scales), counts, work.outcome
 
 
 def assert_equals_reference(run: Run, dtype: type, *, exact: bool, n_banks: int = 2) -> None:

@@ -69,15 +69,20 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
 def run_in_step(threads: int, work: Callable[[int], None]) -> None:
     """Call ``work(rank)`` on as many threads at once; rank 0 is the caller's own.
 
-    The calls may wait for each other: none begins before every thread is there.
+    The calls may wait for each other: none begins before every thread is there. An exception in one
+    of them is raised when all have ended.
     """
     _note(threads)
     go, called_off = threading.Event(), False
+    errors: list[BaseException] = []
 
     def begin(rank: int) -> None:
         go.wait()
-        if not called_off:
-            work(rank)
+        try:
+            if not called_off:
+                work(rank)
+        except BaseException as error:  # raised by the caller below
+            errors.append(error)
 
     others = [
         threading.Thread(target=begin, args=(rank,), daemon=True) for rank in range(1, threads)
@@ -97,6 +102,8 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
         go.set()
         for thread in begun:
             thread.join()
+    if errors:
+        raise errors[0]
 
 
 def _note(threads: int) -> None:

@@ -1,0 +1,374 @@
+"""Whole batches in integers against the plain reference: modules, gaps, latent weights, W_back.
+
+Networks in integers are laid out by hand; every number must be the reference's, on any number of
+banks and threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import naive
+import naive_integer
+from binnet_kernels import structs
+from binnet_kernels.rules import integer, integer_synapses, integer_third_factor
+from binnet_kernels.training.records import Batches, Counts, Model
+from kernel_cases import assert_padding_is_zero, draw_spins, learn, make_modules, to_rows
+
+SIZES = (13, 20, 9)
+N_INPUTS, N_CLASSES = 7, 4
+FRACTIONS = (2, 3, 1, 3)  # of an accumulator with 3: couplings are shifted by 1
+ENDS = {1: (-1, 1), 2: (-1, 1), 4: (-8, 7), 8: (-128, 127)}
+ROUNDINGS = {
+    "nearest": integer_synapses.NEAREST,
+    "per-weight": integer_synapses.PER_WEIGHT,
+    "per-event": integer_synapses.PER_EVENT,
+}
+KEY, FIRST, FIRST_BATCH = np.uint64(5), 300, 6
+BLOCKS = ("J", "W_in", "W_out", "W_back")
+NEVER = None
+# k of J, W_in, W_out and W_back in each module: as gains of 2, 1/2, 1/4, and what is not attached.
+RAISED = ((-1, 0, 1), (0, 2, NEVER), (NEVER, 1, 0), (0, 1, NEVER))
+
+
+class Case(NamedTuple):
+    bits: int = 8
+    latent_bits: int = 0  # of wider synapses
+    ks: tuple[int, ...] = (2, 1, 1)
+    rounding: str = "per-weight"
+    use_register: bool = False
+    decays: tuple[int, int, int] = (-1, -1, -1)
+    n: int = 30
+    batch_size: int = 12
+    sizes: tuple[int, ...] = SIZES
+    density: float = 1.0  # of a single module
+    asynchronous: bool = False
+    third: naive_integer.ThirdFactor | None = None
+    raised: tuple[tuple[int | None, ...], ...] = RAISED
+
+
+THIRD = naive_integer.ThirdFactor(scale=2**14, threshold=150000)
+CASES = {
+    "modules": Case(),
+    "modules by registers": Case(use_register=True),
+    "modules by events": Case(rounding="per-event"),
+    "modules by events and registers": Case(rounding="per-event", use_register=True),
+    "modules to the nearest": Case(rounding="nearest"),
+    "modules, asynchronous": Case(asynchronous=True),
+    "modules in pieces": Case(n=60, batch_size=40, use_register=True),
+    "modules with decay": Case(decays=(2, -1, 1)),
+    "modules with decay by registers": Case(decays=(2, 3, 1), use_register=True),
+    "more than a level": Case(ks=(-1, 0, -2)),
+    "gaps": Case(sizes=(42,), density=0.4),
+    "gaps and registers": Case(sizes=(42,), density=0.4, use_register=True, decays=(2, 2, 2)),
+    "one bit in modules": Case(bits=1),
+    "one bit in modules by registers": Case(bits=1, use_register=True),
+    "one bit with gaps": Case(bits=1, sizes=(42,), density=0.4, rounding="per-event"),
+    "latent": Case(bits=4, latent_bits=8),
+    "latent with gaps and decay": Case(
+        bits=4, latent_bits=8, sizes=(42,), density=0.4, use_register=True, decays=(2, -1, 1)
+    ),
+    "latent, one bit shown": Case(bits=1, latent_bits=8),
+    "latent, one bit with gaps": Case(bits=1, latent_bits=8, sizes=(42,), density=0.4),
+    "third factor": Case(third=THIRD),
+    "third factor, W_back learned": Case(third=THIRD, ks=(2, 1, 1, 2)),
+    "third factor, latent W_back": Case(third=THIRD, ks=(2, 1, 1, 2), bits=4, latent_bits=8),
+    "third factor by events and registers": Case(
+        third=THIRD, ks=(2, 1, 1, 2), rounding="per-event", use_register=True
+    ),
+    "third factor in one module": Case(
+        third=THIRD, ks=(2, 1, 1, 2), sizes=(42,), density=0.4, n=40, batch_size=36
+    ),
+}
+
+
+def draw_network(case: Case) -> naive_integer.Network:
+    """Draw integers for `make_modules`, or for one module with couplings missing."""
+    n_hidden = sum(case.sizes)
+    shape = make_modules("dyadic", case.sizes, N_INPUTS, N_CLASSES, seed=3)
+    rng = np.random.default_rng(4)
+    connectivity, links = shape.connectivity, shape.links
+    if len(case.sizes) == 1:
+        connectivity, links = rng.random((n_hidden, n_hidden)) < case.density, ()
+        np.fill_diagonal(connectivity, False)
+    low, high = ENDS[case.bits]
+    low, high = max(low, -20), min(high, 20)
+
+    def draw(n_post: int, n_pre: int) -> np.ndarray:
+        if case.bits == 1:
+            return draw_spins(rng, (n_post, n_pre)).astype(int)
+        return rng.integers(low, high + 1, (n_post, n_pre))
+
+    module = np.repeat(np.arange(len(case.sizes)), case.sizes)
+    own, excitation = np.array([3, 0, 2])[module], np.array([2, 4, 1])[module]
+    return naive_integer.Network(
+        (draw(n_hidden, n_hidden) * connectivity).tolist(),
+        draw(n_hidden, N_INPUTS).tolist(),
+        draw(N_CLASSES, n_hidden).tolist(),
+        draw(n_hidden, N_CLASSES).tolist(),
+        FRACTIONS,
+        own.tolist(),
+        (15 * min(high, 8) + own).tolist(),
+        4 * min(high, 8),
+        connectivity,
+        links,
+        excitation.tolist(),
+    )
+
+
+class Run:
+    """Presentations of random samples to a network in integers, and the two ways to learn them."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.net = draw_network(case)
+        self.n_hidden = sum(case.sizes)
+        rng = np.random.default_rng(5)
+        self.inputs = draw_spins(rng, (case.n // 2 + 1, N_INPUTS))
+        self.labels = rng.integers(0, N_CLASSES, len(self.inputs))
+        self.order = rng.integers(0, len(self.inputs), case.n)
+        n_batches = -(-case.n // case.batch_size)
+        self.shifts = [0, 1, 0][:n_batches]  # of a rate that falls, and rises again
+        # W_back that learns carries errors alone: the table of its fields is made before.
+        self.amplitudes = [0] * 4 if len(case.ks) == 4 else [0, 1, 1, 0, 0]
+        self.registers = [
+            integer_synapses.seed_registers(np.uint64(seed), n)
+            for seed, n in ((6, self.n_hidden), (7, N_CLASSES))
+        ]
+        self.raised = [row[: len(case.sizes)] for row in case.raised[: len(case.ks)]]
+        if len(case.sizes) == 1:
+            self.raised = [(0,)] * len(case.ks)
+        self.hidden_bits = max(0, case.latent_bits - case.bits)
+        ends = ENDS[case.bits]
+        self.shown_range = ends if case.bits > 1 else (1, -1)
+        self.low, self.high = ENDS[case.latent_bits or case.bits]
+        self.step = 2 if case.bits == 1 and not case.latent_bits else 1
+        self.latent: list[np.ndarray] = []
+        if case.latent_bits:
+            rest = 2 ** (self.hidden_bits - 1)
+            for block in BLOCKS[: len(case.ks)]:
+                shown = np.array(getattr(self.net, block)) * 2**self.hidden_bits
+                wide = shown + rng.integers(-rest, rest, shown.shape) * (shown != 0)
+                self.latent.append(wide.clip(self.low, self.high))
+            wide_shown = [
+                naive_integer.show(wide.tolist(), self.hidden_bits, *self.shown_range)
+                for wide in self.latent
+            ]
+            wide_shown[0] = (np.array(wide_shown[0]) * self.net.connectivity).tolist()
+            self.net = self.net._replace(**dict(zip(BLOCKS, wide_shown, strict=False)))
+
+    def run_naive(self) -> tuple[naive_integer.Trained, list[list[int]]]:
+        case = self.case
+        registers = [array.tolist() for array in self.registers]
+        size = case.batch_size
+        trained = naive_integer.train_batches(
+            self.net,
+            [
+                naive_integer.Rule(
+                    self.low, self.high, self.step, k, case.rounding, case.use_register
+                )
+                for k in case.ks
+            ],
+            case.decays,
+            2,
+            self.inputs,
+            self.labels,
+            [self.order[first : first + size].tolist() for first in range(0, case.n, size)],
+            self.shifts,
+            self.amplitudes,
+            [naive.derive_key(int(KEY), FIRST + k) for k in range(case.n)],
+            int(KEY),
+            tuple(registers),
+            case.asynchronous,
+            [wide.tolist() for wide in self.latent] or None,
+            self.hidden_bits,
+            self.shown_range,
+            case.sizes,
+            self.raised,
+            case.third,
+            FIRST_BATCH,
+        )
+        return trained, registers
+
+    def lay_out(self, n_banks: int) -> tuple[Model, integer.IntegerRule, integer.IntegerMemory]:
+        net, case = self.net, self.case
+        windows = structs.find_windows(net.connectivity, self.n_hidden, n_banks)
+        feedback = [
+            [naive_integer.feedback_field(net, i, label) for i in range(self.n_hidden)]
+            for label in range(N_CLASSES)
+        ]
+        links = []
+        if net.links:
+            partners = np.array(net.links)
+            strengths = np.where(partners >= 0, np.array(net.excitation), 0)
+            links = [np.maximum(partners, 0), strengths]
+        structure = structs.make_structure(windows, np.array(net.J_D), n_banks, np.int32, *links)
+
+        def lay(J: Any, W_in: Any, W_out: Any) -> list[np.ndarray]:
+            return [
+                structs.to_windows(np.array(J, np.int8).T, windows),
+                structs.to_banks(np.array(W_in, np.int8).T, n_banks),
+                to_rows(np.array(W_out), n_banks, np.int8),
+            ]
+
+        plain = lay(net.J, net.W_in, net.W_out)
+        model = Model(
+            *plain,
+            np.array([2, 1, 1]),
+            *structure,
+            to_rows(np.array(feedback), n_banks, np.int32),
+            np.zeros((0, 0), np.int32),
+            structs.to_windows(net.connectivity.T.astype(np.uint8), windows),
+        )
+        synapses = lay(*self.latent[:3]) if self.latent else plain
+        shown_back = structs.to_banks(np.array(net.W_back, np.int8).T, n_banks)
+        back = shown_back
+        if len(self.latent) == 4:
+            back = structs.to_banks(self.latent[3].T.astype(np.int8), n_banks)
+        memory = integer.IntegerMemory(
+            *synapses,
+            back,
+            shown_back,
+            self.hidden_bits,
+            *self.shown_range,
+            *(array.copy() for array in self.registers),
+            *integer.make_work(self.n_hidden, N_CLASSES, n_banks, case.batch_size),
+        )
+        ks = np.array([*case.ks, 0][:4])
+        shifts = np.full((4, len(case.sizes)), integer.NEVER)
+        for block, row in enumerate(self.raised):
+            shifts[block] = [integer.NEVER if k is None else k for k in row]
+        rule = integer.IntegerRule(
+            np.arange(4) < len(case.ks),
+            np.full(4, self.low),
+            np.full(4, self.high),
+            np.full(4, self.step),
+            np.array([[*(ks + shift), shift] for shift in self.shifts]),
+            np.array([*case.decays, -1]),
+            2,
+            ROUNDINGS[case.rounding],
+            case.use_register,
+            np.cumsum((0, *case.sizes)),
+            shifts,
+            to_rows(np.array([net.margin]), n_banks, np.int32)[0],
+            net.readout_margin,
+            KEY,
+            FIRST_BATCH,
+            *(case.third or (0, 0)),
+        )
+        return model, rule, memory
+
+    def run_kernel(self, n_banks: int, threads: int) -> tuple[Model, integer.IntegerMemory, Counts]:
+        case = self.case
+        model, rule, memory = self.lay_out(n_banks)
+        counts = Counts(np.zeros(len(self.amplitudes), np.int64), np.zeros(4, np.int64))
+        kernels = integer_third_factor.KERNELS if case.third else integer.KERNELS
+        learn(
+            kernels,
+            model,
+            rule,
+            memory,
+            Batches(
+                self.inputs,
+                self.labels,
+                self.order,
+                case.batch_size,
+                np.ones(len(self.shifts)),
+                KEY,
+                FIRST,
+            ),
+            self.amplitudes,
+            counts,
+            threads=threads,
+            asynchronous=case.asynchronous,
+            stop_at_cycle=False,
+        )
+        return model, memory, counts
+
+    def gather(self, model: Model, memory: Any, *, latent: bool) -> dict[str, list[list[int]]]:
+        """Return the weights, or the synapses, in the layout of the equations."""
+        source = memory if latent else model
+        back = memory.feedback if latent else memory.shown_feedback
+        blocks = (
+            structs.from_windows(source.couplings, model.windows, self.n_hidden).T,
+            structs.from_banks(source.input_weights, self.n_hidden).T,
+            source.readout[:, : self.n_hidden],
+            structs.from_banks(back, self.n_hidden).T,
+        )
+        return {name: block.tolist() for name, block in zip(BLOCKS, blocks, strict=True)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_the_reference_on_any_banks_and_threads(name: str) -> None:
+    case = CASES[name]
+    run = Run(case)
+    expected, registers = run.run_naive()
+    n_blocks = len(case.ks)
+    for n_banks, threads in ((1, 1), (2, 1), (2, 2), (3, 2)):
+        model, memory, counts = run.run_kernel(n_banks, threads)
+        if len(case.sizes) > 1 and n_banks > 1:
+            assert model.windows[1, 0] > 0
+        found = run.gather(model, memory, latent=False)
+        for block in BLOCKS:
+            assert found[block] == getattr(expected.net, block), (block, n_banks, threads)
+        synapses = run.gather(model, memory, latent=True)
+        for block, wide in zip(BLOCKS[:n_blocks], expected.wide, strict=True):
+            assert synapses[block] == wide, (block, n_banks, threads)
+        assert counts.totals.tolist() == expected.totals
+        assert memory.counts.sum(axis=0)[:n_blocks].tolist() == expected.synapses
+        assert [memory.hidden.tolist(), memory.readouts.tolist()] == registers
+        assert not np.array(found["J"])[~run.net.connectivity].any()
+        assert not np.array(synapses["J"])[~run.net.connectivity].any()
+        for array in (model.couplings, model.input_weights, model.readout, memory.feedback):
+            assert_padding_is_zero(array, run.n_hidden)
+    if case.rounding != "nearest":
+        assert all(changed > 0 for changed, _ in expected.synapses)
+    assert (registers == [array.tolist() for array in run.registers]) != case.use_register
+
+
+def test_neurons_without_attachment_keep_their_weights() -> None:
+    """NEVER: input weights of the last module, readout of the first, W_back of the last."""
+    run = Run(CASES["third factor, W_back learned"])
+    model, memory, _ = run.run_kernel(2, 1)
+    found = {
+        name: np.array(block) for name, block in run.gather(model, memory, latent=False).items()
+    }
+    before = {name: np.array(getattr(run.net, name)) for name in BLOCKS}
+    first, last = slice(0, SIZES[0]), slice(-SIZES[2], None)
+    for name, still in (("W_in", np.s_[last]), ("W_out", np.s_[:, first]), ("W_back", np.s_[last])):
+        assert np.array_equal(found[name][still], before[name][still])
+        assert not np.array_equal(found[name], before[name])
+
+
+def test_errors_by_the_table_equal_the_reference() -> None:
+    """Exactly; up to fields far beyond the end of the table, and at its last entries."""
+    rng = np.random.default_rng(8)
+    for scale in (1, 1000, 2**16, 2**20):
+        for spread in (3, 200, 2**20):
+            fields = rng.integers(-spread, spread + 1, 5).astype(np.int32)
+            for label in range(5):
+                errors = np.zeros(5, np.int64)
+                integer_third_factor.find_errors_integer(fields, label, scale, errors)
+                expected = naive_integer.readout_errors(fields.tolist(), label, scale)
+                assert errors.tolist() == expected
+    for k in range(170, 190):
+        errors = np.zeros(2, np.int64)
+        fields = np.array([0, -k], np.int32)
+        integer_third_factor.find_errors_integer(fields, 0, 2**16, errors)
+        assert errors.tolist() == naive_integer.readout_errors([0, -k], 0, 2**16)
+
+
+def test_errors_in_integers_are_those_of_the_softmax() -> None:
+    """Up to a step of the table, a sixteenth of the temperature, in the exponent."""
+    rng = np.random.default_rng(9)
+    fields = rng.integers(-40, 41, 6).astype(np.int32)
+    errors = np.zeros(6, np.int64)
+    integer_third_factor.find_errors_integer(fields, 2, 2**16, errors)
+    powers = np.exp((fields - fields.max()) / 16)
+    softmax = powers / powers.sum()
+    expected = (np.arange(6) == 2) - softmax
+    # Fields are whole sixteenths here: only entries (half a unit) and the quotient are rounded.
+    np.testing.assert_allclose(errors / 2**15, expected, rtol=0, atol=2**-13)

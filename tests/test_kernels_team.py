@@ -1,0 +1,168 @@
+"""Threads in step: the barrier, and who starts the threads and waits for them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from binnet._threads import run_in_step, share_out
+from binnet_kernels._jit import kernel
+from binnet_kernels.lowlevel.team import make_team, wait_for_all
+
+TIMEOUT = 60  # seconds, of what takes a few at most
+
+
+@kernel
+def count_in_rounds(team, rank, n_rounds, slots, faults):
+    """Count up one's own slot, and note each slot of the others that is not as far."""
+    for done in range(n_rounds):
+        slots[rank] += 1
+        wait_for_all(team)
+        for other in range(team.size):
+            faults[rank] += slots[other] != done + 1
+        wait_for_all(team)
+
+
+def in_time(work: Callable[[], Any]) -> Any:
+    """Return what `work` returns or raise what it raises; fail where it does not end."""
+    ends: list[tuple[str, Any]] = []
+
+    def run() -> None:
+        try:
+            ends.append(("returned", work()))
+        except BaseException as error:  # to be raised below
+            ends.append(("raised", error))
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    assert ends, f"not done within {TIMEOUT} s"
+    how, what = ends[0]
+    if how == "raised":
+        raise what
+    return what
+
+
+# ---- the barrier
+
+
+@pytest.mark.parametrize(("size", "n_rounds"), [(1, 100), (2, 5000), (3, 2000), (7, 1000)])
+def test_nobody_passes_before_all_have_come(size: int, n_rounds: int) -> None:
+    """Seven threads are more than many a machine has cores."""
+    team = make_team(size)
+    slots, faults = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    count_in_rounds(make_team(1), 0, 0, slots, faults)  # compiled before the threads begin
+    in_time(
+        lambda: run_in_step(size, lambda rank: count_in_rounds(team, rank, n_rounds, slots, faults))
+    )
+    assert slots.tolist() == [n_rounds] * size
+    assert not faults.any()
+    assert team.arrived[0] == 0
+    assert team.passed[0] == (2 * n_rounds if size > 1 else 0)
+
+
+def test_a_late_thread_is_waited_for() -> None:
+    """Longer than the others look: they offer their core, and go on when it has come."""
+    team, came = make_team(3), []
+
+    def work(rank: int) -> None:
+        if rank == 2:
+            time.sleep(0.2)
+            came.append(rank)
+        wait_for_all(team)
+        assert came == [2]
+
+    in_time(lambda: run_in_step(3, work))
+
+
+def test_a_team_of_one_returns_at_once() -> None:
+    team = make_team(1)
+    in_time(lambda: [wait_for_all(team) for _ in range(3)])
+    assert not team.arrived.any()
+    assert not team.passed.any()
+
+
+# ---- run_in_step
+
+
+def test_all_ranks_run_at_once_and_the_first_is_the_callers() -> None:
+    barrier, threads = threading.Barrier(3, timeout=TIMEOUT), {}
+
+    def work(rank: int) -> None:
+        barrier.wait()
+        threads[rank] = threading.get_ident()
+
+    run_in_step(3, work)
+    assert sorted(threads) == [0, 1, 2]
+    assert threads[0] == threading.get_ident()
+    assert len(set(threads.values())) == 3
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_an_exception_passes_through_when_all_are_done(failing: int) -> None:
+    before, done = threading.active_count(), []
+
+    def work(rank: int) -> None:
+        if rank == failing:
+            raise ArithmeticError(f"rank {rank}")
+        time.sleep(0.1)
+        done.append(rank)
+
+    def run() -> None:
+        with pytest.raises(ArithmeticError, match=f"rank {failing}"):
+            run_in_step(3, work)
+        assert len(done) == 2
+        assert threading.active_count() == before + 1  # this one
+
+    in_time(run)
+
+
+def test_without_enough_threads_nobody_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that have been started go home; else they would wait for the missing one for ever."""
+    start, started, begun = threading.Thread.start, [], []
+
+    def start_once(thread: threading.Thread) -> None:
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    def run() -> None:
+        monkeypatch.setattr(threading.Thread, "start", start_once)
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            run_in_step(4, begun.append)
+
+    in_time(run)
+    monkeypatch.undo()
+    assert len(started) == 1
+    assert not started[0].is_alive()
+    assert begun == []
+
+
+# ---- share_out
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_order_of_the_items(threads: int) -> None:
+    def work(item: int) -> int:
+        time.sleep(0.001 * (7 - item))  # those that begin later end earlier
+        return item * item
+
+    assert share_out(threads, work, range(7)) == [0, 1, 4, 9, 16, 25, 36]
+    assert share_out(threads, work, []) == []
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_exception_in_a_share_passes_through(threads: int) -> None:
+    def work(item: int) -> int:
+        if item == 4:
+            raise ArithmeticError("item 4")
+        return item
+
+    with pytest.raises(ArithmeticError, match="item 4"):
+        in_time(lambda: share_out(threads, work, range(9)))
