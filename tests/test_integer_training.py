@@ -78,7 +78,8 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
     arithmetic, size = configuration.arithmetic, configuration.training.batch_size
     exponents = derive_exponents(configuration, formats)
     rules = []
-    for block, k in zip(synapse_formats(configuration, formats), exponents, strict=True):
+    synapses = synapse_formats(configuration, formats)
+    for block, k in zip(synapses[:3], exponents[:3], strict=True):
         rules.append(
             None
             if k is None

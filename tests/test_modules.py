@@ -221,6 +221,12 @@ def test_modules_learn_in_integers(arithmetic: str) -> None:
         configuration = preset(name).replace(
             n_hidden=30, n_inputs=30, n_outputs=4, epochs=3, arithmetic=arithmetic, **latent
         )
+        if arithmetic == "int1":  # -1 and +1 cannot stand for what is not attached
+            with pytest.raises(ValueError, match=r"_strength must be > 0 for all modules in int1"):
+                train(X, y, configuration, threads=1)
+            configuration = configuration.replace(
+                input_strength=5.0, readout_strength=1.0, feedback_strength=1.5
+            )
         result = train(X, y, configuration, threads=1)
         assert result.history[-1].accuracy["train"] > 0.5
         absent = ~np.asarray(result.network.connectivity)

@@ -85,6 +85,7 @@ class IntegerSynapses(Synapses):
 
         training, plasticity = settings.training, settings.plasticity
         check_amplitudes(settings.schedule.amplitudes, np.dtype(np.int32))
+        _refuse_gaps_of_one_bit(settings)
         network = BinaryNetwork.random(settings.network, training.seed, np.float64)
         growth = (*GROWTH[:3], GROWTH[2] if "feedback" in cls.learned else GROWTH[3])
         formats = choose_training_formats(settings, network, growth)
@@ -336,3 +337,18 @@ class IntegerSynapses(Synapses):
 
     def pause(self) -> None:
         """Do nothing: the weights are always in order."""
+
+
+def _refuse_gaps_of_one_bit(settings: Settings) -> None:
+    """Refuse what one bit cannot hold: modules without input, readout or feedback."""
+    if settings.arithmetic.bits > 1:
+        return
+    names = ["input_strength", "readout_strength"]
+    if settings.schedule.amplitudes.any() or settings.rule.name != "perceptron":
+        names.append("feedback_strength")
+    for name in names:
+        if not all(settings.network.each(name)):
+            raise ValueError(
+                f"{name} must be > 0 for all modules in int1, whose weights are -1 or +1, got "
+                f'{getattr(settings.network, name)}; use arithmetic = "int2" or wider'
+            )
