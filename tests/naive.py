@@ -190,7 +190,7 @@ def sweep_sync(
     net: Network, s: list[int], x: Sequence[int], a: float, label: int, clamp: float,
     probability: float, key: int,
 ) -> tuple[list[int], bool]:  # fmt: skip
-    """Return the state after neurons updated, each with `probability`; does none want to change?"""
+    """Return the state after neurons updated, each with `probability`; would none change?"""
     y_hat = clamped_readout(net, s, label, clamp)
     wanted = [sign(hidden_field(net, i, s, x, a, y_hat)) for i in range(len(s))]
     new = list(s)

@@ -10,6 +10,7 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
+from binnet._deprecation import renamed_parameter
 from binnet.dynamics.driven import (
     DYNAMICS,
     INFERENCE_SWEEPS,
@@ -22,7 +23,7 @@ from binnet.dynamics.driven import (
     relax_driven,
     stream_key,
 )
-from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
+from binnet.dynamics.free import Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
 from binnet.networks import (
     AnyNetwork,
@@ -38,7 +39,6 @@ from binnet.schedules import FeedbackSchedule
 
 __all__ = [
     "DYNAMICS",
-    "FREE_DYNAMICS",
     "FREE_STATUS",
     "INFERENCE_SWEEPS",
     "STATUS",
@@ -70,7 +70,7 @@ def relax(
     *,
     schedule: FeedbackSchedule | None = None,
     max_sweeps: int | None = None,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     initial_states: ArrayLike | None = None,
     seed: int = 0,
@@ -83,7 +83,7 @@ def relax(
 def relax(
     network: RandomNetwork | ImplicitNetwork,
     *,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     replicas: int | None = None,
     initial_states: ArrayLike | None = None,
     max_sweeps: int = 1000,
@@ -96,6 +96,7 @@ def relax(
 ) -> FreeRelaxation: ...
 
 
+@renamed_parameter("dynamics", "update_order")
 def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     """Relax a network: samples under their input, or replicas of a random network without any.
 
@@ -122,7 +123,7 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     Examples
     --------
     >>> network = RandomNetwork.draw(200, self_coupling=1.5, dtype="int16", seed=1)
-    >>> result = relax(network, dynamics="async", replicas=4)
+    >>> result = relax(network, update_order="async", replicas=4)
     >>> result.states.shape, result.converged.all()
     ((4, 200), np.True_)
     """

@@ -14,22 +14,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._threads import resolve_threads, share_out
-from binnet._validation import (
-    check_choice,
-    check_integer,
-    check_labels,
-    check_real,
-    check_spins,
-)
+from binnet._validation import check_integer, check_labels, check_spins
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
+from binnet.update_orders import check_probability, find_order, list_orders
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Update
 
 
-DYNAMICS = ("sync", "async", "random-subset")
+DYNAMICS = list_orders("driven")
 STATUS = ("unsettled", "fixed point", "2-cycle")
 INFERENCE_SWEEPS = 10
 _CHUNK = 1024  # samples in work at a time, at most: bounds the memory
@@ -75,6 +71,7 @@ class Relaxation:
         return np.asarray((self.stabilities <= 0).mean(axis=1))
 
 
+@renamed_parameter("dynamics", "update_order")
 def relax_driven(
     network: AnyNetwork,
     inputs: ArrayLike,
@@ -82,7 +79,7 @@ def relax_driven(
     *,
     schedule: FeedbackSchedule | None = None,
     max_sweeps: int | None = None,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     initial_states: ArrayLike | None = None,
     seed: int = 0,
@@ -107,7 +104,7 @@ def relax_driven(
     max_sweeps : int, optional
         Sweeps at most, at least those of the schedule; further ones keep its last importance.
         Default: the schedule's, or 10 without labels.
-    dynamics : {"sync", "async", "random-subset"}, default "sync"
+    update_order : {"sync", "async", "random-subset"}, default "sync"
         All neurons at once; one at a time in a fresh random order per sweep; or each neuron with
         `update_probability` per sweep.
     update_probability : float, default 0.5
@@ -167,7 +164,7 @@ def relax_driven(
                 f"initial_states must have one row for each of the {n_samples} inputs, got "
                 f"{len(start)}"
             )
-    rule = check_dynamics(dynamics, update_probability)
+    rule = check_dynamics(update_order, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
     size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
@@ -187,12 +184,13 @@ def relax_driven(
     return Relaxation(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+@renamed_parameter("dynamics", "update_order")
 def predict(
     network: AnyNetwork,
     inputs: ArrayLike,
     *,
     max_sweeps: int = INFERENCE_SWEEPS,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     seed: int = 0,
     threads: int | None = None,
@@ -207,7 +205,7 @@ def predict(
         Inputs, -1 or +1.
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
-    dynamics, update_probability, seed, threads : optional
+    update_order, update_probability, seed, threads : optional
         As for `relax_driven`.
 
     Returns
@@ -219,7 +217,7 @@ def predict(
         network,
         inputs,
         max_sweeps=max_sweeps,
-        dynamics=dynamics,
+        update_order=update_order,
         update_probability=update_probability,
         seed=seed,
         threads=threads,
@@ -228,13 +226,13 @@ def predict(
     return np.asarray(result.readout_fields.argmax(axis=1), dtype=np.int64)
 
 
-def check_dynamics(dynamics: str, update_probability: float) -> tuple[bool, float]:
+def check_dynamics(update_order: str, update_probability: float) -> tuple[bool, float]:
     """Return (asynchronous, probability of an update) as the kernels take them.
 
     Parameters
     ----------
-    dynamics : {"sync", "async", "random-subset"}
-        Kind of update.
+    update_order : {"sync", "async", "random-subset"}
+        The update order.
     update_probability : float
         For random-subset, in (0, 1].
 
@@ -243,9 +241,8 @@ def check_dynamics(dynamics: str, update_probability: float) -> tuple[bool, floa
     tuple of bool and float
         Whether neurons are updated one at a time; the probability that a sweep updates a neuron.
     """
-    check_choice("dynamics", dynamics, DYNAMICS)
-    probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
-    return dynamics == "async", probability if dynamics == "random-subset" else 1.0
+    order = find_order(update_order, "driven")
+    return order.name == "async", check_probability(order, update_probability)
 
 
 def stream_key(seed: int, stream: int) -> np.uint64:

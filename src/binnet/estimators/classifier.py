@@ -250,7 +250,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             self.network_,
             self._to_spins(X),
             max_sweeps=training.inference_sweeps,
-            dynamics=training.dynamics,
+            update_order=training.dynamics,
             update_probability=training.update_probability,
             seed=training.seed,
             threads=self.threads,
