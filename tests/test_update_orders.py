@@ -33,18 +33,6 @@ def test_the_model_defines_each_order() -> None:
         assert tuple(re.findall(r"^\| `([a-z-]+)", section, re.MULTILINE)) == list_orders(use)
 
 
-def test_docstrings_offer_what_there_is() -> None:
-    for function, use in (
-        (binnet.dynamics.relax_driven, "driven"),
-        (binnet.dynamics.relax_free, "free"),
-        (binnet.fixed_points.FixedPoints.basins, "free"),
-        (binnet.hardware.relax_packed, "packed"),
-    ):
-        choices = ", ".join(f'"{name}"' for name in list_orders(use))
-        text = " ".join((function.__doc__ or "").split())
-        assert f"update_order : {{{choices}}}" in text, function.__name__
-
-
 def test_help_says_what_each_does() -> None:
     text = " ".join(CliRunner().invoke(main, ["relax", "--help"]).output.split())
     assert "--dynamics" not in text

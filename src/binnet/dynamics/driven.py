@@ -104,9 +104,9 @@ def relax_driven(
     max_sweeps : int, optional
         Sweeps at most, at least those of the schedule; further ones keep its last importance.
         Default: the schedule's, or 10 without labels.
-    update_order : {"sync", "async", "random-subset"}, default "sync"
-        All neurons at once; one at a time in a fresh random order per sweep; or each neuron with
-        `update_probability` per sweep.
+    update_order : str, default "sync"
+        Which neurons are updated in a sweep, and when: one of
+        `binnet.update_orders.list_orders("driven")`. Default: all at once.
     update_probability : float, default 0.5
         For random-subset, in (0, 1].
     initial_states : array_like, shape (B, H), optional
@@ -231,8 +231,8 @@ def check_dynamics(update_order: str, update_probability: float) -> tuple[bool, 
 
     Parameters
     ----------
-    update_order : {"sync", "async", "random-subset"}
-        The update order.
+    update_order : str
+        One of those for driven networks.
     update_probability : float
         For random-subset, in (0, 1].
 

@@ -80,12 +80,9 @@ def relax_free(
     ----------
     network : RandomNetwork or ImplicitNetwork
         The network.
-    update_order : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
-        Default "sync": all unstable neurons flip, at once. "async": one at a time sees the newest
-        state, each once per sweep in a fresh random order; "async-fixed": in the order of their
-        indices. "greedy": of all unstable neurons the one with the largest ``|h_i|`` flips, then
-        the next, and N such flips are a sweep; "reluctant": the one with the smallest.
-        "random-subset": each unstable one flips with `update_probability` per sweep, at once.
+    update_order : str, default "sync"
+        Which neurons are updated in a sweep, and when: one of
+        `binnet.update_orders.list_orders("free")`. Default: all unstable neurons flip, at once.
     replicas : int, optional
         R. Default: as many as `initial_states` has rows, or 1.
     initial_states : array_like, shape (R, N), optional
@@ -95,8 +92,7 @@ def relax_free(
     update_probability : float, default 0.5
         For random-subset, in (0, 1].
     stop_at_cycle : bool, default True
-        Whether a replica in a cycle stops there; orders that draw random numbers (async,
-        random-subset) have none.
+        Whether a replica in a cycle stops there; orders that draw random numbers have none.
     packed : bool, default False
         Whether the states are returned as bits, see `binnet.pack_states`.
     seed : int, default 0

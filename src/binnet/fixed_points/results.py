@@ -156,10 +156,9 @@ class FixedPoints:
 
         Parameters
         ----------
-        update_order : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
-            Default "sync"; see `binnet.relax`. Those that are deterministic are followed to their
-            end; of "async" and "random-subset" each start makes one run, with random numbers of its
-            own.
+        update_order : str, default "sync"
+            As for `binnet.dynamics.relax_free`. Deterministic orders are followed to their end; of
+            one that draws random numbers each start makes one run, with numbers of its own.
         update_probability : float, default 0.5
             For random-subset, in (0, 1].
         max_sweeps : int, default 1000

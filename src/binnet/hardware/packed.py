@@ -48,8 +48,8 @@ def relax_packed(
         ``FeedbackSchedule()``.
     max_sweeps : int, default 10
         Sweeps at most, where there are no labels.
-    update_order : {"sync", "async"}, default "sync"
-        All neurons at once, or one at a time in random order.
+    update_order : str, default "sync"
+        One of `binnet.update_orders.list_orders("packed")`.
     seed : int, default 0
         Seed of the random orders.
     threads : int, optional
