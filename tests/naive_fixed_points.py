@@ -91,6 +91,11 @@ def step(J: Array, J_D: float, update_order: str, s: tuple[int, ...]) -> tuple[i
 
     if update_order == "sync":
         return tuple(sign(field(i, s)) for i in range(n))
+    if update_order == "block-sequential":  # two blocks
+        for block in (range(n // 2), range(n // 2, n)):
+            new = {i: sign(field(i, s)) for i in block}
+            s = tuple(new.get(i, s[i]) for i in range(n))
+        return s
     if update_order == "async-fixed":
         for i in range(n):
             s = (*s[:i], sign(field(i, s)), *s[i + 1 :])

@@ -101,6 +101,15 @@ def relax_free(
                 if naive.draw_uniform(naive.derive_key(key, t), i) < probability:
                     s[i] = -s[i]
                     flips[t] += 1
+        elif update_order.startswith("block-sequential"):
+            n_blocks = min(int(update_order.partition(":")[2] or 2), n)
+            for k in range(n_blocks):
+                block = range(k * n // n_blocks, (k + 1) * n // n_blocks)
+                for i in [i for i in block if is_unstable(net, s, i)]:
+                    s[i] = -s[i]
+                    flips[t] += 1
+            if unstable_now:
+                cycle = anchor.count_return(s)
         elif update_order in ("async", "async-fixed"):
             order: Sequence[int] = range(n)
             if update_order == "async":

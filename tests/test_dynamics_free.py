@@ -116,6 +116,33 @@ def test_threads_replicas_and_parts_change_no_bit(
     assert (other.states != result.states).any()
 
 
+@pytest.mark.parametrize("J_D", [0.0, 0.6])
+def test_blocks_go_from_all_at_once_to_one_at_a_time(J_D: float) -> None:
+    """One block is sync, N are async-fixed, to the last record; more than N are as N."""
+    network = RandomNetwork.draw(60, J_D, dtype="int16", seed=2)
+    options: dict[str, Any] = {"replicas": 9, "max_sweeps": 80, "threads": 1}
+    for text, same in (("1", "sync"), ("60", "async-fixed"), ("1000", "async-fixed")):
+        found = relax(network, update_order=f"block-sequential:{text}", **options)
+        assert_same(relax(network, update_order=same, **options), found)
+    found = relax(network, update_order="block-sequential", **options)
+    assert_same(relax(network, update_order="block-sequential:2", **options), found)
+    assert found.provenance["options"]["update_order"] == "block-sequential:2"
+
+
+@pytest.mark.parametrize("n_blocks", [1, 3, 7, 40])
+def test_blocks_equal_the_reference(n_blocks: int) -> None:
+    network = RandomNetwork.draw(40, 0.2, field_std=0.3, dtype="int16", seed=5)
+    start, text = draw_spins(4, 40), f"block-sequential:{n_blocks}"
+    result = relax(network, update_order=text, initial_states=start, max_sweeps=60, threads=1)
+    J_D, b = network.in_field_units()
+    net = naive_free.FreeNetwork(network.couplings.tolist(), int(J_D), b.tolist())
+    for r in range(4):
+        one = naive_free.relax_free(net, start[r].tolist(), text, 60, 0)
+        assert result.states[r].tolist() == one.s
+        assert result.flips[r].tolist() == one.flips[: result.flips.shape[1]]
+        assert (result.status[r], result.cycle_length[r]) == (one.status, one.cycle_length)
+
+
 def test_couplings_in_either_order_and_packed_states() -> None:
     drawn = RandomNetwork.draw(130, 1.0, dtype="int16", seed=2)
     assert np.shares_memory(drawn.presynaptic, drawn.couplings)

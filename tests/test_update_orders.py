@@ -51,6 +51,33 @@ def test_refuses_what_is_none() -> None:
         find_order("sequential", "packed")
     with pytest.raises(ValueError, match=r"async has no number of its own, got 'async:2'"):
         find_order("async:2", "free")
+    with pytest.raises(ValueError, match=r"integer >= 1 after the colon, got '.*:x'; write .*:2"):
+        find_order("block-sequential:x", "free")
+    with pytest.raises(
+        ValueError, match=r"number of update_order block-sequential must be .*, got 0"
+    ):
+        find_order("block-sequential:0", "free")
+
+
+def test_a_number_comes_after_the_name() -> None:
+    order = find_order("block-sequential:12", "free")
+    assert (order.number, order.text) == (12, "block-sequential:12")
+    assert find_order("block-sequential", "free").text == "block-sequential:2"
+
+
+def test_a_number_in_commands(tmp_path: Path) -> None:
+    pytest.importorskip("h5netcdf")
+    arguments = ["relax", "--neurons", "12", "--replicas", "2", "--output", str(tmp_path / "r.nc")]
+    for number, code, words in (
+        ("3", 0, "fixed point"),
+        ("0", 2, "must be an integer >= 1, got 0"),
+        ("x", 2, "takes an integer >= 1 after the colon"),
+    ):
+        found = CliRunner().invoke(
+            main, [*arguments, "--update-order", f"block-sequential:{number}"]
+        )
+        assert found.exit_code == code
+        assert words in found.output
 
 
 # ---- names of before

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from binnet_kernels.relaxation.block_sequential import sweep_blocks
 from binnet_kernels.relaxation.free_async import (
     sweep_async,
     sweep_async_fixed,
@@ -12,7 +13,7 @@ from binnet_kernels.relaxation.free_async import (
     sweep_reluctant,
 )
 
-SYNC, ASYNC, ASYNC_FIXED, GREEDY, RELUCTANT, RANDOM_SUBSET = range(6)
+SYNC, ASYNC, ASYNC_FIXED, GREEDY, RELUCTANT, RANDOM_SUBSET, BLOCK_SEQUENTIAL = range(7)
 
 # Without input, one replica at a time; sync and random-subset, which are not here, sweep through
 # all replicas together, by `free_sync.advance_sync`.
@@ -21,4 +22,5 @@ FREE_SWEEPS = {
     ASYNC_FIXED: sweep_async_fixed,
     GREEDY: sweep_greedy,
     RELUCTANT: sweep_reluctant,
+    BLOCK_SEQUENTIAL: sweep_blocks,
 }

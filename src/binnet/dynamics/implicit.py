@@ -125,6 +125,7 @@ class _Run:
             orders.ASYNC_FIXED: partial(self._sweep_in_turn, False),
             orders.GREEDY: partial(self._sweep_worst, True),
             orders.RELUCTANT: partial(self._sweep_worst, False),
+            orders.BLOCK_SEQUENTIAL: self._sweep_blocks,
         }
         return sweeps[order.code]
 
@@ -204,3 +205,17 @@ class _Run:
             self.records.flips[b, t] += 1
             self.records.distance[b, t] += farther
             self._note_return(b)
+
+    def _sweep_blocks(self, b: int, t: int) -> None:
+        from binnet_kernels.relaxation.block_sequential import flip_block
+
+        if not self._begin_sweep(b, t):
+            return
+        n_blocks = min(self.update.number, self.replicas.state.shape[1])
+        for k in range(n_blocks):
+            n_flips = flip_block(
+                self.network, self.replicas, self.records, self.search, self.workspace, b, t, k,
+                n_blocks,
+            )  # fmt: skip
+            self._add_columns(b, self.workspace.sites[b], n_flips, 2)
+        self._note_return(b)
