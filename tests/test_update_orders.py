@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 import binnet
-from binnet import BinaryNetwork, NetworkParameters, RandomNetwork, fixed_points, sweeps
+from binnet import BinaryNetwork, NetworkParameters, RandomNetwork, fixed_points, preset, sweeps
 from binnet.cli import main
+from binnet.learning import Configuration, TrainingParameters
 from binnet.studies import RELAXATION
 from binnet.update_orders import UPDATE_ORDERS, describe_orders, find_order, list_orders
 from binnet_kernels.relaxation import orders as kernels
@@ -24,6 +25,7 @@ def test_codes_are_those_of_the_kernels() -> None:
     assert codes == {order.name.upper().replace("-", "_"): order.code for order in UPDATE_ORDERS}
     assert len(set(codes.values())) == len(codes)
     assert set(kernels.FREE_SWEEPS) <= {order.code for order in UPDATE_ORDERS if order.free}
+    assert set(kernels.DRIVEN_SWEEPS) == {order.code for order in UPDATE_ORDERS if order.driven}
 
 
 def test_the_model_defines_each_order() -> None:
@@ -170,3 +172,38 @@ def test_results_of_before_are_read(name: str) -> None:
     pytest.importorskip("h5netcdf")
     result = sweeps.load(ROOT / "docs" / "results" / name)
     assert result["update_order"].values.tolist() == ["sync", "async"]
+
+
+def test_training_dynamics_is_the_update_order() -> None:
+    expected = preset().replace(update_order="async")
+    with pytest.warns(DeprecationWarning, match="dynamics is now called update_order") as caught:
+        assert preset().replace(dynamics="async") == expected
+    with pytest.warns(DeprecationWarning, match="dynamics is now called update_order") as also:
+        assert TrainingParameters(dynamics="async") == TrainingParameters(update_order="async")
+    with pytest.warns(DeprecationWarning, match=r"TrainingParameters\.dynamics is now called"):
+        assert expected.training.dynamics == "async"
+    assert {record.filename for record in (*caught, *also)} == {__file__}
+    assert "dynamics" not in expected.to_dict()["training"]
+
+
+def test_configurations_of_before_are_read_without_a_word() -> None:
+    tables = preset("chain").to_dict()
+    tables["training"]["dynamics"] = tables["training"].pop("update_order")
+    assert Configuration.from_dict(tables) == preset("chain")
+
+
+def test_lists_of_before() -> None:
+    for name, use in (("DYNAMICS", "driven"), ("FREE_DYNAMICS", "free")):
+        with pytest.warns(
+            DeprecationWarning, match=rf'{name} is now called .*list_orders\("{use}"\)'
+        ):
+            assert getattr(binnet.dynamics, name) == list_orders(use)
+
+
+def test_classifier_takes_the_old_name() -> None:
+    pytest.importorskip("sklearn")
+    from binnet.estimators import BinaryRecurrentClassifier
+
+    with pytest.warns(DeprecationWarning, match="dynamics is now called update_order"):
+        model = BinaryRecurrentClassifier(dynamics="async")
+    assert model.get_params()["update_order"] == "async"

@@ -60,6 +60,18 @@ def renamed_attribute(old: str, new: str) -> Any:
     return property(get, doc=f"Deprecated name of `{new}`.")
 
 
+def renamed_field(old: str, new: str) -> Callable[[type[Result]], type[Result]]:
+    """Let a dataclass have a field by its old name as well, with a warning."""
+
+    def decorate(owner: type[Result]) -> type[Result]:
+        vars_of: Any = owner  # mypy lets nobody replace an __init__
+        vars_of.__init__ = renamed_parameter(old, new)(vars_of.__init__)
+        setattr(owner, old, renamed_attribute(old, new))
+        return owner
+
+    return decorate
+
+
 def warn_of_old_name(old: str, new: str) -> None:
     """Warn the caller's caller that something has a new name."""
     warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)

@@ -12,8 +12,19 @@ from binnet_kernels.relaxation.free_async import (
     sweep_greedy,
     sweep_reluctant,
 )
+from binnet_kernels.relaxation.relax_async import relax_async
+from binnet_kernels.relaxation.relax_sync import relax_sync
 
 SYNC, ASYNC, ASYNC_FIXED, GREEDY, RELUCTANT, RANDOM_SUBSET, BLOCK_SEQUENTIAL = range(7)
+
+# Under an input, some samples from one sweep on to the last.
+DRIVEN_SWEEPS = {
+    SYNC: relax_sync,
+    ASYNC: relax_async,
+    RANDOM_SUBSET: relax_sync,
+}
+# Orders whose first sweep from silence wakes all neurons, if none is left out.
+WAKING = (SYNC, RANDOM_SUBSET)
 
 # Without input, one replica at a time; sync and random-subset, which are not here, sweep through
 # all replicas together, by `free_sync.advance_sync`.

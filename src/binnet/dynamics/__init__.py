@@ -10,14 +10,12 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
-from binnet._deprecation import renamed_parameter
+from binnet._deprecation import renamed_parameter, warn_of_old_name
 from binnet.dynamics.driven import (
-    DYNAMICS,
     INFERENCE_SWEEPS,
     STATUS,
     Relaxation,
     check_amplitudes,
-    check_dynamics,
     make_update,
     predict,
     relax_driven,
@@ -36,9 +34,9 @@ from binnet.networks import (
     lay_out_structure,
 )
 from binnet.schedules import FeedbackSchedule
+from binnet.update_orders import list_orders
 
 __all__ = [
-    "DYNAMICS",
     "FREE_STATUS",
     "INFERENCE_SWEEPS",
     "STATUS",
@@ -48,7 +46,6 @@ __all__ = [
     "LaidOut",
     "Relaxation",
     "check_amplitudes",
-    "check_dynamics",
     "energy",
     "is_driven",
     "lay_out",
@@ -135,3 +132,15 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
         "network must be a BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork, got "
         f"{type(network).__name__}"
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DYNAMICS":
+        warn_of_old_name("binnet.dynamics.DYNAMICS", 'binnet.update_orders.list_orders("driven")')
+        return list_orders("driven")
+    if name == "FREE_DYNAMICS":
+        warn_of_old_name(
+            "binnet.dynamics.FREE_DYNAMICS", 'binnet.update_orders.list_orders("free")'
+        )
+        return list_orders("free")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -71,7 +71,7 @@ def train_single(
     dict
         As of `train_chain`.
     """
-    configuration = preset("single").replace(self_coupling=self_coupling, dynamics=update_order)
+    configuration = preset("single").replace(self_coupling=self_coupling, update_order=update_order)
     return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
 
 

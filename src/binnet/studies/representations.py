@@ -166,7 +166,7 @@ def compare_with_start(
     training = configuration.training
     options = {
         "max_sweeps": training.inference_sweeps,
-        "update_order": training.dynamics,
+        "update_order": training.update_order,
         "update_probability": training.update_probability,
         "seed": training.seed,
         "sizes": configuration.network.sizes,
