@@ -69,7 +69,7 @@ UPDATE_ORDERS = (
                 "N times the unstable neuron with the smallest |h_i|"),
     UpdateOrder("random-subset", 5, True,  True,  True,  False,
                 "each unstable neuron with the update probability, at once"),
-    UpdateOrder("block-sequential", 6, False, False, True, False,
+    UpdateOrder("block-sequential", 6, False, True, True, False,
                 "one of n consecutive blocks of neurons after the other, each all at once "
                 "(block-sequential:n)", number=2),
 )

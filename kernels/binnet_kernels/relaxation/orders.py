@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from binnet_kernels.relaxation.block_sequential import sweep_blocks
+from binnet_kernels.relaxation.block_sequential import relax_blocks, sweep_blocks
 from binnet_kernels.relaxation.free_async import (
     sweep_async,
     sweep_async_fixed,
@@ -22,6 +22,7 @@ DRIVEN_SWEEPS = {
     SYNC: relax_sync,
     ASYNC: relax_async,
     RANDOM_SUBSET: relax_sync,
+    BLOCK_SEQUENTIAL: relax_blocks,
 }
 # Orders whose first sweep from silence wakes all neurons, if none is left out.
 WAKING = (SYNC, RANDOM_SUBSET)
