@@ -53,8 +53,8 @@ TABLES: dict[str, tuple[str, int, dict[str, dict[str, Any]]]] = {
                 "inference_sweeps": 1,
             },
             "margin counts J_D": {"margin_excludes_self_coupling": False},
-            "asynchronous": {"dynamics": "async"},
-            "random-subset, p = 0.5": {"dynamics": "random-subset"},
+            "asynchronous": {"update_order": "async"},
+            "random-subset, p = 0.5": {"update_order": "random-subset"},
         },
     ),
 }

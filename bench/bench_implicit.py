@@ -176,9 +176,9 @@ def describe(reply: dict[str, Any], n: int, threads: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("update_order", ["sync", "async"])
 @pytest.mark.parametrize("distribution", ["sign", "gaussian"])
-def test_relaxation(benchmark: Any, distribution: str, dynamics: str, threads: int) -> None:
+def test_relaxation(benchmark: Any, distribution: str, update_order: str, threads: int) -> None:
     """N = 10⁵ from a random state to a fixed point at J_D = 1; the peer is synchronous."""
     quick = benchmark.disabled
     n, n_stored = (2000, 500) if quick else (N, STORED)
@@ -187,14 +187,14 @@ def test_relaxation(benchmark: Any, distribution: str, dynamics: str, threads: i
     def ours() -> None:
         replies.append(
             run_worker(
-                n_neurons=n, distribution=distribution, dynamics=dynamics, threads=threads,
+                n_neurons=n, distribution=distribution, update_order=update_order, threads=threads,
                 rounds=1 if quick else 7,
             )
         )  # fmt: skip
 
     benchmark.pedantic(ours, rounds=1)
     facts = describe(replies[0], n, threads)
-    if dynamics == "sync":
+    if update_order == "sync":
         wall, cpu = time_stored(n_stored, threads)
         per_coupling = 1e12 / n_stored**2
         facts["stored_float32_seconds"] = wall
@@ -202,7 +202,7 @@ def test_relaxation(benchmark: Any, distribution: str, dynamics: str, threads: i
         facts["ratio_per_coupling"] = wall * per_coupling / facts["ps_per_coupling"]
         facts["ratio_of_cpu"] = cpu * per_coupling / facts["cpu_ps_per_coupling"]
     benchmark.extra_info.update(facts)
-    report(f"relaxation, {distribution}, {dynamics}, N = {n}", facts)
+    report(f"relaxation, {distribution}, {update_order}, N = {n}", facts)
 
 
 @pytest.mark.slow
@@ -214,7 +214,9 @@ def test_million(benchmark: Any, distribution: str) -> None:
 
     def ours() -> None:
         replies.append(
-            run_worker(n_neurons=n, distribution=distribution, dynamics="sync", threads=2, rounds=1)
+            run_worker(
+                n_neurons=n, distribution=distribution, update_order="sync", threads=2, rounds=1
+            )
         )
 
     benchmark.pedantic(ours, rounds=1)

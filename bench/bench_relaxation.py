@@ -198,7 +198,7 @@ def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
     J = network.to_float()
     single = np.ascontiguousarray(J, np.float32)  # a row holds the couplings *into* a neuron
     start = draw_start(n_replicas, n_neurons)
-    options = {"dynamics": "async", "initial_states": start, "seed": SEED, "threads": 1}
+    options = {"update_order": "async", "initial_states": start, "seed": SEED, "threads": 1}
     result = relax(network, **options)
     assert result.converged.all()
     orders = np.empty((n_replicas, int(result.sweeps.max()) + 3, n_neurons), np.int32)

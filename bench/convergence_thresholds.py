@@ -1,4 +1,4 @@
-"""Where each dynamics stops converging, for N = 400, 1600 and 6400 (docs/results/convergence.md).
+"""Where update orders stop converging, N = 400, 1600 and 6400 (docs/results/convergence.md).
 
     python bench/convergence_thresholds.py [--folder FOLDER] [--workers N]
 
@@ -34,7 +34,7 @@ def main(folder: Path, seeds: int, workers: int) -> None:
         couplings = np.round(np.arange(low, high + STEP / 2, STEP), 3)
         grid = {
             "n_neurons": [n],
-            "dynamics": ["sync", "async"],
+            "update_order": ["sync", "async"],
             "self_coupling": couplings,
             "seed": range(seeds),
         }
@@ -42,9 +42,9 @@ def main(folder: Path, seeds: int, workers: int) -> None:
         parts.append(sweeps.run(grid, RELAXATION, fixed=FIXED, path=path, workers=workers))
     result = xr.concat(parts, "n_neurons", join="outer", data_vars="all", coords="minimal")
     thresholds = convergence_thresholds(result)
-    for dynamics in ("sync", "async"):
-        part = result.sel(dynamics=dynamics)
-        click.echo(f"\n{dynamics}: runs of {10 * seeds} that converge")
+    for order in ("sync", "async"):
+        part = result.sel(update_order=order)
+        click.echo(f"\n{order}: runs of {10 * seeds} that converge")
         converged = part["n_converged"].sum("seed", min_count=1).to_pandas()
         click.echo(converged.to_string(float_format="%.0f", na_rep="-"))
         cycles = int(part["n_cycles"].sum())

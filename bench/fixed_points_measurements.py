@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from binnet import RandomNetwork, fixed_points, theory
-from binnet.dynamics import FREE_DYNAMICS
+from binnet.update_orders import list_orders
 
 
 @click.group()
@@ -54,7 +54,7 @@ def exactness(networks: int) -> None:
         n_found, n_doubtful = n_found + len(found), n_doubtful + (found >= DOUBTFUL).sum()
         exact = fixed_points.enumerate(RandomNetwork.draw(20, 1.0, dtype="int16", seed=seed))
         n_states += exact.count
-        n_ties += (exact.margins() == 0).any(axis=1).sum()
+        n_ties += (exact.stabilities() == 0).any(axis=1).sum()
     click.echo(f"N = 24, float32: {n_doubtful} of {n_found} states found were in doubt")
     click.echo(f"N = 20, int16: {n_ties} of {n_states} fixed points have a field of 0")
 
@@ -84,9 +84,10 @@ def crossover(repeats: int) -> None:
 @click.option("--neurons", default=16)
 @click.option("--networks", default=10)
 def basins(neurons: int, networks: int) -> None:
-    """Where all starts end, by dynamics: in fixed points, and how unequal their basins are."""
+    """Where all starts end, by update order: in fixed points, and how unequal their basins are."""
     click.echo(
-        "| J_D | dynamics | in fixed points | in cycles | unsettled | largest basin | smallest |\n"
+        "| J_D | update order | in fixed points | in cycles | unsettled "
+        "| largest basin | smallest |\n"
         "|---|---|---|---|---|---|---|"
     )
     for j in (0.25, 0.5, 1.0):
@@ -94,12 +95,12 @@ def basins(neurons: int, networks: int) -> None:
             fixed_points.enumerate(RandomNetwork.draw(neurons, j, dtype="int16", seed=k))
             for k in range(networks)
         ]
-        for dynamics in FREE_DYNAMICS:
-            measured = [found.basins(dynamics, max_sweeps=200) for found in all_found]
+        for update_order in list_orders("free"):
+            measured = [found.basins(update_order, max_sweeps=200) for found in all_found]
             total = networks * 2**neurons
             sizes = np.concatenate([one.sizes for one in measured])
             click.echo(
-                f"| {j:g} | {dynamics} | {sizes.sum() / total:.4f} "
+                f"| {j:g} | {update_order} | {sizes.sum() / total:.4f} "
                 f"| {sum(one.n_cycles for one in measured) / total:.4f} "
                 f"| {sum(one.n_unsettled for one in measured) / total:.4f} "
                 f"| {sizes.max()} | {sizes.min()} |"

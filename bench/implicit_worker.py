@@ -25,7 +25,11 @@ def peak_megabytes() -> float:
 def main() -> None:
     request: dict[str, Any] = json.loads(sys.argv[1])
     rounds, n_neurons = request["rounds"], request["n_neurons"]
-    options = {"dynamics": request["dynamics"], "threads": request["threads"], "max_sweeps": 1000}
+    options = {
+        "update_order": request["update_order"],
+        "threads": request["threads"],
+        "max_sweeps": 1000,
+    }
     network = {"self_coupling": 1.0, "distribution": request["distribution"]}
     relax(ImplicitNetwork(3000, **network), **options)  # compiles
     before = peak_megabytes()
@@ -41,7 +45,7 @@ def main() -> None:
         "megabytes_before": before,
         "megabytes_at_peak": peak_megabytes(),
         "converged": bool(result.converged.all()),
-        "smallest_margin": float(result.margins.min()),
+        "smallest_margin": float(result.stabilities.min()),
         "sweeps": int(result.sweeps[0]),
         "flips_per_neuron": float(result.flips.sum()) / n_neurons,
     }

@@ -190,7 +190,7 @@ def sweep_sync(
     net: Network, s: list[int], x: Sequence[int], a: float, label: int, clamp: float,
     probability: float, key: int,
 ) -> tuple[list[int], bool]:  # fmt: skip
-    """Return the state after neurons updated, each with `probability`; does none want to change?"""
+    """Return the state after neurons updated, each with `probability`; would none change?"""
     y_hat = clamped_readout(net, s, label, clamp)
     wanted = [sign(hidden_field(net, i, s, x, a, y_hat)) for i in range(len(s))]
     new = list(s)
@@ -214,6 +214,23 @@ def sweep_async(
     return new, n_changes == 0
 
 
+def sweep_blocks(
+    net: Network, s: list[int], x: Sequence[int], a: float, label: int, clamp: float, n_blocks: int
+) -> tuple[list[int], bool]:
+    """Return the state after one block of neurons after the other; did none change?"""
+    new, n = list(s), len(s)
+    n_blocks = min(n_blocks, n)
+    n_changes = 0
+    for k in range(n_blocks):
+        y_hat = clamped_readout(net, new, label, clamp)
+        block = range(k * n // n_blocks, (k + 1) * n // n_blocks)
+        spins = [sign(hidden_field(net, i, new, x, a, y_hat)) for i in block]
+        for i, spin in zip(block, spins, strict=True):
+            n_changes += spin != new[i]
+            new[i] = spin
+    return new, n_changes == 0
+
+
 def relax(
     net: Network,
     x: Sequence[int],
@@ -224,6 +241,7 @@ def relax(
     start: Sequence[int] | None = None,
     asynchronous: bool = False,
     probability: float = 1.0,
+    n_blocks: int = 0,
     stop_at_cycle: bool = True,
     clamp: float = 1e6,
 ) -> Relaxed:
@@ -239,6 +257,8 @@ def relax(
             sweep_key = derive_key(key, t)
             if asynchronous:
                 new, is_fixed = sweep_async(net, s, x, a, label, clamp, sweep_key)
+            elif n_blocks:
+                new, is_fixed = sweep_blocks(net, s, x, a, label, clamp, n_blocks)
             else:
                 new, is_fixed = sweep_sync(net, s, x, a, label, clamp, probability, sweep_key)
             changes[t] = sum(new[i] != s[i] for i in range(len(s)))

@@ -79,8 +79,8 @@ def sum_powers(words: list[int], n_neurons: int) -> list[int]:
     return totals
 
 
-def step(J: Array, J_D: float, dynamics: str, s: tuple[int, ...]) -> tuple[int, ...]:
-    """One sweep of a deterministic dynamics; one flip of greedy and reluctant."""
+def step(J: Array, J_D: float, update_order: str, s: tuple[int, ...]) -> tuple[int, ...]:
+    """One sweep of a deterministic order; one flip of greedy and reluctant."""
     n, s = len(J), tuple(s)
 
     def field(i: int, state: tuple[int, ...]) -> float:
@@ -89,26 +89,31 @@ def step(J: Array, J_D: float, dynamics: str, s: tuple[int, ...]) -> tuple[int, 
     def sign(x: float) -> int:
         return 1 if x >= 0 else -1
 
-    if dynamics == "sync":
+    if update_order == "sync":
         return tuple(sign(field(i, s)) for i in range(n))
-    if dynamics == "async-fixed":
+    if update_order == "block-sequential":  # two blocks
+        for block in (range(n // 2), range(n // 2, n)):
+            new = {i: sign(field(i, s)) for i in block}
+            s = tuple(new.get(i, s[i]) for i in range(n))
+        return s
+    if update_order == "async-fixed":
         for i in range(n):
             s = (*s[:i], sign(field(i, s)), *s[i + 1 :])
         return s
     strengths = {i: abs(field(i, s)) for i in range(n) if sign(field(i, s)) != s[i]}
     if not strengths:
         return s
-    choose = max if dynamics == "greedy" else min
+    choose = max if update_order == "greedy" else min
     i = choose(strengths, key=lambda k: strengths[k])
     return (*s[:i], -s[i], *s[i + 1 :])
 
 
-def find_end(J: Array, J_D: float, dynamics: str, s: tuple[int, ...]) -> tuple[int, ...] | None:
+def find_end(J: Array, J_D: float, update_order: str, s: tuple[int, ...]) -> tuple[int, ...] | None:
     """The fixed point that s leads to, None where it leads to a cycle."""
     seen = set()
     while s not in seen:
         seen.add(s)
-        after = step(J, J_D, dynamics, s)
+        after = step(J, J_D, update_order, s)
         if after == s:
             return s
         s = after

@@ -42,18 +42,18 @@ def field(net: FreeNetwork, s: Sequence[int], i: int) -> float:
     return h
 
 
-def wants_to_flip(net: FreeNetwork, s: Sequence[int], i: int) -> bool:
+def is_unstable(net: FreeNetwork, s: Sequence[int], i: int) -> bool:
     return naive.sign(field(net, s, i)) != s[i]
 
 
-def worst(net: FreeNetwork, s: Sequence[int], dynamics: str) -> int | None:
-    """The neuron that flips next: largest or smallest |h| of those that want to, lowest index."""
-    wanting = [i for i in range(len(s)) if wants_to_flip(net, s, i)]
-    sizes = {i: abs(field(net, s, i)) for i in wanting}
-    if not wanting:
+def worst(net: FreeNetwork, s: Sequence[int], update_order: str) -> int | None:
+    """The neuron that flips next: largest or smallest |h| of the unstable ones, lowest index."""
+    unstable_now = [i for i in range(len(s)) if is_unstable(net, s, i)]
+    sizes = {i: abs(field(net, s, i)) for i in unstable_now}
+    if not unstable_now:
         return None
-    best = max(sizes.values()) if dynamics == "greedy" else min(sizes.values())
-    return min(i for i in wanting if sizes[i] == best)
+    best = max(sizes.values()) if update_order == "greedy" else min(sizes.values())
+    return min(i for i in unstable_now if sizes[i] == best)
 
 
 class Anchor:
@@ -74,7 +74,7 @@ class Anchor:
 def relax_free(
     net: FreeNetwork,
     start: Sequence[int],
-    dynamics: str,
+    update_order: str,
     max_sweeps: int,
     key: int,
     *,
@@ -87,33 +87,42 @@ def relax_free(
     anchor = Anchor(s)
     t = 0
     while t < max_sweeps:
-        wanting = [i for i in range(n) if wants_to_flip(net, s, i)]
-        unstable[t] = len(wanting)
+        unstable_now = [i for i in range(n) if is_unstable(net, s, i)]
+        unstable[t] = len(unstable_now)
         cycle = 0
-        if dynamics == "sync":
-            for i in wanting:
+        if update_order == "sync":
+            for i in unstable_now:
                 s[i] = -s[i]
                 flips[t] += 1
-            if wanting:
+            if unstable_now:
                 cycle = anchor.count_return(s)
-        elif dynamics == "random-subset":
-            for i in wanting:
+        elif update_order == "random-subset":
+            for i in unstable_now:
                 if naive.draw_uniform(naive.derive_key(key, t), i) < probability:
                     s[i] = -s[i]
                     flips[t] += 1
-        elif dynamics in ("async", "async-fixed"):
-            order: Sequence[int] = range(n)
-            if dynamics == "async":
-                order = naive.shuffle_sites(naive.derive_key(key, t), n)
-            for i in order:
-                if wants_to_flip(net, s, i):
+        elif update_order.startswith("block-sequential"):
+            n_blocks = min(int(update_order.partition(":")[2] or 2), n)
+            for k in range(n_blocks):
+                block = range(k * n // n_blocks, (k + 1) * n // n_blocks)
+                for i in [i for i in block if is_unstable(net, s, i)]:
                     s[i] = -s[i]
                     flips[t] += 1
-            if wanting and dynamics == "async-fixed":
+            if unstable_now:
+                cycle = anchor.count_return(s)
+        elif update_order in ("async", "async-fixed"):
+            order: Sequence[int] = range(n)
+            if update_order == "async":
+                order = naive.shuffle_sites(naive.derive_key(key, t), n)
+            for i in order:
+                if is_unstable(net, s, i):
+                    s[i] = -s[i]
+                    flips[t] += 1
+            if unstable_now and update_order == "async-fixed":
                 cycle = anchor.count_return(s)
         else:
             while flips[t] < n and not cycle:
-                i = worst(net, s, dynamics)
+                i = worst(net, s, update_order)
                 if i is None:
                     break
                 s[i] = -s[i]
@@ -122,7 +131,7 @@ def relax_free(
                     cycle = anchor.count_return(s)
         distance[t] = sum(s[i] != start[i] for i in range(n))
         t += 1
-        if not wanting:
+        if not unstable_now:
             return Relaxed(s, flips, unstable, distance, t, FIXED_POINT, 1)
         if cycle and stop_at_cycle:
             return Relaxed(s, flips, unstable, distance, t, CYCLE, cycle)

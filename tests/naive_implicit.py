@@ -59,28 +59,28 @@ def sweep_async(n: Array, s: Sequence[int], theta: Fraction, key: int) -> list[i
 
 def relax(
     n: Array, start: Sequence[int], theta: Fraction, key: int, max_sweeps: int,
-    *, dynamics: str = "sync", probability: float = 0.5,
+    *, update_order: str = "sync", probability: float = 0.5,
 ) -> Relaxed:  # fmt: skip
-    """Relax until no neuron wants to flip, or (sync) a state comes back after two sweeps."""
+    """Relax until no neuron is unstable, or (sync) a state comes back after two sweeps."""
     s = list(start)
     path, flips = [s], []
     for t in range(max_sweeps):
         sweep_key = derive_key(key, t)
         new = list(s)
-        if dynamics == "async":
+        if update_order == "async":
             new = sweep_async(n, s, theta, sweep_key)
             is_fixed = new == s
         else:
             want = [wanted(n, s, theta, i) for i in range(len(s))]
             is_fixed = want == s
             for i in range(len(s)):
-                if dynamics == "sync" or draw_uniform(sweep_key, i) < probability:
+                if update_order == "sync" or draw_uniform(sweep_key, i) < probability:
                     new[i] = want[i]
         flips.append(sum(new[i] != s[i] for i in range(len(s))))
         s = new
         path.append(s)
         if is_fixed:
             return Relaxed(s, flips, FIXED_POINT)
-        if dynamics == "sync" and t > 0 and s == path[t - 1]:
+        if update_order == "sync" and t > 0 and s == path[t - 1]:
             return Relaxed(s, flips, TWO_CYCLE)
     return Relaxed(s, flips, UNSETTLED)

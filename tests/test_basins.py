@@ -1,4 +1,4 @@
-"""Basins: every start ends where a plain simulation of it ends, under each dynamics."""
+"""Basins: every start ends where a plain simulation of it ends, under each update order."""
 
 import itertools
 
@@ -8,21 +8,24 @@ import pytest
 import naive_fixed_points as naive
 from binnet import RandomNetwork, fixed_points, relax, unpack_states
 from binnet.fixed_points import basins as basins_module
+from binnet.update_orders import UPDATE_ORDERS
+
+DETERMINISTIC = [order.name for order in UPDATE_ORDERS if order.free and not order.is_random]
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async-fixed", "greedy", "reluctant"])
+@pytest.mark.parametrize("update_order", DETERMINISTIC)
 @pytest.mark.parametrize(
     ("n", "self_coupling", "seed"), [(6, 0.3, 1), (7, 0.0, 2), (8, 0.2, 3), (5, 1.0, 4)]
 )
 def test_deterministic_dynamics_are_followed_to_their_end(
-    dynamics: str, n: int, self_coupling: float, seed: int
+    update_order: str, n: int, self_coupling: float, seed: int
 ) -> None:
     network = RandomNetwork.draw(n, self_coupling, dtype="int16", seed=seed)
     found = fixed_points.enumerate(network)
-    basins = found.basins(dynamics)
+    basins = found.basins(update_order)
     J_D = float(network.in_field_units()[0])
     starts = itertools.product([-1, 1], repeat=n)
-    ends = [naive.find_end(network.couplings.astype(float), J_D, dynamics, s) for s in starts]
+    ends = [naive.find_end(network.couplings.astype(float), J_D, update_order, s) for s in starts]
     expected = [ends.count(tuple(map(int, state))) for state in found.unpacked()]
     assert basins.sizes.tolist() == expected
     assert basins.n_cycles == ends.count(None)
@@ -37,18 +40,20 @@ def test_a_cycle_of_flips_that_divides_a_sweep_is_no_fixed_point() -> None:
     network = RandomNetwork(J, 0.0, np.array([0, 0, 1.0, 1.0]))
     found = fixed_points.enumerate(network)
     assert found.count == 0
-    for dynamics in ("sync", "async-fixed", "greedy", "reluctant"):
-        basins = found.basins(dynamics)
+    for update_order in DETERMINISTIC:
+        basins = found.basins(update_order)
         assert (basins.n_cycles, basins.n_unsettled, basins.fraction) == (16, 0, 0.0)
 
 
-@pytest.mark.parametrize("dynamics", ["async", "random-subset"])
-def test_random_dynamics_are_those_of_relax(dynamics: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("update_order", ["async", "random-subset"])
+def test_random_dynamics_are_those_of_relax(
+    update_order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(basins_module, "_STARTS", 300)  # several parts, the last one shorter
     n = 10
     network = RandomNetwork.draw(n, 0.5, seed=3)
     found = fixed_points.enumerate(network)
-    basins = found.basins(dynamics, seed=5, max_sweeps=20, threads=1)
+    basins = found.basins(update_order, seed=5, max_sweeps=20, threads=1)
     assert basins.sizes.sum() + basins.n_unsettled == 2**n
     assert basins.n_cycles == 0
     assert (basins.sizes > 0).all()  # a fixed point is in its own basin
@@ -57,7 +62,7 @@ def test_random_dynamics_are_those_of_relax(dynamics: str, monkeypatch: pytest.M
         words = np.arange(300 * part, min(300 * (part + 1), 2**n), dtype=np.uint64)
         result = relax(
             network,
-            dynamics=dynamics,
+            update_order=update_order,
             initial_states=unpack_states(words[:, None], n),
             max_sweeps=20,
             packed=True,
@@ -66,16 +71,16 @@ def test_random_dynamics_are_those_of_relax(dynamics: str, monkeypatch: pytest.M
         for word in result.states[result.converged, 0]:
             sizes[np.flatnonzero(found.states[:, 0] == word)] += 1
     np.testing.assert_array_equal(basins.sizes, sizes)
-    again = found.basins(dynamics, seed=5, max_sweeps=20, threads=2)
+    again = found.basins(update_order, seed=5, max_sweeps=20, threads=2)
     np.testing.assert_array_equal(again.sizes, basins.sizes)
-    other = found.basins(dynamics, seed=6, max_sweeps=20)
+    other = found.basins(update_order, seed=6, max_sweeps=20)
     assert (other.sizes != basins.sizes).any()
 
 
 def test_symmetric_couplings_always_settle_asynchronously() -> None:
     found = fixed_points.enumerate(RandomNetwork.draw(12, 0.1, symmetry=1.0, seed=1))
-    for dynamics in ("async", "async-fixed", "greedy", "reluctant"):
-        assert found.basins(dynamics).fraction == 1.0
+    for update_order in ("async", "async-fixed", "greedy", "reluctant"):
+        assert found.basins(update_order).fraction == 1.0
     assert found.basins("sync").n_cycles > 0
 
 
@@ -87,7 +92,7 @@ def test_bad_requests_are_refused() -> None:
     with pytest.raises(ValueError, match=r"these have margin = 0\.5; enumerate .* without"):
         found.basins()
     found = fixed_points.enumerate(RandomNetwork.draw(5, 1.0, seed=1))
-    with pytest.raises(ValueError, match="dynamics must be one of sync, async"):
+    with pytest.raises(ValueError, match="update_order must be one of sync, async"):
         found.basins("slow")
     with pytest.raises(ValueError, match="max_sweeps must be"):
         found.basins("async", max_sweeps=0)

@@ -85,9 +85,9 @@ def test_default_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("_no_pictures")
 def test_evaluate_reproduces_the_accuracy_to_the_digit(tmp_path: Path) -> None:
-    for dynamics in ("sync", "async", "random-subset"):
-        run = tmp_path / dynamics
-        binnet("train", *SMALL, "--dynamics", dynamics, "--out", run)
+    for update_order in ("sync", "async", "random-subset"):
+        run = tmp_path / update_order
+        binnet("train", *SMALL, "--update-order", update_order, "--out", run)
         accuracy = json.loads((run / "metrics.json").read_text())[-1]["accuracy"]["test"]
         output = binnet("evaluate", run, "--threads", 2).stdout
         found = re.fullmatch(r"test accuracy (\S+) \((\d+) of 100\) after 2 of 2 epochs\n", output)
@@ -99,7 +99,7 @@ def test_evaluate_reproduces_the_accuracy_to_the_digit(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_no_pictures")
 def test_config_of_a_run_repeats_it(tmp_path: Path) -> None:
     options = [*SMALL, "--schedule", 0, 3, 4, "--annealing", "linear", "--self-coupling", 0.7]
-    options += ["--dynamics", "random-subset", "--seed", 9, "--validation", 50, "--margin", 1]
+    options += ["--update-order", "random-subset", "--seed", 9, "--validation", 50, "--margin", 1]
     binnet("train", *options, "--preset", "source", "--out", tmp_path / "first")
     config = tmp_path / "first" / "config.toml"
     binnet("train", "--config", config, "--out", tmp_path / "second")

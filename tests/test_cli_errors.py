@@ -48,7 +48,7 @@ def refuse(arguments: list[str], code: int) -> str:
         ("--schedule 0 0 0", REFUSED, "feedback + free must be >= 1 sweep, got 0 + 0"),
         ("--schedule 1 5", USAGE, "'--schedule': '--out' is not a valid integer"),
         ("--annealing cosine", USAGE, "'cosine' is not one of 'step', 'linear'"),
-        ("--dynamics serial", USAGE, "'serial' is not one of 'sync', 'async'"),
+        ("--update-order serial", USAGE, "'serial' is not one of 'sync', 'async'"),
         ("--update-probability 0", REFUSED, "--update-probability must be a finite number > 0 and"),
         ("--decay-input 2", REFUSED, "--decay-input must be a finite number >= 0 and <= 1, got 2"),
         ("--rate-readout -1", REFUSED, "--rate-readout must be a finite number >= 0, got -1"),

@@ -139,7 +139,11 @@ def test_gains_of_modules_move_fields_by_as_much_in_each() -> None:
         ({"batch_size": 0}, ValueError, r"batch_size must be an integer >= 1, got 0"),
         ({"batch_size": True}, TypeError, r"batch_size must be an integer >= 1, got True"),
         ({"inference_sweeps": 0}, ValueError, r"inference_sweeps must be an integer >= 1"),
-        ({"dynamics": "serial"}, ValueError, r"dynamics must be one of sync, .* got 'serial'"),
+        (
+            {"update_order": "serial"},
+            ValueError,
+            r"update_order must be one of sync, .* got 'serial'",
+        ),
         ({"update_probability": 0}, ValueError, r"update_probability .* > 0 and <= 1, got 0"),
         ({"dtype": "float16"}, ValueError, r"dtype must be one of float32, float64, got 'float16'"),
         ({"seed": -1}, ValueError, r"seed must be an integer >= 0, got -1"),

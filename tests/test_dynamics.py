@@ -36,10 +36,10 @@ def assert_fields_agree(network: BinaryNetwork, X: np.ndarray, result: Relaxatio
     np.testing.assert_allclose(result.readout_fields, outputs, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("dynamics", DYNAMICS)
-def test_fixed_points_and_fields(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", DYNAMICS)
+def test_fixed_points_and_fields(update_order: str) -> None:
     network, X = make_network(), draw_spins(50, N_INPUTS)
-    result = relax(network, X, max_sweeps=60, dynamics=dynamics, threads=1)
+    result = relax(network, X, max_sweeps=60, update_order=update_order, threads=1)
     assert result.converged.mean() > 0.5
     assert_fields_agree(network, X, result)
     fixed = sweep_sync(network, X, result.states) == result.states
@@ -50,20 +50,22 @@ def test_fixed_points_and_fields(dynamics: str) -> None:
         assert not changes[sweeps:].any()  # at rest
 
 
-@pytest.mark.parametrize("dynamics", DYNAMICS)
+@pytest.mark.parametrize("update_order", DYNAMICS)
 @pytest.mark.parametrize("annealing", ["none", "linear"])
-def test_labels_steer_while_the_feedback_lasts(dynamics: str, annealing: str) -> None:
+def test_labels_steer_while_the_feedback_lasts(update_order: str, annealing: str) -> None:
     network = make_network(feedback_strength=3.0, self_coupling=1.0)
     X, y = draw_spins(50, N_INPUTS), np.arange(50) % N_CLASSES
     schedule = FeedbackSchedule(1, 4, 4, annealing)
-    result = relax(network, X, y, schedule=schedule, max_sweeps=60, dynamics=dynamics, threads=1)
+    result = relax(
+        network, X, y, schedule=schedule, max_sweeps=60, update_order=update_order, threads=1
+    )
     assert result.changes.shape == (50, 60)
     assert_fields_agree(network, X, result)  # always those without feedback
     amplitude = schedule.amplitudes[-1]
     steered = sign(hidden_fields(network, X, result.states, y, amplitude))
     assert result.converged.mean() > 0.5
     assert (steered == result.states).all(axis=1)[result.converged].all()
-    free = relax(network, X, max_sweeps=60, dynamics=dynamics, threads=1)
+    free = relax(network, X, max_sweeps=60, update_order=update_order, threads=1)
     assert (free.states != result.states).any()
 
 
@@ -114,12 +116,12 @@ def test_two_cycles() -> None:
     assert (on.unstable_fraction[in_cycle] > 0).all()
 
 
-@pytest.mark.parametrize("dynamics", DYNAMICS)
-def test_initial_states(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", DYNAMICS)
+def test_initial_states(update_order: str) -> None:
     network, X = make_network(self_coupling=1.0), draw_spins(50, N_INPUTS)
-    first = relax(network, X, max_sweeps=60, dynamics=dynamics, threads=1)
+    first = relax(network, X, max_sweeps=60, update_order=update_order, threads=1)
     again = relax(
-        network, X, max_sweeps=5, dynamics=dynamics, initial_states=first.states, threads=1
+        network, X, max_sweeps=5, update_order=update_order, initial_states=first.states, threads=1
     )
     done = first.converged
     assert np.array_equal(again.states[done], first.states[done])
@@ -131,17 +133,21 @@ def test_initial_states(dynamics: str) -> None:
     assert np.array_equal(one.states, sweep_sync(network, X, start))
 
 
-@pytest.mark.parametrize("dynamics", DYNAMICS)
-def test_threads_seed_and_batch(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", DYNAMICS)
+def test_threads_seed_and_batch(update_order: str) -> None:
     network = make_network(n_hidden=20, self_coupling=0.1, input_strength=0.5)
     X = draw_spins(1100, N_INPUTS)  # more than are in work at a time
     X[1050:] = X[:50]
-    result = relax(network, X, dynamics=dynamics, seed=3, threads=1)
-    assert_same(relax(network, X, dynamics=dynamics, seed=3, threads=2), result)
-    assert_same(relax(network, X[:7], dynamics=dynamics, seed=3, threads=1), result, slice(7))
-    assert_same(relax(network, X[:1], dynamics=dynamics, seed=3, threads=1), result, slice(1))
-    other = relax(network, X, dynamics=dynamics, seed=4, threads=1)
-    is_random = dynamics != "sync"
+    result = relax(network, X, update_order=update_order, seed=3, threads=1)
+    assert_same(relax(network, X, update_order=update_order, seed=3, threads=2), result)
+    assert_same(
+        relax(network, X[:7], update_order=update_order, seed=3, threads=1), result, slice(7)
+    )
+    assert_same(
+        relax(network, X[:1], update_order=update_order, seed=3, threads=1), result, slice(1)
+    )
+    other = relax(network, X, update_order=update_order, seed=4, threads=1)
+    is_random = update_order != "sync"
     assert (other.states != result.states).any() == is_random
     # Each sample draws its own numbers.
     assert (result.states[1050:] != result.states[:50]).any() == is_random
@@ -150,8 +156,8 @@ def test_threads_seed_and_batch(dynamics: str) -> None:
 def test_random_subset_with_probability_one_is_synchronous() -> None:
     network, X = make_network(), draw_spins(20, N_INPUTS)
     sync = relax(network, X, threads=1)
-    assert_same(relax(network, X, dynamics="random-subset", update_probability=1.0), sync)
-    half = relax(network, X, max_sweeps=1, dynamics="random-subset", threads=1)
+    assert_same(relax(network, X, update_order="random-subset", update_probability=1.0), sync)
+    half = relax(network, X, max_sweeps=1, update_order="random-subset", threads=1)
     assert 0.4 < (half.states == 0).mean() < 0.6
 
 
@@ -187,7 +193,11 @@ def test_no_samples() -> None:
         ),
         ({"max_sweeps": 0}, ValueError, r"max_sweeps must be an integer >= 1, got 0"),
         ({"max_sweeps": 2.0}, TypeError, r"max_sweeps must be an integer >= 1, got 2.0"),
-        ({"dynamics": "parallel"}, ValueError, r"one of sync, async, random-subset, got 'parall"),
+        (
+            {"update_order": "parallel"},
+            ValueError,
+            r"one of sync, async, random-subset, got 'parall",
+        ),
         ({"update_probability": 0.0}, ValueError, r"update_probability .* > 0 and <= 1, got 0"),
         ({"update_probability": 1.5}, ValueError, r"update_probability .* > 0 and <= 1, got 1.5"),
         ({"initial_states": np.ones((2, 40))}, ValueError, r"one row for each of the 3 inputs"),

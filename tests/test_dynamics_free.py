@@ -14,7 +14,8 @@ from scipy.stats import norm
 import naive
 import naive_free
 from binnet import FreeRelaxation, RandomNetwork, energy, pack_states, relax
-from binnet.dynamics import FREE_DYNAMICS, stream_key
+from binnet.dynamics import stream_key
+from binnet.update_orders import list_orders
 from library_cases import draw_spins
 
 ARRAYS = [
@@ -41,21 +42,21 @@ def fields(network: RandomNetwork, states: np.ndarray) -> np.ndarray:
     return states @ network.to_float().T + network.scale * (J_D * states + b)
 
 
-@pytest.mark.parametrize("dynamics", FREE_DYNAMICS)
+@pytest.mark.parametrize("update_order", list_orders("free"))
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_settles_at_fixed_points_and_keeps_records(dtype: str, dynamics: str) -> None:
+def test_settles_at_fixed_points_and_keeps_records(dtype: str, update_order: str) -> None:
     network = RandomNetwork.draw(150, 1.2, field_std=0.2, dtype=dtype, seed=4)
-    result = relax(network, dynamics=dynamics, replicas=6, threads=1)
+    result = relax(network, update_order=update_order, replicas=6, threads=1)
     assert result.converged.all()
     assert (result.cycle_length == 1).all()
     margins = result.states * fields(network, result.states)
-    np.testing.assert_allclose(result.margins, margins, rtol=0, atol=ROUND_OFF[dtype])
-    assert (result.margins > 0).all()
-    density, edges = result.margin_histogram(20)
+    np.testing.assert_allclose(result.stabilities, margins, rtol=0, atol=ROUND_OFF[dtype])
+    assert (result.stabilities > 0).all()
+    density, edges = result.stability_histogram(20)
     assert (density * np.diff(edges)).sum() == pytest.approx(1.0)
     n_sweeps = result.flips.shape[1]
     assert n_sweeps == result.sweeps.max()
-    if dynamics in ("sync", "random-subset"):
+    if update_order in ("sync", "random-subset"):
         at_start = result.unstable_fraction[:, 0]
         assert (at_start * 150 >= result.flips[:, 0]).all()
     for r, sweeps in enumerate(result.sweeps):
@@ -65,21 +66,21 @@ def test_settles_at_fixed_points_and_keeps_records(dtype: str, dynamics: str) ->
         assert (result.overlap[r, sweeps - 1 :] == result.overlap[r, -1]).all()
 
 
-@pytest.mark.parametrize("dynamics", FREE_DYNAMICS)
-def test_equals_the_reference(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", list_orders("free"))
+def test_equals_the_reference(update_order: str) -> None:
     """The whole path from the seed on, in the integers of the network."""
     network = RandomNetwork.draw(40, 0.8, field_std=0.3, dtype="int16", seed=5)
     start = draw_spins(3, 40)
     result = relax(
-        network, dynamics=dynamics, initial_states=start, max_sweeps=30, update_probability=0.3,
-        seed=9, threads=1,
+        network, update_order=update_order, initial_states=start, max_sweeps=30,
+        update_probability=0.3, seed=9, threads=1,
     )  # fmt: skip
     J_D, b = network.in_field_units()
     net = naive_free.FreeNetwork(network.couplings.tolist(), int(J_D), b.tolist())
     n_sweeps = result.flips.shape[1]
     for r in range(3):
         key = naive.derive_key(int(stream_key(9, 0)), r)
-        one = naive_free.relax_free(net, start[r].tolist(), dynamics, 30, key, probability=0.3)
+        one = naive_free.relax_free(net, start[r].tolist(), update_order, 30, key, probability=0.3)
         assert result.states[r].tolist() == one.s
         assert result.flips[r].tolist() == one.flips[:n_sweeps]
         assert (result.sweeps[r], result.status[r]) == (one.sweeps, one.status)
@@ -88,16 +89,16 @@ def test_equals_the_reference(dynamics: str) -> None:
         assert np.array_equal(result.unstable_fraction[r, run], np.array(one.unstable[run]) / 40)
         assert np.array_equal(result.overlap[r, run], 1 - np.array(one.distance[run]) / 20)
         margins = [s * naive_free.field(net, one.s, i) for i, s in enumerate(one.s)]
-        assert np.array_equal(result.margins[r], np.array(margins) * network.scale)
+        assert np.array_equal(result.stabilities[r], np.array(margins) * network.scale)
 
 
-@pytest.mark.parametrize("dynamics", FREE_DYNAMICS)
+@pytest.mark.parametrize("update_order", list_orders("free"))
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_threads_replicas_and_parts_change_no_bit(
-    dtype: str, dynamics: str, monkeypatch: pytest.MonkeyPatch
+    dtype: str, update_order: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = RandomNetwork.draw(100, 0.4, dtype=dtype, seed=1)
-    options: dict[str, Any] = {"dynamics": dynamics, "max_sweeps": 60, "seed": 3}
+    options: dict[str, Any] = {"update_order": update_order, "max_sweeps": 60, "seed": 3}
     result = relax(network, replicas=35, threads=1, **options)
     assert_same(relax(network, replicas=35, threads=2, **options), result)
     assert_same(relax(network, replicas=7, threads=1, **options), result, slice(7))
@@ -113,6 +114,33 @@ def test_threads_replicas_and_parts_change_no_bit(
     assert [part.start for part in seen] == [0, 16, 32]
     other = relax(network, replicas=35, threads=1, **(options | {"seed": 4}))
     assert (other.states != result.states).any()
+
+
+@pytest.mark.parametrize("J_D", [0.0, 0.6])
+def test_blocks_go_from_all_at_once_to_one_at_a_time(J_D: float) -> None:
+    """One block is sync, N are async-fixed, to the last record; more than N are as N."""
+    network = RandomNetwork.draw(60, J_D, dtype="int16", seed=2)
+    options: dict[str, Any] = {"replicas": 9, "max_sweeps": 80, "threads": 1}
+    for text, same in (("1", "sync"), ("60", "async-fixed"), ("1000", "async-fixed")):
+        found = relax(network, update_order=f"block-sequential:{text}", **options)
+        assert_same(relax(network, update_order=same, **options), found)
+    found = relax(network, update_order="block-sequential", **options)
+    assert_same(relax(network, update_order="block-sequential:2", **options), found)
+    assert found.provenance["options"]["update_order"] == "block-sequential:2"
+
+
+@pytest.mark.parametrize("n_blocks", [1, 3, 7, 40])
+def test_blocks_equal_the_reference(n_blocks: int) -> None:
+    network = RandomNetwork.draw(40, 0.2, field_std=0.3, dtype="int16", seed=5)
+    start, text = draw_spins(4, 40), f"block-sequential:{n_blocks}"
+    result = relax(network, update_order=text, initial_states=start, max_sweeps=60, threads=1)
+    J_D, b = network.in_field_units()
+    net = naive_free.FreeNetwork(network.couplings.tolist(), int(J_D), b.tolist())
+    for r in range(4):
+        one = naive_free.relax_free(net, start[r].tolist(), text, 60, 0)
+        assert result.states[r].tolist() == one.s
+        assert result.flips[r].tolist() == one.flips[: result.flips.shape[1]]
+        assert (result.status[r], result.cycle_length[r]) == (one.status, one.cycle_length)
 
 
 def test_couplings_in_either_order_and_packed_states() -> None:
@@ -140,7 +168,7 @@ def test_data_set_and_provenance() -> None:
     assert provenance["threads"] == 1
     assert provenance["network"]["symmetry"] == 0.2
     assert provenance["network"]["seed"] == 6
-    assert provenance["options"]["dynamics"] == "sync"
+    assert provenance["options"]["update_order"] == "sync"
     assert {"binnet", "cpu", "packages"} <= set(provenance)
 
 
@@ -163,13 +191,13 @@ def test_records_of_what_does_not_settle() -> None:
 @given(
     n=st.integers(1, 80),
     J_D=st.sampled_from([0.0, 0.3, 1.0]),
-    dynamics=st.sampled_from(SINGLE_FLIPS),
+    update_order=st.sampled_from(SINGLE_FLIPS),
     distribution=st.sampled_from(["gaussian", "sign"]),
     density=st.sampled_from([1.0, 0.4]),
     seed=st.integers(0, 2**32),
 )
 def test_symmetric_couplings_converge_down_the_energy(
-    n: int, J_D: float, dynamics: str, distribution: str, density: float, seed: int
+    n: int, J_D: float, update_order: str, distribution: str, density: float, seed: int
 ) -> None:
     """Exactly: the energy of integer couplings has no round-off in float64."""
     network = RandomNetwork.draw(
@@ -180,7 +208,12 @@ def test_symmetric_couplings_converge_down_the_energy(
     before = energy(network, states)
     for sweep in range(200):
         result = relax(
-            network, dynamics=dynamics, initial_states=states, max_sweeps=1, seed=sweep, threads=1
+            network,
+            update_order=update_order,
+            initial_states=states,
+            max_sweeps=1,
+            seed=sweep,
+            threads=1,
         )
         after, flips = energy(network, result.states), result.flips[:, 0]
         assert (after <= before - per_flip * flips).all()
@@ -193,12 +226,12 @@ def test_symmetric_couplings_converge_down_the_energy(
     assert result.converged.all()
 
 
-@pytest.mark.parametrize("dynamics", SINGLE_FLIPS)
+@pytest.mark.parametrize("update_order", SINGLE_FLIPS)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_symmetric_couplings_converge_at_any_self_coupling(dtype: str, dynamics: str) -> None:
+def test_symmetric_couplings_converge_at_any_self_coupling(dtype: str, update_order: str) -> None:
     for J_D in (0.0, 0.5):
         network = RandomNetwork.draw(200, J_D, symmetry=1.0, field_std=0.3, dtype=dtype, seed=7)
-        result = relax(network, dynamics=dynamics, replicas=10, threads=1)
+        result = relax(network, update_order=update_order, replicas=10, threads=1)
         assert result.converged.all()
 
 
@@ -226,7 +259,7 @@ def test_chain_of_one_module_is_a_plain_network() -> None:
     one = RandomNetwork.draw(60, 0.5, n_modules=1, module_coupling=5.0, seed=3)
     assert np.array_equal(plain.couplings, one.couplings)
     chain = RandomNetwork.draw(150, 0.0, n_modules=3, module_coupling=5.0, seed=3)
-    result = relax(chain, replicas=5, dynamics="async", threads=1)
+    result = relax(chain, replicas=5, update_order="async", threads=1)
     assert result.converged.all()
     first, second, third = np.split(result.states, 3, axis=1)
     assert (first * second).mean() > 0.5
@@ -240,7 +273,7 @@ NETWORK = RandomNetwork.draw(10)
     ("arguments", "error", "message"),
     [
         (
-            {"dynamics": "parallel"},
+            {"update_order": "parallel"},
             ValueError,
             "one of sync, async, async-fixed, .* got 'parallel'",
         ),

@@ -119,7 +119,7 @@ def test_methods_threads_and_the_theory_package_agree(
             np.testing.assert_array_equal(other.states, found.states)
     own = float(network.in_field_units()[0]) * network.scale  # as rounded for this dtype
     independent = theory.enumerate_fixed_points(network.to_float(), own)
-    margins = found.margins()
+    margins = found.stabilities()
     assert margins.shape == (found.count, n)
     assert (margins >= 0).all()
     strict = (margins > 0).all(axis=1)  # as the theory package asks; integers know ties
@@ -204,7 +204,7 @@ def test_more_neurons_are_refused_with_the_time_unless_told_to_go_on() -> None:
     ):
         fixed_points.enumerate(network)
     found = fixed_points.enumerate(network, max_neurons=34)
-    assert (found.unpacked() == np.where(found.margins() * found.unpacked() >= 0, 1, -1)).all()
+    assert (found.unpacked() == np.where(found.stabilities() * found.unpacked() >= 0, 1, -1)).all()
     with pytest.raises(ValueError, match=r"about .* years"):
         fixed_points.enumerate(RandomNetwork.draw(62, 1.0, seed=1))
     with pytest.raises(ValueError, match="at most 62 neurons can be enumerated, got 63"):

@@ -1,4 +1,4 @@
-"""Implicit networks relax exactly like the same network stored, under every dynamics; bad input."""
+"""Implicit networks relax like the same network stored, under every update order; bad input."""
 
 import json
 from fractions import Fraction
@@ -12,7 +12,8 @@ import naive
 import naive_implicit
 from binnet import ImplicitNetwork, RandomNetwork, relax
 from binnet.cli import main
-from binnet.dynamics import FREE_DYNAMICS, stream_key
+from binnet.dynamics import stream_key
+from binnet.update_orders import list_orders
 from kernel_cases import draw_spins
 
 # On the lattice of the fields, where they tie with J_D and sign(0) = +1 counts, and off it.
@@ -35,15 +36,17 @@ def test_equals_stored_couplings(distribution: str, name: str) -> None:
     for n_neurons in (1, 12, 130):
         network = on_lattice(n_neurons, SELF_COUPLINGS[name], distribution)
         stored = network.materialise()
-        for dynamics in FREE_DYNAMICS:
-            options = {"dynamics": dynamics, "replicas": 3, "max_sweeps": 60, "seed": 1}
+        for update_order in list_orders("free"):
+            options = {"update_order": update_order, "replicas": 3, "max_sweeps": 60, "seed": 1}
             ours, theirs = relax(network, **options), relax(stored, **options)
             for field in (
                 "states", "status", "cycle_length", "sweeps", "flips", "unstable_fraction",
-                "overlap", "margins",
+                "overlap", "stabilities",
             ):  # fmt: skip
                 np.testing.assert_array_equal(
-                    getattr(ours, field), getattr(theirs, field), f"{field} {dynamics} {n_neurons}"
+                    getattr(ours, field),
+                    getattr(theirs, field),
+                    f"{field} {update_order} {n_neurons}",
                 )
 
 
@@ -57,17 +60,19 @@ def test_cycles_are_met() -> None:
     assert max(lengths) > 2
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async", "random-subset"])
+@pytest.mark.parametrize("update_order", ["sync", "async", "random-subset"])
 @pytest.mark.parametrize("distribution", ["gaussian", "sign"])
-def test_equals_the_reference(distribution: str, dynamics: str) -> None:
+def test_equals_the_reference(distribution: str, update_order: str) -> None:
     network = ImplicitNetwork(70, 0.6, distribution, seed=5)
     n = naive_implicit.couplings(int(network.key), 70, network.n_signs)
     theta = Fraction(network.self_coupling) / Fraction(network.strength)
     start = draw_spins(np.random.default_rng(0), (3, 70))
-    result = relax(network, dynamics=dynamics, initial_states=start, max_sweeps=40, seed=2)
+    result = relax(network, update_order=update_order, initial_states=start, max_sweeps=40, seed=2)
     for r in range(3):
         key = naive.derive_key(int(stream_key(2, 0)), r)
-        expected = naive_implicit.relax(n, start[r].tolist(), theta, key, 40, dynamics=dynamics)
+        expected = naive_implicit.relax(
+            n, start[r].tolist(), theta, key, 40, update_order=update_order
+        )
         flips = result.flips[r, : len(expected.flips)].tolist()
         assert flips == expected.flips
         if expected.status == naive.FIXED_POINT:
@@ -75,25 +80,25 @@ def test_equals_the_reference(distribution: str, dynamics: str) -> None:
             assert result.states[r].tolist() == expected.s
             fields = n @ result.states[r].astype(int) * network.strength
             margins = result.states[r] * fields + network.self_coupling
-            np.testing.assert_array_equal(result.margins[r], margins)
+            np.testing.assert_array_equal(result.stabilities[r], margins)
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
-def test_threads_and_company_change_nothing(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", ["sync", "async"])
+def test_threads_and_company_change_nothing(update_order: str) -> None:
     # More than 10^8 signs at a time in the first product: two threads share it.
     network = ImplicitNetwork(3500, 1.0, seed=1)
     start = draw_spins(np.random.default_rng(0), (2, 3500))
     one, two = (
-        relax(network, dynamics=dynamics, initial_states=start, threads=threads)
+        relax(network, update_order=update_order, initial_states=start, threads=threads)
         for threads in (1, 2)
     )
-    alone = relax(network, dynamics=dynamics, initial_states=start[:1])
+    alone = relax(network, update_order=update_order, initial_states=start[:1])
     for other in (two, alone):
         k = len(other.states)
         assert (one.states[:k] == other.states).all()
         assert (one.sweeps[:k] == other.sweeps).all()
     assert one.converged.all()
-    assert (one.margins > 0).all()
+    assert (one.stabilities > 0).all()
     fields = network.materialise().couplings @ one.states.T + network.self_coupling * one.states.T
     assert (np.where(fields >= 0, 1, -1) == one.states.T).all()
 

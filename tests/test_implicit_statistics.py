@@ -187,7 +187,7 @@ def summarise(results: list[FreeRelaxation], spacing: float = 0.0) -> dict[str, 
         f"flips in sweep {t}": np.array([result.flips[0, t] / n for result in results])
         for t in range(6)
     }
-    margins = np.array([result.margins[0] for result in results])
+    margins = np.array([result.stabilities[0] for result in results])
     margins += spacing * np.random.default_rng(0).uniform(-0.5, 0.5, margins.shape)
     observables["sweeps"] = np.array([float(result.sweeps[0]) for result in results])
     observables["overlap with the start"] = np.array([r.overlap[0, -1] for r in results])

@@ -59,16 +59,16 @@ def test_spins_survive_packing() -> None:
     assert np.array_equal(unpack_spins(words, 130), spins)
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("update_order", ["sync", "async"])
 @pytest.mark.parametrize("bits", BITS)
-def test_relaxations_equal_the_reference(bits: int, dynamics: str) -> None:
+def test_relaxations_equal_the_reference(bits: int, update_order: str) -> None:
     network = make_quantized(bits, 19)
     rng = np.random.default_rng(1)
     X, y = draw_spins(rng, (5, 21)), rng.integers(0, 10, 5)
     schedule = FeedbackSchedule(1, 4, 4)
-    results = [relax_packed(network, X, y, schedule=schedule, dynamics=dynamics, seed=3)]
+    results = [relax_packed(network, X, y, schedule=schedule, update_order=update_order, seed=3)]
     results += [
-        relax(network, X, y, schedule=schedule, dynamics=dynamics, seed=3, threads=threads)
+        relax(network, X, y, schedule=schedule, update_order=update_order, seed=3, threads=threads)
         for threads in (1, 2)
     ]
     plain = naive_integer.from_quantized(network)
@@ -76,7 +76,7 @@ def test_relaxations_equal_the_reference(bits: int, dynamics: str) -> None:
     a = schedule.amplitudes.astype(int).tolist()
     for b in range(5):
         expected = naive_integer.relax(
-            plain, X[b].tolist(), int(y[b]), a, keys[b], dynamics == "async"
+            plain, X[b].tolist(), int(y[b]), a, keys[b], update_order == "async"
         )
         h = [
             naive_integer.hidden_field(plain, i, expected.s, X[b].tolist(), 0, 0) for i in range(19)
@@ -89,16 +89,16 @@ def test_relaxations_equal_the_reference(bits: int, dynamics: str) -> None:
             assert np.array_equal(result.stabilities[b], np.array(h) * expected.s * unit)
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("update_order", ["sync", "async"])
 @pytest.mark.parametrize("bits", BITS)
-def test_packed_weights_give_the_same_relaxation(bits: int, dynamics: str) -> None:
+def test_packed_weights_give_the_same_relaxation(bits: int, update_order: str) -> None:
     """Beyond one word, one tile and one block of samples; with cycles, and without feedback."""
     network = make_quantized(bits, 147, 40)
     rng = np.random.default_rng(2)
     X, y = draw_spins(rng, (19, 40)), rng.integers(0, 10, 19)
     for labels in (None, y):
         for stop_at_cycle in (True, False):
-            options = {"dynamics": dynamics, "seed": 1, "stop_at_cycle": stop_at_cycle}
+            options = {"update_order": update_order, "seed": 1, "stop_at_cycle": stop_at_cycle}
             expected = fields_of(relax(network, X, labels, **options))
             for threads in (1, 2):
                 found = fields_of(relax_packed(network, X, labels, threads=threads, **options))

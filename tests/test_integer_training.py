@@ -110,7 +110,7 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
         [naive.derive_key(key, k) for k in range(n_batches * size)],
         int(stream_key(seed, 3)),
         (registers[:n_hidden], registers[n_hidden:]),
-        configuration.training.dynamics == "async",
+        configuration.training.update_order == "async",
         [integers(run).latent[name].tolist() for name in LEARNED] if integers(run).latent else None,
         arithmetic.hidden_bits,
         (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
@@ -130,7 +130,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "int1": {"arithmetic": "int1", "rate_exponents": (2, 1, 1)},
     "int8 to the nearest": {"arithmetic": "int8", "rounding": "nearest"},
-    "int8 asynchronous": {"arithmetic": "int8", "dynamics": "async"},
+    "int8 asynchronous": {"arithmetic": "int8", "update_order": "async"},
     "int8 in pieces": {"arithmetic": "int8", "batch_size": 40},
     "int8 with decay in every batch": {
         "arithmetic": "int8",
@@ -144,7 +144,7 @@ CASES: dict[str, dict[str, Any]] = {
     "int8 in synapses of 16 bits, asynchronous": {
         "arithmetic": "int8",
         "synapse_bits": 16,
-        "dynamics": "async",
+        "update_order": "async",
     },
     "int2 in synapses of 4 bits, with decay": {
         "arithmetic": "int2",

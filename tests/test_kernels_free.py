@@ -1,4 +1,4 @@
-"""Relaxation kernels without input against plain loops: every dynamics, exact in integers.
+"""Relaxation kernels without input against plain loops: every update order, exact in integers.
 
 In float32 and float64 the couplings of the exact cases are small multiples of a power of two: sums
 are exact in any order there too, and fields of exactly 0 are common.
@@ -17,22 +17,18 @@ from hypothesis import strategies as st
 
 import naive
 import naive_free
+from binnet._threads import share_out
+from binnet.update_orders import UPDATE_ORDERS, find_order
 from binnet_kernels.lowlevel.rng import derive_keys
 from binnet_kernels.relaxation import replicas as kernels
 from binnet_kernels.relaxation.fields_int16 import accumulate_fields_int16
 from binnet_kernels.relaxation.free_async import find_worst
-from binnet_kernels.relaxation.relax_free import relax_replicas
+from binnet_kernels.relaxation.relax_free import find_steps, relax_replicas
 from binnet_kernels.structs import FIXED_POINT
-from kernel_cases import ROUND_OFF, draw_spins, on_threads
+from kernel_cases import ROUND_OFF, draw_spins
 
-ORDERS = {
-    "sync": kernels.ALL_AT_ONCE,
-    "random-subset": kernels.ALL_AT_ONCE,
-    "async": kernels.RANDOM_ORDER,
-    "async-fixed": kernels.FIXED_ORDER,
-    "greedy": kernels.LARGEST_FIELD,
-    "reluctant": kernels.SMALLEST_FIELD,
-}
+ORDERS = [order.name for order in UPDATE_ORDERS if order.free]
+DETERMINISTIC = [order.name for order in UPDATE_ORDERS if order.free and not order.is_random]
 FIELDS = {np.int16: np.int32, np.float32: np.float32, np.float64: np.float64}
 KEY = np.uint64(11)
 PROBABILITY = 0.4
@@ -53,20 +49,23 @@ class Case:
         self.b = rng.integers(-4, 5, n) * field
         self.start = draw_spins(rng, (n_replicas, n))
 
-    def run_naive(self, dynamics: str, n_sweeps: int, **options: Any) -> list[naive_free.Relaxed]:
+    def run_naive(
+        self, update_order: str, n_sweeps: int, **options: Any
+    ) -> list[naive_free.Relaxed]:
         net = naive_free.FreeNetwork(self.J.tolist(), self.J_D, self.b.tolist())
         return [
             naive_free.relax_free(
-                net, start, dynamics, n_sweeps, naive.derive_key(int(KEY), r),
+                net, start, update_order, n_sweeps, naive.derive_key(int(KEY), r),
                 probability=PROBABILITY, **options,
             )
             for r, start in enumerate(self.start.tolist())
         ]  # fmt: skip
 
     def run_kernel(
-        self, dynamics: str, n_sweeps: int, *, dense_above: int = 5, turns_above: int = 2,
+        self, update_order: str, n_sweeps: int, *, dense_above: int = 5, turns_above: int = 2,
         window: int = 7,
         refresh_every: int = 0, stop_at_cycle: bool = True, block: int = 3, collide: bool = False,
+        threads: int = 1,
     ) -> tuple[kernels.Replicas, kernels.Records]:  # fmt: skip
         n_replicas, n = self.start.shape
         kind = FIELDS[self.dtype]
@@ -75,17 +74,24 @@ class Case:
             self.b.astype(kind),
             kind(self.J_D),
         )
-        probability = PROBABILITY if dynamics == "random-subset" else 1.0
-        rule = kernels.Rule(
-            ORDERS[dynamics], probability, dense_above, turns_above, window, refresh_every,
+        probability = PROBABILITY if update_order == "random-subset" else 1.0
+        order = find_order(update_order, "free")
+        update = kernels.FreeUpdate(
+            order.number or 0, probability, dense_above, turns_above, window, refresh_every,
             stop_at_cycle, derive_keys(KEY, 0, n_replicas),
         )  # fmt: skip
         replicas = kernels.make_replicas(self.start, self.dtype, kind)
         records = kernels.make_records(n_replicas, n_sweeps)
         site_keys = derive_keys(np.uint64(3), 0, n) * np.uint64(not collide)
-        watch = kernels.make_watch(self.start, site_keys)
+        search = kernels.make_search(self.start, site_keys)
         workspace = kernels.make_workspace(n_replicas, n, self.dtype, kind)
-        relax_replicas(network, rule, replicas, records, watch, workspace, block)
+        groups = (network, update, replicas, records, search, workspace)
+        steps = find_steps(order.code, *groups)
+
+        def relax_some(first: int) -> None:
+            relax_replicas(steps, *groups, first, min(first + block, n_replicas))
+
+        share_out(threads, relax_some, range(0, n_replicas, block))
         return replicas, records
 
     def assert_agree(
@@ -100,37 +106,37 @@ class Case:
         np.testing.assert_allclose(replicas.field, fields, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("dynamics", ORDERS)
+@pytest.mark.parametrize("update_order", ORDERS)
 @pytest.mark.parametrize("dtype", FIELDS)
 @pytest.mark.parametrize("J_D", [0, 12, 60])
-def test_equals_the_reference(dynamics: str, dtype: type, J_D: int) -> None:
+def test_equals_the_reference(update_order: str, dtype: type, J_D: int) -> None:
     case = Case(41, 5, J_D, seed=J_D, dtype=dtype)
-    expected = case.run_naive(dynamics, 20)
+    expected = case.run_naive(update_order, 20)
     for refresh_every in (0, 3) if dtype != np.int16 else (0,):
-        found = case.run_kernel(dynamics, 20, refresh_every=refresh_every)
+        found = case.run_kernel(update_order, 20, refresh_every=refresh_every)
         case.assert_agree(found, expected)
 
 
-@pytest.mark.parametrize("dynamics", ORDERS)
-def test_gaussian_couplings(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", ORDERS)
+def test_gaussian_couplings(update_order: str) -> None:
     case = Case(60, 4, 0.8, seed=2, dtype=np.float64, gaussian=True)
-    found = case.run_kernel(dynamics, 40, refresh_every=6)
-    case.assert_agree(found, case.run_naive(dynamics, 40), ROUND_OFF)
+    found = case.run_kernel(update_order, 40, refresh_every=6)
+    case.assert_agree(found, case.run_naive(update_order, 40), ROUND_OFF)
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "random-subset"])
-def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", ["sync", "random-subset"])
+def test_how_the_work_is_done_changes_no_bit(update_order: str) -> None:
     """Dense or event-driven, in windows of any size, in any blocks, on one thread or two."""
     case = Case(70, 19, 25, seed=4)
-    expected = case.run_naive(dynamics, 15)
+    expected = case.run_naive(update_order, 15)
     for dense_above in (-1, 8, 70):
         for window in (1, 16, 100):
             for block in (1, 16, 19):
                 for threads in (1, 2):
-                    with on_threads(threads):
-                        found = case.run_kernel(
-                            dynamics, 15, dense_above=dense_above, window=window, block=block
-                        )
+                    found = case.run_kernel(
+                        update_order, 15, dense_above=dense_above, window=window, block=block,
+                        threads=threads,
+                    )  # fmt: skip
                     case.assert_agree(found, expected)
 
 
@@ -140,7 +146,7 @@ def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
     n_replicas=st.integers(1, 18),
     J_D=st.integers(0, 60),
     symmetry=st.sampled_from([-1, 0, 1]),
-    dynamics=st.sampled_from(sorted(ORDERS)),
+    update_order=st.sampled_from(sorted(ORDERS)),
     dense_above=st.integers(-1, 40),
     turns_above=st.integers(-1, 40),
     window=st.integers(1, 50),
@@ -149,15 +155,15 @@ def test_how_the_work_is_done_changes_no_bit(dynamics: str) -> None:
     seed=st.integers(0, 2**32),
 )
 def test_any_size(
-    n: int, n_replicas: int, J_D: int, symmetry: int, dynamics: str, dense_above: int,
+    n: int, n_replicas: int, J_D: int, symmetry: int, update_order: str, dense_above: int,
     turns_above: int, window: int, block: int, stop_at_cycle: bool, seed: int,
 ) -> None:  # fmt: skip
     case = Case(n, n_replicas, J_D, seed, symmetry=symmetry)
     found = case.run_kernel(
-        dynamics, 8, dense_above=dense_above, turns_above=turns_above, window=window, block=block,
-        stop_at_cycle=stop_at_cycle,
+        update_order, 8, dense_above=dense_above, turns_above=turns_above, window=window,
+        block=block, stop_at_cycle=stop_at_cycle,
     )  # fmt: skip
-    case.assert_agree(found, case.run_naive(dynamics, 8, stop_at_cycle=stop_at_cycle))
+    case.assert_agree(found, case.run_naive(update_order, 8, stop_at_cycle=stop_at_cycle))
 
 
 # ---- cycles
@@ -180,29 +186,29 @@ def test_symmetric_couplings_have_cycles_of_two() -> None:
     assert set(found[1].cycle_length) == {1, 2} or set(found[1].cycle_length) == {2}
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async-fixed", "greedy", "reluctant"])
-def test_colliding_hashes_report_no_cycle_that_is_none(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", DETERMINISTIC)
+def test_colliding_hashes_report_no_cycle_that_is_none(update_order: str) -> None:
     """With keys of 0 all states have one hash: every comparison is left to the states."""
     case = Case(12, 12, 2, seed=3)
-    expected = case.run_naive(dynamics, 300)
+    expected = case.run_naive(update_order, 300)
     assert max(one.cycle_length for one in expected) > 2
     for collide in (False, True):
-        case.assert_agree(case.run_kernel(dynamics, 300, collide=collide), expected)
+        case.assert_agree(case.run_kernel(update_order, 300, collide=collide), expected)
 
 
 def test_goes_through_cycles_where_asked() -> None:
     case = Case(12, 12, 2, seed=3)
-    for dynamics in ("sync", "async-fixed", "greedy", "reluctant"):
-        found = case.run_kernel(dynamics, 50, stop_at_cycle=False)
-        case.assert_agree(found, case.run_naive(dynamics, 50, stop_at_cycle=False))
+    for update_order in DETERMINISTIC:
+        found = case.run_kernel(update_order, 50, stop_at_cycle=False)
+        case.assert_agree(found, case.run_naive(update_order, 50, stop_at_cycle=False))
         assert kernels.CYCLE not in found[1].status
 
 
 # ---- floating-point fields drift
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async-fixed"])
-def test_a_fixed_point_is_declared_on_fresh_fields_only(dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", ["sync", "async-fixed"])
+def test_a_fixed_point_is_declared_on_fresh_fields_only(update_order: str) -> None:
     """Neuron 2 hears two shouters, who cancel when they agree, and a whisper: h_2 = -0.3.
 
     As the shouters flip one after the other, the whisper is rounded away from a field that follows
@@ -212,15 +218,15 @@ def test_a_fixed_point_is_declared_on_fresh_fields_only(dynamics: str) -> None:
     case.J = np.zeros((8, 8))
     case.J[2, 0], case.J[2, 1], case.J[2, 3] = 2.0**28, -(2.0**28), -0.3
     case.J[1, 0] = 4.0  # neuron 1 follows neuron 0
-    if dynamics == "async-fixed":  # who is first in the order must follow
+    if update_order == "async-fixed":  # who is first in the order must follow
         case.J[[2, 2, 1, 0], [0, 1, 0, 1]] = -(2.0**28), 2.0**28, 0.0, 4.0
     case.b = np.array([1.0, 0, 0, 1, 1, 1, 1, 1])
-    if dynamics == "async-fixed":
+    if update_order == "async-fixed":
         case.b[:2] = 0.0, 1.0
     case.start = np.array([[-1, -1, -1, 1, 1, 1, 1, 1]], np.int8)
-    misled, _ = case.run_kernel(dynamics, 100, refresh_every=0)
+    misled, _ = case.run_kernel(update_order, 100, refresh_every=0)
     assert misled.state[0, 2] == 1
-    replicas, records = case.run_kernel(dynamics, 100, refresh_every=50)
+    replicas, records = case.run_kernel(update_order, 100, refresh_every=50)
     assert records.status[0] == FIXED_POINT
     assert replicas.state[0].tolist() == [1, 1, -1, 1, 1, 1, 1, 1]
     # The flip back was in a sweep of its own, after the fields had been recomputed.
@@ -278,11 +284,11 @@ def test_int16_products_without_avx512() -> None:
 
 
 def find_worst_naively(values: Sequence[float], spins: Sequence[int], largest: bool) -> int:
-    wanting = [i for i, h in enumerate(values) if naive.sign(h) != spins[i]]
-    sizes = [abs(values[i]) for i in wanting]
-    if not wanting:
+    unstable = [i for i, h in enumerate(values) if naive.sign(h) != spins[i]]
+    sizes = [abs(values[i]) for i in unstable]
+    if not unstable:
         return -1
-    return wanting[sizes.index(max(sizes) if largest else min(sizes))]
+    return unstable[sizes.index(max(sizes) if largest else min(sizes))]
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)

@@ -13,7 +13,7 @@ import naive_implicit
 from binnet._threads import running_on
 from binnet_kernels.lowlevel.rng import shuffle_sites
 from binnet_kernels.relaxation import implicit
-from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_watch
+from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_search
 from kernel_cases import draw_spins
 
 KEY = np.uint64(20240601)
@@ -76,7 +76,7 @@ def test_visit_sites(n_signs: int, n_listed: int, theta: int) -> None:
     field[:n_neurons] = n @ start[0]
     replicas = Replicas(start.copy(), field[None], start)
     site_keys = np.arange(n_neurons).astype(np.uint64)
-    watch = make_watch(start, site_keys)
+    search = make_search(start, site_keys)
     order = np.empty(n_neurons, np.int64)
     shuffle_sites(np.uint64(naive.derive_key(7, t)), order)
     network = FreeNetwork(
@@ -86,7 +86,7 @@ def test_visit_sites(n_signs: int, n_listed: int, theta: int) -> None:
     k, flipped, distance = 0, [], 0
     while k < n_neurons:
         k, n_flips, farther = implicit.visit_sites_implicit(
-            network, order, k, replicas, watch, 0, sites, listed
+            network, order, k, replicas, search, 0, sites, listed
         )
         assert n_flips <= n_listed
         field[:n_neurons] += 2 * n[:, sites[:n_flips]] @ replicas.state[0, sites[:n_flips]]
@@ -98,14 +98,14 @@ def test_visit_sites(n_signs: int, n_listed: int, theta: int) -> None:
     assert replicas.state[0].tolist() == expected
     assert sorted(flipped) == np.flatnonzero(start[0] != expected).tolist()
     assert distance == len(flipped)
-    assert watch.hashes[0, 0] == np.bitwise_xor.reduce(site_keys[flipped])
+    assert search.hashes[0, 0] == np.bitwise_xor.reduce(site_keys[flipped])
 
 
 SUM = """
 import numpy as np
 from binnet_kernels.relaxation import implicit
 from binnet_kernels.lowlevel.rng import shuffle_sites
-from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_watch
+from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_search
 n = 300
 field, scratch = np.zeros(implicit.TILE_NEURONS, np.int32), implicit.make_scratch_implicit(n)
 spins = np.where(np.arange(n) % 3 == 0, 1, -1).astype(np.int8)

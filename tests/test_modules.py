@@ -120,11 +120,11 @@ def test_relaxation_reports_the_stabilities_of_the_whole_field() -> None:
     assert (result.stabilities[result.converged] >= 0).all()
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
-def test_learns_and_resumes_on_any_number_of_threads(tmp_path: Path, dynamics: str) -> None:
+@pytest.mark.parametrize("update_order", ["sync", "async"])
+def test_learns_and_resumes_on_any_number_of_threads(tmp_path: Path, update_order: str) -> None:
     X, y = draw_samples(200)
     configuration = preset("source").replace(
-        **CHAIN, epochs=4, dynamics=dynamics, rate_schedule="linear"
+        **CHAIN, epochs=4, update_order=update_order, rate_schedule="linear"
     )
     whole = train(X, y, configuration, threads=1)
     assert whole.history[-1].accuracy["train"] > 0.8  # chance is 0.25; measured 0.93 and 0.895

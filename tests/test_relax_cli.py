@@ -28,7 +28,7 @@ def run(*arguments: object, code: int = 0) -> str:
 def test_writes_what_the_library_finds(tmp_path: Path) -> None:
     output = tmp_path / "result.nc"
     text = run(
-        "--neurons", 90, "--self-coupling", 1.2, "--dynamics", "async", "--replicas", 5,
+        "--neurons", 90, "--self-coupling", 1.2, "--update-order", "async", "--replicas", 5,
         "--symmetry", 0.3, "--density", 0.5, "--modules", 3, "--module-coupling", 0.4, "--field",
         0.2, "--distribution", "sign", "--seed", 4, "--threads", 1, "--output", output,
     )  # fmt: skip
@@ -36,7 +36,7 @@ def test_writes_what_the_library_finds(tmp_path: Path) -> None:
         90, 1.2, symmetry=0.3, density=0.5, n_modules=3, module_coupling=0.4, field_std=0.2,
         distribution="sign", dtype="int16", seed=4,
     )  # fmt: skip
-    expected = relax_network(network, dynamics="async", replicas=5, seed=4, threads=1)
+    expected = relax_network(network, update_order="async", replicas=5, seed=4, threads=1)
     assert f"fixed point  {expected.converged.sum()} of 5 replicas" in text
     assert f"longest {expected.sweeps.max()}" in text
     with xarray.open_dataset(output, engine="h5netcdf") as data:
@@ -44,7 +44,7 @@ def test_writes_what_the_library_finds(tmp_path: Path) -> None:
         assert np.array_equal(data["flips"], expected.flips)
         provenance = json.loads(data.attrs["provenance"])
     assert provenance["network"]["n_modules"] == 3
-    assert provenance["options"]["dynamics"] == "async"
+    assert provenance["options"]["update_order"] == "async"
     assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.iterdir()} == {"result.nc", "result.png"}
 
@@ -58,7 +58,7 @@ def test_tells_cycles(tmp_path: Path) -> None:
 
 def test_float_couplings_and_random_subsets(tmp_path: Path) -> None:
     text = run(
-        "--neurons", 60, "--self-coupling", 1.5, "--dtype", "float32", "--dynamics",
+        "--neurons", 60, "--self-coupling", 1.5, "--dtype", "float32", "--update-order",
         "random-subset", "--update-probability", 0.7, "--max-sweeps", 300, "--replicas", 3,
         "--output", tmp_path / "subset.nc",
     )  # fmt: skip
@@ -81,7 +81,7 @@ def test_float_couplings_and_random_subsets(tmp_path: Path) -> None:
         (["--neurons", 10, "--seed", -1], 1, "--seed must be an integer >= 0, got -1"),
         (["--neurons", 10, "--output", "no/such/r.nc"], 1, "create it first"),
         (["--neurons", 10, "--output", "r.txt"], 2, "must end in .nc"),
-        (["--neurons", 10, "--dynamics", "parallel"], 2, "is not one of 'sync', 'async'"),
+        (["--neurons", 10, "--update-order", "parallel"], 2, "is not one of 'sync', 'async'"),
         ([], 2, "Missing option '--neurons'"),
     ],
 )

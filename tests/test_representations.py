@@ -43,19 +43,19 @@ def network():
     return BinaryNetwork.random(parameters, seed=2)
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async", "random-subset"])
-def test_overlaps_are_those_of_a_plain_count(network, samples, dynamics):
+@pytest.mark.parametrize("update_order", ["sync", "async", "random-subset"])
+def test_overlaps_are_those_of_a_plain_count(network, samples, update_order):
     X, y = samples[0][:12], samples[1][:12]
-    result = measure_representations(network, X, y, max_sweeps=3, dynamics=dynamics, seed=5)
+    result = measure_representations(network, X, y, max_sweeps=3, update_order=update_order, seed=5)
     for sweep in (1, 3):
         states = relax_driven(
-            network, X, max_sweeps=sweep, dynamics=dynamics, seed=5, stop_at_cycle=False
+            network, X, max_sweeps=sweep, update_order=update_order, seed=5, stop_at_cycle=False
         ).states
         # Sorted by class, samples draw other random numbers: compare where there are none.
-        if dynamics != "sync":
+        if update_order != "sync":
             order = np.argsort(y, kind="stable")
             states = relax_driven(
-                network, X[order], max_sweeps=sweep, dynamics=dynamics, seed=5,
+                network, X[order], max_sweeps=sweep, update_order=update_order, seed=5,
                 stop_at_cycle=False,
             ).states[np.argsort(order)]  # fmt: skip
         for module, (start, stop) in enumerate([(0, 12), (12, 32)], 1):

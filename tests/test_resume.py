@@ -45,15 +45,15 @@ def stop_in_call(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 @pytest.fixture(scope="module")
 def unstopped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[TrainingResult, Path]]:
     runs = {}
-    for dynamics in ("sync", "async"):
+    for update_order in ("sync", "async"):
         path = tmp_path_factory.mktemp("run") / "unstopped.safetensors"
-        configuration = TINY.replace(dynamics=dynamics, rate_schedule="linear")
+        configuration = TINY.replace(update_order=update_order, rate_schedule="linear")
         run = train(X, Y, configuration, evaluate_on=SETS, threads=1, checkpoint=path)
-        runs[dynamics] = run, path
+        runs[update_order] = run, path
     return runs
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async"])
+@pytest.mark.parametrize("update_order", ["sync", "async"])
 @pytest.mark.parametrize(
     "stops",
     [
@@ -69,10 +69,10 @@ def test_resumed_run_ends_like_an_unstopped_one(
     unstopped: dict[str, tuple[TrainingResult, Path]],
     stop_in_call: list[int],
     stops: list[int],
-    dynamics: str,
+    update_order: str,
     tmp_path: Path,
 ) -> None:
-    expected, expected_path = unstopped[dynamics]
+    expected, expected_path = unstopped[update_order]
     path = tmp_path / "stopped.safetensors"
     stop_in_call += stops
     result = train(X, Y, expected.configuration, evaluate_on=SETS, threads=1, checkpoint=path)

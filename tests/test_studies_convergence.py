@@ -17,12 +17,12 @@ FIXED = {"replicas": 8, "max_sweeps": 60}
 
 @pytest.fixture(scope="module")
 def result() -> xr.Dataset:
-    grid = {**GRID, "dynamics": ["sync", "async"]}
+    grid = {**GRID, "update_order": ["sync", "async"]}
     return sweeps.run(grid, RELAXATION, fixed=FIXED, progress=False)
 
 
 def test_the_observable_is_what_relax_says() -> None:
-    options: dict[str, Any] = {"dynamics": "sync", "replicas": 6, "max_sweeps": 200}
+    options: dict[str, Any] = {"update_order": "sync", "replicas": 6, "max_sweeps": 200}
     measured = relaxation(50, 0.3, 4, **options)
     network = RandomNetwork.draw(50, 0.3, dtype="int16", seed=4)
     direct = relax(network, seed=4, **options)
@@ -43,8 +43,10 @@ def test_the_observable_is_what_relax_says() -> None:
 def test_many_more_converge_with_self_coupling(result: xr.Dataset) -> None:
     runs = 3 * 8
     for n in GRID["n_neurons"]:
-        for dynamics in ("sync", "async"):
-            counts = result["n_converged"].sel(n_neurons=n, dynamics=dynamics).sum("seed").values
+        for update_order in ("sync", "async"):
+            counts = (
+                result["n_converged"].sel(n_neurons=n, update_order=update_order).sum("seed").values
+            )
             assert counts[0] < counts[2] == runs
 
 
@@ -99,7 +101,7 @@ def test_thresholds_need_their_axes(result: xr.Dataset) -> None:
     [
         ({"n_neurons": [0, 10]}, "n_neurons must be an integer >= 1, got 0"),
         ({"self_coupling": [-0.1, 0.5]}, "self_coupling must be a finite number >= 0, got -0.1"),
-        ({"dynamics": ["sync", "parallel"]}, "dynamics must be one of sync, async"),
+        ({"update_order": ["sync", "parallel"]}, "update_order must be one of sync, async"),
         ({"symmetry": [0.0, 1.5]}, "symmetry"),
         ({"temperature": [0.0, 1.5]}, "unknown parameter 'temperature'"),
         ({"n_modules": [1, 7]}, "multiple of n_modules = 7"),
@@ -129,7 +131,7 @@ def test_error_bars_are_binomial(result: xr.Dataset) -> None:
     from matplotlib.figure import Figure
     from scipy.stats import binomtest
 
-    one = result.sel(n_neurons=[30], dynamics=["async"])
+    one = result.sel(n_neurons=[30], update_order=["async"])
     ax = plot_convergence(one, Figure().subplots())
     fraction, bars = ax.containers[0].lines[0].get_ydata(), ax.containers[0].lines[2][0]
     for k, segment in enumerate(bars.get_segments()):

@@ -63,11 +63,11 @@ def test_theory_and_dynamics_are_those_of_the_library(result: study.SelfCoupling
     assert summary["transitions"]["gap closes"][0] == theory.critical_self_coupling().self_coupling
     assert summary["transitions"]["monotone"][0] == theory.monotone_self_coupling().self_coupling
     one = studies.relaxation(30, 0.4, 1, "async", replicas=8, max_sweeps=50)
-    cell = result.convergence.sel(self_coupling=0.4, seed=1, dynamics="async")
+    cell = result.convergence.sel(self_coupling=0.4, seed=1, update_order="async")
     assert int(cell["n_converged"]) == one["n_converged"]
     thresholds = studies.convergence_thresholds(result.convergence)
     for name in ("sync", "async"):
-        expected = float(thresholds["threshold"].sel(dynamics=name))
+        expected = float(thresholds["threshold"].sel(update_order=name))
         assert summary["thresholds"][name][0] == expected
         assert 0.0 < expected < 2.0
     json.dumps(summary, allow_nan=False)
@@ -100,7 +100,7 @@ def test_the_figure_shares_one_axis_and_marks_every_transition(
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     places = (
         *result.transitions["threshold"].values,
-        *result.thresholds.sel(dynamics=["sync", "async"])["threshold"].values,
+        *result.thresholds.sel(update_order=["sync", "async"])["threshold"].values,
     )
     for label, place in zip(labels, places, strict=True):
         assert f"{place:.3f}" in label
@@ -109,7 +109,7 @@ def test_the_figure_shares_one_axis_and_marks_every_transition(
 
 
 def test_a_threshold_out_of_range_is_none_and_not_drawn(result: study.SelfCouplingResult) -> None:
-    axes = {"dynamics": ["sync", "async"], "self_coupling": [3.0, 4.0], "seed": [0, 1]}
+    axes = {"update_order": ["sync", "async"], "self_coupling": [3.0, 4.0], "seed": [0, 1]}
     fixed = {"n_neurons": 30, "replicas": 4, "max_sweeps": 50}
     frozen = sweeps.run(axes, studies.RELAXATION, fixed=fixed, progress=False)
     beyond = dataclasses.replace(result, convergence=frozen)

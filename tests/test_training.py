@@ -32,9 +32,9 @@ def timeless(result: TrainingResult) -> list[dict[str, object]]:
     return [{k: v for k, v in record.items() if "second" not in k} for record in records]
 
 
-@pytest.mark.parametrize("dynamics", ["sync", "async", "random-subset"])
-def test_learns_and_repeats_itself(dynamics: str) -> None:
-    configuration = TINY.replace(dynamics=dynamics, epochs=5)
+@pytest.mark.parametrize("update_order", ["sync", "async", "random-subset"])
+def test_learns_and_repeats_itself(update_order: str) -> None:
+    configuration = TINY.replace(update_order=update_order, epochs=5)
     X_test, y_test = make_task(500)
     sets = {"test": (X_test, y_test)}
     one = train(X, Y, configuration, evaluate_on=sets, threads=1)

@@ -141,11 +141,12 @@ class Drive(NamedTuple):
 class Update(NamedTuple):
     """How the neurons are updated."""
 
-    asynchronous: bool  # one at a time in random order; the next three are then not read
-    probability: float  # of each neuron in a sweep: 1 is synchronous, less is random-subset
+    order: int  # code of the update order, see `relaxation.orders`
+    probability: float  # of each neuron in a sweep of random-subset, else 1
     dense_above: int  # changes in a sweep beyond which the fields are recomputed densely
     stop_at_cycle: bool  # stop a sample that is in a synchronous 2-cycle
     keys: Array  # (B,) uint64: each sample's key for random numbers
+    number: int = 0  # of the order's own, if it has one
 
 
 class Outcome(NamedTuple):

@@ -1,11 +1,15 @@
-"""Modules that have moved: their old names still lead to what they held, with a warning."""
+"""Names that have changed: the old ones still lead to what they meant, with a warning."""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def forward(old: str, new: str) -> Callable[[str], Any]:
@@ -24,3 +28,50 @@ def forward(old: str, new: str) -> Callable[[str], Any]:
         raise AttributeError(f"module {old!r} has no attribute {name!r}")
 
     return __getattr__
+
+
+def renamed_parameter(
+    old: str, new: str
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Let a function take a parameter by its old name as well, with a warning."""
+
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        @functools.wraps(function)
+        def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            if old in kwargs:
+                if new in kwargs:
+                    raise TypeError(f"{old} is the old name of {new}: pass {new} alone")
+                warn_of_old_name(f"parameter {old}", new)
+                kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def renamed_attribute(old: str, new: str) -> Any:
+    """Return a property for an attribute or a method that has a new name."""
+
+    def get(owner: Any) -> Any:
+        warn_of_old_name(f"{type(owner).__name__}.{old}", new)
+        return getattr(owner, new)
+
+    return property(get, doc=f"Deprecated name of `{new}`.")
+
+
+def renamed_field(old: str, new: str) -> Callable[[type[Result]], type[Result]]:
+    """Let a dataclass have a field by its old name as well, with a warning."""
+
+    def decorate(owner: type[Result]) -> type[Result]:
+        vars_of: Any = owner  # mypy lets nobody replace an __init__
+        vars_of.__init__ = renamed_parameter(old, new)(vars_of.__init__)
+        setattr(owner, old, renamed_attribute(old, new))
+        return owner
+
+    return decorate
+
+
+def warn_of_old_name(old: str, new: str) -> None:
+    """Warn the caller's caller that something has a new name."""
+    warnings.warn(f"{old} is now called {new}", DeprecationWarning, stacklevel=3)

@@ -1,18 +1,19 @@
-"""Asynchronous dynamics of replicas without input: in turn, or the worst neuron first.
+"""Orders of one neuron at a time, without input: each in its turn, or the worst of the unstable.
 
-The fields follow every flip, so that a visit costs O(1) and a flip O(N).
+The fields follow every flip, so that a visit costs O(1) and a flip O(N). The sweeps of one replica,
+`sweep_async` and its like, are called by address (`lowlevel.calls`) and have the same arguments.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels.lowlevel.calls import call
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
+from binnet_kernels.relaxation.cycles import note_flip, note_return
 from binnet_kernels.relaxation.fields import add_events
-from binnet_kernels.relaxation.free_fields import count_unstable, total_field
-from binnet_kernels.relaxation.records import count_return, note_flip
-from binnet_kernels.relaxation.replicas import CYCLE, FIXED_ORDER, LARGEST_FIELD, RANDOM_ORDER
+from binnet_kernels.relaxation.free_fields import count_unstable, is_unstable, total_field
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 # Neurons per look when the worst one is searched.
@@ -20,7 +21,42 @@ _STRETCH = 64
 
 
 @kernel
-def _flip(network, replicas, watch, workspace, b, i):
+def begin_sweep(network, replicas, records, b, t):
+    """Begin the records of sweep t of replica b; return whether it has anything to do.
+
+    A sweep that finds no unstable neuron is the quiet one that ends the relaxation.
+    """
+    n_unstable = count_unstable(network, replicas.field[b], replicas.state[b])
+    records.sweeps[b] = t + 1
+    records.unstable[b, t] = n_unstable
+    records.distance[b, t] = records.distance[b, t - 1] if t > 0 else 0
+    if n_unstable == 0:
+        records.status[b] = FIXED_POINT
+        records.cycle_length[b] = 1
+    return n_unstable > 0
+
+
+@inner_kernel
+def advance_each(
+    network, update, replicas, records, search, workspace, steps, start, n_rows, n_sweeps
+):
+    """Advance replicas one after the other, each by sweeps of its own: ``steps.sweep``.
+
+    The arguments are those of `free_sync.advance_sync`.
+    """
+    sweeps_at_most = records.flips.shape[1]
+    for k in range(n_rows):
+        b = workspace.rows[0, start + k]
+        for _ in range(n_sweeps):
+            t = records.sweeps[b]
+            if records.status[b] != UNSETTLED or t == sweeps_at_most:
+                break
+            if begin_sweep(network, replicas, records, b, t):
+                call(steps.sweep, network, update, replicas, records, search, workspace, b, t)
+
+
+@kernel
+def _flip(network, replicas, search, workspace, b, i):
     """Flip neuron i of replica b, fields included; return by how much the distance has grown."""
     spin = replicas.state[b, i]
     replicas.state[b, i] = -spin
@@ -29,46 +65,50 @@ def _flip(network, replicas, watch, workspace, b, i):
     add_events(
         network.couplings, workspace.cursor[b : b + 1], workspace.changes[b], 1, replicas.field[b]
     )
-    return note_flip(replicas, watch, b, i)
+    return note_flip(replicas, search, b, i)
 
 
 @kernel
-def note_return(records, watch, b, state):
-    """Note a step of a deterministic dynamics of replica b; a cycle that it closes ends it."""
-    length = count_return(watch, b, state)
-    if length > 0:
-        records.status[b] = CYCLE
-        records.cycle_length[b] = length
-
-
-@kernel
-def set_order(rule, b, t, order):
+def set_order(update, is_random, b, t, order):
     """Fill `order` (N,) with the visits of sweep t of replica b; a fixed order stays as it is."""
-    if rule.order == RANDOM_ORDER:
-        shuffle_sites(derive_key(rule.keys[b], t), order)
+    if is_random:
+        shuffle_sites(derive_key(update.keys[b], t), order)
     elif t == 0:
         for i in range(order.shape[0]):
             order[i] = i
 
 
 @kernel
-def _visit_all(network, rule, replicas, records, watch, workspace, b, t):
+def _visit_all(network, update, is_random, replicas, records, search, workspace, b, t):
     """Do sweep t of replica b: each neuron once, in a random or the fixed order."""
     state, field, order = replicas.state[b], replicas.field[b], workspace.sites[b]
-    set_order(rule, b, t, order)
+    set_order(update, is_random, b, t, order)
     n_flips, distance = 0, 0
     for i in order:
-        if (total_field(network, field, state, i) >= 0) != (state[i] > 0):
-            distance += _flip(network, replicas, watch, workspace, b, i)
+        if is_unstable(network, field, state, i):
+            distance += _flip(network, replicas, search, workspace, b, i)
             n_flips += 1
-    if rule.order == FIXED_ORDER and rule.stop_at_cycle:
-        note_return(records, watch, b, state)
-    return n_flips, distance
+    records.flips[b, t] = n_flips
+    records.distance[b, t] += distance
+    if update.stop_at_cycle and not is_random:
+        note_return(records, search, b, state)
+
+
+@inner_kernel
+def sweep_async(network, update, replicas, records, search, workspace, b, t):
+    """Update each neuron of replica b once, in a fresh random order."""
+    _visit_all(network, update, True, replicas, records, search, workspace, b, t)
+
+
+@inner_kernel
+def sweep_async_fixed(network, update, replicas, records, search, workspace, b, t):
+    """Update each neuron of replica b once, in the order of the indices."""
+    _visit_all(network, update, False, replicas, records, search, workspace, b, t)
 
 
 @kernel
 def find_worst(network, field, state, sizes, ranks, largest):
-    """Return the neuron that wants to flip with the largest (or smallest) |h_i|, -1 if none does.
+    """Return the unstable neuron with the largest (or smallest) |h_i|, -1 if there is none.
 
     The lowest index counts where they tie. `ranks` is the memory of `sizes` (N,) seen as integers:
     floating-point numbers >= 0 have the same order, and integers are compared in a vectorised loop
@@ -101,59 +141,29 @@ def find_worst(network, field, state, sizes, ranks, largest):
 
 
 @kernel
-def _flip_worst(network, rule, replicas, records, watch, workspace, b):
-    """Do one sweep of replica b: up to N times the worst neuron flips."""
+def _flip_worst(network, update, largest, replicas, records, search, workspace, b, t):
+    """Do sweep t of replica b: up to N times the worst neuron flips."""
     state, field = replicas.state[b], replicas.field[b]
     n_flips, distance = 0, 0
     while n_flips < state.shape[0] and records.status[b] == UNSETTLED:
-        i = find_worst(
-            network, field, state, workspace.sizes[b], workspace.ranks[b],
-            rule.order == LARGEST_FIELD,
-        )  # fmt: skip
+        i = find_worst(network, field, state, workspace.sizes[b], workspace.ranks[b], largest)
         if i < 0:
             break
-        distance += _flip(network, replicas, watch, workspace, b, i)
+        distance += _flip(network, replicas, search, workspace, b, i)
         n_flips += 1
-        if rule.stop_at_cycle:
-            note_return(records, watch, b, state)
-    return n_flips, distance
+        if update.stop_at_cycle:
+            note_return(records, search, b, state)
+    records.flips[b, t] = n_flips
+    records.distance[b, t] += distance
 
 
-@kernel
-def begin_sweep(network, replicas, records, b, t):
-    """Note who wants to flip before sweep t of replica b; return the distance from the start.
-
-    A sweep without anybody who wants to is the quiet one that ends the relaxation.
-    """
-    n_unstable = count_unstable(network, replicas.field[b], replicas.state[b])
-    records.sweeps[b] = t + 1
-    records.unstable[b, t] = n_unstable
-    if n_unstable == 0:
-        records.status[b] = FIXED_POINT
-        records.cycle_length[b] = 1
-    return records.distance[b, t - 1] if t > 0 else 0
+@inner_kernel
+def sweep_greedy(network, update, replicas, records, search, workspace, b, t):
+    """Flip the unstable neuron with the largest |h_i| of replica b, N times."""
+    _flip_worst(network, update, True, replicas, records, search, workspace, b, t)
 
 
-@kernel
-def advance_async(network, rule, replicas, records, watch, workspace, rows, n_rows, n_sweeps):
-    """Advance the replicas ``rows[0]`` by `n_sweeps` sweeps at most, each until it settles."""
-    sweeps_at_most = records.flips.shape[1]
-    in_turn = rule.order == RANDOM_ORDER or rule.order == FIXED_ORDER
-    for k in range(n_rows):
-        b = rows[0, k]
-        for _ in range(n_sweeps):
-            t = records.sweeps[b]
-            if records.status[b] != UNSETTLED or t == sweeps_at_most:
-                break
-            distance = begin_sweep(network, replicas, records, b, t)
-            n_flips, farther = 0, 0
-            if records.status[b] == UNSETTLED and in_turn:
-                n_flips, farther = _visit_all(
-                    network, rule, replicas, records, watch, workspace, b, t
-                )
-            elif records.status[b] == UNSETTLED:
-                n_flips, farther = _flip_worst(
-                    network, rule, replicas, records, watch, workspace, b
-                )
-            records.flips[b, t] = n_flips
-            records.distance[b, t] = distance + farther
+@inner_kernel
+def sweep_reluctant(network, update, replicas, records, search, workspace, b, t):
+    """Flip the unstable neuron with the smallest |h_i| of replica b, N times."""
+    _flip_worst(network, update, False, replicas, records, search, workspace, b, t)

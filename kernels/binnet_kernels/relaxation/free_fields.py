@@ -1,11 +1,11 @@
-"""Fields of replicas without input: from scratch, at one neuron, and who wants to flip."""
+"""Fields of replicas without input: from scratch, at one neuron, and who is unstable."""
 
 from __future__ import annotations
 
 from numba import types
 from numba.extending import overload
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.relaxation.fields import accumulate_fields, add_events
 from binnet_kernels.relaxation.fields_int16 import accumulate_fields_int16
 from binnet_kernels.relaxation.relax_sync import list_changes
@@ -26,7 +26,7 @@ def _choose_accumulate(couplings, states, rows, n_rows, out):
     )
 
 
-@kernel
+@inner_kernel
 def refresh_fields(network, replicas, rows, n_rows):
     """Compute the fields of the listed replicas from their states."""
     for k in range(n_rows):
@@ -43,17 +43,23 @@ def total_field(network, field, state, i):
 
 
 @kernel
+def is_unstable(network, field, state, i):
+    """Return whether neuron i is unstable (docs/model/network.md, section 9.2)."""
+    return (total_field(network, field, state, i) >= 0) != (state[i] > 0)
+
+
+@kernel
 def count_unstable(network, field, state):
-    """Return how many neurons want to flip."""
+    """Return how many neurons are unstable."""
     n_found = 0
     for i in range(state.shape[0]):
-        n_found += (total_field(network, field, state, i) >= 0) != (state[i] > 0)
+        n_found += is_unstable(network, field, state, i)
     return n_found
 
 
 @kernel
 def find_flips(network, field, state, changes, sites):
-    """List the neurons that want to flip; return how many there are.
+    """List the unstable neurons; return how many there are.
 
     ``changes[k]`` becomes the new minus the old spin of neuron ``sites[k]``.
     """
@@ -68,7 +74,7 @@ def find_flips(network, field, state, changes, sites):
 
 
 @kernel
-def add_events_in_turn(network, rule, workspace, rows, n_rows, field):
+def add_events_in_turn(network, window, workspace, rows, n_rows, field):
     """Add the events of the listed replicas to their fields, presynaptic window by window.
 
     The replicas take turns at the rows of a window, which then come from memory once for all.
@@ -76,7 +82,7 @@ def add_events_in_turn(network, rule, workspace, rows, n_rows, field):
     for k in range(n_rows):
         workspace.cursor[rows[k]] = 0
     n_neurons = field.shape[1]
-    for stop in range(rule.window, n_neurons + rule.window, rule.window):
+    for stop in range(window, n_neurons + window, window):
         for k in range(n_rows):
             b = rows[k]
             sites, changes = workspace.sites[b], workspace.changes[b]

@@ -8,7 +8,7 @@ by bit (`lowlevel.carry_save`), then the counts are added to the fields. All sum
 the same on any number of threads.
 
 `replicas.FreeNetwork` holds `ImplicitCouplings` in the place of the matrix, and as J_D an integer
-that compares with every field as J_D / strength does; so who wants to flip, and the rest of the
+that compares with every field as J_D / strength does; so who is unstable, and the rest of the
 dynamics but for the fields, is what it is for stored int16 couplings.
 
 Fields have ``n_tiles * TILE_NEURONS`` >= N entries; those beyond N mean nothing.
@@ -32,10 +32,9 @@ from binnet_kernels.lowlevel.carry_save import (
     add_counts,
 )
 from binnet_kernels.lowlevel.rng import GAMMA, derive_key, mix
+from binnet_kernels.relaxation.cycles import note_flip
 from binnet_kernels.relaxation.free_async import find_worst
 from binnet_kernels.relaxation.free_fields import total_field
-from binnet_kernels.relaxation.records import note_flip
-from binnet_kernels.relaxation.replicas import LARGEST_FIELD
 
 WORD_BITS = 64
 TILE_NEURONS = TILE_WORDS * WORD_BITS
@@ -176,7 +175,7 @@ def _sum_late_signs(listed, n_flips, n_signs, n_words, i):
 
 
 @kernel
-def visit_sites_implicit(network, order, first, replicas, watch, b, sites, listed):
+def visit_sites_implicit(network, order, first, replicas, search, b, sites, listed):
     """Update neurons ``order[first:]`` of replica b one at a time, until their flips are listed.
 
     Each neuron is visited once at most. The field does not know of the flips of this call: a visit
@@ -204,7 +203,7 @@ def visit_sites_implicit(network, order, first, replicas, watch, b, sites, liste
             work += n_flips * n_signs
         if (h >= 0) != (state[i] > 0):
             state[i] = -state[i]
-            distance += note_flip(replicas, watch, b, i)
+            distance += note_flip(replicas, search, b, i)
             sites[n_flips] = i
             listed[0, n_flips] = derive_key(network.couplings.key, i)
             listed[1, n_flips] = np.uint64(1) if state[i] < 0 else np.uint64(0)
@@ -213,17 +212,16 @@ def visit_sites_implicit(network, order, first, replicas, watch, b, sites, liste
 
 
 @kernel
-def flip_worst_implicit(network, rule, replicas, watch, workspace, b):
+def flip_worst_implicit(network, largest, replicas, search, workspace, b):
     """Flip the worst neuron of replica b, but for the fields; return it and the change of distance.
 
-    It is -1 if no neuron wants to flip.
+    It is -1 if none is unstable.
     """
     state = replicas.state[b]
     i = find_worst(
-        network, replicas.field[b], state, workspace.sizes[b], workspace.ranks[b],
-        rule.order == LARGEST_FIELD,
-    )  # fmt: skip
+        network, replicas.field[b], state, workspace.sizes[b], workspace.ranks[b], largest
+    )
     if i < 0:
         return i, 0
     state[i] = -state[i]
-    return i, note_flip(replicas, watch, b, i)
+    return i, note_flip(replicas, search, b, i)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields, read_out
-from binnet_kernels.relaxation.relax_async import relax_async
-from binnet_kernels.relaxation.relax_sync import relax_sync
+from binnet_kernels.relaxation.orders import DRIVEN_SWEEPS
 from binnet_kernels.structs import Drive, Outcome, Recurrence, Scratch, Update
 
 # Samples that share a pass over the couplings in a dense product. A sample's result does not depend
@@ -71,6 +70,7 @@ def relax_samples(
 def find_relax(
     recurrence: Recurrence, drive: Drive, update: Update, outcome: Outcome, scratch: Scratch
 ) -> int:
-    """Return the address of the sweeps that an update asks for, compiled where needed."""
-    relax = relax_async if update.asynchronous else relax_sync
-    return find_address(relax, recurrence, drive, update, outcome, scratch, 0, 0, 1)
+    """Return the address of the sweeps of an update's order, compiled where needed."""
+    return find_address(
+        DRIVEN_SWEEPS[update.order], recurrence, drive, update, outcome, scratch, 0, 0, 1
+    )

@@ -3,18 +3,57 @@
 Work goes in rounds. In a round every active replica advances until it looks settled, has run out
 of sweeps, or its fields are due to be recomputed; then they are, for all of these replicas in one
 dense product, and whoever looks settled is judged by them. Integer fields are exact: one round.
+
+Threads share out the replicas: each calls `relax_replicas` for some of them.
 """
 
 from __future__ import annotations
 
-from numba import prange
+from typing import NamedTuple
 
-from binnet_kernels._jit import kernel, parallel_kernel
-from binnet_kernels.relaxation.free_async import advance_async
+from binnet_kernels._jit import kernel
+from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.relaxation.free_async import advance_each
 from binnet_kernels.relaxation.free_fields import count_unstable, refresh_fields
 from binnet_kernels.relaxation.free_sync import advance_sync
-from binnet_kernels.relaxation.replicas import ALL_AT_ONCE
+from binnet_kernels.relaxation.orders import FREE_SWEEPS
+from binnet_kernels.relaxation.replicas import (
+    CycleSearch,
+    FreeNetwork,
+    FreeUpdate,
+    Records,
+    Replicas,
+    Workspace,
+)
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
+
+
+class Steps(NamedTuple):
+    """Addresses of the large steps of a relaxation, see `lowlevel.calls`."""
+
+    advance: int  # `free_sync.advance_sync` or `free_async.advance_each`
+    sweep: int  # of one replica, as `free_async.sweep_async`; 0 where all go together
+    refresh: int  # `free_fields.refresh_fields`
+
+
+def find_steps(
+    code: int,
+    network: FreeNetwork,
+    update: FreeUpdate,
+    replicas: Replicas,
+    records: Records,
+    search: CycleSearch,
+    workspace: Workspace,
+) -> Steps:
+    """Return the steps of the update order of this code, compiled where needed."""
+    groups = (network, update, replicas, records, search, workspace)
+    sweep = FREE_SWEEPS.get(code)
+    advance = advance_sync if sweep is None else advance_each
+    return Steps(
+        advance=find_address(advance, *groups, Steps(0, 0, 0), 0, 0, 0),
+        sweep=0 if sweep is None else find_address(sweep, *groups, 0, 0),
+        refresh=find_address(refresh_fields, network, replicas, workspace.rows[0], 0),
+    )
 
 
 @kernel
@@ -26,30 +65,30 @@ def _take_back(records, b):
 
 
 @kernel
-def _relax_block(network, rule, replicas, records, watch, workspace, start, stop):
-    rows = workspace.rows[:, start:stop]
-    active, n_active = rows[0], stop - start
+def relax_replicas(steps, network, update, replicas, records, search, workspace, start, stop):
+    """Relax replicas start..stop-1 from `replicas.state`; `replicas` has the arguments.
+
+    They share passes over the couplings; no result depends on which are relaxed together.
+    """
+    active, n_active = workspace.rows[0][start:stop], stop - start
     for k in range(n_active):
         active[k] = start + k
     sweeps_at_most = records.flips.shape[1]
-    n_sweeps = rule.refresh_every if rule.refresh_every > 0 else sweeps_at_most
-    refresh_fields(network, replicas, active, n_active)
+    is_exact = update.refresh_every == 0
+    n_sweeps = sweeps_at_most if is_exact else update.refresh_every
+    call(steps.refresh, network, replicas, active, n_active)
     while n_active > 0:
-        if rule.order == ALL_AT_ONCE:
-            advance_sync(
-                network, rule, replicas, records, watch, workspace, rows, n_active, n_sweeps
-            )
-        else:
-            advance_async(
-                network, rule, replicas, records, watch, workspace, rows, n_active, n_sweeps
-            )
-        if rule.refresh_every > 0:
-            refresh_fields(network, replicas, active, n_active)
+        call(
+            steps.advance, network, update, replicas, records, search, workspace, steps,
+            start, n_active, n_sweeps,
+        )  # fmt: skip
+        if not is_exact:
+            call(steps.refresh, network, replicas, active, n_active)
         n_left = 0
         for k in range(n_active):
             b = active[k]
             if (
-                rule.refresh_every > 0
+                not is_exact
                 and records.status[b] == FIXED_POINT
                 and count_unstable(network, replicas.field[b], replicas.state[b]) > 0
             ):
@@ -58,15 +97,3 @@ def _relax_block(network, rule, replicas, records, watch, workspace, start, stop
                 active[n_left] = b
                 n_left += 1
         n_active = n_left
-
-
-@parallel_kernel
-def relax_replicas(network, rule, replicas, records, watch, workspace, block):
-    """Relax all replicas from `replicas.state`, `block` at a time; `replicas` has the arguments.
-
-    Replicas of a block share passes over the couplings; no result depends on the blocks.
-    """
-    n_replicas = replicas.state.shape[0]
-    for k in prange((n_replicas + block - 1) // block):
-        start, stop = k * block, min(n_replicas, (k + 1) * block)
-        _relax_block(network, rule, replicas, records, watch, workspace, start, stop)

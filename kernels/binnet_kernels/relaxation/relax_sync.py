@@ -73,7 +73,8 @@ def keep_random_subset(key, probability, sites, changes, n_found):
 
 
 @kernel
-def _same_sites(first, second, n):
+def same_sites(first, second, n):
+    """Return whether the first `n` entries agree."""
     for k in range(n):
         if first[k] != second[k]:
             return False
@@ -146,7 +147,7 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
                 and t > 1  # the first sweep may have woken silent neurons, which is no flip
                 and drive.amplitudes[t - 1] == amplitude
                 and outcome.changes[b, t - 1] == n_changes
-                and _same_sites(this[b], last[b], n_changes)
+                and same_sites(this[b], last[b], n_changes)
             ):
                 outcome.status[b] = TWO_CYCLE
                 scratch.settled_at[b] = amplitude

@@ -15,9 +15,6 @@ from binnet_kernels.structs import TWO_CYCLE, Array
 
 CYCLE = TWO_CYCLE
 
-# Entries of Rule.order: which neurons are updated, and when.
-ALL_AT_ONCE, RANDOM_ORDER, FIXED_ORDER, LARGEST_FIELD, SMALLEST_FIELD = range(5)
-
 
 class FreeNetwork(NamedTuple):
     """The fields are h_i = external_i + sum_j s_j couplings[0, j, i] + J_D s_i."""
@@ -27,11 +24,11 @@ class FreeNetwork(NamedTuple):
     self_coupling: Any  # J_D, a scalar of that format
 
 
-class Rule(NamedTuple):
-    """How the neurons are updated."""
+class FreeUpdate(NamedTuple):
+    """How the neurons are updated, whatever the order (`orders`) is."""
 
-    order: int
-    probability: float  # of each neuron in a sweep of ALL_AT_ONCE: less than 1 is random-subset
+    number: int  # of the order's own, if it has one
+    probability: float  # that an unstable neuron flips in a sweep: less than 1 in random subsets
     dense_above: int  # flips in a sweep beyond which the fields are recomputed densely
     turns_above: int  # flips in a sweep beyond which replicas take turns at presynaptic rows,
     window: int  # so many of which stay in the cache
@@ -52,14 +49,14 @@ class Records(NamedTuple):
     """What is written down; T is the number of sweeps at most."""
 
     flips: Array  # (R, T) int32: neurons that flipped in each sweep
-    unstable: Array  # (R, T) int32: neurons that wanted to, at its beginning
+    unstable: Array  # (R, T) int32: neurons that were unstable at its beginning
     distance: Array  # (R, T) int32: neurons that differ from the start, at its end
     sweeps: Array  # (R,) int: sweeps that were run
     status: Array  # (R,) int: UNSETTLED, FIXED_POINT, CYCLE
     cycle_length: Array  # (R,) int: 1 at a fixed point; of a cycle, in sweeps (or single flips)
 
 
-class Watch(NamedTuple):
+class CycleSearch(NamedTuple):
     """Brent's search for a cycle: has the state returned to where the anchor was dropped.
 
     The hash of a state, the XOR of the keys of its neurons that flipped so far, says when to look.
@@ -79,7 +76,7 @@ class Workspace(NamedTuple):
     n_events: Array  # (R,) int: how many of them
     cursor: Array  # (R,) int
     rows: Array  # (3, R) int: lists of replicas
-    sizes: Array  # (R, N): |h_i| of the neurons that want to flip, else -1
+    sizes: Array  # (R, N): |h_i| of the unstable neurons, else -1
     ranks: Array  # (R, N): the same memory as integers, whose order is the same
 
 
@@ -94,12 +91,12 @@ def make_records(n_replicas: int, n_sweeps: int) -> Records:
     return Records(*counts, *(np.zeros(n_replicas, np.int64) for _ in range(3)))
 
 
-def make_watch(start: Array, site_keys: Array) -> Watch:
-    """Return a watch that has dropped its anchor at the states `start` (R, N) int8."""
+def make_search(start: Array, site_keys: Array) -> CycleSearch:
+    """Return a search that has dropped its anchor at the states `start` (R, N) int8."""
     n_replicas = len(start)
     steps = np.zeros((2, n_replicas), np.int64)
     steps[1] = 1
-    return Watch(site_keys, np.zeros((2, n_replicas), np.uint64), start.copy(), steps)
+    return CycleSearch(site_keys, np.zeros((2, n_replicas), np.uint64), start.copy(), steps)
 
 
 def make_workspace(

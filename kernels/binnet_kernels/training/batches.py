@@ -20,6 +20,7 @@ from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.team import wait_for_all
 from binnet_kernels.relaxation.fields import accumulate_fields, add_links, read_out
 from binnet_kernels.relaxation.inference import find_relax
+from binnet_kernels.relaxation.orders import WAKING
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
 from binnet_kernels.training.records import Model, Workspace
 from binnet_kernels.training.stability import find_unstable_neurons, find_unstable_readouts
@@ -32,7 +33,7 @@ class Steps(NamedTuple):
     drive_bank: int
     couple_bank: int
     relax_batch: int
-    relax: int  # the sweeps that relax_batch makes: relax_sync or relax_async
+    relax: int  # the sweeps of the update order that relax_batch makes
     learn_bank: int  # of the rule
 
 
@@ -166,7 +167,7 @@ def train_batches(
     that the work is cut into; the result does not depend on it, nor on the size of the team.
     """
     n_banks, size = model.couplings.shape[0], team.size
-    is_awake = not update.asynchronous and update.probability >= 1.0
+    is_awake = update.order in WAKING and update.probability >= 1.0
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from binnet.cli._numbers import PerModule
-from binnet.dynamics import DYNAMICS
+from binnet.cli._update_order import UpdateOrderChoice, renamed_option
 from binnet.learning import (
     ARITHMETICS,
     DTYPES,
@@ -23,6 +23,7 @@ from binnet.learning import (
     preset,
 )
 from binnet.schedules import ANNEALINGS
+from binnet.update_orders import describe_orders
 
 
 class Parameter(NamedTuple):
@@ -33,6 +34,7 @@ class Parameter(NamedTuple):
     type: Any
     meaning: str
     valid: str
+    old: str = ""  # its option, before it was renamed
 
 
 PARAMETERS = (
@@ -109,11 +111,12 @@ PARAMETERS = (
         "",
     ),
     Parameter(
-        "--dynamics",
-        "dynamics",
-        click.Choice(DYNAMICS),
-        "neurons are updated all at once, one by one in random order, or each with probability p",
+        "--update-order",
+        "update_order",
+        UpdateOrderChoice("driven"),
+        f"in a sweep: {describe_orders('driven')}",
         "",
+        "--dynamics",
     ),
     Parameter("--update-probability", "update_probability", float, "p of random-subset", "0 to 1"),
     Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
@@ -215,7 +218,7 @@ PARAMETERS = (
         "--seed",
         "seed",
         int,
-        "of weights, order and dynamics; the same seed repeats a run bit by bit",
+        "of weights, order of samples and update order; the same seed repeats a run bit by bit",
         ">= 0",
     ),
 )
@@ -248,12 +251,14 @@ def add_options(
 ) -> Callable[..., Any]:
     """Add an option for each parameter, with its range and default as `describe` gives them."""
     for parameter in reversed(parameters):
-        command = click.option(
-            parameter.option,
-            parameter.name,
-            type=parameter.type,
-            help=f"{parameter.meaning}  [{describe(parameter)}]",
-        )(command)
+        attributes = {
+            "type": parameter.type, "help": f"{parameter.meaning}  [{describe(parameter)}]"
+        }  # fmt: skip
+        option, name = parameter.option, parameter.name
+        if parameter.old:
+            command = renamed_option(parameter.old, option, name, **attributes)(command)
+        else:
+            command = click.option(option, name, **attributes)(command)
     return command
 
 

@@ -31,7 +31,7 @@ def evaluate(run: Path, threads: int | None) -> None:
             state.relaxable(),
             X,
             max_sweeps=training.inference_sweeps,
-            dynamics=training.dynamics,
+            update_order=training.update_order,
             update_probability=training.update_probability,
             seed=training.seed,
             threads=threads,

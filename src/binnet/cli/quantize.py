@@ -99,7 +99,7 @@ def quantize_run(
         ((name, (X, y)),) = sets.items()
         options: dict[str, Any] = {
             "max_sweeps": training.inference_sweeps,
-            "dynamics": training.dynamics,
+            "update_order": training.update_order,
             "update_probability": training.update_probability,
             "seed": training.seed,
             "threads": threads,

@@ -10,7 +10,7 @@ import click
 
 from binnet._files import atomic_path, check_folder
 from binnet.cli._common import clear_errors
-from binnet.dynamics import FREE_DYNAMICS
+from binnet.cli._update_order import update_order_option
 from binnet.networks.random import COUPLING_DTYPES, DISTRIBUTIONS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OPTIONS = {
     "n_neurons": "--neurons",
     "self_coupling": "--self-coupling",
-    "dynamics": "--dynamics",
+    "update_order": "--update-order",
     "replicas": "--replicas",
     "symmetry": "--symmetry",
     "density": "--density",
@@ -44,10 +44,7 @@ _ONLY_STORED = {
 @click.option("--neurons", type=int, required=True, help="N, neurons of all modules together.")
 @click.option("--self-coupling", type=float, default=0.5, show_default=True,
               help="J_D >= 0, coupling of a neuron to itself.")  # fmt: skip
-@click.option("--dynamics", type=click.Choice(FREE_DYNAMICS), default="sync", show_default=True,
-              help="Who is updated: all at once; one by one in random or fixed order; the unstable "
-              "neuron with the largest (greedy) or smallest (reluctant) field; a random "
-              "subset at once.")  # fmt: skip
+@update_order_option("free")
 @click.option("--replicas", type=int, default=16, show_default=True,
               help="R, random initial states.")  # fmt: skip
 @click.option("--distribution", type=click.Choice(DISTRIBUTIONS), default="gaussian",
@@ -71,13 +68,13 @@ _ONLY_STORED = {
               help="Of each neuron in a sweep of random-subset.")  # fmt: skip
 @click.option("--max-sweeps", type=int, default=1000, show_default=True, help="Sweeps at most.")
 @click.option("--seed", type=int, default=0, show_default=True,
-              help="Of network, initial states and order.")  # fmt: skip
+              help="Of network, initial states and update order.")  # fmt: skip
 @click.option("--threads", type=int, help="Threads of the kernels.  [default: all cores]")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               default="relaxation.nc", show_default=True,
               help="NetCDF file of everything measured; its picture goes beside it.")  # fmt: skip
 def relax(
-    dynamics: str,
+    update_order: str,
     replicas: int,
     update_probability: float,
     max_sweeps: int,
@@ -99,7 +96,7 @@ def relax(
         began = time.perf_counter()
         result = library.relax(
             network,
-            dynamics=dynamics,
+            update_order=update_order,
             replicas=replicas,
             update_probability=update_probability,
             max_sweeps=max_sweeps,
@@ -111,7 +108,7 @@ def relax(
         picture = output.with_suffix(".png")
         with atomic_path(output) as temporary:
             result.to_dataset().to_netcdf(temporary, engine="h5netcdf")
-        _draw(network.self_coupling, result, dynamics, picture)
+        _draw(network.self_coupling, result, update_order, picture)
     click.echo(f"data:    {output}\npicture: {picture}")
 
 
@@ -150,12 +147,13 @@ def _report(result: FreeRelaxation, seconds: float) -> None:
     flips = result.flips.sum(axis=1) / result.n_neurons
     click.echo(f"flips        {flips.mean():.4f} per neuron in all")
     click.echo(
-        f"margins      mean {result.margins.mean():.4f}, smallest {result.margins.min():.3g}"
+        f"stabilities  mean {result.stabilities.mean():.4f}, "
+        f"smallest {result.stabilities.min():.3g}"
     )
     click.echo(f"time         {seconds:.3g} s, compilation of the kernels included")
 
 
-def _draw(self_coupling: float, result: FreeRelaxation, dynamics: str, picture: Path) -> None:
+def _draw(self_coupling: float, result: FreeRelaxation, update_order: str, picture: Path) -> None:
     import numpy as np
 
     from binnet.plotting import make_panels, save_figure
@@ -166,7 +164,7 @@ def _draw(self_coupling: float, result: FreeRelaxation, dynamics: str, picture: 
     # After its last sweep a replica rests at its fixed point, or was left in its cycle.
     is_left = np.isnan(result.overlap)
     fractions = np.where(is_left, np.nan, result.flips / result.n_neurons)
-    plot_flips_per_sweep({dynamics: fractions}, left)
+    plot_flips_per_sweep({update_order: fractions}, left)
     times = np.where(result.converged, result.sweeps, np.inf)
-    plot_relaxation_times({dynamics: times}, right)
+    plot_relaxation_times({update_order: times}, right)
     save_figure(figure, picture)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     epilog="Example: binnet sweep relaxation self_coupling=0.2:1:9 n_neurons=100,200 "
-    "dynamics=sync,async seed=0..4"
+    "update_order=sync,async seed=0..4"
 )
 @click.argument("observable")
 @click.argument("axes", nargs=-1, metavar="PARAMETER=VALUES...")

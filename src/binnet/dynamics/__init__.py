@@ -10,19 +10,18 @@ from typing import Any, overload
 
 from numpy.typing import ArrayLike
 
+from binnet._deprecation import renamed_parameter, warn_of_old_name
 from binnet.dynamics.driven import (
-    DYNAMICS,
     INFERENCE_SWEEPS,
     STATUS,
     Relaxation,
     check_amplitudes,
-    check_dynamics,
     make_update,
     predict,
     relax_driven,
     stream_key,
 )
-from binnet.dynamics.free import FREE_DYNAMICS, Progress, energy, relax_free
+from binnet.dynamics.free import Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation
 from binnet.networks import (
     AnyNetwork,
@@ -35,10 +34,9 @@ from binnet.networks import (
     lay_out_structure,
 )
 from binnet.schedules import FeedbackSchedule
+from binnet.update_orders import list_orders
 
 __all__ = [
-    "DYNAMICS",
-    "FREE_DYNAMICS",
     "FREE_STATUS",
     "INFERENCE_SWEEPS",
     "STATUS",
@@ -48,7 +46,6 @@ __all__ = [
     "LaidOut",
     "Relaxation",
     "check_amplitudes",
-    "check_dynamics",
     "energy",
     "is_driven",
     "lay_out",
@@ -70,7 +67,7 @@ def relax(
     *,
     schedule: FeedbackSchedule | None = None,
     max_sweeps: int | None = None,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     initial_states: ArrayLike | None = None,
     seed: int = 0,
@@ -83,7 +80,7 @@ def relax(
 def relax(
     network: RandomNetwork | ImplicitNetwork,
     *,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     replicas: int | None = None,
     initial_states: ArrayLike | None = None,
     max_sweeps: int = 1000,
@@ -96,6 +93,7 @@ def relax(
 ) -> FreeRelaxation: ...
 
 
+@renamed_parameter("dynamics", "update_order")
 def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     """Relax a network: samples under their input, or replicas of a random network without any.
 
@@ -122,7 +120,7 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
     Examples
     --------
     >>> network = RandomNetwork.draw(200, self_coupling=1.5, dtype="int16", seed=1)
-    >>> result = relax(network, dynamics="async", replicas=4)
+    >>> result = relax(network, update_order="async", replicas=4)
     >>> result.states.shape, result.converged.all()
     ((4, 200), np.True_)
     """
@@ -134,3 +132,15 @@ def relax(network: Any, *inputs: Any, **options: Any) -> Any:
         "network must be a BinaryNetwork, QuantizedNetwork, RandomNetwork or ImplicitNetwork, got "
         f"{type(network).__name__}"
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DYNAMICS":
+        warn_of_old_name("binnet.dynamics.DYNAMICS", 'binnet.update_orders.list_orders("driven")')
+        return list_orders("driven")
+    if name == "FREE_DYNAMICS":
+        warn_of_old_name(
+            "binnet.dynamics.FREE_DYNAMICS", 'binnet.update_orders.list_orders("free")'
+        )
+        return list_orders("free")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
 """The dynamics under input: relax samples towards fixed points, and see how they got there.
 
-`relax_driven` runs any schedule under synchronous, asynchronous or random-subset updates; `predict`
-is the inference of a trained network: no feedback, no clamp, and the readout with the largest field
+`relax_driven` runs any schedule under any update order (`binnet.update_orders`); `predict` is the
+inference of a trained network: no feedback, no clamp, and the readout with the largest field
 wins.
 """
 
@@ -14,22 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._threads import resolve_threads, share_out
-from binnet._validation import (
-    check_choice,
-    check_integer,
-    check_labels,
-    check_real,
-    check_spins,
-)
+from binnet._validation import check_integer, check_labels, check_spins
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
+from binnet.update_orders import UpdateOrder, check_probability, find_order
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Update
 
 
-DYNAMICS = ("sync", "async", "random-subset")
 STATUS = ("unsettled", "fixed point", "2-cycle")
 INFERENCE_SWEEPS = 10
 _CHUNK = 1024  # samples in work at a time, at most: bounds the memory
@@ -54,7 +49,7 @@ class Relaxation:
         Neurons that changed in each sweep (waking from silence counts).
     status : ndarray of int64, shape (B,)
         Index into ``STATUS``: 0 unsettled when the sweeps ran out, 1 fixed point (a whole sweep
-        changed nothing), 2 a synchronous 2-cycle.
+        changed nothing), 2 a 2-cycle of an order that draws no random numbers.
     """
 
     states: NDArray[np.int8]
@@ -75,6 +70,7 @@ class Relaxation:
         return np.asarray((self.stabilities <= 0).mean(axis=1))
 
 
+@renamed_parameter("dynamics", "update_order")
 def relax_driven(
     network: AnyNetwork,
     inputs: ArrayLike,
@@ -82,7 +78,7 @@ def relax_driven(
     *,
     schedule: FeedbackSchedule | None = None,
     max_sweeps: int | None = None,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     initial_states: ArrayLike | None = None,
     seed: int = 0,
@@ -107,9 +103,9 @@ def relax_driven(
     max_sweeps : int, optional
         Sweeps at most, at least those of the schedule; further ones keep its last importance.
         Default: the schedule's, or 10 without labels.
-    dynamics : {"sync", "async", "random-subset"}, default "sync"
-        All neurons at once; one at a time in a fresh random order per sweep; or each neuron with
-        `update_probability` per sweep.
+    update_order : str, default "sync"
+        Which neurons are updated in a sweep, and when: one of
+        `binnet.update_orders.list_orders("driven")`. Default: all at once.
     update_probability : float, default 0.5
         For random-subset, in (0, 1].
     initial_states : array_like, shape (B, H), optional
@@ -119,7 +115,7 @@ def relax_driven(
     threads : int, optional
         Threads to run on. Default: all cores. The result does not depend on it.
     stop_at_cycle : bool, default True
-        Whether a sample in a synchronous 2-cycle stops.
+        Whether a sample in a 2-cycle stops.
 
     Returns
     -------
@@ -167,7 +163,8 @@ def relax_driven(
                 f"initial_states must have one row for each of the {n_samples} inputs, got "
                 f"{len(start)}"
             )
-    rule = check_dynamics(dynamics, update_probability)
+    order = find_order(update_order, "driven")
+    probability = check_probability(order, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
     size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
@@ -179,7 +176,9 @@ def relax_driven(
             X[chunk],
             None if start is None else start[chunk],
             (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
-            lambda keys: make_update(rule, network.n_hidden, keys, stop_at_cycle=stop_at_cycle),
+            lambda keys: make_update(
+                order, probability, network.n_hidden, keys, stop_at_cycle=stop_at_cycle
+            ),
             (key, first),
         )
 
@@ -187,12 +186,13 @@ def relax_driven(
     return Relaxation(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
+@renamed_parameter("dynamics", "update_order")
 def predict(
     network: AnyNetwork,
     inputs: ArrayLike,
     *,
     max_sweeps: int = INFERENCE_SWEEPS,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     seed: int = 0,
     threads: int | None = None,
@@ -207,7 +207,7 @@ def predict(
         Inputs, -1 or +1.
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
-    dynamics, update_probability, seed, threads : optional
+    update_order, update_probability, seed, threads : optional
         As for `relax_driven`.
 
     Returns
@@ -219,33 +219,13 @@ def predict(
         network,
         inputs,
         max_sweeps=max_sweeps,
-        dynamics=dynamics,
+        update_order=update_order,
         update_probability=update_probability,
         seed=seed,
         threads=threads,
         stop_at_cycle=False,
     )
     return np.asarray(result.readout_fields.argmax(axis=1), dtype=np.int64)
-
-
-def check_dynamics(dynamics: str, update_probability: float) -> tuple[bool, float]:
-    """Return (asynchronous, probability of an update) as the kernels take them.
-
-    Parameters
-    ----------
-    dynamics : {"sync", "async", "random-subset"}
-        Kind of update.
-    update_probability : float
-        For random-subset, in (0, 1].
-
-    Returns
-    -------
-    tuple of bool and float
-        Whether neurons are updated one at a time; the probability that a sweep updates a neuron.
-    """
-    check_choice("dynamics", dynamics, DYNAMICS)
-    probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
-    return dynamics == "async", probability if dynamics == "random-subset" else 1.0
 
 
 def stream_key(seed: int, stream: int) -> np.uint64:
@@ -268,20 +248,27 @@ def stream_key(seed: int, stream: int) -> np.uint64:
 
 
 def make_update(
-    rule: tuple[bool, float], n_hidden: int, keys: NDArray[np.uint64], *, stop_at_cycle: bool
+    order: UpdateOrder,
+    probability: float,
+    n_hidden: int,
+    keys: NDArray[np.uint64],
+    *,
+    stop_at_cycle: bool,
 ) -> Update:
     """Return the kernels' description of an update.
 
     Parameters
     ----------
-    rule : tuple of bool and float
-        From `check_dynamics`.
+    order : UpdateOrder
+        The update order.
+    probability : float
+        From `check_probability`.
     n_hidden : int
         Number of hidden neurons.
     keys : ndarray of uint64, shape (B,)
         Each sample's key for random numbers.
     stop_at_cycle : bool
-        Whether a sample in a synchronous 2-cycle stops.
+        Whether a sample in a 2-cycle stops.
 
     Returns
     -------
@@ -290,10 +277,10 @@ def make_update(
     """
     from binnet_kernels.structs import Update
 
-    asynchronous, probability = rule
     # A dense product reads each coupling once for two samples, events once for each: measured, the
     # product wins when more than about an eighth of the neurons change.
-    return Update(asynchronous, probability, n_hidden // 8, stop_at_cycle, keys)
+    dense_above = n_hidden // 8
+    return Update(order.code, probability, dense_above, stop_at_cycle, keys, order.number or 0)
 
 
 def check_amplitudes(amplitudes: NDArray[np.float64], dtype: np.dtype[Any]) -> None:

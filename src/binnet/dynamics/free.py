@@ -1,7 +1,7 @@
 """The dynamics without input: replicas of a random network, from random states to fixed points.
 
-Which dynamics reaches a fixed point, after how many sweeps, or falls into a cycle instead: that is
-what `relax_free` measures. With int16 couplings every field is an exact integer.
+Under which update order it reaches a fixed point, after how many sweeps, or falls into a cycle
+instead: that is what `relax_free` measures. With int16 couplings every field is an exact integer.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._provenance import describe_run
-from binnet._threads import resolve_threads, running_on
-from binnet._validation import check_choice, check_integer, check_real, check_spins
+from binnet._threads import resolve_threads, share_out
+from binnet._validation import check_integer, check_spins
 from binnet.dynamics.driven import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
 from binnet.dynamics.implicit import relax_implicit
 from binnet.networks import ImplicitNetwork, RandomNetwork
 from binnet.states import pack_states
+from binnet.update_orders import UpdateOrder, check_probability, find_order
 
 if TYPE_CHECKING:
-    from binnet_kernels.relaxation.replicas import Records, Rule, Watch
-
-FREE_DYNAMICS = ("sync", "async", "async-fixed", "greedy", "reluctant", "random-subset")
+    from binnet_kernels.relaxation.replicas import CycleSearch, FreeUpdate, Records
 
 Progress = Callable[[Iterable[slice]], Iterable[slice]]
 
@@ -38,8 +38,8 @@ _WINDOW_BYTES = 2**22
 _REFRESH_EVERY = 64
 
 
-class _Rule(NamedTuple):
-    dynamics: str
+class _Options(NamedTuple):
+    order: UpdateOrder
     probability: float
     max_sweeps: int
     stop_at_cycle: bool
@@ -47,7 +47,7 @@ class _Rule(NamedTuple):
 
 class _Part(NamedTuple):
     states: NDArray[np.int8]
-    margins: NDArray[np.float64]
+    stabilities: NDArray[np.float64]
     flips: NDArray[np.int32]
     unstable: NDArray[np.int32]
     distance: NDArray[np.int32]
@@ -56,10 +56,11 @@ class _Part(NamedTuple):
     cycle_length: NDArray[np.int64]
 
 
+@renamed_parameter("dynamics", "update_order")
 def relax_free(
     network: RandomNetwork | ImplicitNetwork,
     *,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     replicas: int | None = None,
     initial_states: ArrayLike | None = None,
     max_sweeps: int = 1000,
@@ -72,19 +73,16 @@ def relax_free(
 ) -> FreeRelaxation:
     """Relax replicas of a random network until they settle (docs/model/network.md, section 9.2).
 
-    A neuron wants to flip where ``s_i != sign(h_i)``, with ``sign(0) = +1`` and
-    ``h_i = sum_j J_ij s_j + J_D s_i + b_i``. A replica stops where nobody does: at a fixed point.
+    A neuron is unstable where ``s_i != sign(h_i)``, with ``sign(0) = +1`` and
+    ``h_i = sum_j J_ij s_j + J_D s_i + b_i``. A replica stops where none is: at a fixed point.
 
     Parameters
     ----------
     network : RandomNetwork or ImplicitNetwork
         The network.
-    dynamics : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
-        Default "sync": all neurons that want to flip do, at once. "async": one at a time sees the
-        newest state, each once per sweep in a fresh random order; "async-fixed": in the order of
-        their indices. "greedy": of all that want to flip the one with the largest ``|h_i|`` does,
-        then the next, and N such flips are a sweep; "reluctant": the one with the smallest.
-        "random-subset": each that wants to flips with `update_probability` per sweep, at once.
+    update_order : str, default "sync"
+        Which neurons are updated in a sweep, and when: one of
+        `binnet.update_orders.list_orders("free")`. Default: all unstable neurons flip, at once.
     replicas : int, optional
         R. Default: as many as `initial_states` has rows, or 1.
     initial_states : array_like, shape (R, N), optional
@@ -94,8 +92,7 @@ def relax_free(
     update_probability : float, default 0.5
         For random-subset, in (0, 1].
     stop_at_cycle : bool, default True
-        Whether a replica in a cycle of a deterministic dynamics (all but async and random-subset)
-        stops there.
+        Whether a replica in a cycle stops there; orders that draw random numbers have none.
     packed : bool, default False
         Whether the states are returned as bits, see `binnet.pack_states`.
     seed : int, default 0
@@ -134,34 +131,31 @@ def relax_free(
     --------
     >>> network = RandomNetwork.draw(100, self_coupling=1.5, seed=1)
     >>> result = relax_free(network, replicas=3, threads=1)
-    >>> result.converged.all(), (result.margins > 0).all()
+    >>> result.converged.all(), (result.stabilities > 0).all()
     (np.True_, np.True_)
     """
     if not isinstance(network, RandomNetwork | ImplicitNetwork):
         raise TypeError(
             f"network must be a RandomNetwork or ImplicitNetwork, got {type(network).__name__}"
         )
-    check_choice("dynamics", dynamics, FREE_DYNAMICS)
-    probability = check_real("update_probability", update_probability, 0.0, 1.0, above=True)
+    order = find_order(update_order, "free")
+    probability = check_probability(order, update_probability)
     n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
     start = _choose_start(network.n_neurons, replicas, initial_states, seed)
     n_threads = resolve_threads(threads)
-    rule = _Rule(
-        dynamics, probability if dynamics == "random-subset" else 1.0, n_sweeps, stop_at_cycle
-    )
+    options = _Options(order, probability, n_sweeps, bool(stop_at_cycle))
     parts = []
-    with running_on(n_threads):
-        chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
-        for chunk in chunks if progress is None else progress(chunks):
-            parts.append(_relax_chunk(network, rule, start[chunk], seed, chunk.start, threads))
-    options = {
-        "dynamics": dynamics, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
+    chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
+    for chunk in chunks if progress is None else progress(chunks):
+        parts.append(_relax_chunk(network, options, start[chunk], seed, chunk.start, threads))
+    described = {
+        "update_order": order.text, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
         "initial_states": "random" if initial_states is None else "given",
     }  # fmt: skip
-    if dynamics == "random-subset":
-        options["update_probability"] = probability
+    if order.name == "random-subset":
+        described["update_probability"] = probability
     provenance = {
-        **describe_run(seed, n_threads), "network": _describe(network), "options": options
+        **describe_run(seed, n_threads), "network": _describe(network), "options": described
     }  # fmt: skip
     return _assemble(parts, packed, network.n_neurons, provenance)
 
@@ -169,8 +163,8 @@ def relax_free(
 def energy(network: RandomNetwork, states: ArrayLike) -> NDArray[np.float64]:
     """Return E = -1/2 sum_{i != j} s_i J_ij s_j - sum_i b_i s_i of each state.
 
-    With symmetric couplings and J_D >= 0 a single flip of a neuron that wants to lowers it by
-    ``2 |h_i| + 2 J_D`` (h_i with the self-coupling), so that asynchronous dynamics ends in a fixed
+    With symmetric couplings and J_D >= 0 the flip of a single unstable neuron lowers it by
+    ``2 |h_i| + 2 J_D`` (h_i with the self-coupling), so that one-at-a-time orders end in a fixed
     point.
 
     Parameters
@@ -226,7 +220,7 @@ def _cut(n_replicas: int, n_neurons: int, threads: int) -> list[slice]:
 
 def _relax_chunk(
     network: RandomNetwork | ImplicitNetwork,
-    rule: _Rule,
+    options: _Options,
     start: NDArray[np.int8],
     seed: int,
     first: int,
@@ -237,29 +231,25 @@ def _relax_chunk(
     from binnet_kernels.relaxation import replicas as kernels
 
     n_replicas, n_neurons = start.shape
-    orders = {
-        "async": kernels.RANDOM_ORDER,
-        "async-fixed": kernels.FIXED_ORDER,
-        "greedy": kernels.LARGEST_FIELD,
-        "reluctant": kernels.SMALLEST_FIELD,
-    }
-    update = kernels.Rule(
-        order=orders.get(rule.dynamics, kernels.ALL_AT_ONCE),
-        probability=rule.probability,
+    update = kernels.FreeUpdate(
+        number=options.order.number or 0,
+        probability=options.probability,
         dense_above=0,
         turns_above=0,
         window=0,
         refresh_every=0,
-        stop_at_cycle=bool(rule.stop_at_cycle),
+        stop_at_cycle=options.stop_at_cycle,
         keys=derive_keys(stream_key(seed, 0), first, n_replicas),
     )
-    records = kernels.make_records(n_replicas, rule.max_sweeps)
-    watch = kernels.make_watch(start, derive_keys(np.uint64(0), 0, n_neurons))
+    records = kernels.make_records(n_replicas, options.max_sweeps)
+    search = kernels.make_search(start, derive_keys(np.uint64(0), 0, n_neurons))
     if isinstance(network, ImplicitNetwork):
-        states, fields = relax_implicit(network, start, update, records, watch, threads)
+        states, fields = relax_implicit(
+            network, start, options.order, update, records, search, threads
+        )
     else:
         states, fields = _relax_stored(
-            network, start, update, records, watch, resolve_threads(threads)
+            network, start, options.order, update, records, search, resolve_threads(threads)
         )
     last = records.sweeps.max()
     return _Part(
@@ -277,13 +267,14 @@ def _relax_chunk(
 def _relax_stored(
     network: RandomNetwork,
     start: NDArray[np.int8],
-    rule: Rule,
+    order: UpdateOrder,
+    update: FreeUpdate,
     records: Records,
-    watch: Watch,
+    search: CycleSearch,
     threads: int,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Return the final states and their fields h_i, as `relax_implicit` does."""
-    from binnet_kernels.relaxation.relax_free import relax_replicas
+    from binnet_kernels.relaxation.relax_free import find_steps, relax_replicas
     from binnet_kernels.relaxation.replicas import FreeNetwork, make_replicas, make_workspace
 
     n_replicas, n_neurons = start.shape
@@ -291,9 +282,9 @@ def _relax_stored(
     is_exact = network.dtype == np.int16
     J_D, b = network.in_field_units()
     replicas = make_replicas(start, network.dtype, b.dtype)
-    relax_replicas(
+    groups = (
         FreeNetwork(couplings, b, J_D),
-        rule._replace(
+        update._replace(
             # Measured with 16 replicas: beyond that fraction the dense product wins.
             dense_above=n_neurons // (4 if is_exact else 2),
             # Where few flip, replicas rarely share a row, and long lists of events are faster.
@@ -303,10 +294,16 @@ def _relax_stored(
         ),
         replicas,
         records,
-        watch,
+        search,
         make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
-        min(_BLOCK, -(-n_replicas // threads)),
     )
+    steps = find_steps(order.code, *groups)
+    at_a_time = min(_BLOCK, -(-n_replicas // threads))
+
+    def relax_some(first: int) -> None:
+        relax_replicas(steps, *groups, first, min(first + at_a_time, n_replicas))
+
+    share_out(threads, relax_some, range(0, n_replicas, at_a_time))
     fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
     return replicas.state.astype(np.int8), fields.astype(np.float64) * network.scale
 
@@ -337,7 +334,7 @@ def _assemble(
         flips=collect("flips").astype(np.int64),
         unstable_fraction=np.where(is_over & ~at_rest, np.nan, unstable_fraction),
         overlap=np.where(is_over, np.where(at_rest, at_end, np.nan), overlap),
-        margins=collect("margins"),
+        stabilities=collect("stabilities"),
         n_neurons=n_neurons,
         provenance=provenance,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer
 from binnet.states import unpack_states
 
@@ -30,19 +31,19 @@ class FreeRelaxation:
     status : ndarray of int64, shape (R,)
         Index into ``FREE_STATUS``: 0 unsettled when the sweeps ran out, 1 fixed point, 2 cycle.
     cycle_length : ndarray of int64, shape (R,)
-        1 at a fixed point, 0 where unsettled; of a cycle its length in sweeps, under greedy and
-        reluctant dynamics in flips.
+        1 at a fixed point, 0 where unsettled; of a cycle its length in sweeps, under the greedy and
+        reluctant orders in flips.
     sweeps : ndarray of int64, shape (R,)
         Sweeps that were run, the last, quiet one included.
     flips : ndarray of int64, shape (R, T)
         Neurons that flipped in each sweep; 0 after the last.
     unstable_fraction : ndarray of float64, shape (R, T)
-        Fraction of neurons that wanted to flip at the beginning of each sweep. After the last sweep
+        Fraction of neurons that were unstable at the beginning of each sweep. After the last sweep
         0 at a fixed point, else NaN.
     overlap : ndarray of float64, shape (R, T)
         (1/N) sum_i s_i s_i(start) at the end of each sweep. After the last sweep it stays at a
         fixed point, else NaN.
-    margins : ndarray of float64, shape (R, N)
+    stabilities : ndarray of float64, shape (R, N)
         s_i h_i of the final states; the self-coupling and the external field count.
     n_neurons : int
         N.
@@ -57,9 +58,11 @@ class FreeRelaxation:
     flips: NDArray[np.int64]
     unstable_fraction: NDArray[np.float64]
     overlap: NDArray[np.float64]
-    margins: NDArray[np.float64]
+    stabilities: NDArray[np.float64]
     n_neurons: int
     provenance: Mapping[str, Any]
+
+    margins = renamed_attribute("margins", "stabilities")
 
     @property
     def converged(self) -> NDArray[np.bool_]:
@@ -78,10 +81,10 @@ class FreeRelaxation:
             return unpack_states(self.states, self.n_neurons)
         return self.states
 
-    def margin_histogram(
+    def stability_histogram(
         self, bins: int | ArrayLike = 50
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the distribution of the margins s_i h_i over neurons and replicas.
+        """Return the distribution of the stabilities s_i h_i over neurons and replicas.
 
         Parameters
         ----------
@@ -96,8 +99,10 @@ class FreeRelaxation:
             Edges of the bins.
         """
         edges = check_integer("bins", bins, 1) if np.ndim(bins) == 0 else np.asarray(bins)
-        density, where = np.histogram(self.margins, edges, density=True)
+        density, where = np.histogram(self.stabilities, edges, density=True)
         return density, where
+
+    margin_histogram = renamed_attribute("margin_histogram", "stability_histogram")
 
     def to_dataset(self) -> xarray.Dataset:
         """Return all of it as a labelled data set, the provenance as JSON in its attributes.
@@ -113,7 +118,7 @@ class FreeRelaxation:
         return xarray.Dataset(
             {
                 "state": (by_neuron, self.unpacked_states()),
-                "margin": (by_neuron, self.margins),
+                "stability": (by_neuron, self.stabilities),
                 "status": ("replica", self.status, {"meaning": ", ".join(FREE_STATUS)}),
                 "cycle_length": ("replica", self.cycle_length),
                 "sweeps": ("replica", self.sweeps),

@@ -7,6 +7,8 @@ in another way: the columns of the neurons that flipped are drawn and added, by 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +16,10 @@ from numpy.typing import NDArray
 
 from binnet._threads import ThreadChoice, running_on
 from binnet.networks import ImplicitNetwork
+from binnet.update_orders import UpdateOrder
 
 if TYPE_CHECKING:
-    from binnet_kernels.relaxation.replicas import Records, Rule, Watch
+    from binnet_kernels.relaxation.replicas import CycleSearch, FreeUpdate, Records
 
 # Flips that visits look ahead to before they are added to all fields.
 _LISTED_FLIPS = 256
@@ -27,12 +30,13 @@ _SIGNS_FOR_THREADS = 100_000_000
 def relax_implicit(
     network: ImplicitNetwork,
     start: NDArray[np.int8],
-    rule: Rule,
+    order: UpdateOrder,
+    update: FreeUpdate,
     records: Records,
-    watch: Watch,
+    search: CycleSearch,
     threads: int | None,
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Relax replicas one after the other; their order of updates is the rule's.
+    """Relax replicas one after the other.
 
     Parameters
     ----------
@@ -40,9 +44,11 @@ def relax_implicit(
         The network.
     start : ndarray of int8, shape (R, N)
         First states.
-    rule : Rule
-        How the neurons are updated; what it says about dense products is not needed.
-    records, watch : Records, Watch
+    order : UpdateOrder
+        The update order.
+    update : FreeUpdate
+        How it updates the neurons; what it says about dense products is not needed.
+    records, search : Records, CycleSearch
         Where it is written down, and how cycles are found; see
         :mod:`binnet_kernels.relaxation.replicas`.
     threads : int, optional
@@ -55,7 +61,7 @@ def relax_implicit(
     fields : ndarray of float64, shape (R, N)
         h_i in them.
     """
-    run = _Run(network, start, rule, records, watch, threads)
+    run = _Run(network, start, order, update, records, search, threads)
     for b in range(len(start)):
         run.relax(b)
     states = run.replicas.state
@@ -64,15 +70,16 @@ def relax_implicit(
 
 
 class _Run:
-    """Replicas of a network under a rule: one of `relax_implicit`."""
+    """One call of `relax_implicit`."""
 
     def __init__(
         self,
         network: ImplicitNetwork,
         start: NDArray[np.int8],
-        rule: Rule,
+        order: UpdateOrder,
+        update: FreeUpdate,
         records: Records,
-        watch: Watch,
+        search: CycleSearch,
         threads: int | None,
     ) -> None:
         from binnet_kernels.relaxation.implicit import (
@@ -90,14 +97,14 @@ class _Run:
         )
         padded = -(-n // TILE_NEURONS) * TILE_NEURONS
         self.replicas = Replicas(start.copy(), np.zeros((n_replicas, padded), np.int32), start)
-        self.rule, self.records, self.watch = rule, records, watch
+        self.update, self.records, self.search = update, records, search
+        self._sweep = self._choose_sweep(order)
         self.workspace = make_workspace(n_replicas, n, np.int8, np.int32)
         self._scratch = make_scratch_implicit(n)
         self._threads = ThreadChoice(threads)
 
     def relax(self, b: int) -> None:
         """Relax replica b."""
-        from binnet_kernels.relaxation.replicas import ALL_AT_ONCE, FIXED_ORDER, RANDOM_ORDER
         from binnet_kernels.structs import UNSETTLED
 
         everybody = np.arange(self.replicas.state.shape[1], dtype=np.int32)
@@ -105,12 +112,22 @@ class _Run:
         for t in range(self.records.flips.shape[1]):
             if self.records.status[b] != UNSETTLED:
                 break
-            if self.rule.order == ALL_AT_ONCE:
-                self._sweep_sync(b)
-            elif self.rule.order in (RANDOM_ORDER, FIXED_ORDER):
-                self._sweep_in_turn(b, t)
-            else:
-                self._sweep_worst(b, t)
+            self._sweep(b, t)
+
+    def _choose_sweep(self, order: UpdateOrder) -> Callable[[int, int], None]:
+        """Return what does sweep t of replica b, called with (b, t)."""
+        from binnet_kernels.relaxation import orders
+
+        sweeps: dict[int, Callable[[int, int], None]] = {
+            orders.SYNC: self._sweep_sync,
+            orders.RANDOM_SUBSET: self._sweep_sync,
+            orders.ASYNC: partial(self._sweep_in_turn, True),
+            orders.ASYNC_FIXED: partial(self._sweep_in_turn, False),
+            orders.GREEDY: partial(self._sweep_worst, True),
+            orders.RELUCTANT: partial(self._sweep_worst, False),
+            orders.BLOCK_SEQUENTIAL: self._sweep_blocks,
+        }
+        return sweeps[order.code]
 
     def _add_columns(self, b: int, sites: NDArray[Any], n_events: int, factor: int) -> None:
         from binnet_kernels.relaxation.implicit import SLAB, add_columns_implicit
@@ -131,60 +148,74 @@ class _Run:
             if is_long:
                 self._threads.record(threads, n_drawn / (time.perf_counter() - began))
 
-    def _sweep_sync(self, b: int) -> None:
+    def _sweep_sync(self, b: int, t: int) -> None:
         from binnet_kernels.relaxation.free_sync import flip_replica
 
         n_flips = flip_replica(
-            self.network, self.rule, self.replicas, self.records, self.watch, self.workspace, b
+            self.network, self.update, self.replicas, self.records, self.search, self.workspace, b
         )
         self._add_columns(b, self.workspace.sites[b], n_flips, 2)
 
-    def _sweep_in_turn(self, b: int, t: int) -> None:
-        from binnet_kernels.relaxation.free_async import begin_sweep, set_order
-        from binnet_kernels.structs import UNSETTLED
+    def _begin_sweep(self, b: int, t: int) -> bool:
+        from binnet_kernels.relaxation.free_async import begin_sweep
+
+        return bool(begin_sweep(self.network, self.replicas, self.records, b, t))
+
+    def _note_return(self, b: int) -> None:
+        from binnet_kernels.relaxation.cycles import note_return
+
+        if self.update.stop_at_cycle:
+            note_return(self.records, self.search, b, self.replicas.state[b])
+
+    def _sweep_in_turn(self, is_random: bool, b: int, t: int) -> None:
+        from binnet_kernels.relaxation.free_async import set_order
+        from binnet_kernels.relaxation.implicit import visit_sites_implicit
 
         order = self.workspace.sites[b]
-        set_order(self.rule, b, t, order)
-        distance = begin_sweep(self.network, self.replicas, self.records, b, t)
-        if self.records.status[b] == UNSETTLED:
-            distance += self._visit_all(b, t, order)
-        self.records.distance[b, t] = distance
-
-    def _visit_all(self, b: int, t: int, order: NDArray[Any]) -> int:
-        from binnet_kernels.relaxation.free_async import note_return
-        from binnet_kernels.relaxation.implicit import visit_sites_implicit
-        from binnet_kernels.relaxation.replicas import FIXED_ORDER
-
+        set_order(self.update, is_random, b, t, order)
+        if not self._begin_sweep(b, t):
+            return
         sites, listed = np.empty(_LISTED_FLIPS, np.int32), np.empty((2, _LISTED_FLIPS), np.uint64)
-        k, distance = 0, 0
+        k = 0
         while k < len(order):
             k, n_flips, farther = visit_sites_implicit(
-                self.network, order, k, self.replicas, self.watch, b, sites, listed
+                self.network, order, k, self.replicas, self.search, b, sites, listed
             )
             self._add_columns(b, sites, n_flips, 2)
             self.records.flips[b, t] += n_flips
-            distance += farther
-        if self.rule.order == FIXED_ORDER and self.rule.stop_at_cycle:
-            note_return(self.records, self.watch, b, self.replicas.state[b])
-        return distance
+            self.records.distance[b, t] += farther
+        if not is_random:
+            self._note_return(b)
 
-    def _sweep_worst(self, b: int, t: int) -> None:
+    def _sweep_worst(self, largest: bool, b: int, t: int) -> None:
         """Do a sweep of up to N single flips."""
-        from binnet_kernels.relaxation.free_async import begin_sweep, note_return
         from binnet_kernels.relaxation.implicit import flip_worst_implicit
         from binnet_kernels.structs import UNSETTLED
 
-        state, site = self.replicas.state[b], np.empty(1, np.int32)
-        distance = begin_sweep(self.network, self.replicas, self.records, b, t)
-        while self.records.flips[b, t] < len(state) and self.records.status[b] == UNSETTLED:
+        if not self._begin_sweep(b, t):
+            return
+        n_neurons, site = self.replicas.state.shape[1], np.empty(1, np.int32)
+        while self.records.flips[b, t] < n_neurons and self.records.status[b] == UNSETTLED:
             site[0], farther = flip_worst_implicit(
-                self.network, self.rule, self.replicas, self.watch, self.workspace, b
+                self.network, largest, self.replicas, self.search, self.workspace, b
             )
             if site[0] < 0:
                 break
             self._add_columns(b, site, 1, 2)
             self.records.flips[b, t] += 1
-            distance += farther
-            if self.rule.stop_at_cycle:
-                note_return(self.records, self.watch, b, state)
-        self.records.distance[b, t] = distance
+            self.records.distance[b, t] += farther
+            self._note_return(b)
+
+    def _sweep_blocks(self, b: int, t: int) -> None:
+        from binnet_kernels.relaxation.block_sequential import flip_block
+
+        if not self._begin_sweep(b, t):
+            return
+        n_blocks = min(self.update.number, self.replicas.state.shape[1])
+        for k in range(n_blocks):
+            n_flips = flip_block(
+                self.network, self.replicas, self.records, self.search, self.workspace, b, t, k,
+                n_blocks,
+            )  # fmt: skip
+            self._add_columns(b, self.workspace.sites[b], n_flips, 2)
+        self._note_return(b)

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from binnet._deprecation import renamed_parameter
 from binnet._validation import check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, OnlineLearner, preset, train
@@ -28,7 +29,7 @@ _TUNABLE = (
     "rate_couplings",
     "rate_input",
     "rate_readout",
-    "dynamics",
+    "update_order",
     "inference_sweeps",
 )
 # What the data and random_state decide.
@@ -58,7 +59,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     rate_couplings, rate_input, rate_readout : float, optional
         eta_J, eta_in and eta_out; with the ``rate_scaling`` of the preset, "fields" in the default,
         eta_J is that at 400 neurons.
-    dynamics : {"sync", "async", "random-subset"}, optional
+    update_order : str, optional
         How neurons are updated.
     inference_sweeps : int, optional
         Sweeps at most when classes are predicted.
@@ -68,7 +69,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     threshold : float, default 0.0
         What a feature is compared with to become a spin.
     random_state : int, RandomState or None, default None
-        Of the initial weights, the order of the samples and the dynamics.
+        Of the initial weights, the order of the samples and the update order.
     threads : int, optional
         Threads to run on; results do not depend on it. Default: all cores or one, whichever is
         faster.
@@ -99,6 +100,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    @renamed_parameter("dynamics", "update_order")
     def __init__(
         self,
         n_hidden: int | None = None,
@@ -114,7 +116,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         rate_couplings: float | None = None,
         rate_input: float | None = None,
         rate_readout: float | None = None,
-        dynamics: str | None = None,
+        update_order: str | None = None,
         inference_sweeps: int | None = None,
         parameters: dict[str, Any] | None = None,
         threshold: float = 0.0,
@@ -134,7 +136,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         self.rate_couplings = rate_couplings
         self.rate_input = rate_input
         self.rate_readout = rate_readout
-        self.dynamics = dynamics
+        self.update_order = update_order
         self.inference_sweeps = inference_sweeps
         self.parameters = parameters
         self.threshold = threshold
@@ -250,7 +252,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             self.network_,
             self._to_spins(X),
             max_sweeps=training.inference_sweeps,
-            dynamics=training.dynamics,
+            update_order=training.update_order,
             update_probability=training.update_probability,
             seed=training.seed,
             threads=self.threads,

@@ -1,4 +1,4 @@
-"""Basins of attraction: where each of all 2**N states ends under a dynamics."""
+"""Basins of attraction: where each of all 2**N states ends under an update order."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from binnet._deprecation import renamed_attribute
 from binnet._threads import resolve_threads
-from binnet._validation import check_choice, check_integer
-from binnet.dynamics import FREE_DYNAMICS, FreeRelaxation, relax_free
+from binnet._validation import check_integer
+from binnet.dynamics import FreeRelaxation, relax_free
 from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
+from binnet.update_orders import find_order
 
 MOST_NEURONS = 20
-_RANDOM = ("async", "random-subset")
 # Starts relaxed in one call; seeds belong to calls, so it is a part of what a seed means.
 _STARTS = 2**13
 
@@ -26,21 +27,23 @@ class Basins:
 
     Parameters
     ----------
-    dynamics : str
+    update_order : str
         As in `binnet.relax`.
     sizes : ndarray of int64, shape (n,)
         Starts that end in each fixed point, itself included, in the order of the fixed points.
     n_cycles : int
-        Starts that end in a cycle, of any length; 0 for the dynamics that draw random numbers.
+        Starts that end in a cycle, of any length; 0 for the orders that draw random numbers.
     n_unsettled : int
         Other starts: the sweeps ran out, or a floating-point field within rounding of 0 holds a
         state that is no fixed point exactly.
     """
 
-    dynamics: str
+    update_order: str
     sizes: NDArray[np.int64]
     n_cycles: int
     n_unsettled: int
+
+    dynamics = renamed_attribute("dynamics", "update_order")
 
     @property
     def fraction(self) -> float:
@@ -53,7 +56,7 @@ def measure_basins(
     network: RandomNetwork,
     states: NDArray[np.uint64],
     margin: float,
-    dynamics: str,
+    update_order: str,
     update_probability: float,
     max_sweeps: int,
     seed: int,
@@ -70,7 +73,7 @@ def measure_basins(
         All its fixed points, packed, in ascending order.
     margin : float
         kappa, the stability that was asked of them.
-    dynamics : str
+    update_order : str
         This and what follows as in `FixedPoints.basins`.
     update_probability : float
         Of random-subset.
@@ -88,7 +91,7 @@ def measure_basins(
     Basins
         Their sizes.
     """
-    check_choice("dynamics", dynamics, FREE_DYNAMICS)
+    is_random = find_order(update_order, "free").is_random
     check_integer("max_sweeps", max_sweeps, 1)
     check_integer("seed", seed, 0)
     n = network.n_neurons
@@ -102,7 +105,6 @@ def measure_basins(
             f"basins need every fixed point, but these have margin = {margin:g}; "
             "enumerate the network without a margin"
         )
-    is_random = dynamics in _RANDOM
     ends, at_rest = np.empty(2**n, np.int64), np.empty(2**n, bool)
     n_threads = resolve_threads(threads)
     shown = None if progress else True
@@ -111,9 +113,9 @@ def measure_basins(
         words = np.arange(part.start, part.stop, dtype=np.uint64)
         result: FreeRelaxation = relax_free(
             network,
-            dynamics=dynamics,
+            update_order=update_order,
             initial_states=unpack_states(words[:, None], n),
-            # A deterministic dynamics is followed sweep by sweep below, to its very end.
+            # A deterministic order is followed sweep by sweep below, to its very end.
             max_sweeps=max_sweeps if is_random else 1,
             update_probability=update_probability,
             stop_at_cycle=False,
@@ -132,7 +134,7 @@ def measure_basins(
     index = np.searchsorted(words, ends)
     listed = at_rest & (np.append(words, -1)[index] == ends)
     return Basins(
-        dynamics=dynamics,
+        update_order=update_order,
         sizes=np.bincount(index[listed], minlength=len(words)),
         n_cycles=0 if is_random else int(np.count_nonzero(~at_rest)),
         n_unsettled=int(np.count_nonzero(~listed & (at_rest | is_random))),

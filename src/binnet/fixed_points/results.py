@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from binnet._deprecation import renamed_attribute, renamed_parameter
 from binnet._threads import resolve_threads, running_on
 from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.networks import RandomNetwork
@@ -67,7 +68,7 @@ class FixedPoints:
         """
         return unpack_states(self.states, self.n_neurons)
 
-    def margins(self) -> NDArray[np.float64]:
+    def stabilities(self) -> NDArray[np.float64]:
         """Return the stabilities s_i h_i, self-coupling and external field included.
 
         Returns
@@ -80,6 +81,8 @@ class FixedPoints:
         fields = spins @ self.network.couplings.T.astype(np.float64) + external
         stabilities = spins * fields + float(self_coupling)
         return np.asarray(self.network.scale * stabilities, np.float64)
+
+    margins = renamed_attribute("margins", "stabilities")
 
     def overlap_histogram(
         self, *, threads: int | None = None, progress: bool = False
@@ -138,9 +141,10 @@ class FixedPoints:
             },
         )
 
+    @renamed_parameter("dynamics", "update_order")
     def basins(
         self,
-        dynamics: str = "sync",
+        update_order: str = "sync",
         *,
         update_probability: float = 0.5,
         max_sweeps: int = 1000,
@@ -152,10 +156,9 @@ class FixedPoints:
 
         Parameters
         ----------
-        dynamics : {"sync", "async", "async-fixed", "greedy", "reluctant", "random-subset"}
-            Default "sync"; see `binnet.relax`. Those that are deterministic are followed to their
-            end; of "async" and "random-subset" each start makes one run, with random numbers of its
-            own.
+        update_order : str, default "sync"
+            As for `binnet.dynamics.relax_free`. Deterministic orders are followed to their end; of
+            one that draws random numbers each start makes one run, with numbers of its own.
         update_probability : float, default 0.5
             For random-subset, in (0, 1].
         max_sweeps : int, default 1000
@@ -187,7 +190,7 @@ class FixedPoints:
         """
         return measure_basins(
             self.network, self.states, self.margin,
-            dynamics, update_probability, max_sweeps, seed, threads, progress,
+            update_order, update_probability, max_sweeps, seed, threads, progress,
         )  # fmt: skip
 
 

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._threads import resolve_threads, running_on
-from binnet._validation import check_choice, check_integer, check_labels, check_spins
+from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
 from binnet.networks import QuantizedNetwork
 from binnet.schedules import FeedbackSchedule
+from binnet.update_orders import find_order
 
-PACKED_DYNAMICS = ("sync", "async")
 
-
+@renamed_parameter("dynamics", "update_order")
 def relax_packed(
     network: QuantizedNetwork,
     inputs: ArrayLike,
@@ -23,7 +24,7 @@ def relax_packed(
     *,
     schedule: FeedbackSchedule | None = None,
     max_sweeps: int = INFERENCE_SWEEPS,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     seed: int = 0,
     threads: int | None = None,
     stop_at_cycle: bool = True,
@@ -47,8 +48,8 @@ def relax_packed(
         ``FeedbackSchedule()``.
     max_sweeps : int, default 10
         Sweeps at most, where there are no labels.
-    dynamics : {"sync", "async"}, default "sync"
-        All neurons at once, or one at a time in random order.
+    update_order : str, default "sync"
+        One of `binnet.update_orders.list_orders("packed")`.
     seed : int, default 0
         Seed of the random orders.
     threads : int, optional
@@ -79,7 +80,7 @@ def relax_packed(
 
     X = check_spins("inputs", inputs, network.n_inputs)
     network.refuse_structure("relax_packed")
-    check_choice("dynamics", dynamics, PACKED_DYNAMICS)
+    order = find_order(update_order, "packed")
     n_samples, n_hidden, formats = len(X), network.n_hidden, network.formats
     targets, amplitudes = _choose_feedback(network, n_samples, labels, schedule, max_sweeps)
     couplings = to_packed(network.couplings, formats.couplings.bits)
@@ -102,7 +103,7 @@ def relax_packed(
         )
         external <<= formats.input_shift
         drive = Drive(external, feedback, targets, amplitudes.astype(np.int32))
-        if dynamics == "sync":
+        if order.name == "sync":
             awake = np.zeros(n_samples, np.bool_)
             relax_packed_sync(
                 couplings, np.int32(factor), np.int32(own), drive, stop_at_cycle, words, awake,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from binnet._deprecation import renamed_parameter
 from binnet._validation import check_choice, check_integer
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.parameters import TrainingParameters
@@ -29,7 +30,7 @@ class Configuration:
     plasticity : PerceptronPlasticity
         Rates, margins and decays, which all learning rules share.
     training : TrainingParameters
-        Epochs, batches, dynamics, dtype and seed.
+        Epochs, batches, update order, dtype and seed.
     arithmetic : Arithmetic
         Floating point, or integers and their plasticity.
     rule : PlasticityRule
@@ -59,6 +60,7 @@ class Configuration:
                     "lower one of them"
                 )
 
+    @renamed_parameter("dynamics", "update_order")
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
 
@@ -208,6 +210,11 @@ def _renew(tables: Mapping[str, Any]) -> dict[str, Any]:
             renewed["rule"] = {"name": ThirdFactor.name, **third}
     elif third is not None:
         renewed["third_factor"] = third  # no table: refused as such
+    training = renewed.get("training")
+    if isinstance(training, Mapping) and "dynamics" in training:
+        renewed["training"] = {
+            "update_order" if name == "dynamics" else name: v for name, v in training.items()
+        }
     return renewed
 
 
@@ -264,7 +271,7 @@ def _chain(n_modules: int) -> Configuration:
         input_strength=there(5.0),
         feedback_strength=there(1.5),
         readout_strength=there(1.0),
-        dynamics="async",
+        update_order="async",
     )
 
 

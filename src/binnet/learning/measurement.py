@@ -43,7 +43,7 @@ def measure_epoch(
             run.relaxable(),
             X,
             max_sweeps=training.inference_sweeps,
-            dynamics=training.dynamics,
+            update_order=training.update_order,
             update_probability=training.update_probability,
             seed=training.seed,
             threads=threads,

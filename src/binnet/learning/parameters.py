@@ -1,15 +1,18 @@
-"""How a network is trained: epochs, batches, dynamics, numbers and seed."""
+"""How a network is trained: epochs, batches, update order, numbers and seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from binnet._deprecation import renamed_field
 from binnet._validation import check_choice, keep_integer, keep_real
-from binnet.dynamics import DYNAMICS, INFERENCE_SWEEPS
+from binnet.dynamics import INFERENCE_SWEEPS
+from binnet.update_orders import find_order
 
 DTYPES = ("float32", "float64")
 
 
+@renamed_field("dynamics", "update_order")
 @dataclass(frozen=True)
 class TrainingParameters:
     """How a network is trained.
@@ -20,8 +23,8 @@ class TrainingParameters:
         Passes over the training samples, at least 1.
     batch_size : int, default 16
         B, samples per update, at least 1.
-    dynamics : {"sync", "async", "random-subset"}, default "sync"
-        How neurons are updated.
+    update_order : str, default "sync"
+        How neurons are updated, one of `binnet.update_orders.list_orders("driven")`.
     update_probability : float, default 0.5
         Of each neuron in a sweep of random-subset updates, in (0, 1].
     inference_sweeps : int, default 10
@@ -29,7 +32,7 @@ class TrainingParameters:
     dtype : {"float32", "float64"}, default "float32"
         Arithmetic of the kernels.
     seed : int, default 0
-        Of the initial weights, the order of samples and the dynamics.
+        Of the initial weights, the order of samples and the update order.
 
     Raises
     ------
@@ -39,7 +42,7 @@ class TrainingParameters:
 
     epochs: int = 20
     batch_size: int = 16
-    dynamics: str = "sync"
+    update_order: str = "sync"
     update_probability: float = 0.5
     inference_sweeps: int = INFERENCE_SWEEPS
     dtype: str = "float32"
@@ -49,6 +52,6 @@ class TrainingParameters:
         for name in ("epochs", "batch_size", "inference_sweeps"):
             keep_integer(self, name, 1)
         keep_integer(self, "seed", 0)
-        check_choice("dynamics", self.dynamics, DYNAMICS)
+        find_order(self.update_order, "driven")
         keep_real(self, "update_probability", 0.0, 1.0, above=True)
         check_choice("dtype", self.dtype, DTYPES)

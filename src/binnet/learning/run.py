@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._threads import run_in_step
-from binnet.dynamics import check_dynamics, make_update, stream_key
+from binnet.dynamics import make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
 from binnet.learning.rules._protocol import Job
 from binnet.networks import AnyNetwork, BinaryNetwork
+from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
 
@@ -166,8 +167,9 @@ class Run:
         work = make_workspace(
             size, n_hidden, p.n_inputs, p.n_outputs, len(amplitudes), n_banks, dtype
         )
-        order = check_dynamics(training.dynamics, training.update_probability)
-        update = make_update(order, n_hidden, work.keys, stop_at_cycle=False)
+        order = find_order(training.update_order, "driven")
+        probability = check_probability(order, training.update_probability)
+        update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
         kernels, model, rule, memory = laid_out
         arguments = (
             find_steps(kernels, model, rule, memory, amplitudes, update, work),

@@ -36,15 +36,15 @@ def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
         label = f"chain of {n_modules}, $J_D$ = 0"
         plot_seeds(ax, excitations, last.sel(n_modules=n_modules), k, label)
     accuracy = singles["accuracy"].isel(epoch=-1).mean("seed")
-    for k, (dynamics, dash) in enumerate((("sync", "-"), ("async", ":"))):
-        values = accuracy.sel(dynamics=dynamics)
+    for k, (order, dash) in enumerate((("sync", "-"), ("async", ":"))):
+        values = accuracy.sel(update_order=order)
         best = values.isel(self_coupling=int(np.argmax(values.values)))
         ax.axhline(
             float(best),
             color=colour(n_lengths + k),
             linestyle=dash,
             linewidth=1.5,
-            label=f"one module, $J_D$ = {float(best.self_coupling):g}, the best, {dynamics}",
+            label=f"one module, $J_D$ = {float(best.self_coupling):g}, the best, {order}",
         )
     ax.set(xlabel=r"excitation $\lambda$", ylabel="test accuracy")
     return finish(ax, loc="lower center")
@@ -74,9 +74,9 @@ def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> 
         label = f"chain of {n_modules}, $J_D$ = 0"
         plot_seeds(ax, neighbours * excitations, last.sel(n_modules=n_modules), k, label)
     accuracy = singles["accuracy"].isel(epoch=-1)
-    for k, dynamics in enumerate(singles["dynamics"].values, start=chains.sizes["n_modules"]):
-        values = accuracy.sel(dynamics=dynamics)
-        plot_seeds(ax, singles["self_coupling"].values, values, k, f"one module, $J_D$, {dynamics}")
+    for k, order in enumerate(singles["update_order"].values, start=chains.sizes["n_modules"]):
+        values = accuracy.sel(update_order=order)
+        plot_seeds(ax, singles["self_coupling"].values, values, k, f"one module, $J_D$, {order}")
     ax.set(xlabel=r"$\lambda$ × neighbours, or $J_D$", ylabel="test accuracy")
     return finish(ax)
 

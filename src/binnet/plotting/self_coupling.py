@@ -131,7 +131,7 @@ def _mark(result: SelfCouplingResult, ax: Axes) -> list[object]:
         (label, dashes, "0.25", result.transitions.sel(transition=name), "error")
         for name, (label, dashes) in _TRANSITIONS.items()
     ] + [
-        (label, dashes, colour(k), result.thresholds.sel(dynamics=name), "threshold_error")
+        (label, dashes, colour(k), result.thresholds.sel(update_order=name), "threshold_error")
         for k, (name, (label, dashes)) in enumerate(_THRESHOLDS.items())
     ]
     for label, dashes, shade, part, error in marks:

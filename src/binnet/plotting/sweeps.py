@@ -201,7 +201,7 @@ def _curves(result: xr.Dataset, *own: str) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _describe(name: str, value: Any) -> str:
-    if name == "dynamics":
+    if name == "update_order":
         return str(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return f"N = {text}" if name == "n_neurons" else f"{name} {text}"

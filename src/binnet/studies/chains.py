@@ -53,7 +53,7 @@ def train_chain(
 
 
 def train_single(
-    self_coupling: float, dynamics: str, n_hidden: int, epochs: int, seed: int, samples: int
+    self_coupling: float, update_order: str, n_hidden: int, epochs: int, seed: int, samples: int
 ) -> dict[str, Any]:
     """Train a single module with a self-coupling, the preset "single", on entangled MNIST.
 
@@ -61,7 +61,7 @@ def train_single(
     ----------
     self_coupling : float
         J_D.
-    dynamics : {"sync", "async"}
+    update_order : {"sync", "async"}
         How neurons are updated.
     n_hidden, epochs, seed, samples : int
         As of `train_chain`.
@@ -71,7 +71,7 @@ def train_single(
     dict
         As of `train_chain`.
     """
-    configuration = preset("single").replace(self_coupling=self_coupling, dynamics=dynamics)
+    configuration = preset("single").replace(self_coupling=self_coupling, update_order=update_order)
     return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
 
 
@@ -118,7 +118,7 @@ def run_chains(
     Returns
     -------
     chains, singles : xarray.Dataset
-        What `train_chain` (seed, n_modules, excitation) and `train_single` (seed, dynamics,
+        What `train_chain` (seed, n_modules, excitation) and `train_single` (seed, update_order,
         self_coupling) measured.
     """
     for length in n_modules:
@@ -131,7 +131,7 @@ def run_chains(
         "progress": progress,
     }
     singles = sweeps.run(
-        {"seed": every, "dynamics": ("sync", "async"), "self_coupling": self_couplings},
+        {"seed": every, "update_order": ("sync", "async"), "self_coupling": self_couplings},
         observe(train_single, "single"),
         path=output.with_suffix(".singles.nc"),
         **options,
@@ -160,7 +160,7 @@ def summarise_chains(chains: xr.Dataset, singles: xr.Dataset) -> list[dict[str, 
         over seeds.
     """
     records = []
-    for result, axes in ((singles, ("dynamics", "self_coupling")),
+    for result, axes in ((singles, ("update_order", "self_coupling")),
                          (chains, ("n_modules", "excitation"))):  # fmt: skip
         last = result.isel(epoch=-1).stack(network=axes)
         for values in last["network"].values:

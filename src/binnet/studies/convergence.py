@@ -1,7 +1,7 @@
 """Does the dynamics reach a fixed point? The convergence of random networks over the self-coupling.
 
 `relaxation` is the observable of a sweep; `convergence_thresholds` reads off its result at which
-self-coupling half of the runs converge, for each size and dynamics.
+self-coupling half of the runs converge, for each size and update order.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._validation import check_choice, check_integer, check_real
-from binnet.dynamics import FREE_DYNAMICS, FreeRelaxation, relax
+from binnet._deprecation import renamed_parameter
+from binnet._validation import check_integer, check_real
+from binnet.dynamics import FreeRelaxation, relax
 from binnet.networks import RandomNetwork
 from binnet.sweeps import Observable
+from binnet.update_orders import find_order
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
 _RESAMPLES = 200  # of the networks, for the error of a threshold
 
 
+@renamed_parameter("dynamics", "update_order")
 def relaxation(
     n_neurons: int,
     self_coupling: float,
     seed: int,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     replicas: int = 20,
     max_sweeps: int = 1000,
     update_probability: float = 0.5,
@@ -48,8 +51,8 @@ def relaxation(
     self_coupling : float
         J_D >= 0.
     seed : int
-        Seed of the network, and of starts and dynamics.
-    dynamics, replicas, max_sweeps, update_probability : optional
+        Seed of the network, of the starts and of the update order.
+    update_order, replicas, max_sweeps, update_probability : optional
         As for `binnet.relax`.
     distribution, symmetry, density, n_modules, module_coupling, field_std, dtype : optional
         As for `binnet.RandomNetwork.draw`.
@@ -76,7 +79,7 @@ def relaxation(
     )
     result = relax(
         network,
-        dynamics=dynamics,
+        update_order=update_order,
         replicas=replicas,
         max_sweeps=max_sweeps,
         update_probability=update_probability,
@@ -111,7 +114,7 @@ def _check(
     n_neurons: int,
     self_coupling: float,
     seed: int,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     replicas: int = 20,
     max_sweeps: int = 1000,
     **others: Any,
@@ -120,7 +123,7 @@ def _check(
     check_integer("n_neurons", n_neurons, 1)
     check_real("self_coupling", self_coupling, 0.0)
     check_integer("seed", seed, 0)
-    check_choice("dynamics", dynamics, FREE_DYNAMICS)
+    find_order(update_order, "free")
     check_integer("replicas", replicas, 1)
     check_integer("max_sweeps", max_sweeps, 1)
     check_real("update_probability", others.pop("update_probability", 0.5), 0.0, 1.0, above=True)
@@ -130,7 +133,7 @@ def _check(
     RandomNetwork.draw(modules, self_coupling, **others)
 
 
-def _cost(n_neurons: int, replicas: int = 20, dynamics: str = "sync", **_: Any) -> float:
+def _cost(n_neurons: int, replicas: int = 20, **_: Any) -> float:
     """Drawing a network and the first, dense sweeps go as N^2."""
     return float(n_neurons) ** 2 * (10 + replicas)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, relax_driven
 from binnet.networks import AnyNetwork, BinaryNetwork
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from binnet.learning import Configuration
 
 
+@renamed_parameter("dynamics", "update_order")
 def measure_representations(
     network: AnyNetwork,
     X: ArrayLike,
@@ -30,14 +32,14 @@ def measure_representations(
     *,
     sizes: tuple[int, ...] | None = None,
     max_sweeps: int = INFERENCE_SWEEPS,
-    dynamics: str = "sync",
+    update_order: str = "sync",
     update_probability: float = 0.5,
     seed: int = 0,
     threads: int | None = None,
 ) -> xr.Dataset:
     """Measure the overlaps of states within and between classes, per module and per sweep.
 
-    Samples relax from silence without feedback, once for each number of sweeps: the dynamics draws
+    Samples relax from silence without feedback, once for each number of sweeps: each draws
     the same random numbers again, so that the states are those of one relaxation.
 
     Parameters
@@ -52,7 +54,7 @@ def measure_representations(
         Neurons of each module. Default: those of the network, which has one if it does not say.
     max_sweeps : int, default 10
         T.
-    dynamics, update_probability, seed, threads : optional
+    update_order, update_probability, seed, threads : optional
         As for `binnet.dynamics.relax_driven`.
 
     Returns
@@ -91,7 +93,7 @@ def measure_representations(
             network,
             inputs,
             max_sweeps=sweep + 1,
-            dynamics=dynamics,
+            update_order=update_order,
             update_probability=update_probability,
             seed=seed,
             threads=threads,
@@ -152,7 +154,7 @@ def compare_with_start(
         Samples, as for `measure_representations`.
     **options
         max_sweeps and threads of `measure_representations`. Default: the sweeps of the run's
-        inference; its dynamics is used in any case.
+        inference; its update order is used in any case.
 
     Returns
     -------
@@ -164,7 +166,7 @@ def compare_with_start(
     training = configuration.training
     options = {
         "max_sweeps": training.inference_sweeps,
-        "dynamics": training.dynamics,
+        "update_order": training.update_order,
         "update_probability": training.update_probability,
         "seed": training.seed,
         "sizes": configuration.network.sizes,

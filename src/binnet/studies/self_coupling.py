@@ -121,7 +121,7 @@ class SelfCouplingResult:
     learning : xarray.Dataset
         What `train_at` measured (self_coupling, seed).
     convergence : xarray.Dataset
-        What `binnet.studies.relaxation` measured (self_coupling, dynamics, seed).
+        What `binnet.studies.relaxation` measured (self_coupling, update_order, seed).
     entropies : xarray.Dataset
         What `compute_entropies` computed (self_coupling).
     transitions : xarray.Dataset
@@ -135,7 +135,7 @@ class SelfCouplingResult:
 
     @functools.cached_property
     def thresholds(self) -> xr.Dataset:  # numpydoc ignore=RT01
-        """Self-coupling at which half of the random networks' runs converge (dynamics)."""
+        """Self-coupling at which half of the random networks' runs converge (update_order)."""
         return convergence_thresholds(self.convergence)
 
 
@@ -277,7 +277,11 @@ def run_self_coupling(
         ),
         convergence=run(
             "convergence",
-            {"dynamics": ("sync", "async"), "self_coupling": p.relaxed, "seed": range(p.networks)},
+            {
+                "update_order": ("sync", "async"),
+                "self_coupling": p.relaxed,
+                "seed": range(p.networks),
+            },
             RELAXATION,
             {"n_neurons": p.n_hidden, "replicas": p.replicas, "max_sweeps": p.max_sweeps},
         ),
@@ -318,7 +322,7 @@ def summarise_self_coupling(result: SelfCouplingResult) -> dict[str, Any]:
         },
         "thresholds": {
             str(name): [_plain(part["threshold"]), _plain(part["threshold_error"])]
-            for name, part in result.thresholds.groupby("dynamics")
+            for name, part in result.thresholds.groupby("update_order")
         },
         "learning": [
             {

@@ -15,7 +15,7 @@ import numpy as np
 from binnet._files import atomic_path
 from binnet.sweeps._journal import Journal, Measurement
 from binnet.sweeps._sessions import SweepRecord, describe_machines, note_sweep
-from binnet.sweeps.grid import Grid, cell_key
+from binnet.sweeps.grid import RENAMED, Grid, cell_key
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -132,9 +132,9 @@ def read(path: Path) -> tuple[xr.Dataset, list[dict[str, Any]] | None]:
 
     if path.exists():
         if path.suffix == ".zarr":
-            return xr.load_dataset(path, engine="zarr", consolidated=False), None
+            return _rename(xr.load_dataset(path, engine="zarr", consolidated=False)), None
         try:
-            return xr.load_dataset(path, engine="h5netcdf"), None
+            return _rename(xr.load_dataset(path, engine="h5netcdf")), None
         except OSError as error:
             raise OSError(f"{path} is not a NetCDF file of a sweep ({error})") from None
     partial = path if path.name.endswith(".partial") else journal_path(path)
@@ -150,3 +150,14 @@ def read(path: Path) -> tuple[xr.Dataset, list[dict[str, Any]] | None]:
         return assemble(grid, description, dict(journal.items()), sessions), sessions
     finally:
         journal.close()
+
+
+def _rename(result: xr.Dataset) -> xr.Dataset:
+    """Give the axes of binnet's own observables the names that they have now."""
+    description = json.loads(result.attrs.get("sweep", "{}"))
+    old = {name: new for name, new in RENAMED.items() if name in result.dims}
+    if not old or not description.get("observable", "").startswith("binnet."):
+        return result
+    for part in ("grid", "fixed"):
+        description[part] = {RENAMED.get(k, k): v for k, v in description[part].items()}
+    return result.rename(old).assign_attrs(sweep=json.dumps(description))

@@ -211,15 +211,16 @@ class _Sweep:
         fixed: Mapping[str, Any] | None,
         path: str | os.PathLike[str] | None,
     ) -> None:
-        if isinstance(grid, Grid):
-            if fixed is not None:
-                raise ValueError("pass fixed parameters as Grid(axes, fixed), not beside a Grid")
-            self.grid = grid
-        else:
-            self.grid = Grid(grid, fixed or {})
         self.observable = (
             observable if isinstance(observable, Observable) else Observable(observable)
         )
+        if isinstance(grid, Grid):
+            if fixed is not None:
+                raise ValueError("pass fixed parameters as Grid(axes, fixed), not beside a Grid")
+        else:
+            grid = Grid(grid, fixed or {})
+        rename = self.observable.rename_parameters
+        self.grid = Grid(rename(grid.axes), rename(grid.fixed))
         self.observable.check_parameters([*self.grid.axes, *self.grid.fixed])
         if self.observable.check is not None:
             for cell in self.grid.cells():

@@ -14,9 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from binnet._deprecation import warn_of_old_name
 from binnet._provenance import get_version
 
 Cell = dict[str, Any]  # a value for each parameter
+
+# Parameters of binnet's own observables by the names that they had before.
+RENAMED = {"dynamics": "update_order"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,30 @@ class Observable:
         """Module and name of the function."""
         name = getattr(self.function, "__qualname__", repr(self.function))
         return f"{getattr(self.function, '__module__', '')}:{name}"
+
+    def rename_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return parameters by the names that they have now.
+
+        Parameters
+        ----------
+        values : mapping of str
+            Something for each parameter; those of old names get their new ones, with a warning.
+
+        Returns
+        -------
+        dict
+            The same values in the same order.
+        """
+        known = inspect.signature(self.function).parameters
+        renamed = {}
+        for name, value in values.items():
+            new = RENAMED.get(name, name)
+            if new != name and new in known and name not in known:
+                warn_of_old_name(f"parameter {name} of {self.name}", new)
+                renamed[new] = value
+            else:
+                renamed[name] = value
+        return renamed
 
     def check_parameters(self, names: Sequence[str]) -> None:
         """Refuse parameters that the function does not take, and ask for those that it lacks.

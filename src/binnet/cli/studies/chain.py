@@ -57,8 +57,8 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
     lines = ["network                          test accuracy     fixed points"]
     for r in records:
         kind = (
-            f"one module, J_D = {r['self_coupling']:g}, {r['dynamics']}"
-            if "dynamics" in r
+            f"one module, J_D = {r['self_coupling']:g}, {r['update_order']}"
+            if "update_order" in r
             else f"chain of {r['n_modules']}, lambda = {r['excitation']:g}"
         )
         accuracy, fixed = describe_seeds(r["accuracy"]), describe_seeds(r["fixed_points"])

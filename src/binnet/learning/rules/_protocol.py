@@ -37,7 +37,7 @@ class Settings(Protocol):
 
     @property
     def training(self) -> TrainingParameters:
-        """Epochs, batches, dynamics, dtype and seed."""
+        """Epochs, batches, update order, dtype and seed."""
 
     @property
     def arithmetic(self) -> Arithmetic:
