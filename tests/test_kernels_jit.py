@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 
+from binnet import preset, train
 from binnet_kernels import _jit
 
 KERNELS = Path(_jit.__file__).parent
@@ -203,3 +205,39 @@ def test_serial_kernels_may_not_allocate() -> None:
 def test_flags_leave_nan_and_infinity_alone() -> None:
     for flags in (_jit.CONTRACT, _jit.REASSOCIATE):
         assert not flags & {"nnan", "ninf", "fast"}
+
+
+def test_compilation_is_told_of_once_and_loading_is_not(tmp_path: Path) -> None:
+    """A command says why it stands still; the second run of it has nothing to say."""
+    script = """
+from binnet_kernels._jit import telling_of_compilation
+from binnet_kernels.lowlevel.rng import derive_keys
+import numpy as np
+with telling_of_compilation(lambda: print("compiling")):
+    derive_keys(np.uint64(1), 0, 3)
+    derive_keys(np.uint64(1), 0, 4)
+derive_keys(np.uint64(1), 0, 5)
+"""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for said in ("compiling\n", ""):
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+        )
+        assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+def test_no_kernel_is_compiled_for_a_number_that_is_written_out() -> None:
+    """Numba gives such a number a type of its own, and compiles the kernel once more for it."""
+    X, y = np.ones((20, 10), np.int8), np.zeros(20, np.int64)
+    for changes in ({}, {"rule": "symmetric"}, {"rule": "soft"}, {"arithmetic": "int8"}):
+        settings = preset().replace(n_hidden=8, n_inputs=10, n_outputs=2, epochs=1, **changes)
+        train(X, y, settings, threads=1)
+    twice = {
+        f"{name}.{kernel.py_func.__name__}"
+        for name, module in sys.modules.items()
+        if name.startswith("binnet_kernels.")
+        for kernel in vars(module).values()
+        if isinstance(kernel, Dispatcher)
+        if any("Literal" in str(kinds) for kinds in kernel.signatures)
+    }
+    assert twice == set()

@@ -1,5 +1,6 @@
 """Training: that it learns, that the same seed gives the same bits, and what is refused."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from binnet import (
     preset,
     train,
 )
-from binnet.learning import history_as_records
+from binnet.learning import Run, history_as_records
 from library_cases import TINY, make_task
 
 X, Y = make_task(203)  # with batches of 8 the last one is short
@@ -182,3 +183,16 @@ def test_the_readout_of_a_reservoir_learns_from_the_states_that_it_meets() -> No
         return result.history[-1].accuracy["test"]
 
     assert measure() > measure(feedback_strength=1.5) + 0.02
+
+
+def test_seconds_of_an_epoch_are_those_of_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compilation, here a long sleep, is no part of them."""
+    compile_run = Run.compile
+
+    def compile_slowly(self: Run, *samples: np.ndarray) -> None:
+        time.sleep(0.5)
+        compile_run(self, *samples)
+
+    monkeypatch.setattr(Run, "compile", compile_slowly)
+    result = train(X, Y, TINY, threads=1)
+    assert sum(metrics.seconds for metrics in result.history) < 0.5

@@ -5,6 +5,10 @@ user's cache folder, or in NUMBA_CACHE_DIR if that is set; there in a subfolder 
 of all kernel sources, those in subfolders included. Numba itself looks at the file of the kernel
 alone: without the hash, an edit in a callee would leave stale binaries behind. Where the folder
 cannot be written, nothing is cached.
+
+A number that is written out, or that a variable begins with, has a type of its own for Numba: a
+kernel that is called with ``0`` and with an int64 is compiled twice. Hence ``np.int64(0)`` where a
+kernel calls another.
 """
 
 from __future__ import annotations
@@ -13,11 +17,13 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -82,6 +88,29 @@ def _compile(function: Function, **options: Any) -> Function:
     finally:
         numba.config.CACHE_DIR = users_folder
     return compiled
+
+
+class _Compilation(event.Listener):  # type: ignore[misc]
+    """Tells once that something is being compiled; loading from the cache is no compilation."""
+
+    def __init__(self, tell: Callable[[], object]) -> None:
+        self._tell: Callable[[], object] | None = tell
+
+    def on_start(self, event: event.Event) -> None:
+        """Tell it, the first time."""
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
+
+    def on_end(self, event: event.Event) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def telling_of_compilation(tell: Callable[[], object]) -> Iterator[None]:
+    """Call `tell` when the first kernel inside is compiled; not if all come from the cache."""
+    with event.install_listener("numba:compile", _Compilation(tell)):
+        yield
 
 
 def kernel(function: Function) -> Function:

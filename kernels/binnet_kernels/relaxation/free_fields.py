@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import types
 from numba.extending import overload
 
@@ -51,7 +52,7 @@ def is_unstable(network, field, state, i):
 @kernel
 def count_unstable(network, field, state):
     """Return how many neurons are unstable."""
-    n_found = 0
+    n_found = np.int64(0)
     for i in range(state.shape[0]):
         n_found += is_unstable(network, field, state, i)
     return n_found
@@ -64,7 +65,7 @@ def find_flips(network, field, state, changes, sites):
     ``changes[k]`` becomes the new minus the old spin of neuron ``sites[k]``.
     """
     one = state.dtype.type(1)
-    n_found = 0
+    n_found = np.int64(0)
     for i in range(state.shape[0]):  # branch-free, hence vectorised
         spin = one if total_field(network, field, state, i) >= 0 else -one
         changes[i] = spin - state[i]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields, read_out
@@ -50,10 +52,10 @@ def relax_samples(
             rows[b] = b
         for bank in range(input_weights.shape[0]):
             accumulate_fields(
-                input_weights[bank], inputs, 0, rows[start:stop], stop - start, drive.external,
-                bank * width,
+                input_weights[bank], inputs, np.int64(0), rows[start:stop], stop - start,
+                drive.external, bank * width,
             )  # fmt: skip
-        n_awake = 0
+        n_awake = np.int64(0)
         for b in range(start, stop):  # the field of a silent state is 0 as it stands
             if _is_awake(outcome.state[b]):
                 rows[start + n_awake] = b

@@ -50,7 +50,7 @@ def find_changes(
     """
     one = state.dtype.type(1)
     scale = state.dtype.type(scale)
-    n_found = 0
+    n_found = np.int64(0)
     for i in range(n_hidden):  # branch-free, hence vectorised
         h = external[i] + scale * field[i] + self_couplings[i] * state[i] + amplitude * feedback[i]
         spin = one if h >= 0 else -one
@@ -96,14 +96,17 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
     for t in range(first_sweep, n_sweeps):
         amplitude = drive.amplitudes[t]
         this, last = scratch.sites[t % 2], scratch.sites[1 - t % 2]
-        n_dense = 0
+        n_dense = np.int64(0)
         for b in range(start, stop):
             if scratch.settled_at[b] == amplitude:
                 continue
             changes, external = scratch.changes[b], drive.external[b]
             if is_linked:
                 external = scratch.linked[b]
-                add_links(recurrence, drive.external[b], outcome.state[b], external)
+                add_links(
+                    recurrence.links, recurrence.link_strengths, drive.external[b],
+                    outcome.state[b], external,
+                )  # fmt: skip
             n_changes = find_changes(
                 n_hidden,
                 external,

@@ -70,10 +70,10 @@ def pack_events(model, work, first, n, bank):
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     words = work.words[bank]
     state, inputs, readouts = work.outcome.state, work.inputs, work.unstable_readouts
-    pack_samples(state, first, n, 0, n_hidden, words[0, 0], words[0, 1])
-    pack_samples(inputs, first, n, 0, inputs.shape[1], words[1, 0], words[1, 1])
+    pack_samples(state, first, n, np.int64(0), n_hidden, words[0, 0], words[0, 1])
+    pack_samples(inputs, first, n, np.int64(0), inputs.shape[1], words[1, 0], words[1, 1])
     pack_samples(work.unstable, first, n, start, stop, words[2, 0], words[2, 1])
-    pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+    pack_samples(readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1])
 
 
 @kernel
@@ -137,7 +137,8 @@ def update_input_and_readout(model, rates, work, bank):
         from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
         update_couplings_perceptron(
             model.readout[from_c:to_c], rates[2], model.gains[2],
-            words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1], 0,
+            words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1],
+            np.int64(0),
         )  # fmt: skip
 
 

@@ -273,12 +273,16 @@ def learn_bank_integer(rule, memory, model, work, n_samples, bank):
                 pack_samples(work.unstable, first, n, start, stop, words[2, 0], words[2, 1])
             for module in range(n_modules):
                 if block == 2:
-                    pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+                    pack_samples(
+                        readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
+                    )
                     _update_readout(rule, memory, model, module, key_block, words, bank)
                 else:
                     _update_hidden(rule, memory, model, block, module, key_block, words, bank)
             if block == 2:
-                pack_samples(readouts, first, n, 0, readouts.shape[1], words[3, 0], words[3, 1])
+                pack_samples(
+                    readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
+                )
     if memory.n_hidden_bits > 0:
         show_bank(rule, memory, model, bank)
 

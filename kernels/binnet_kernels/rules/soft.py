@@ -80,12 +80,12 @@ def learn_bank(rule, memory, model, work, n_samples, bank):
         state, first_row, work.unstable, n_samples, start,
     )  # fmt: skip
     update_couplings_graded(
-        model.input_weights[bank], memory.rates[1], model.gains[1], work.inputs, 0, work.unstable,
-        n_samples, start,
+        model.input_weights[bank], memory.rates[1], model.gains[1], work.inputs, np.int64(0),
+        work.unstable, n_samples, start,
     )  # fmt: skip
     update_couplings_graded(
         model.readout[from_c:to_c], memory.rates[2], model.gains[2],
-        work.unstable_readouts, from_c, state, n_samples, 0,
+        work.unstable_readouts, from_c, state, n_samples, np.int64(0),
     )  # fmt: skip
     keep_absent_couplings(model, bank)
 

@@ -63,7 +63,7 @@ def learn_bank(rule, memory, model, work, n_samples, bank):
         pack_events(model, work, first, n, bank)
         update_input_and_readout(model, memory.rates, work, bank)
         if memory.rates[0] != 0.0:
-            pack_samples(work.unstable, first, n, 0, n_hidden, words[2, 0], words[2, 1])
+            pack_samples(work.unstable, first, n, np.int64(0), n_hidden, words[2, 0], words[2, 1])
             update_couplings_symmetric(
                 model.couplings[bank, : stop_row - first_row], memory.rates[0], model.gains[0],
                 words[0, 0], words[0, 1], words[2, 1], first_row, bank * width,

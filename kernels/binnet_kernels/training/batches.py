@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
@@ -78,7 +80,13 @@ def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
         work.outcome.state[b, start:stop] = 0
         work.outcome.field[b, start:stop] = 0
     accumulate_fields(
-        model.input_weights[bank], work.inputs, 0, work.everyone, n_samples, work.external, start
+        model.input_weights[bank],
+        work.inputs,
+        np.int64(0),
+        work.everyone,
+        n_samples,
+        work.external,
+        start,
     )
     for b in range(n_samples):
         external = work.external[b, start:stop]
@@ -125,7 +133,9 @@ def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, s
     call(relax, recurrence, drive, update, outcome, work.scratch, first_sweep, start, stop)
     for b in range(start, stop):
         # The stability is tested with the neighbours' excitation.
-        add_links(model, work.external[b], outcome.state[b], work.external[b])
+        add_links(
+            model.links, model.link_strengths, work.external[b], outcome.state[b], work.external[b]
+        )
         read_out(model.readout, model.scales[2], outcome.state[b], n_hidden, work.readout_fields[b])
         work.n_unstable_readouts[b] = find_unstable_readouts(
             work.readout_fields[b],

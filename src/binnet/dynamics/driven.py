@@ -344,7 +344,10 @@ def _relax_chunk(
     )
     states = outcome.state[:, :n_hidden]
     for b in range(n_samples if len(network.structure.links) else 0):
-        add_links(network.structure, external[b], outcome.state[b], external[b])
+        add_links(
+            network.structure.links, network.structure.link_strengths, external[b],
+            outcome.state[b], external[b],
+        )  # fmt: skip
     scale, self_couplings = dtype.type(network.coupling_scale), network.structure.self_couplings
     fields = (external + scale * outcome.field)[:, :n_hidden] + self_couplings[:n_hidden] * states
     stabilities = states * fields

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from binnet.dynamics import make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
-from binnet.learning.rules._protocol import Job
+from binnet.learning.rules._protocol import Job, LaidOutRule
 from binnet.networks import AnyNetwork, BinaryNetwork
 from binnet.update_orders import check_probability, find_order
 
@@ -142,6 +143,36 @@ class Run:
         float
             Seconds in the kernels.
         """
+        from binnet_kernels.training.batches import train_batches
+
+        pause = self.synapses.batches_before_pause(self.batch)
+        n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
+        laid_out, arguments = self._lay_out(X, y, n_batches, threads)
+        begun = time.perf_counter()
+        run_in_step(threads, lambda rank: train_batches(*arguments, rank))  # type: ignore[call-arg]
+        seconds = time.perf_counter() - begun
+        self.synapses.take_back(laid_out)
+        self.batch += n_batches
+        if n_batches == pause:
+            self.synapses.pause()
+        return seconds
+
+    def compile(self, X: NDArray[np.int8], y: NDArray[np.int64]) -> None:
+        """Compile what `learn` runs, where it is not in the cache; nothing is learned.
+
+        Parameters
+        ----------
+        X : ndarray of int8, shape (n_samples, N_in)
+            All training inputs.
+        y : ndarray of int64, shape (n_samples,)
+            Their labels.
+        """
+        self._lay_out(X, y, 0, 1)
+
+    def _lay_out(
+        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
+    ) -> tuple[LaidOutRule, tuple[Any, ...]]:
+        """Return the synapses and all else that the kernel takes but the rank of the thread."""
         from binnet_kernels.lowlevel.calls import find_address
         from binnet_kernels.lowlevel.rng import derive_key
         from binnet_kernels.lowlevel.team import make_team
@@ -149,20 +180,15 @@ class Run:
         from binnet_kernels.training.records import Batches, Counts, make_workspace
 
         training, p = self.configuration.training, self.configuration.network
-        size, n_hidden = training.batch_size, p.n_neurons
-        pause = self.synapses.batches_before_pause(self.batch)
-        n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
-        first = self.batch * size
+        size, n_hidden, first = training.batch_size, p.n_neurons, self.batch * training.batch_size
+        factors = self._rate_factors(self.batch, n_batches)
         # More modules than threads: each piece then holds few neighbours' couplings.
         n_banks = max(threads, p.n_modules)
         laid_out = self.synapses.lay_out(
-            Job(
-                n_banks,
-                self._rate_factors(self.batch, n_batches),
-                self.epoch * self.batches_per_epoch + self.batch,
-            )
+            Job(n_banks, factors, self.epoch * self.batches_per_epoch + self.batch)
         )
-        dtype = laid_out.model.feedback.dtype
+        kernels, model, rule, memory = laid_out
+        dtype = model.feedback.dtype
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         work = make_workspace(
             size, n_hidden, p.n_inputs, p.n_outputs, len(amplitudes), n_banks, dtype
@@ -170,21 +196,14 @@ class Run:
         order = find_order(training.update_order, "driven")
         probability = check_probability(order, training.update_probability)
         update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
-        kernels, model, rule, memory = laid_out
+        key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
+        presented = self._order()[first : first + n_batches * size]
         arguments = (
             find_steps(kernels, model, rule, memory, amplitudes, update, work),
             model,
             rule,
             memory,
-            Batches(
-                X,
-                y,
-                self._order()[first : first + n_batches * size],
-                size,
-                self._rate_factors(self.batch, n_batches),
-                np.uint64(derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)),
-                first,
-            ),
+            Batches(X, y, presented, size, factors, np.uint64(key), first),
             amplitudes,
             update,
             work,
@@ -192,14 +211,7 @@ class Run:
             make_team(threads),
         )
         find_address(train_batches, *arguments, 0)  # compiled before the threads begin
-        begun = time.perf_counter()
-        run_in_step(threads, lambda rank: train_batches(*arguments, rank))
-        seconds = time.perf_counter() - begun
-        self.synapses.take_back(laid_out)
-        self.batch += n_batches
-        if n_batches == pause:
-            self.synapses.pause()
-        return seconds
+        return laid_out, arguments
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one.

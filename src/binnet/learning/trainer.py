@@ -19,6 +19,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
+from binnet.dynamics import predict
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, preset
 from binnet.learning.measurement import measure_epoch
@@ -197,6 +198,7 @@ def _go_on(
                 dynamic_ncols=True,
             )
         )
+        _compile(run, samples, bar)
         while not run.finished and not interrupt.requested:
             bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
             n_threads, before, begun = threads.next(), run.samples_seen, time.perf_counter()
@@ -218,6 +220,25 @@ def _go_on(
         if checkpoint is not None and not run.finished:
             save_checkpoint(checkpoint, run)
     return _result(run, provenance)
+
+
+def _compile(run: Run, samples: tuple[NDArray[np.int8], NDArray[np.int64]], bar: Any) -> None:
+    """Compile what the run uses, before the clock of learning starts; say so if it takes long."""
+    from binnet_kernels._jit import telling_of_compilation
+
+    training = run.configuration.training
+    with telling_of_compilation(
+        lambda: bar.set_description("compiling the kernels, once, about 10 s")
+    ):
+        run.compile(*samples)
+        predict(
+            run.relaxable(),
+            samples[0][:1],
+            update_order=training.update_order,
+            update_probability=training.update_probability,
+            threads=1,
+        )
+    bar.unpause()  # the estimate of the time left is that of learning
 
 
 def _result(run: Run, provenance: dict[str, Any]) -> TrainingResult:
