@@ -18,6 +18,7 @@ from binnet._threads import run_in_step, running_on
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.calls import find_address
 from binnet_kernels.lowlevel.team import make_team
+from binnet_kernels.relaxation import orders
 from binnet_kernels.training.batches import RuleKernels, find_steps, train_batches
 from binnet_kernels.training.records import Batches, Counts, Model, Workspace, make_workspace
 
@@ -187,7 +188,8 @@ def learn(
         n_banks, dtype,
     )  # fmt: skip
     a = np.array(amplitudes, dtype)
-    update = structs.Update(asynchronous, probability, 5, stop_at_cycle, work.keys)
+    order = orders.ASYNC if asynchronous else orders.SYNC
+    update = structs.Update(order, probability, 5, stop_at_cycle, work.keys)
     arguments = (
         find_steps(kernels, model, rule, memory, a, update, work),
         model, rule, memory, batches, a, update, work, counts, make_team(threads),

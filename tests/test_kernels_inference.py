@@ -9,6 +9,7 @@ import naive
 from binnet._threads import share_out
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.relaxation import orders
 from binnet_kernels.relaxation.inference import find_relax, relax_samples
 from kernel_cases import (
     SCALES,
@@ -50,7 +51,8 @@ def run_kernel(
         """Relax a share of the samples, by a call of their own."""
         share = slice(first, first + size)
         drive = structs.Drive(external[share], feedback, labels[share], np.array(amplitudes, DTYPE))
-        update = structs.Update(asynchronous, probability, 5, True, keys[share])
+        order = orders.ASYNC if asynchronous else orders.SYNC
+        update = structs.Update(order, probability, 5, True, keys[share])
         ends = structs.Outcome(*(array[share] for array in outcome))
         scratch = structs.make_scratch(len(ends.state), n_hidden, DTYPE)
         relax_samples(

@@ -15,6 +15,7 @@ import naive
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.calls import invoke
 from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.relaxation import orders
 from binnet_kernels.relaxation.relax_async import relax_async
 from binnet_kernels.relaxation.relax_sync import relax_sync
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
@@ -87,7 +88,8 @@ class Samples:
             self.labels,
             np.array(amplitudes, dtype),
         )
-        update = structs.Update(asynchronous, probability, dense_above, stop_at_cycle, self.keys)
+        order = orders.ASYNC if asynchronous else orders.SYNC
+        update = structs.Update(order, probability, dense_above, stop_at_cycle, self.keys)
         if outcome is None:
             outcome = structs.make_outcome(n_samples, n_hidden, len(amplitudes), n_banks, dtype)
         scratch = structs.make_scratch(n_samples, n_hidden, dtype)

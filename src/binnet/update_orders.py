@@ -91,8 +91,8 @@ def list_orders(use: Use) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> list_orders("driven")
-    ('sync', 'async', 'random-subset')
+    >>> list_orders("packed")
+    ('sync', 'async')
     """
     return tuple(order.name for order in UPDATE_ORDERS if getattr(order, use))
 

@@ -6,7 +6,7 @@ product over all such replicas is cheaper.
 
 from __future__ import annotations
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.calls import call
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.relaxation.cycles import note_flip, note_return
@@ -16,7 +16,7 @@ from binnet_kernels.relaxation.relax_sync import keep_random_subset
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 
-@kernel
+@inner_kernel
 def flip_replica(network, update, replicas, records, search, workspace, b):
     """Do one sweep of replica b, but for its fields; return how many neurons flipped."""
     t = records.sweeps[b]

@@ -35,6 +35,7 @@ from binnet_kernels.lowlevel.rng import GAMMA, derive_key, mix
 from binnet_kernels.relaxation.cycles import note_flip
 from binnet_kernels.relaxation.free_async import find_worst
 from binnet_kernels.relaxation.free_fields import total_field
+from binnet_kernels.relaxation.free_sync import flip_replica
 
 WORD_BITS = 64
 TILE_NEURONS = TILE_WORDS * WORD_BITS
@@ -209,6 +210,15 @@ def visit_sites_implicit(network, order, first, replicas, search, b, sites, list
             listed[1, n_flips] = np.uint64(1) if state[i] < 0 else np.uint64(0)
             n_flips += 1
     return k, n_flips, distance
+
+
+@kernel
+def flip_replica_implicit(network, update, replicas, records, search, workspace, b):
+    """Do one synchronous or random-subset sweep of replica b, but for its fields.
+
+    Returns how many neurons flipped; ``workspace.sites[b]`` lists them.
+    """
+    return flip_replica(network, update, replicas, records, search, workspace, b)
 
 
 @kernel

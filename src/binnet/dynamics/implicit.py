@@ -149,9 +149,9 @@ class _Run:
                 self._threads.record(threads, n_drawn / (time.perf_counter() - began))
 
     def _sweep_sync(self, b: int, t: int) -> None:
-        from binnet_kernels.relaxation.free_sync import flip_replica
+        from binnet_kernels.relaxation.implicit import flip_replica_implicit
 
-        n_flips = flip_replica(
+        n_flips = flip_replica_implicit(
             self.network, self.update, self.replicas, self.records, self.search, self.workspace, b
         )
         self._add_columns(b, self.workspace.sites[b], n_flips, 2)
