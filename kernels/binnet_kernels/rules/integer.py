@@ -137,7 +137,12 @@ def _place_couplings(model, bank, start, column):
 
 
 @kernel
-def _place_whole(memory, first, pre_first):
+def _place_whole(memory, first):
+    return Place(first, 0, False, memory.everywhere, 0, 0)
+
+
+@kernel
+def _place_rows(memory, first, pre_first):
     return Place(first, pre_first, False, memory.everywhere, 0, 0)
 
 
@@ -155,18 +160,18 @@ def decay_bank(rule, memory, model, key, bank):
         if block == 0:
             decay_integer(
                 memory.couplings[bank, : stop_row - first_row, :n_here],
-                _place_couplings(model, bank, start, 0), levels, key_block,
+                _place_couplings(model, bank, start, np.int64(0)), levels, key_block,
                 memory.hidden[start:stop],
             )  # fmt: skip
         elif block == 1:
             decay_integer(
-                memory.input_weights[bank, :, :n_here], _place_whole(memory, start, 0), levels,
+                memory.input_weights[bank, :, :n_here], _place_whole(memory, start), levels,
                 key_block, memory.hidden[start:stop],
             )  # fmt: skip
         else:
             decay_integer(
                 memory.readout[from_c:to_c, : model.links.shape[1]].T,
-                _place_whole(memory, from_c, 0), levels, key_block, memory.readouts[from_c:to_c],
+                _place_whole(memory, from_c), levels, key_block, memory.readouts[from_c:to_c],
             )  # fmt: skip
 
 
@@ -179,20 +184,20 @@ def show_bank(rule, memory, model, bank):
     bits, low, high = memory.n_hidden_bits, memory.low, memory.high
     show_weights(
         memory.couplings[bank, :n_rows, :n_here], model.couplings[bank, :n_rows, :n_here],
-        _place_couplings(model, bank, start, 0), bits, low, high,
+        _place_couplings(model, bank, start, np.int64(0)), bits, low, high,
     )  # fmt: skip
     show_weights(
         memory.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here],
-        _place_whole(memory, start, 0), bits, low, high,
+        _place_whole(memory, start), bits, low, high,
     )  # fmt: skip
     show_weights(
         memory.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden],
-        _place_whole(memory, 0, from_c), bits, low, high,
+        _place_rows(memory, np.int64(0), from_c), bits, low, high,
     )  # fmt: skip
     if rule.learns[3]:
         show_weights(
             memory.feedback[bank, :, :n_here], memory.shown_feedback[bank, :, :n_here],
-            _place_whole(memory, start, 0), bits, low, high,
+            _place_whole(memory, start), bits, low, high,
         )  # fmt: skip
 
 
@@ -228,11 +233,11 @@ def _update_hidden(rule, memory, model, block, module, key, words, bank):
     elif block == 1:
         _update_block(
             rule, memory, block, memory.input_weights[bank, :, columns],
-            _place_whole(memory, first, 0), module, key, words[1], signs, mask, targets, bank,
+            _place_whole(memory, first), module, key, words[1], signs, mask, targets, bank,
         )  # fmt: skip
     else:  # W_back, by the readouts that learn and the spins of all neurons
         _update_block(
-            rule, memory, block, memory.feedback[bank, :, columns], _place_whole(memory, first, 0),
+            rule, memory, block, memory.feedback[bank, :, columns], _place_whole(memory, first),
             module, key, words[3], words[0, 0, first:last], words[0, 1, first:last], targets, bank,
         )  # fmt: skip
 
@@ -245,8 +250,9 @@ def _update_readout(rule, memory, model, module, key, words, bank):
     if from_c >= to_c or rule.shifts[2, module] == NEVER:
         return
     _update_block(
-        rule, memory, 2, memory.readout[from_c:to_c, first:last].T,  # from neuron to class
-        _place_whole(memory, from_c, first), module, key, words[0, :, first:last],
+        rule, memory, np.int64(2),
+        memory.readout[from_c:to_c, first:last].T,  # from neuron to class
+        _place_rows(memory, from_c, first), module, key, words[0, :, first:last],
         words[3, 0, from_c:to_c], words[3, 1, from_c:to_c],
         _targets(memory, memory.readouts[from_c:to_c], bank), bank,
     )  # fmt: skip
@@ -260,7 +266,7 @@ def learn_bank_integer(rule, memory, model, work, n_samples, bank):
     step_key = derive_key(rule.key, batch)
     words, readouts = work.words[bank], work.unstable_readouts
     if batch % rule.decay_period == 0:
-        decay_bank(rule, memory, model, derive_key(step_key, 0), bank)
+        decay_bank(rule, memory, model, derive_key(step_key, np.int64(0)), bank)
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)
         key = derive_key(step_key, 1 + first // WORD_BITS)

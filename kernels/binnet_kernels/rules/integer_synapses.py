@@ -210,7 +210,7 @@ def update_couplings_integer(
     counts : int64 array (2,)
         Raised by the weights that changed, and by the sums that saturated.
     """
-    n_sites, width = 0, weights.shape[1]
+    n_sites, width = np.int64(0), weights.shape[1]
     for i in range(width):
         if mask[i] != 0:
             targets.sites[n_sites] = i
