@@ -177,7 +177,8 @@ def test_help_names_symbols_ranges_and_defaults() -> None:
     for text in ("J_D", "lambda_in", "lambda_back", "kappa", "kappa_out", "eta_J", "wd_out"):
         assert text in shown
     for option in train.params:
-        assert f"{option.opts[0]} " in shown
+        is_old_name = getattr(option, "hidden", False)
+        assert (f"{option.opts[0]} " in shown) != is_old_name
     p, rule = preset().network, preset().plasticity
     for value in (p.n_hidden, p.self_coupling, rule.margin, preset().training.epochs):
         assert f"default {value}" in shown
