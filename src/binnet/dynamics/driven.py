@@ -167,7 +167,9 @@ def relax_driven(
     probability = check_probability(order, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
-    size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
+    size = _CHUNK
+    if n_threads > 1:
+        size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
 
     def relax_chunk(first: int) -> tuple[NDArray[Any], ...]:
         chunk = slice(first, first + size)
