@@ -121,6 +121,30 @@ def test_source_hash_covers_subfolders_and_names(tmp_path: Path) -> None:
     assert len(found) == 4
 
 
+def test_processes_that_save_at_once_do_not_mix_up_their_types(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As two processes do: one saves between the other's index and the code it points to."""
+
+    def double(x):
+        return x + x
+
+    monkeypatch.setattr(_jit, "CACHE_FOLDER", str(tmp_path))
+    one, other, later = (_jit.kernel(double) for _ in range(3))
+    file, others_file = one._cache._cache_file, other._cache._cache_file
+    save = file._save_data
+
+    def save_late(*arguments: object) -> None:
+        assert other(1.5) == 3.0
+        save(*arguments)
+
+    monkeypatch.setattr(others_file, "_load_index", dict)  # it had looked before
+    monkeypatch.setattr(file, "_save_data", save_late)
+    assert one(3) == 6
+    assert (later(1.5), later(3)) == (3.0, 6)
+    assert sum(later.stats.cache_hits.values()) == 1  # the entry of the first is lost, no more
+
+
 CALLEE = """
 from binnet_kernels._jit import kernel
 

@@ -17,6 +17,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +88,20 @@ def _compile(function: Function, **options: Any) -> Function:
         )(function)
     finally:
         numba.config.CACHE_DIR = users_folder
+    if CACHE_FOLDER is not None:
+        _name_own_files(compiled)
     return compiled
+
+
+def _name_own_files(compiled: Any) -> None:
+    """Give the files of a kernel's compiled code a name that no other process gives.
+
+    Numba numbers them by an index that it reads before it writes: of two processes that save the
+    same kernel for different types at once, one may overwrite the code to which the index of the
+    other points, and whoever loads it computes with the wrong type.
+    """
+    file = compiled._cache._cache_file
+    file._data_name_pattern = f"{Path(file._index_name).stem}.{uuid.uuid4().hex}.{{number:d}}.nbc"
 
 
 class _Compilation(event.Listener):  # type: ignore[misc]
