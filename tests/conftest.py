@@ -1,9 +1,24 @@
-"""Fixtures that several test files share."""
+"""What several test files share, and the order in which workers take the files (pytest-xdist)."""
+
+from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadFileScheduling
+
+
+@pytest.hookimpl(optionalhook=True)  # nothing where pytest-xdist is not loaded
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
+    """With ``-n``, hand whole files to the workers, in order: they share fixtures and kernels."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

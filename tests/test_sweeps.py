@@ -206,7 +206,6 @@ def test_files_that_are_no_sweep_are_refused(tmp_path: Path) -> None:
         (GRID, {"workers": 0}, "workers must be an integer >= 1, got 0"),
         (GRID, {"errors": "ignore"}, "errors must be one of stop, continue"),
     ],
-    ids=str,
 )
 def test_bad_input_is_refused_before_any_work(
     grid: Any, options: dict[str, Any], words: str, tmp_path: Path
