@@ -205,7 +205,11 @@ def show_bank(rule, memory, model, bank):
 def _update_block(
     rule, memory, block, weights, place, module, key, pre, signs, mask, targets, bank
 ):
-    """Thin the events on the targets, then add what is left to their weights, in place."""
+    """Thin the events on the targets, then add what is left to their weights, in place.
+
+    All callers slice `pre` (2, K) and the weights, also where they take all of them: Numba would
+    compile these steps once more for an array that it knows to be contiguous.
+    """
     levels = _levels(rule, block, min(memory.now[block] + rule.shifts[block, module], MAX_EXPONENT))
     thin_events(levels, key, place.first, mask, targets)
     update_couplings_integer(
@@ -233,12 +237,13 @@ def _update_hidden(rule, memory, model, block, module, key, words, bank):
     elif block == 1:
         _update_block(
             rule, memory, block, memory.input_weights[bank, :, columns],
-            _place_whole(memory, first), module, key, words[1], signs, mask, targets, bank,
+            _place_whole(memory, first), module, key, words[1, :, :], signs, mask, targets, bank,
         )  # fmt: skip
     else:  # W_back, by the readouts that learn and the spins of all neurons
         _update_block(
             rule, memory, block, memory.feedback[bank, :, columns], _place_whole(memory, first),
-            module, key, words[3], words[0, 0, first:last], words[0, 1, first:last], targets, bank,
+            module, key, words[3, :, :], words[0, 0, first:last], words[0, 1, first:last], targets,
+            bank,
         )  # fmt: skip
 
 
@@ -258,7 +263,7 @@ def _update_readout(rule, memory, model, module, key, words, bank):
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def learn_bank_integer(rule, memory, model, work, n_samples, bank):
     """Update the synapses onto a bank and a share of the readout; show them as weights."""
     start, stop, _, _ = _find_bank(model, bank)
@@ -293,10 +298,4 @@ def learn_bank_integer(rule, memory, model, work, n_samples, bank):
         show_bank(rule, memory, model, bank)
 
 
-@inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
-    """Learn from the events on a bank; see `learn_bank_integer`."""
-    learn_bank_integer(rule, memory, model, work, n_samples, bank)
-
-
-KERNELS = RuleKernels(begin_batch, learn_bank)
+KERNELS = RuleKernels(begin_batch, learn_bank_integer)
