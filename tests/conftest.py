@@ -11,6 +11,27 @@ import pytest
 if TYPE_CHECKING:
     from xdist.scheduler import LoadFileScheduling
 
+# The files that compile most, in turn from parts of the code that have few kernels in common: two
+# workers that begin with these compile different things, and the other files find them compiled.
+FIRST = (
+    "test_kernels_integer_rules.py",
+    "test_kernels_training.py",
+    "test_golden_training.py",
+    "test_dynamics_free.py",
+    "test_integer_kernels.py",
+    "test_more_rules.py",
+    "test_implicit_networks.py",
+    "test_kernels_third_factor.py",
+    "test_rate_kernels.py",
+    "test_fixed_points.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the `FIRST` files before the others."""
+    rank = {name: k for k, name in enumerate(FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(FIRST)))
+
 
 @pytest.hookimpl(optionalhook=True)  # nothing where pytest-xdist is not loaded
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadFileScheduling:
