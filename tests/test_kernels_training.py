@@ -1,5 +1,6 @@
 """The training step against the plain reference, and that only the data decide its bits."""
 
+import itertools
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -118,21 +119,24 @@ class Run:
         return model._replace(scales=memory.scales), counts, work.outcome
 
 
-def assert_equals_reference(run: Run, dtype: type, *, exact: bool, n_banks: int = 2) -> None:
+def assert_equals_reference(
+    run: Run, *dtypes: type, exact: bool, banks: tuple[int, ...] = (2,)
+) -> None:
     expected = run.run_naive()
-    model, counts, _ = run.run_kernel(dtype, n_banks)
-    learned = from_model(model, run.net)
-    assert counts.changes.tolist() == expected.changes
-    assert counts.totals.tolist() == expected.totals
-    for name in ("J", "W_in", "W_out"):
-        np.testing.assert_allclose(
-            getattr(learned, name), getattr(expected.net, name), rtol=0,
-            atol=0 if exact else ROUND_OFF, err_msg=name,
-        )  # fmt: skip
     n_hidden = len(run.net.J)
-    assert not np.diagonal(learned.J).any()
-    for array in (model.couplings, model.input_weights, model.readout):
-        assert_padding_is_zero(array, n_hidden)
+    for dtype, n_banks in itertools.product(dtypes, banks):
+        model, counts, _ = run.run_kernel(dtype, n_banks)
+        learned = from_model(model, run.net)
+        assert counts.changes.tolist() == expected.changes
+        assert counts.totals.tolist() == expected.totals
+        for name in ("J", "W_in", "W_out"):
+            np.testing.assert_allclose(
+                getattr(learned, name), getattr(expected.net, name), rtol=0,
+                atol=0 if exact else ROUND_OFF, err_msg=f"{name}, {n_banks} banks of {dtype}",
+            )  # fmt: skip
+        assert not np.diagonal(learned.J).any()
+        for array in (model.couplings, model.input_weights, model.readout):
+            assert_padding_is_zero(array, n_hidden)
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
@@ -157,14 +161,13 @@ def test_schedules(amplitudes: list[float], dynamics: str) -> None:
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
-@pytest.mark.parametrize("n_banks", [1, 3])
-def test_modules(dynamics: str, n_banks: int) -> None:
+def test_modules(dynamics: str) -> None:
     """Windows, excitation, gains and missing couplings; modules of unequal sizes, across banks."""
     sizes = (20, 31, 16)
     net = make_modules("gaussian", sizes, 9, 4, seed=6)
     rule = RULE._replace(threshold=0.9 + net.J_D)
     run = Run(net, 30, 16, rule=rule, dynamics=DYNAMICS[dynamics])
-    assert_equals_reference(run, np.float64, exact=False, n_banks=n_banks)
+    assert_equals_reference(run, np.float64, exact=False, banks=(1, 3))
 
 
 def test_absent_couplings_stay_absent() -> None:
@@ -177,14 +180,12 @@ def test_absent_couplings_stay_absent() -> None:
     assert not learned.W_out[:, :20].any()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n_banks", [1, 3])
-def test_dyadic_numbers_are_learned_exactly(dtype: type, n_banks: int) -> None:
+def test_dyadic_numbers_are_learned_exactly() -> None:
     """1/sqrt(16), the rates and the decays are powers of two: there is nothing to round."""
     rule = naive.Rule((0.5, 0.25, 0.5), (0.5, 0.0, 0.5), threshold=1.5, readout_threshold=2.0)
     net = make_network("dyadic", 40, 9, 4, seed=3)
     run = Run(net, 48, 16, rule=rule, rate_factors=np.ones(3))
-    assert_equals_reference(run, dtype, exact=True, n_banks=n_banks)
+    assert_equals_reference(run, np.float32, np.float64, exact=True, banks=(1, 3))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -117,14 +117,15 @@ def test_a_cell_out_of_range_is_refused_before_any_work(change: Any, words: str)
 def test_pictures_show_a_curve_for_each_size_and_dynamics(
     result: xr.Dataset, tmp_path: Path
 ) -> None:
-    figure = draw_convergence(result, convergence_thresholds(result), "title")
+    thresholds = convergence_thresholds(result)
+    figure = draw_convergence(result, thresholds, "title")
     assert len(figure.axes) == 4
     labels = figure.axes[0].get_legend_handles_labels()[1]
     assert labels == ["N = 30, sync", "N = 30, async", "N = 60, sync", "N = 60, async"]
     assert figure.axes[1].get_legend_handles_labels()[1] == ["sync", "async"]
     figure.savefig(tmp_path / "picture.png")
-    one_size = result.isel(n_neurons=0, drop=True)
-    assert len(draw_convergence(one_size, convergence_thresholds(one_size)).axes) == 3
+    one_size = (data.isel(n_neurons=0, drop=True) for data in (result, thresholds))
+    assert len(draw_convergence(*one_size).axes) == 3
 
 
 def test_error_bars_are_binomial(result: xr.Dataset) -> None:
