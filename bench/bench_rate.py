@@ -23,7 +23,7 @@ from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
 from binnet_kernels.rate import rtrl
-from kernel_limits import _fastest
+from kernel_limits import fastest
 from sides import describe, report
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
@@ -37,7 +37,7 @@ def peak_flops() -> float:
     a = np.ones((512, 512), np.float32)
     out = np.empty_like(a)
     with threadpool_limits(1):
-        return float(2 * 512**3 / _fastest(lambda: np.matmul(a, a, out=out), 2.0))
+        return float(2 * 512**3 / fastest(lambda: np.matmul(a, a, out=out), 2.0))
 
 
 class LeanTorch:
@@ -117,14 +117,14 @@ def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int)
 
     with threadpool_limits(1, "blas"):  # torch's threads are its own
         torch.set_num_threads(torch_threads)
-        ours, theirs = alternate(
+        seconds, peers = alternate(
             iterate, lambda: peer.iterate(*as_tensors), benchmark, 60 if n_hidden == 64 else 20
         )
-    facts = describe(ours, theirs, torch_threads, 0)
+    facts = describe(seconds, peers, torch_threads, 0)
     # Products: forward and the sum over time; backward too for BPTT. Silent neurons are skipped.
     products = 3 if rule == "bptt" else 2
     flops = products * 2 * BATCH * 56 * n_hidden**2
-    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(ours) / peak_flops()}
+    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(seconds) / peak_flops()}
     benchmark.extra_info.update(facts)
     report(f"{rule} iteration N={n_hidden}, torch threads {torch_threads}", facts)
 
