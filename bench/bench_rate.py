@@ -86,7 +86,7 @@ def alternate(
     benchmark.pedantic(
         lambda: timed(ours, times[0]),
         setup=lambda: timed(theirs, times[1]),
-        rounds=1 if benchmark.disabled else rounds,
+        rounds=rounds,
     )
     return times
 
@@ -94,7 +94,9 @@ def alternate(
 @pytest.mark.parametrize("torch_threads", [2, 1])
 @pytest.mark.parametrize("n_hidden", [64, 256])
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])
-def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int) -> None:
+def test_iteration(
+    benchmark: Any, quick: bool, rule: str, n_hidden: int, torch_threads: int
+) -> None:
     trials = tasks.romo(BATCH, 0)
     network = RateRNN.initialise(1, 2, n_hidden, gain=1.0)
     mask = np.repeat(trials.mask[..., None], 2, axis=2)
@@ -118,7 +120,10 @@ def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int)
     with threadpool_limits(1, "blas"):  # torch's threads are its own
         torch.set_num_threads(torch_threads)
         seconds, peers = alternate(
-            iterate, lambda: peer.iterate(*as_tensors), benchmark, 60 if n_hidden == 64 else 20
+            iterate,
+            lambda: peer.iterate(*as_tensors),
+            benchmark,
+            1 if quick else 60 if n_hidden == 64 else 20,
         )
     facts = describe(seconds, peers, torch_threads, 0)
     # Products: forward and the sum over time; backward too for BPTT. Silent neurons are skipped.
@@ -131,11 +136,12 @@ def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int)
 
 @pytest.mark.parametrize("active", [0.5, 0.25, 1.0])
 @pytest.mark.parametrize("threads", [2, 1])
-def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
+def test_rtrl_step(benchmark: Any, quick: bool, threads: int, active: float) -> None:
     """One step of the influence of 32 samples, N = 128: D P, where some ReLUs are silent."""
     import numba
 
-    n, n_pre = 128, 129
+    n = 32 if quick else 128
+    n_pre = n + 1
     n_columns = n * n_pre
     n_panels = -(-n_columns // rtrl.PANEL)
     rng = np.random.default_rng(0)
@@ -171,7 +177,7 @@ def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
         lambda: rtrl.advance_influence(influence, *arguments),
         lambda: torch.bmm(jacobians, flat_tensor, out=product),
         benchmark,
-        8,
+        1 if quick else 8,
     )
     facts = describe(ours_times, theirs, threads, 0)
     flops = 2 * BATCH * n * n_columns * active * n

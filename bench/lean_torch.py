@@ -32,10 +32,9 @@ class Rule:
 
 
 class LeanTorch:
-    """Training and inference, float32, synchronous updates."""
+    """Training and inference, float32, synchronous updates; autograd is best switched off."""
 
     def __init__(self, weights: dict[str, NDArray[Any]], self_coupling: float) -> None:
-        torch.set_grad_enabled(False)
         self.J = torch.tensor(weights["couplings"])  # (H, H), true couplings = scale * J
         self.W_in = torch.tensor(weights["input_weights"])  # (H, N)
         self.W_out = torch.tensor(weights["readout"])  # (C, H)

@@ -134,6 +134,7 @@ class Torch:
     def __init__(self) -> None:
         import torch
 
+        torch.set_grad_enabled(False)
         self.torch = torch
         self.data = load_entangled_mnist()
 
