@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,9 @@ def describe(threads: int, **facts: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("threads", [2, 1])
-def test_every_configuration(benchmark: Any, threads: int) -> None:
+def test_every_configuration(benchmark: Any, quick: bool, threads: int) -> None:
     """Gray code at J_D = 1, where next to no branch can be cut."""
-    n, n_peer, rounds = (18, 12, 1) if benchmark.disabled else (LARGE, SMALL, 5)
+    n, n_peer, rounds = (18, 12, 1) if quick else (LARGE, SMALL, 5)
     network = RandomNetwork.draw(n, 1.0, seed=1)
     small = RandomNetwork.draw(n_peer, 1.0, seed=1)
     peers: dict[str, list[tuple[float, float]]] = {"products": [], "survivors": []}
@@ -89,7 +90,7 @@ def test_every_configuration(benchmark: Any, threads: int) -> None:
         *took, found = time_both(lambda: search(small))
         ours_small.append((took[0], took[1]))
         for name, find in (("products", find_by_products), ("survivors", find_by_survivors)):
-            *took, states[name] = time_both(lambda find=find: find(small.couplings, 1.0))
+            *took, states[name] = time_both(partial(find, small.couplings, 1.0))
             peers[name].append((took[0], took[1]))
         np.testing.assert_array_equal(states["survivors"], found.states)
         # In float32 a field within rounding of 0 may fall on either side.
@@ -135,9 +136,9 @@ def test_every_configuration(benchmark: Any, threads: int) -> None:
 
 
 @pytest.mark.parametrize("self_coupling", [0.0, 0.25, 0.5, 0.75, 1.0])
-def test_branch_and_bound(benchmark: Any, self_coupling: float) -> None:
+def test_branch_and_bound(benchmark: Any, quick: bool, self_coupling: float) -> None:
     """Branch and bound beside Gray code, two threads; both find the same."""
-    n, rounds = (16, 1) if benchmark.disabled else (LARGE, 3)
+    n, rounds = (16, 1) if quick else (LARGE, 3)
     network = RandomNetwork.draw(n, self_coupling, seed=1)
     times: dict[str, list[tuple[float, float]]] = {"bounded": [], "gray": []}
     found = {}

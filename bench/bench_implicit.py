@@ -37,7 +37,7 @@ SELF_COUPLING = 1.0
 @cache
 def stored_couplings(n_neurons: int) -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
-    J = rng.standard_normal((n_neurons, n_neurons), np.float32)
+    J: NDArray[np.float32] = rng.standard_normal((n_neurons, n_neurons), np.float32)
     J *= np.float32(n_neurons**-0.5)
     np.fill_diagonal(J, 0)
     return J
@@ -46,7 +46,8 @@ def stored_couplings(n_neurons: int) -> NDArray[np.float32]:
 def relax_stored(J: NDArray[Any], self_coupling: float, state: NDArray[Any]) -> NDArray[Any]:
     """The peer: NumPy's matrix-vector product (OpenBLAS) and sign, to a fixed point."""
     while True:
-        new = np.where(J @ state + self_coupling * state >= 0, J.dtype.type(1), J.dtype.type(-1))
+        signs = np.where(J @ state + self_coupling * state >= 0, 1, -1)
+        new: NDArray[Any] = signs.astype(J.dtype)
         if (new == state).all():
             return new
         state = new
@@ -67,7 +68,7 @@ def fastest(work: Any, rounds: int) -> tuple[float, float]:
     return min(wall), min(cpu)
 
 
-@numba.njit
+@numba.njit  # type: ignore[untyped-decorator]
 def hash_words(n: int) -> np.uint64:
     """SplitMix64 and nothing else: what the counting is compared with."""
     total = np.uint64(0)
@@ -78,12 +79,11 @@ def hash_words(n: int) -> np.uint64:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("distribution", ["sign", "gaussian"])
-def test_columns(benchmark: Any, distribution: str, threads: int) -> None:
+def test_columns(benchmark: Any, quick: bool, distribution: str, threads: int) -> None:
     """Fields from columns that are drawn, against a stored matrix times a vector.
 
     Rounds of 2 ms: many of them are over before the machine turns to another process.
     """
-    quick = benchmark.disabled
     network = ImplicitNetwork(N // 10 if quick else N, distribution=distribution)
     n, n_columns = network.n_neurons, 4064 // network.n_signs  # fill the counters once
     couplings = implicit.ImplicitCouplings(network.key, network.n_signs)
@@ -178,9 +178,10 @@ def describe(reply: dict[str, Any], n: int, threads: int) -> dict[str, Any]:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("update_order", ["sync", "async"])
 @pytest.mark.parametrize("distribution", ["sign", "gaussian"])
-def test_relaxation(benchmark: Any, distribution: str, update_order: str, threads: int) -> None:
+def test_relaxation(
+    benchmark: Any, quick: bool, distribution: str, update_order: str, threads: int
+) -> None:
     """N = 10⁵ from a random state to a fixed point at J_D = 1; the peer is synchronous."""
-    quick = benchmark.disabled
     n, n_stored = (2000, 500) if quick else (N, STORED)
     replies: list[dict[str, Any]] = []
 
@@ -207,9 +208,9 @@ def test_relaxation(benchmark: Any, distribution: str, update_order: str, thread
 
 @pytest.mark.slow
 @pytest.mark.parametrize("distribution", ["sign", "gaussian"])
-def test_million(benchmark: Any, distribution: str) -> None:
+def test_million(benchmark: Any, quick: bool, distribution: str) -> None:
     """N = 10⁶, whose couplings would take 4 TB: memory grows with N."""
-    n = 5000 if benchmark.disabled else 1_000_000
+    n = 5000 if quick else 1_000_000
     replies: list[dict[str, Any]] = []
 
     def ours() -> None:

@@ -1,9 +1,10 @@
 """Integer kernels against NumPy and PyTorch: dense sweeps with 1- and 8-bit couplings, plasticity.
 
 A sweep takes ±1 states to the next states under the same couplings; peers hold them in float32, and
-for 8 bits also in int8 (``torch._int_mm``). Both sides must find the same states; the fields must
-be those of NumPy's int64 product. Both run on one thread and take turns in this process, where the
-machine's limits are measured, too.
+for 8 bits also in int8 (``torch._int_mm``). Plasticity is what a thread does to the couplings of
+its bank in training: `thin_events` and `update_couplings_integer`. Both sides must find the same
+states; the fields must be those of NumPy's int64 product. Both run on one thread and take turns in
+this process, where the machine's limits are measured, too. Without PyTorch NumPy is the only peer.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet._provenance import describe_run
@@ -28,8 +30,13 @@ from binnet_kernels.integer.fields import (
     to_packed,
     unpack_spins,
 )
-from binnet_kernels.rules import integer as plasticity
+from binnet_kernels.lowlevel.bits import pack_samples
+from binnet_kernels.rules import integer_synapses as plasticity
 from kernel_limits import measure_limits
+from sides import has_torch
+
+Array = NDArray[Any]
+Work = Callable[[], Array]
 
 N = 1600
 ROUNDS = 30
@@ -37,7 +44,7 @@ SELF_COUPLING = 3  # in units of the accumulator
 
 
 def take_turns(
-    ours: Callable[[], Any], peers: dict[str, Callable[[], Any]], rounds: int
+    ours: Callable[[], object], peers: Mapping[str, Callable[[], object]], rounds: int
 ) -> dict[str, list[float]]:
     """Return the seconds of every side's calls, interleaved; the first call of each is left out."""
     sides = {"binnet": ours, **peers}
@@ -70,7 +77,7 @@ def report(title: str, facts: dict[str, Any]) -> None:
     print(f"\n{title}: " + ", ".join(f"{k} {v:.3g}" for k, v in numbers.items()))
 
 
-def measure_tile_peak(packed: Packed, words: np.ndarray) -> float:
+def measure_tile_peak(packed: Packed, words: Array) -> float:
     """Return couplings per second of the same code on one tile that stays in the first cache."""
     tile = packed._replace(
         planes=np.ascontiguousarray(packed.planes[:, :, :64]),
@@ -92,114 +99,161 @@ def measure_tile_peak(packed: Packed, words: np.ndarray) -> float:
     return n * 64 * N / min(times)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let BLAS, and PyTorch where it is installed, run on one thread."""
+    if not has_torch():
+        with threadpool_limits(1):
+            yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def numpy_sweeps(matrix: Array, spins: Array) -> dict[str, Work]:
+    """Return the sweep in NumPy."""
+    states, transposed = spins.astype(np.float32), np.ascontiguousarray(matrix.T)
+    sums = np.empty((len(spins), len(matrix)), np.float32)
+
+    def with_numpy() -> Array:
+        np.matmul(states, transposed, out=sums)
+        return np.where(sums >= 0, np.float32(1), np.float32(-1))
+
+    return {"numpy": with_numpy}
+
+
+def torch_sweeps(matrix: Array, spins: Array, bits: int) -> dict[str, Work]:
+    """Return the sweep in PyTorch, in two layouts and in int8; nothing without it."""
+    if not has_torch():
+        return {}
+    import torch
+
+    n_samples, n = spins.shape
+    states = torch.from_numpy(spins.astype(np.float32))
+    transposed = torch.from_numpy(np.ascontiguousarray(matrix.T))
+    state_columns, couplings = states.T.contiguous(), torch.from_numpy(matrix)
+    product, columns = torch.empty(n_samples, n), torch.empty(n, n_samples)
+    plus = torch.ones(1)
+
+    def with_rows() -> Array:
+        torch.mm(states, transposed, out=product)
+        return np.asarray(torch.where(product >= 0, plus, -plus))
+
+    def with_columns() -> Array:
+        torch.mm(couplings, state_columns, out=columns)
+        return np.asarray(torch.where(columns >= 0, plus, -plus)).T
+
+    sweeps = {"torch": with_rows, "torch_columns": with_columns}
+    if bits == 8 and n_samples > 16:  # torch._int_mm wants more than 16 rows
+        int8_states = torch.from_numpy(spins)
+        int8_matrix = torch.from_numpy(np.clip(matrix, -128, 127).astype(np.int8).T.copy())
+        unit = torch.ones(1, dtype=torch.int8)
+
+        def with_int_mm() -> Array:
+            h = torch._int_mm(int8_states, int8_matrix)
+            return np.asarray(torch.where(h >= 0, unit, -unit))
+
+        sweeps["torch_int_mm"] = with_int_mm
+    return sweeps
+
+
 @pytest.mark.parametrize("n_samples", [1, 16, 256])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_dense_sweep(benchmark: Any, bits: int, n_samples: int) -> None:
+def test_dense_sweep(benchmark: Any, quick: bool, bits: int, n_samples: int) -> None:
     """One synchronous sweep of N = 1600 neurons, J_D in the field."""
+    n = 256 if quick else N
     rng = np.random.default_rng(0)
     low, high = {1: (-1, 1), 2: (-1, 1), 4: (-8, 7), 8: (-128, 127)}[bits]
-    couplings = rng.integers(low, high, (N, N), endpoint=True).astype(np.int8)
+    couplings = rng.integers(low, high, (n, n), endpoint=True).astype(np.int8)
     if bits == 1:
         couplings[couplings == 0] = 1
     np.fill_diagonal(couplings, -1)  # what one bit has there; taken out of the self-coupling again
-    spins = rng.choice(np.array([-1, 1], np.int8), (n_samples, N))
+    spins = rng.choice(np.array([-1, 1], np.int8), (n_samples, n))
     own = SELF_COUPLING + 1
     packed, words = to_packed(couplings, bits), pack_spins(spins)
-    external, fields = (np.zeros((n_samples, N), np.int32) for _ in range(2))
-    out, octets = np.zeros_like(words), np.zeros((n_samples, N), np.uint8)
+    external, fields = (np.zeros((n_samples, n), np.int32) for _ in range(2))
+    out, octets = np.zeros_like(words), np.zeros((n_samples, n), np.uint8)
     room, one, own_coupling = np.zeros((2, 64), np.int32), np.int32(1), np.int32(own)
 
     def ours() -> None:
         if packed.is_bytes:
             spread_bits(words, octets)
         sweep_tiles(
-            packed, words, octets, external, one, own_coupling, 0, N // 64, out, fields, room
+            packed, words, octets, external, one, own_coupling, 0, n // 64, out, fields, room
         )
 
-    matrix = couplings.astype(np.float32) + own * np.eye(N, dtype=np.float32)
-    states = spins.astype(np.float32)
-    transposed = np.ascontiguousarray(matrix.T)
-    torch_states, torch_transposed = torch.from_numpy(states), torch.from_numpy(transposed)
-    torch_columns = torch.from_numpy(np.ascontiguousarray(states.T))
-    torch_matrix = torch.from_numpy(matrix)
-    product, columns = torch.empty(n_samples, N), torch.empty(N, n_samples)
-    sums = np.empty((n_samples, N), np.float32)
-    plus = torch.ones(1)
-
-    def with_numpy() -> np.ndarray:
-        np.matmul(states, transposed, out=sums)
-        return np.where(sums >= 0, np.float32(1), np.float32(-1))
-
-    def with_torch() -> np.ndarray:
-        torch.mm(torch_states, torch_transposed, out=product)
-        return torch.where(product >= 0, plus, -plus).numpy()
-
-    def with_torch_columns() -> np.ndarray:
-        torch.mm(torch_matrix, torch_columns, out=columns)
-        return torch.where(columns >= 0, plus, -plus).numpy().T
-
-    peers = {"numpy": with_numpy, "torch": with_torch, "torch_columns": with_torch_columns}
-    if bits == 8 and n_samples > 16:  # torch._int_mm wants more than 16 rows
-        clipped = np.clip(couplings.astype(int) + own * np.eye(N, dtype=int), -128, 127)
-        int8_states = torch.from_numpy(spins)
-        int8_matrix = torch.from_numpy(clipped.astype(np.int8).T.copy())
-        unit = torch.ones(1, dtype=torch.int8)
-
-        def with_int_mm() -> np.ndarray:
-            h = torch._int_mm(int8_states, int8_matrix)
-            return torch.where(h >= 0, unit, -unit).numpy()
-
-        peers["torch_int_mm"] = with_int_mm
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            ours()
-            found = unpack_spins(out, N)
-            expected = spins.astype(np.int64) @ couplings.T.astype(np.int64)
-            assert np.array_equal(fields, expected)
-            for name, peer in peers.items():
-                assert np.array_equal(peer(), found), name
-            seconds = take_turns(ours, peers, 1 if benchmark.disabled else ROUNDS)
-            benchmark.pedantic(ours, rounds=1 if benchmark.disabled else 20)
-            facts = summarise(seconds)
-            if not benchmark.disabled:
-                n_bytes = packed.planes.nbytes + packed.octets.nbytes
-                limits = measure_limits(2 * int((n_bytes / 16) ** 0.5))
-                peak = measure_tile_peak(packed, words)
-                facts["couplings_per_second"] = n_samples * N * N / facts["binnet_min"]
-                facts["fraction_of_tile_peak"] = facts["couplings_per_second"] / peak
-                facts["fraction_of_bandwidth"] = n_bytes / facts["binnet_min"] / limits["bandwidth"]
-                facts["limit"] = "bandwidth" if n_samples == 1 else "arithmetic"
-    finally:
-        torch.set_num_threads(before)
+    matrix = couplings.astype(np.float32) + own * np.eye(n, dtype=np.float32)
+    peers = numpy_sweeps(matrix, spins) | torch_sweeps(matrix, spins, bits)
+    with one_thread():
+        ours()
+        found = unpack_spins(out, n)
+        expected = spins.astype(np.int64) @ couplings.T.astype(np.int64)
+        assert np.array_equal(fields, expected)
+        for name, peer in peers.items():
+            assert np.array_equal(peer(), found), name
+        seconds = take_turns(ours, peers, 1 if quick else ROUNDS)
+        benchmark.pedantic(ours, rounds=1 if quick else 20)
+        facts = summarise(seconds)
+        if not quick:
+            n_bytes = packed.planes.nbytes + packed.octets.nbytes
+            limits = measure_limits(2 * int((n_bytes / 16) ** 0.5))
+            peak = measure_tile_peak(packed, words)
+            facts["couplings_per_second"] = n_samples * n * n / facts["binnet_min"]
+            facts["fraction_of_tile_peak"] = facts["couplings_per_second"] / peak
+            facts["fraction_of_bandwidth"] = n_bytes / facts["binnet_min"] / limits["bandwidth"]
+            facts["limit"] = "bandwidth" if n_samples == 1 else "arithmetic"
     benchmark.extra_info.update(facts)
     report(f"dense sweep, {bits} bits, B={n_samples}", facts)
 
 
+def addmm(weights: Array, unstable: Array, spins: Array) -> dict[str, Callable[[], object]]:
+    """Return the update with decay in float32; nothing where PyTorch is not installed."""
+    if not has_torch():
+        return {}
+    import torch
+
+    dense = torch.from_numpy(weights.astype(np.float32))
+    left = torch.from_numpy(spins.T.astype(np.float32).copy())
+    right = torch.from_numpy(unstable.astype(np.float32))
+    return {"torch_addmm": lambda: dense.addmm_(left, right, beta=1 - 1e-6, alpha=1e-3)}
+
+
 @pytest.mark.parametrize("rounding", ["whole", "per-event", "per-weight"])
 @pytest.mark.parametrize("unstable_fraction", [0.05, 1.0])
-def test_plasticity(benchmark: Any, unstable_fraction: float, rounding: str) -> None:
+def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, rounding: str) -> None:
     """A batch of 16 samples updates J, N = 1600, int8; the peer is addmm_ with decay in float32."""
     rng = np.random.default_rng(1)
     n_samples, period = 16, 256
     spins = rng.choice(np.array([-1, 1], np.int8), (n_samples, N))
     unstable = (spins * (rng.random(spins.shape) < unstable_fraction)).astype(np.int8)
-    weights = rng.integers(-60, 61, (N, N)).astype(np.int8)
+    weights = rng.integers(-60, 61, (N, N)).astype(np.int8)  # from row to column
     kind = plasticity.PER_EVENT if rounding == "per-event" else plasticity.PER_WEIGHT
     levels = plasticity.Levels(-128, 127, 1, 0 if rounding == "whole" else 3, kind, False)
-    registers, total = np.ones(N, np.uint16), np.zeros(N, np.int8)
+    place = plasticity.Place(0, 0, True, np.zeros((0, 0, 0), np.uint8), 0, 0)
+    targets, counts = plasticity.make_targets(np.ones(N, np.uint16)), np.zeros(2, np.int64)
     key = np.uint64(7)
+    pre_signs, pre_mask, signs, mask, left = (np.zeros(N, np.uint32) for _ in range(5))
+    pack_samples(spins, 0, n_samples, 0, N, pre_signs, pre_mask)
+    pack_samples(unstable, 0, n_samples, 0, N, signs, mask)
 
-    def update(target: np.ndarray) -> None:
-        plasticity.update_rows_integer(
-            target, levels, key, 0, False, unstable, spins, registers, total
+    def update(target: Array) -> None:
+        left[:] = mask  # what is thinned is drawn again in every batch
+        plasticity.thin_events(levels, key, 0, left, targets)
+        plasticity.update_couplings_integer(
+            target, place, levels, key, pre_signs, pre_mask, signs, left, targets, counts
         )
 
     check = weights.copy()
     update(check)
-    change = unstable.T.astype(np.int64) @ spins.astype(np.int64)
+    change = spins.T.astype(np.int64) @ unstable.astype(np.int64)
+    np.fill_diagonal(change, 0)
     if rounding == "whole":
         assert np.array_equal(check, weights + change)  # |w| <= 76: nothing saturates
     else:  # each weight moves by at most its events, and by an eighth of them in the mean
@@ -207,33 +261,27 @@ def test_plasticity(benchmark: Any, unstable_fraction: float, rounding: str) -> 
         assert moved.min() >= 0 or rounding == "per-event"
         assert abs(moved.sum() / np.abs(change).sum() - 1 / 8) < 0.02
 
-    dense, left = (
-        torch.from_numpy(weights.astype(np.float32)),
-        torch.from_numpy(unstable.T.astype(np.float32).copy()),
-    )
-    right = torch.from_numpy(spins.astype(np.float32))
     decay = plasticity.Levels(-128, 127, 1, 12, plasticity.PER_WEIGHT, False)
-    begun = time.perf_counter()
-    plasticity.decay_integer(weights.T.copy(), decay, key, 0, registers)
-    begun = time.perf_counter()
-    plasticity.decay_integer(weights.T.copy(), decay, key, 0, registers)
-    decay_seconds = time.perf_counter() - begun
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        peers = {"torch_addmm": lambda: dense.addmm_(left, right, beta=1 - 1e-6, alpha=1e-3)}
-        seconds = take_turns(lambda: update(weights), peers, 1 if benchmark.disabled else ROUNDS)
-        benchmark.pedantic(lambda: update(weights), rounds=1 if benchmark.disabled else 20)
-    finally:
-        torch.set_num_threads(before)
+    decay_seconds = 0.0
+    for _ in range(2):  # the first call compiles
+        copy, begun = weights.copy(), time.perf_counter()
+        plasticity.decay_integer(copy, place, decay, key, targets.registers)
+        decay_seconds = time.perf_counter() - begun
+    with one_thread():
+        seconds = take_turns(
+            lambda: update(weights), addmm(weights, unstable, spins), 1 if quick else ROUNDS
+        )
+        benchmark.pedantic(lambda: update(weights), rounds=1 if quick else 20)
     # The decay comes every `period` batches: its share is added to every update.
     share = decay_seconds / period
     facts = summarise({**seconds, "binnet": [s + share for s in seconds["binnet"]]})
-    touched = float((unstable != 0).any(axis=0).mean())
-    facts |= {"rows_touched": touched, "decay_share": share / facts["binnet_min"]}
-    if not benchmark.disabled:
+    facts |= {
+        "targets_touched": float((unstable != 0).any(axis=0).mean()),
+        "decay_share": share / facts["binnet_min"],
+    }
+    if not quick:
+        # Whole rows pass through the cache, whoever learns.
         bandwidth = measure_limits(N // 2)["bandwidth"]
-        facts["fraction_of_bandwidth"] = 2 * touched * N * N / facts["binnet_min"] / bandwidth
-        facts["limit"] = "bandwidth" if rounding != "per-weight" else "arithmetic (hashes)"
+        facts["fraction_of_bandwidth"] = 2 * N * N / facts["binnet_min"] / bandwidth
     benchmark.extra_info.update(facts)
     report(f"plasticity, {unstable_fraction:.0%} unstable, {rounding}", facts)

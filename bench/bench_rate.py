@@ -23,7 +23,7 @@ from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
 from binnet_kernels.rate import rtrl
-from kernel_limits import _fastest
+from kernel_limits import fastest
 from sides import describe, report
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
@@ -37,7 +37,7 @@ def peak_flops() -> float:
     a = np.ones((512, 512), np.float32)
     out = np.empty_like(a)
     with threadpool_limits(1):
-        return float(2 * 512**3 / _fastest(lambda: np.matmul(a, a, out=out), 2.0))
+        return float(2 * 512**3 / fastest(lambda: np.matmul(a, a, out=out), 2.0))
 
 
 class LeanTorch:
@@ -86,7 +86,7 @@ def alternate(
     benchmark.pedantic(
         lambda: timed(ours, times[0]),
         setup=lambda: timed(theirs, times[1]),
-        rounds=1 if benchmark.disabled else rounds,
+        rounds=rounds,
     )
     return times
 
@@ -94,7 +94,9 @@ def alternate(
 @pytest.mark.parametrize("torch_threads", [2, 1])
 @pytest.mark.parametrize("n_hidden", [64, 256])
 @pytest.mark.parametrize("rule", ["eprop", "bptt"])
-def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int) -> None:
+def test_iteration(
+    benchmark: Any, quick: bool, rule: str, n_hidden: int, torch_threads: int
+) -> None:
     trials = tasks.romo(BATCH, 0)
     network = RateRNN.initialise(1, 2, n_hidden, gain=1.0)
     mask = np.repeat(trials.mask[..., None], 2, axis=2)
@@ -117,25 +119,29 @@ def test_iteration(benchmark: Any, rule: str, n_hidden: int, torch_threads: int)
 
     with threadpool_limits(1, "blas"):  # torch's threads are its own
         torch.set_num_threads(torch_threads)
-        ours, theirs = alternate(
-            iterate, lambda: peer.iterate(*as_tensors), benchmark, 60 if n_hidden == 64 else 20
+        seconds, peers = alternate(
+            iterate,
+            lambda: peer.iterate(*as_tensors),
+            benchmark,
+            1 if quick else 60 if n_hidden == 64 else 20,
         )
-    facts = describe(ours, theirs, torch_threads, 0)
+    facts = describe(seconds, peers, torch_threads, 0)
     # Products: forward and the sum over time; backward too for BPTT. Silent neurons are skipped.
     products = 3 if rule == "bptt" else 2
     flops = products * 2 * BATCH * 56 * n_hidden**2
-    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(ours) / peak_flops()}
+    facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(seconds) / peak_flops()}
     benchmark.extra_info.update(facts)
     report(f"{rule} iteration N={n_hidden}, torch threads {torch_threads}", facts)
 
 
 @pytest.mark.parametrize("active", [0.5, 0.25, 1.0])
 @pytest.mark.parametrize("threads", [2, 1])
-def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
+def test_rtrl_step(benchmark: Any, quick: bool, threads: int, active: float) -> None:
     """One step of the influence of 32 samples, N = 128: D P, where some ReLUs are silent."""
     import numba
 
-    n, n_pre = 128, 129
+    n = 32 if quick else 128
+    n_pre = n + 1
     n_columns = n * n_pre
     n_panels = -(-n_columns // rtrl.PANEL)
     rng = np.random.default_rng(0)
@@ -171,7 +177,7 @@ def test_rtrl_step(benchmark: Any, threads: int, active: float) -> None:
         lambda: rtrl.advance_influence(influence, *arguments),
         lambda: torch.bmm(jacobians, flat_tensor, out=product),
         benchmark,
-        8,
+        1 if quick else 8,
     )
     facts = describe(ours_times, theirs, threads, 0)
     flops = 2 * BATCH * n * n_columns * active * n

@@ -15,6 +15,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -27,7 +28,7 @@ from binnet import RandomNetwork, relax
 from binnet.dynamics import stream_key
 from binnet_kernels.lowlevel.rng import derive_keys, shuffle_sites
 from kernel_limits import measure_limits
-from sides import report
+from sides import has_torch, report
 
 Array = NDArray[Any]
 Work = Callable[[], Array]
@@ -59,15 +60,17 @@ def relax_by_products(multiply: Callable[[Array], Array], J_D: float, start: Arr
 
 
 def make_products(J: Array) -> dict[str, Callable[[Array], Array]]:
-    """Ways to write the product: NumPy in two layouts, and PyTorch."""
+    """Ways to write the product: NumPy in two layouts, and PyTorch where it is installed."""
     J, presynaptic = np.ascontiguousarray(J), np.ascontiguousarray(J.T)
     products: dict[str, Callable[[Array], Array]] = {
         "NumPy s @ J.T": lambda s: s @ presynaptic,
         "NumPy J @ s.T": lambda s: (J @ s.T).T,
     }
-    torch = pytest.importorskip("torch")
-    tensor = torch.from_numpy(presynaptic)
-    products["torch s @ J.T"] = lambda s: torch.mm(torch.from_numpy(s), tensor).numpy()
+    if has_torch():
+        import torch
+
+        tensor = torch.from_numpy(presynaptic)
+        products["torch s @ J.T"] = lambda s: np.asarray(torch.mm(torch.from_numpy(s), tensor))
     return products
 
 
@@ -138,22 +141,24 @@ def compare(benchmark: Any, ours: Work, peers: dict[str, Work], rounds: int) -> 
     return facts
 
 
-def add_limits(facts: dict[str, Any], network: RandomNetwork, flips: int, replicas: int) -> None:
+def add_limits(
+    facts: dict[str, Any], network: RandomNetwork, flips: int, replicas: int, quick: bool
+) -> None:
     """Say how many bytes of couplings are due for the first fields and the flips, per second."""
     itemsize, n = network.couplings.itemsize, network.n_neurons
     due = itemsize * n * (n + flips)
     facts["couplings_GB_per_s"] = due / facts["cpu_binnet_min"] / 1e9
     # A dot product over as many bytes; of two halves, hence an even number.
-    limits = measure_limits(2 * round(n * np.sqrt(itemsize / 4) / 2))
+    limits = measure_limits(2 * round(n * np.sqrt(itemsize / 4) / 2), quick)
     facts["fraction_of_bandwidth"] = due / facts["cpu_binnet_min"] / limits["bandwidth"]
     facts["flips_per_neuron"] = flips / n / replicas
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 @pytest.mark.parametrize("n_neurons", [1600, 6400])
-def test_synchronous(benchmark: Any, n_neurons: int, dtype: str) -> None:
+def test_synchronous(benchmark: Any, quick: bool, n_neurons: int, dtype: str) -> None:
     """16 replicas at J_D = 1 to their fixed points."""
-    n_neurons = 200 if benchmark.disabled else n_neurons
+    n_neurons = 200 if quick else n_neurons
     network = RandomNetwork.draw(n_neurons, 1.0, dtype=dtype, seed=SEED)
     J = network.to_float()
     start = draw_start(REPLICAS, n_neurons)
@@ -170,14 +175,14 @@ def test_synchronous(benchmark: Any, n_neurons: int, dtype: str) -> None:
             benchmark,
             run_ours,
             {
-                name: lambda multiply=multiply: relax_by_products(multiply, 1.0, single)
+                name: partial(relax_by_products, multiply, 1.0, single)
                 for name, multiply in products.items()
             },
-            rounds=1 if benchmark.disabled else 15 if n_neurons < 2000 else 5,
+            rounds=1 if quick else 15 if n_neurons < 2000 else 5,
         )
         exact = relax_by_products(lambda s: s @ J.T, 1.0, start.astype(np.float64))
         rounded = relax_by_products(products["NumPy s @ J.T"], 1.0, single)
-        add_limits(facts, network, int(result.flips.sum()), REPLICAS)
+        add_limits(facts, network, int(result.flips.sum()), REPLICAS, quick)
     facts["replicas_that_differ"] = int((result.states != exact).any(axis=1).sum())
     facts["peer_replicas_that_differ"] = int((rounded != exact).any(axis=1).sum())
     if dtype == "int16":
@@ -191,14 +196,19 @@ def test_synchronous(benchmark: Any, n_neurons: int, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("n_replicas", [1, 4])
-def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
+def test_asynchronous(benchmark: Any, quick: bool, n_replicas: int) -> None:
     """N = 6400, J_D = 1, random order per sweep; the peers are given the same orders."""
-    n_neurons = 200 if benchmark.disabled else 6400
+    n_neurons = 200 if quick else 6400
     network = RandomNetwork.draw(n_neurons, 1.0, dtype="int16", seed=SEED)
     J = network.to_float()
     single = np.ascontiguousarray(J, np.float32)  # a row holds the couplings *into* a neuron
     start = draw_start(n_replicas, n_neurons)
-    options = {"update_order": "async", "initial_states": start, "seed": SEED, "threads": 1}
+    options: dict[str, Any] = {
+        "update_order": "async",
+        "initial_states": start,
+        "seed": SEED,
+        "threads": 1,
+    }
     result = relax(network, **options)
     assert result.converged.all()
     orders = np.empty((n_replicas, int(result.sweeps.max()) + 3, n_neurons), np.int32)
@@ -223,11 +233,11 @@ def test_asynchronous(benchmark: Any, n_replicas: int) -> None:
         facts = compare(
             benchmark,
             lambda: relax(network, **options).states,
-            {name: lambda visit=visit: visit_all(visit, single) for name, visit in peers.items()},
-            rounds=1 if benchmark.disabled else 3,
+            {name: partial(visit_all, visit, single) for name, visit in peers.items()},
+            rounds=1 if quick else 3,
         )
         exact = visit_all(visit_fastmath, np.ascontiguousarray(J))
-        add_limits(facts, network, int(result.flips.sum()), n_replicas)
+        add_limits(facts, network, int(result.flips.sum()), n_replicas, quick)
     for name in peers:
         facts[f"cpu_ratio {name}"] = facts[f"cpu_min {name}"] / facts["cpu_binnet_min"]
     assert np.array_equal(result.states, exact)

@@ -1,7 +1,8 @@
 """Cold start, warm start and the memory of a run: processes of their own, timed from outside.
 
 Cold is a first run on a machine: the folder of compiled kernels is empty. Warm is every later one.
-The steady state is what `bench_training.py` measures.
+What compilation costs is the difference of their processor seconds, on one thread, as threads that
+wait for each other use their core. The steady state is what `bench_training.py` measures.
 """
 
 from __future__ import annotations
@@ -10,22 +11,36 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sides import report
+from sides import has_torch, report
 
-_FIRST_BATCH = {
-    "binnet": """
-from binnet import load_entangled_mnist, preset
-from binnet.learning._state import TrainingState
-data = load_entangled_mnist()
-state = TrainingState.start(preset().replace(n_hidden=400), len(data.X_train), "")
-state.learn(data.X_train, data.y_train, 1, 2)
-""",
-    "torch": """
+resource = pytest.importorskip("resource", reason="needs a POSIX system")
+
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+
+# `binnet train`, which says when its first call of the kernels is back (tens of batches, as it
+# tries how many threads are best; they take some 10 ms).
+_TRAIN = """
+import sys
+from binnet.learning import Run
+learn = Run.learn
+def say(*arguments):
+    seconds = learn(*arguments)
+    print("learned", file=sys.stderr, flush=True)
+    Run.learn = learn
+    return seconds
+Run.learn = say
+from binnet.cli import main
+main()
+"""
+
+_TORCH = """
+import sys
 import numpy as np
 from binnet import BinaryNetwork, load_entangled_mnist, preset
 from lean_torch import LeanTorch, Rule, as_batches
@@ -35,75 +50,114 @@ rule = Rule((1e-3, 1e-3, 1e-3), (0, 0, 0), 1.1, 3.0, (0, 1, 1, 1, 1, 0, 0, 0, 0,
 weights = {"couplings": w.couplings, "input_weights": w.input_weights, "readout": w.readout}
 model = LeanTorch({**weights, "feedback_fields": w.feedback_fields}, 0.5)
 model.learn(*as_batches(data.X_train, data.y_train, np.arange(16), 16), rule, np.ones(1))
-""",
-}
+print("learned", file=sys.stderr, flush=True)
+"""
 
 
-def _start(side: str, cache: Path) -> float:
-    """Return the seconds from the start of a process to its first learned batch."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"},
-        "XDG_CACHE_HOME": str(cache),
-        "PYTHONPATH": os.pathsep.join(
-            [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
-        ),
-    }
-    command = [sys.executable, "-c", _FIRST_BATCH[side] + "print('learned', flush=True)"]
+@dataclass(frozen=True)
+class Process:
+    """What a process took."""
+
+    first_batch: float  # seconds from its start to its first learned batch
+    seconds: float
+    cpu_seconds: float  # of all its threads and of the processes that it began
+    peak_megabytes: float
+
+
+def run(code: str, arguments: list[str], cache: Path | None, log: Path) -> Process:
+    """Run code in a process that keeps its kernels in `cache`; None: in the user's folder."""
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        [str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
+    )
+    if cache is not None:
+        environment.pop("NUMBA_CACHE_DIR", None)
+        environment |= {"XDG_CACHE_HOME": str(cache), "HOME": str(cache)}  # HOME: on macOS
+    first = 0.0
     begun = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        seconds = time.perf_counter() - begun
-    assert line == "learned\n"
-    return seconds
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=environment,
+            text=True,
+        )
+        assert process.stderr is not None
+        with process.stderr:
+            for line in process.stderr:
+                if line.endswith("learned\n"):
+                    first = time.perf_counter() - begun
+                else:
+                    out.write(line)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, log.read_text()
+    return Process(
+        first,
+        time.perf_counter() - begun,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * _RSS_UNIT / 1e6,
+    )
 
 
-def test_start(benchmark: Any, tmp_path: Path) -> None:
-    """From the start of the process to the first learned batch, H=400, float32."""
-    cold = _start("binnet", tmp_path)
-    warm, peer = [], []
+def test_main_job(benchmark: Any, tmp_path: Path, quick: bool) -> None:
+    """``binnet train``, the README's main job, cold and warm: compilation, and the first batch."""
+    size = ["--hidden", "50", "--epochs", "1"] if quick else ["--epochs", "1"]
+    log, cache = tmp_path / "log.txt", tmp_path / "cache"
+    peers: list[Process] = []
+    warm: list[Process] = []
+
+    def train(name: str, *threads: str) -> Process:
+        arguments = ["train", *size, *threads, "--out", str(tmp_path / name)]
+        return run(_TRAIN, arguments, cache, log)
 
     def start_peer() -> None:
-        peer.append(_start("torch", tmp_path))
+        if has_torch():
+            peers.append(run(_TORCH, [], cache, log))
 
+    cold = train("cold", "--threads", "1")
+    alone = [train(f"alone{k}", "--threads", "1") for k in range(1 if quick else 3)]
     benchmark.pedantic(
-        lambda: warm.append(_start("binnet", tmp_path)),
+        lambda: warm.append(train(f"warm{len(warm)}")),
         setup=start_peer,
-        rounds=1 if benchmark.disabled else 4,
+        rounds=1 if quick else 4,
     )
-    facts = {"cold": cold, "warm_min": min(warm), "torch_min": min(peer)}
+    assert all(process.first_batch > 0 for process in (cold, *alone, *warm, *peers))
+    facts = {
+        "compilation_cpu": cold.cpu_seconds - min(process.cpu_seconds for process in alone),
+        "cold_seconds": cold.seconds,
+        "cold_first_batch": cold.first_batch,
+        "warm_seconds_min": min(process.seconds for process in warm),
+        "warm_first_batch_min": min(process.first_batch for process in warm),
+        "load_average": os.getloadavg()[0],
+    }
+    if peers:
+        facts["torch_first_batch_min"] = min(process.first_batch for process in peers)
     benchmark.extra_info.update(facts)
-    report("start to first batch, seconds", facts)
+    report("start of binnet train, seconds", facts)
 
 
-@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs a POSIX system")
-@pytest.mark.parametrize("cache", ["cold", "warm"])
-def test_memory(benchmark: Any, tmp_path: Path, cache: str) -> None:
-    """Peak memory of ``binnet train --hidden 1600 --epochs 1``, compilation included when cold."""
-    n_hidden = 50 if benchmark.disabled else 1600
-    arguments = [
-        "train",
-        "--hidden",
-        str(n_hidden),
-        "--epochs",
-        "1",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    command = [sys.executable, "-c", "from binnet.cli import main; main()", *arguments]
-    environment = dict(os.environ)
-    if cache == "cold":
-        environment["XDG_CACHE_HOME"] = str(tmp_path / "cache")
+def test_memory(benchmark: Any, tmp_path: Path, quick: bool) -> None:
+    """Peak memory of ``binnet train --hidden 1600 --epochs 1``, compilation included when cold.
 
-    def run() -> Any:
-        with (tmp_path / "log.txt").open("w") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            _, process.returncode, usage = os.wait4(process.pid, 0)
-        assert process.returncode == 0, (tmp_path / "log.txt").read_text()
-        return usage
+    The system counts what this process had when it began the other: run the test alone.
+    """
+    n_hidden = 50 if quick else 1600
+    arguments = ["train", "--hidden", str(n_hidden), "--epochs", "1"]
+    # In a hurry nothing is compiled a second time: both runs use what is there.
+    cache = None if quick else tmp_path / "cache"
 
-    usage = benchmark.pedantic(run, rounds=1)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kilobytes elsewhere
-    facts = {"n_hidden": n_hidden, "peak_megabytes": usage.ru_maxrss * unit / 1e6}
+    def train(name: str) -> Process:
+        return run(_TRAIN, [*arguments, "--out", str(tmp_path / name)], cache, tmp_path / "log.txt")
+
+    cold = train("cold")
+    warm = benchmark.pedantic(train, ("warm",), rounds=1)
+    facts = {
+        "n_hidden": n_hidden,
+        "cold_megabytes": cold.peak_megabytes,
+        "warm_megabytes": warm.peak_megabytes,
+        "own_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT / 1e6,
+    }
     benchmark.extra_info.update(facts)
-    report(f"memory of a training run, {cache} cache", facts)
+    report("peak memory of a training run", facts)

@@ -5,6 +5,10 @@ diagram over 40 self-couplings in a few minutes.  The peers are what a user woul
 with scipy.
 """
 
+from __future__ import annotations
+
+from typing import Any, Literal
+
 import numpy as np
 import pytest
 from scipy import optimize
@@ -13,70 +17,73 @@ from binnet import theory
 from binnet.theory._quadrature import SharedField
 from binnet.theory.message_passing import belief_propagation, solve
 
-pytest.importorskip("pytest_benchmark")
-
 
 @pytest.mark.parametrize("j", [0.04, 0.2, 1.0])
-def test_local_entropy_curve(benchmark, j):
+def test_local_entropy_curve(benchmark: Any, quick: bool, j: float) -> None:
     """The full curve for one self-coupling."""
-    distance = np.linspace(1 / 60, 0.5, 30)
+    distance = np.linspace(1 / 60, 0.5, 3 if quick else 30)
     curve = benchmark.pedantic(
         theory.local_entropy, (j, distance), {"rtol": 1e-5}, rounds=3, iterations=1
     )
     benchmark.extra_info["largest_error"] = float(curve.error.max())
 
 
-def test_local_entropy_by_nested_searches(benchmark):
+def test_local_entropy_by_nested_searches(benchmark: Any) -> None:
     """Peer: one distance by scipy's scalar searches in q-hat inside y, on the same grid."""
 
-    def nested(distance=0.1, j=0.2):
+    def nested(distance: float = 0.1, j: float = 0.2) -> float:
         field = SharedField(j, distance, 14)
 
-        def per_replica(log_y):
+        def per_replica(log_y: float) -> float:
             y = np.exp(log_y)
 
-            def free(log_conjugate):
+            def free(log_conjugate: float) -> float:
                 conjugate = np.exp(log_conjugate)
                 log_norm = field.averages(conjugate, y).log_norm
-                return log_norm - 0.5 * y * conjugate * ((y - 1) * (1 - 2 * distance) + 1)
+                return float(log_norm - 0.5 * y * conjugate * ((y - 1) * (1 - 2 * distance) + 1))
 
-            return optimize.minimize_scalar(free, bounds=(-8, 2), method="bounded").fun / y
+            least = optimize.minimize_scalar(free, bounds=(-8, 2), method="bounded")
+            return float(least.fun / y)
 
-        return optimize.minimize_scalar(per_replica, bounds=(0.1, 6), method="bounded").fun
+        least = optimize.minimize_scalar(per_replica, bounds=(0.1, 6), method="bounded")
+        return float(least.fun)
 
     value = benchmark.pedantic(nested, rounds=3, iterations=1)
     assert value == pytest.approx(theory.local_entropy(0.2, 0.1).value, abs=1e-6)
 
 
-def test_phase_diagram_40(benchmark):
+def test_phase_diagram_40(benchmark: Any, quick: bool) -> None:
     """Complexity, isolation and gap at 40 self-couplings."""
-    grid = np.geomspace(0.002, 2.0, 40)
+    grid = np.array([1.0]) if quick else np.geomspace(0.002, 2.0, 40)
     benchmark.pedantic(theory.phase_diagram, (grid,), rounds=1, iterations=1)
 
 
-def test_critical_self_coupling(benchmark):
+def test_critical_self_coupling(benchmark: Any) -> None:
     """The transition to 1e-9."""
     benchmark.pedantic(theory.critical_self_coupling, rounds=3, iterations=1)
 
 
-def test_dynamical_cavity(benchmark):
+def test_dynamical_cavity(benchmark: Any, quick: bool) -> None:
     """100 sweeps of 8 x 4000 trajectories."""
-    benchmark.pedantic(theory.dynamical_cavity, (0.5, 100), rounds=3, iterations=1)
+    n_sweeps = 10 if quick else 100
+    benchmark.pedantic(theory.dynamical_cavity, (0.5, n_sweeps), rounds=3, iterations=1)
 
 
 @pytest.mark.parametrize("n", [20, 24])
-def test_enumeration(benchmark, n):
+def test_enumeration(benchmark: Any, quick: bool, n: int) -> None:
     """All fixed points of one network."""
+    n = n - 8 if quick else n
     couplings = theory.random_couplings(n, np.random.default_rng(0))
     states = benchmark.pedantic(
         theory.enumerate_fixed_points, (couplings, 0.5), rounds=3, iterations=1
     )
-    benchmark.extra_info["ns_per_configuration"] = benchmark.stats.stats.min / 2**n * 1e9
+    if not quick:
+        benchmark.extra_info["ns_per_configuration"] = benchmark.stats.stats.min / 2**n * 1e9
     benchmark.extra_info["fixed_points"] = len(states)
 
 
 @pytest.mark.parametrize("method", ["reinforced", "focusing"])
-def test_solver(benchmark, method):
+def test_solver(benchmark: Any, method: Literal["reinforced", "focusing"]) -> None:
     """One fixed point at N = 2000, J_D = 0.3."""
     couplings = theory.random_couplings(2000, np.random.default_rng(0), np.float32)
     result = benchmark.pedantic(solve, (couplings, 0.3), {"method": method}, rounds=3, iterations=1)
@@ -84,7 +91,7 @@ def test_solver(benchmark, method):
     benchmark.extra_info["iterations"] = result.n_iterations
 
 
-def test_belief_propagation(benchmark):
+def test_belief_propagation(benchmark: Any) -> None:
     """Bethe entropy of one network with fields, N = 1000."""
     rng = np.random.default_rng(0)
     couplings, field = theory.random_couplings(1000, rng), rng.standard_normal(1000)

@@ -1,13 +1,14 @@
 """An epoch of training against lean PyTorch with the same maths; each kernel against its limit.
 
 `python -m pytest bench` prints and records the ratios; with ``--benchmark-disable`` it only runs
-everything once, on a little work. Nothing here asserts a time: the assertions are about equal
-results.
+everything once, on a little work. Where PyTorch is not installed our side runs alone. Nothing here
+asserts a time: the assertions are about equal results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,79 +19,81 @@ from sides import Side, describe, report, scale_to_epoch
 Case = Callable[..., dict[str, Any]]
 
 
-def _compare(
-    benchmark: Any,
-    sides: tuple[Side, Side],
-    title: str,
-    n_batches: int,
-    rounds: int,
-    **request: Any,
-) -> None:
+@pytest.fixture
+def compare(
+    benchmark: Any, binnet_side: Side, torch_side: Side | None, quick: bool
+) -> Callable[..., None]:
     """Let both sides learn the same batches in turn; pytest-benchmark times ours, we time both."""
-    binnet, torch = sides
-    if benchmark.disabled:
-        n_batches, rounds = 4, 1
-    peers: list[dict[str, Any]] = []
-    replies: list[dict[str, Any]] = []
 
-    def ask_peer() -> None:
-        peers.append(torch.ask("learn", n_batches=n_batches, **request))
+    def work(title: str, n_batches: int, rounds: int, **request: Any) -> None:
+        if quick:
+            n_batches, rounds = 4, 1
+        peers: list[dict[str, Any]] = []
+        replies: list[dict[str, Any]] = []
 
-    def ask_binnet() -> None:
-        replies.append(binnet.ask("learn", n_batches=n_batches, **request))
+        def ask_peer() -> None:
+            if torch_side is not None:
+                peers.append(torch_side.ask("learn", n_batches=n_batches, **request))
 
-    binnet.ask("learn", n_batches=2, **request)  # compiles
-    torch.ask("learn", n_batches=2, **request)
-    benchmark.pedantic(ask_binnet, setup=ask_peer, rounds=rounds)
-    ours, theirs = (scale_to_epoch(side, n_batches) for side in (replies, peers))
-    facts = describe(ours, theirs, request["threads"], request["seed"])
-    facts["batches_timed"], facts["unstable"] = n_batches, replies[-1]["unstable"]
-    facts["flips_after_first_sweep"] = float(np.mean(replies[-1]["flips"][1:]))
-    facts["fixed_seconds_per_call"] = min(reply["fixed"] for reply in replies)
-    benchmark.extra_info.update(facts)
-    report(title, facts)
+        def ask_binnet() -> None:
+            replies.append(binnet_side.ask("learn", n_batches=n_batches, **request))
+
+        binnet_side.ask("learn", n_batches=2, **request)  # compiles
+        if torch_side is not None:
+            torch_side.ask("learn", n_batches=2, **request)
+        benchmark.pedantic(ask_binnet, setup=ask_peer, rounds=rounds)
+        ours, theirs = (scale_to_epoch(side, n_batches) for side in (replies, peers))
+        facts = describe(ours, theirs, request["threads"], request["seed"])
+        facts["batches_timed"], facts["unstable"] = n_batches, replies[-1]["unstable"]
+        facts["flips_after_first_sweep"] = float(np.mean(replies[-1]["flips"][1:]))
+        facts["fixed_seconds_per_call"] = min(reply["fixed"] for reply in replies)
+        benchmark.extra_info.update(facts)
+        report(title, facts)
+
+    return work
 
 
 @pytest.mark.parametrize("threads", [2, 1])
 @pytest.mark.parametrize("preset", ["source", "default"])
 @pytest.mark.parametrize("n_hidden", [400, 1600])
 def test_burst_after_one_epoch(
-    benchmark: Any,
-    sides: tuple[Side, Side],
+    compare: Callable[..., None],
     make_case: Case,
+    quick: bool,
     n_hidden: int,
     preset: str,
     threads: int,
 ) -> None:
     """The second epoch, from many short bursts: the fastest is the least disturbed one."""
     n_batches, rounds = (50, 60) if n_hidden == 400 else (10, 25)
-    case = make_case(preset, n_hidden, epochs_before=0 if benchmark.disabled else 1)
+    case = make_case(preset, n_hidden, epochs_before=0 if quick else 1)
     title = f"burst H={n_hidden} {preset} threads={threads}"
-    _compare(benchmark, sides, title, n_batches, rounds, threads=threads, **case)
+    compare(title, n_batches, rounds, threads=threads, **case)
 
 
 @pytest.mark.parametrize("epochs_before", [0, 1])
 @pytest.mark.parametrize("preset", ["source", "default"])
 @pytest.mark.parametrize("n_hidden", [400, 1600])
 def test_epoch(
-    benchmark: Any,
-    sides: tuple[Side, Side],
+    compare: Callable[..., None],
     make_case: Case,
+    quick: bool,
     n_hidden: int,
     preset: str,
     epochs_before: int,
 ) -> None:
     """The first and the second epoch, whole at H=400 and 500 of its 3750 batches at H=1600."""
     n_batches = 3750 if n_hidden == 400 else 500
-    case = make_case(preset, n_hidden, 0 if benchmark.disabled else epochs_before)
+    case = make_case(preset, n_hidden, 0 if quick else epochs_before)
     title = f"epoch {epochs_before + 1} H={n_hidden} {preset}"
-    _compare(benchmark, sides, title, n_batches, 3, threads=2, **case)
+    compare(title, n_batches, 3, threads=2, **case)
 
 
 @pytest.mark.parametrize("n_hidden", [400, 1600])
-def test_kernel_limits(benchmark: Any, sides: tuple[Side, Side], n_hidden: int) -> None:
+def test_kernel_limits(benchmark: Any, binnet_side: Side, quick: bool, n_hidden: int) -> None:
     """Which limit each kernel meets on one core, and the fraction of it that is reached."""
-    facts = benchmark.pedantic(sides[0].ask, ("kernels",), {"n_hidden": n_hidden}, rounds=1)
+    request = {"n_hidden": n_hidden, "quick": quick}
+    facts = benchmark.pedantic(binnet_side.ask, ("kernels",), request, rounds=1)
     facts |= {
         "dense_fraction_of_arithmetic": facts["dense_flops"] / facts["flops"],
         "event_fraction_of_bandwidth": facts["event_bandwidth"] / facts["bandwidth"],
@@ -98,6 +101,11 @@ def test_kernel_limits(benchmark: Any, sides: tuple[Side, Side], n_hidden: int) 
     }
     benchmark.extra_info.update(facts)
     report(f"kernels H={n_hidden}, one core", facts)
+
+
+def note(seen: dict[str, list[Any]], name: str, value: Any) -> None:
+    """Keep what the peer shows."""
+    seen[name].append(value.clone().numpy())
 
 
 @pytest.mark.parametrize("preset", ["source", "default"])
@@ -116,47 +124,45 @@ def test_same_update(
     out differently only where its field is that close to the threshold; a sample or neuron where
     one was is left out, and few are.
     """
-    import torch
-
-    from binnet_kernels import structs
+    torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
+    from binnet_kernels.training import records
     from lean_torch import LeanTorch, as_batches
     from worker import BATCH, Binnet, load_case
 
     torch.set_num_threads(1)
     round_off, left_out = 1e-4, 0
     outcomes: list[Any] = []
-    original = structs.make_outcome
+    original = records.make_workspace
 
     def keep(*arguments: Any) -> Any:
-        outcomes.append(original(*arguments))
-        return outcomes[-1]
+        work = original(*arguments)
+        outcomes.append(work.outcome)
+        return work
 
-    monkeypatch.setattr(structs, "make_outcome", keep)
+    monkeypatch.setattr(records, "make_workspace", keep)
     side = Binnet()
-    request = {
+    request: dict[str, Any] = {
         "preset": preset, "n_hidden": n_hidden, "seed": 0, "epochs_before": 0, "threads": 1,
         "path": str(tmp_path / "case.npz"),
     }  # fmt: skip
     side.prepare(request)
-    state = side.resume(request)
+    run = side.resume(request)
     _, rule, case = load_case(request["path"])
     X, y = as_batches(side.data.X_train, side.data.y_train, case["order"], BATCH)
     for k in range(n_batches):
-        before = state.network()
+        before = run.network()
         weights = {
             "couplings": before.couplings,
             "input_weights": before.input_weights,
             "readout": before.readout,
             "feedback_fields": before.feedback_fields,
         }
-        peer = LeanTorch(weights, before.self_coupling)
+        peer = LeanTorch(weights, float(case["self_coupling"]))
         seen: dict[str, list[Any]] = {"h": [], "margin": [], "s": []}
-        peer.learn(
-            X[k : k + 1], y[k : k + 1], rule, case["rate_factors"][k : k + 1],
-            lambda name, value, seen=seen: seen[name].append(value.clone().numpy()),
-        )  # fmt: skip
-        state.learn(side.data.X_train, side.data.y_train, 1, 1)
-        after = state.network()
+        now = slice(k, k + 1)
+        peer.learn(X[now], y[now], rule, case["rate_factors"][now], partial(note, seen))
+        run.learn(side.data.X_train, side.data.y_train, 1, 1)
+        after = run.network()
         sure_samples = np.abs(seen["h"]).min(axis=(0, 1)) > round_off  # in all sweeps, all neurons
         states = outcomes[-1].state[:, :n_hidden].T
         np.testing.assert_array_equal(seen["s"][0][:, sure_samples], states[:, sure_samples])

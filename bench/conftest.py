@@ -11,22 +11,39 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the benchmarks import their neighbours
 
-from sides import Side, both_sides
+from sides import Side, has_torch, running_side
 
 
 @pytest.fixture(scope="session")
-def sides() -> Iterator[tuple[Side, Side]]:
-    """binnet and the peer, each in its own process."""
-    with both_sides() as pair:
-        yield pair
+def quick(request: pytest.FixtureRequest) -> bool:
+    """Whether nothing is timed (``--benchmark-disable``): a benchmark then runs on little work."""
+    return bool(request.config.getoption("benchmark_disable"))
+
+
+@pytest.fixture(scope="session")
+def binnet_side() -> Iterator[Side]:
+    """binnet, in a process of its own."""
+    with running_side("binnet") as side:
+        yield side
+
+
+@pytest.fixture(scope="session")
+def torch_side() -> Iterator[Side | None]:
+    """The peer, in a process of its own; None where PyTorch is not installed."""
+    if not has_torch():
+        yield None
+        return
+    with running_side("torch") as side:
+        yield side
 
 
 @pytest.fixture(scope="session")
 def make_case(
-    sides: tuple[Side, Side], tmp_path_factory: pytest.TempPathFactory
+    binnet_side: Side, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., dict[str, Any]]:
     """Return a function that trains a network to start from, once, and names it."""
-    folder, known = tmp_path_factory.mktemp("networks"), {}
+    folder = tmp_path_factory.mktemp("networks")
+    known: dict[str, dict[str, Any]] = {}
 
     def make(preset: str, n_hidden: int, epochs_before: int, seed: int = 0) -> dict[str, Any]:
         key = f"{preset}-{n_hidden}-{epochs_before}-{seed}"
@@ -38,7 +55,7 @@ def make_case(
                 "seed": seed,
                 "path": str(folder / f"{key}.npz"),
             }
-            sides[0].ask("prepare", threads=1, **known[key])
+            binnet_side.ask("prepare", threads=1, **known[key])
         return known[key]
 
     return make

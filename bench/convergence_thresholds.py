@@ -7,6 +7,7 @@ hour on one core.
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -32,7 +33,7 @@ def main(folder: Path, seeds: int, workers: int) -> None:
     parts = []
     for n, (low, high) in RANGES.items():
         couplings = np.round(np.arange(low, high + STEP / 2, STEP), 3)
-        grid = {
+        grid: dict[str, Any] = {
             "n_neurons": [n],
             "update_order": ["sync", "async"],
             "self_coupling": couplings,

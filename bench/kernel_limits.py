@@ -14,10 +14,15 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from binnet_kernels.lowlevel.bits import pack_samples
+from binnet_kernels.relaxation.fields import accumulate_fields, add_events
+from binnet_kernels.rules.events import update_couplings_perceptron
+from binnet_kernels.structs import allocate_rows, to_banks
+
 _SAMPLES, _EVENTS, _UNSTABLE = 16, 64, 0.02
 
 
-def _fastest(work: Callable[[], Any], at_least: float = 0.3) -> float:
+def fastest(work: Callable[[], Any], at_least: float = 0.3) -> float:
     """Return the shortest of the times of many calls, about `at_least` seconds in all."""
     work()
     times = [0.0]
@@ -28,30 +33,26 @@ def _fastest(work: Callable[[], Any], at_least: float = 0.3) -> float:
     return min(times[1:])
 
 
-def measure_limits(n_hidden: int) -> dict[str, float]:
+def measure_limits(n_hidden: int, quick: bool = False) -> dict[str, float]:
     """Return the arithmetic peak (flop/s) and the read bandwidth (byte/s) of one core."""
+    size = 256 if quick else 2048
     with threadpool_limits(1):
-        a = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
+        a = np.random.default_rng(0).standard_normal((size, size)).astype(np.float32)
         out = np.empty_like(a)
-        flops = 2 * 2048**3 / _fastest(lambda: np.matmul(a, a, out=out), 1.0)
+        flops = 2 * size**3 / fastest(lambda: np.matmul(a, a, out=out), 0.0 if quick else 1.0)
         x = np.ones(n_hidden**2, np.float32)
         half = len(x) // 2
-        bandwidth = x.nbytes / _fastest(lambda: np.dot(x[:half], x[half:]))
+        bandwidth = x.nbytes / fastest(lambda: np.dot(x[:half], x[half:]))
     return {"flops": flops, "bandwidth": bandwidth}
 
 
-def time_kernels(n_hidden: int) -> dict[str, Any]:
+def time_kernels(n_hidden: int, quick: bool = False) -> dict[str, Any]:
     """Time the dense product, the events and the update of a batch, beside the limits."""
-    from binnet_kernels.lowlevel.bits import pack_samples
-    from binnet_kernels.relaxation.fields import accumulate_fields, add_events
-    from binnet_kernels.rules.perceptron import update_couplings_perceptron
-    from binnet_kernels.structs import allocate_rows, to_banks
-
     rng = np.random.default_rng(0)
     couplings = rng.standard_normal((n_hidden, n_hidden)).astype(np.float32)
     banks = to_banks(couplings, 1)
     state, field, unstable = (allocate_rows(_SAMPLES, n_hidden, 1, np.float32) for _ in range(3))
-    state[:, :n_hidden] = rng.choice(np.float32([-1, 1]), (_SAMPLES, n_hidden))
+    state[:, :n_hidden] = rng.choice(np.array([-1, 1], np.float32), (_SAMPLES, n_hidden))
     unstable[:] = state * (rng.random(state.shape) < _UNSTABLE)
     rows = np.arange(_SAMPLES)
     sites = rng.integers(0, n_hidden, (50, _EVENTS))
@@ -65,11 +66,15 @@ def time_kernels(n_hidden: int) -> dict[str, Any]:
         for k in range(len(sites)):
             add_events(banks, sites[k], changes, _EVENTS, field[0])
 
-    dense = _fastest(lambda: accumulate_fields(banks[0], state, 0, rows, _SAMPLES, field, 0))
-    event = _fastest(events) / sites.size
-    update = _fastest(lambda: update_couplings_perceptron(banks[0], 1e-6, gains, *words, 0))
+    dense = fastest(lambda: accumulate_fields(banks[0], state, 0, rows, _SAMPLES, field, 0))
+    event = fastest(events) / sites.size
+    update = fastest(
+        lambda: update_couplings_perceptron(
+            banks[0], 1e-6, gains, words[0], words[1], words[2], words[3], 0
+        )
+    )
     return {
-        **measure_limits(n_hidden),
+        **measure_limits(n_hidden, quick),
         "dense_seconds": dense,
         "dense_flops": 2 * _SAMPLES * n_hidden**2 / dense,
         "event_seconds": event,

@@ -9,7 +9,7 @@ scalar that rides along in `alpha`), autograd.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,18 +24,17 @@ _SIGN_BIT, _ONE = -(2**31), 0x3F800000  # of a float32, seen as int32
 class Rule:
     """Prefactors of docs/model/network.md, section 3: all but 1/sqrt(B), of J, W_in and W_out."""
 
-    rates: tuple[float, float, float]
-    decays: tuple[float, float, float]
+    rates: Sequence[float]
+    decays: Sequence[float]
     threshold: float
     readout_threshold: float
-    amplitudes: tuple[float, ...]
+    amplitudes: Sequence[float]
 
 
 class LeanTorch:
-    """Training and inference, float32, synchronous updates."""
+    """Training and inference, float32, synchronous updates; autograd is best switched off."""
 
     def __init__(self, weights: dict[str, NDArray[Any]], self_coupling: float) -> None:
-        torch.set_grad_enabled(False)
         self.J = torch.tensor(weights["couplings"])  # (H, H), true couplings = scale * J
         self.W_in = torch.tensor(weights["input_weights"])  # (H, N)
         self.W_out = torch.tensor(weights["readout"])  # (C, H)
@@ -46,7 +45,7 @@ class LeanTorch:
 
     def couplings(self) -> NDArray[Any]:
         """Return the true couplings, with a zero diagonal."""
-        J = (self.scale * self.J).numpy()
+        J: NDArray[Any] = (self.scale * self.J).numpy()
         np.fill_diagonal(J, 0.0)
         return J
 

@@ -5,13 +5,14 @@ Also what a number needs beside it: the machine, the versions, and the statistic
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -49,20 +50,25 @@ class Side:
         """End the process."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it has died
+            self._process.stdin.close()
         self._process.wait(timeout=60)
         self._process.stdout.close()
 
 
 @contextmanager
-def both_sides() -> Iterator[tuple[Side, Side]]:
-    """Start binnet and the peer."""
-    sides = Side("binnet"), Side("torch")
+def running_side(name: str) -> Iterator[Side]:
+    """Start binnet or the peer."""
+    side = Side(name)
     try:
-        yield sides
+        yield side
     finally:
-        for side in sides:
-            side.close()
+        side.close()
+
+
+def has_torch() -> bool:
+    """Return whether the peer is installed; without it our side runs alone."""
+    return importlib.util.find_spec("torch") is not None
 
 
 def scale_to_epoch(replies: list[dict[str, Any]], n_batches: int) -> list[float]:
@@ -72,7 +78,7 @@ def scale_to_epoch(replies: list[dict[str, Any]], n_batches: int) -> list[float]
     one of `train`, these costs are counted as often as `train` has them.
     """
     scale = BATCHES_PER_EPOCH / n_batches
-    if replies[0]["calls"] != 1:
+    if not replies or replies[0]["calls"] != 1:
         return [reply["seconds"] * scale for reply in replies]
     fixed = min(reply["fixed"] for reply in replies)
     return [
@@ -82,21 +88,28 @@ def scale_to_epoch(replies: list[dict[str, Any]], n_batches: int) -> list[float]
 
 
 def describe(ours: list[float], peers: list[float], threads: int, seed: int) -> dict[str, Any]:
-    """Return the statistics of both sides' seconds, their ratio, and where they were measured."""
+    """Return the statistics of both sides' seconds, their ratio, and where they were measured.
+
+    Without seconds of a peer those of ours alone.
+    """
     provenance = describe_run(seed, threads)
-    fast, slow = min(ours), min(peers)
+    facts = {"binnet_min": min(ours), "binnet_median": statistics.median(ours)}
+    packages = provenance["packages"]
+    if peers:
+        facts |= {
+            "torch_min": min(peers),
+            "torch_median": statistics.median(peers),
+            "ratio_of_min": min(peers) / min(ours),
+            "ratio_of_median": statistics.median(peers) / statistics.median(ours),
+        }
+        packages = {**packages, "torch": metadata.version("torch")}
     return {
-        "binnet_min": fast,
-        "binnet_median": statistics.median(ours),
-        "torch_min": slow,
-        "torch_median": statistics.median(peers),
-        "ratio_of_min": slow / fast,
-        "ratio_of_median": statistics.median(peers) / statistics.median(ours),
+        **facts,
         "rounds": len(ours),
         "threads": threads,
         "seed": seed,
         "cpu": provenance["cpu"],
-        "packages": {**provenance["packages"], "torch": metadata.version("torch")},
+        "packages": packages,
         "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
     }
 

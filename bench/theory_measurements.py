@@ -8,13 +8,18 @@ Everything is seeded; --help of a command shows its sizes.
 """
 
 import time
+from typing import Any, Literal
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from binnet import theory
 from binnet.theory.message_passing import belief_propagation, count_unstable, solve
+
+Array = NDArray[Any]
+METHODS: tuple[Literal["reinforced", "focusing"], ...] = ("reinforced", "focusing")
 
 
 @click.group()
@@ -22,7 +27,9 @@ def main() -> None:
     """Theory against ground truth."""
 
 
-def asynchronous(couplings, j, state, rng, max_sweeps=300):
+def asynchronous(
+    couplings: Array, j: float, state: Array, rng: np.random.Generator, max_sweeps: int = 300
+) -> tuple[Array, bool]:
     """Random sequential dynamics with incremental fields; returns the state and whether it is
     fixed."""
     columns = np.ascontiguousarray(couplings.T)
@@ -42,7 +49,9 @@ def asynchronous(couplings, j, state, rng, max_sweeps=300):
     return state, False
 
 
-def synchronous_flips(couplings, j, sweeps, starts, rng):
+def synchronous_flips(
+    couplings: Array, j: float, sweeps: int, starts: int, rng: np.random.Generator
+) -> Array:
     """Fraction of neurons that flip in every sweep from random starts, (sweeps, starts)."""
     state = rng.choice(np.array([-1, 1], np.float32), (len(couplings), starts))
     flips = np.empty((sweeps, starts))
@@ -89,7 +98,7 @@ def transition() -> None:
 @main.command()
 @click.option("--draws", default=200)
 @click.option("--self-coupling", "j", default=0.5)
-def pairs(draws, j) -> None:
+def pairs(draws: int, j: float) -> None:
     """Pair-overlap histograms from enumeration against the exact finite-N formula and S2(q)."""
     for n in (20, 22, 24, 26):
         histograms, start = [], time.perf_counter()
@@ -126,7 +135,7 @@ def pairs(draws, j) -> None:
 @click.option("--sweeps", default=30)
 @click.option("--starts", default=4)
 @click.option("--networks", default=8)
-def dmft(neurons, sweeps, starts, networks) -> None:
+def dmft(neurons: int, sweeps: int, starts: int, networks: int) -> None:
     """Flip fractions of simulated networks, sweep by sweep, against the dynamical cavity."""
     self_couplings = (0.3, 0.6, 0.9)
     means = np.zeros((len(self_couplings), networks, sweeps))
@@ -156,7 +165,7 @@ def dmft(neurons, sweeps, starts, networks) -> None:
 @click.option("--sweeps", default=200)
 @click.option("--starts", default=8)
 @click.option("--networks", default=4)
-def plateaus(neurons, sweeps, starts, networks) -> None:
+def plateaus(neurons: tuple[int, ...], sweeps: int, starts: int, networks: int) -> None:
     """Plateaus of simulated networks, extrapolated to freezing exactly as those of the theory."""
     grid = np.linspace(0.5, 0.7, 5)
     for n in neurons:
@@ -179,7 +188,7 @@ def plateaus(neurons, sweeps, starts, networks) -> None:
 @main.command()
 @click.option("--sweeps", default=1000)
 @click.option("--starts", default=40)
-def freezing(sweeps, starts) -> None:
+def freezing(sweeps: int, starts: int) -> None:
     """Freezing thresholds of the dynamical cavity, and the convergence of finite networks."""
     for p in (1.0, 0.5, 0.2):
         start = time.perf_counter()
@@ -243,7 +252,7 @@ def bethe() -> None:
 @main.command()
 @click.option("--neurons", default=2000)
 @click.option("--networks", default=10)
-def solvers(neurons, networks) -> None:
+def solvers(neurons: int, networks: int) -> None:
     """Success of the solvers where the asynchronous dynamics finds nothing."""
     for j in (0.2, 0.3, 0.4):
         found = {"reinforced": 0, "focusing": 0, "asynchronous": 0}
@@ -252,16 +261,14 @@ def solvers(neurons, networks) -> None:
             couplings = theory.random_couplings(
                 neurons, np.random.default_rng([2000, k]), np.float32
             )
-            for method in found:
+            for method in METHODS:
                 start = time.perf_counter()
-                if method == "asynchronous":
-                    rng = np.random.default_rng([6, k])
-                    found[method] += asynchronous(
-                        couplings, j, rng.choice([-1, 1], neurons), rng, 200
-                    )[1]
-                else:
-                    found[method] += solve(couplings, j, method=method).found
+                found[method] += solve(couplings, j, method=method).found
                 seconds[method] += (time.perf_counter() - start) / networks
+            rng, start = np.random.default_rng([6, k]), time.perf_counter()
+            state = rng.choice([-1, 1], neurons)
+            found["asynchronous"] += asynchronous(couplings, j, state, rng, 200)[1]
+            seconds["asynchronous"] += (time.perf_counter() - start) / networks
         click.echo(
             f"N {neurons} J_D {j}: "
             + ", ".join(f"{m} {found[m]}/{networks} ({seconds[m]:.2f} s each)" for m in found)
@@ -276,7 +283,14 @@ def solvers(neurons, networks) -> None:
 @click.option("--method", "methods", multiple=True, default=("reinforced", "focusing"))
 @click.option("--self-coupling", "grid", multiple=True, type=float,
               default=(0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.10, 0.09))  # fmt: skip
-def lowest(neurons, networks, attempts, rate, methods, grid) -> None:
+def lowest(
+    neurons: tuple[int, ...],
+    networks: int,
+    attempts: int,
+    rate: float,
+    methods: tuple[Literal["reinforced", "focusing"], ...],
+    grid: tuple[float, ...],
+) -> None:
     """How low in J_D each solver goes: networks solved, with attempts that all use the same rate.
 
     Each row ends at the first self-coupling where no network is solved.
@@ -312,11 +326,11 @@ def lowest(neurons, networks, attempts, rate, methods, grid) -> None:
 
 @main.command()
 @click.option("--neurons", default=1000)
-def clusters(neurons) -> None:
+def clusters(neurons: int) -> None:
     """What the solvers find: overlaps between solutions, and whether fixed points surround them."""
     couplings = theory.random_couplings(neurons, np.random.default_rng([5, 0]), np.float32)
     for j in (0.2, 0.3, 0.4):
-        for method in ("reinforced", "focusing"):
+        for method in METHODS:
             results = [solve(couplings, j, method=method, seed=s) for s in range(10)]
             states = np.array([r.state for r in results if r.found], dtype=np.float64)
             overlap = (states @ states.T)[np.triu_indices(len(states), 1)] / neurons

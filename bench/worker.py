@@ -11,11 +11,19 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from binnet import BinaryNetwork, load_entangled_mnist, predict, preset
+from binnet.learning import Configuration, Run, load_checkpoint, save_checkpoint
+from binnet.learning.trainer import _WORK_PER_CALL
+from kernel_limits import time_kernels
+
 BATCH, EPOCHS = 16, 20
+
+Request = dict[str, Any]
 
 
 def _timed(work: Callable[[], Any]) -> float:
@@ -24,115 +32,100 @@ def _timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def _configuration(request: dict[str, Any]) -> Any:
-    from binnet import preset
-
+def _configuration(request: Request) -> Configuration:
     return preset(request["preset"]).replace(
         n_hidden=request["n_hidden"], epochs=EPOCHS, seed=request["seed"]
     )
+
+
+def _checkpoint(request: Request) -> Path:
+    """Return where `prepare` leaves the run itself, beside what the peer needs."""
+    return Path(request["path"]).with_suffix(".safetensors")
 
 
 class Binnet:
     """What binnet does: the calls of `train` and `predict`."""
 
     def __init__(self) -> None:
-        from binnet import load_entangled_mnist
-
         self.data = load_entangled_mnist()
 
-    def prepare(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Train for some epochs; write the weights and all else that the peer needs."""
-        from binnet.learning._state import TrainingState
-
-        state = TrainingState.start(_configuration(request), len(self.data.X_train), "")
-        for epoch in range(request["epochs_before"]):
-            self._learn(state, request["threads"], state.batches_per_epoch)
-            state.weights, state.scales = state.network(), np.ones(3)
-            state.epoch, state.batch = epoch + 1, 0
-        w, rule = state.weights, state._rule()
+    def prepare(self, request: Request) -> dict[str, Any]:
+        """Train for some epochs; write the run, its weights and all else that the peer needs."""
+        configuration = _configuration(request)
+        run = Run.start(configuration, len(self.data.X_train))
+        for _ in range(request["epochs_before"]):
+            self._learn(run, request["threads"], run.batches_per_epoch)
+            run.next_epoch()
+        save_checkpoint(_checkpoint(request), run)
+        w, plasticity = run.network(), configuration.plasticity
+        n_batches = run.batches_per_epoch
         np.savez(
             request["path"],
             couplings=w.couplings,
             input_weights=w.input_weights,
             readout=w.readout,
-            feedback=w.feedback,
             feedback_fields=w.feedback_fields,
-            order=state._order(),
-            rate_factors=state._rate_factors(0, state.batches_per_epoch),
-            rates=rule.rates,
-            decays=rule.decays,
-            thresholds=[rule.threshold, rule.readout_threshold],
-            amplitudes=state.configuration.schedule.amplitudes,
+            order=run._order(),
+            rate_factors=plasticity.rate_factors(
+                run.epoch * n_batches, n_batches, EPOCHS * n_batches
+            ),
+            rates=plasticity.scaled_rates(configuration.network),
+            decays=plasticity.losses(configuration.network),
+            thresholds=[
+                plasticity.margin
+                + float(w.fixed_help[0]) * plasticity.margin_excludes_self_coupling,
+                plasticity.readout_margin,
+            ],
+            amplitudes=configuration.schedule.amplitudes,
             self_coupling=w.self_coupling,
         )
         return {}
 
-    def learn(self, request: dict[str, Any]) -> dict[str, Any]:
+    def learn(self, request: Request) -> dict[str, Any]:
         """Learn the first batches of the next epoch, in calls as long as those of `train`."""
-        state = self.resume(request)
+        run = self.resume(request)
         # A call also brings the weights into the kernels' layout and back: timed by a call that
         # learns nothing, so that a burst far shorter than the calls of `train` can be scaled to an
         # epoch.
         threads, n_batches = request["threads"], request["n_batches"]
-        fixed = _timed(lambda: self._learn_once(state, threads, 0))
-        seconds = _timed(lambda: self._learn(state, threads, n_batches))
+        fixed = _timed(lambda: self._learn_once(run, threads, 0))
+        seconds = _timed(lambda: self._learn(run, threads, n_batches))
         n = n_batches * BATCH
         return {
             "seconds": seconds,
             "fixed": fixed,
             "calls": -(-n_batches // self._per_call(request["n_hidden"])),
-            "calls_per_epoch": -(-state.batches_per_epoch // self._per_call(request["n_hidden"])),
-            "unstable": int(state.totals[2]) / (n * request["n_hidden"]),
-            "flips": (state.changes / (n * request["n_hidden"])).tolist(),
+            "calls_per_epoch": -(-run.batches_per_epoch // self._per_call(request["n_hidden"])),
+            "unstable": int(run.totals[2]) / (n * request["n_hidden"]),
+            "flips": (run.changes / (n * request["n_hidden"])).tolist(),
         }
 
-    def resume(self, request: dict[str, Any]) -> Any:
-        """Return the state that `prepare` wrote."""
-        from binnet.learning._state import TrainingState
+    def resume(self, request: Request) -> Run:
+        """Return the run that `prepare` wrote."""
+        return load_checkpoint(_checkpoint(request))
 
-        state = TrainingState.start(_configuration(request), len(self.data.X_train), "")
-        state.weights, state.epoch = self._network(request), request["epochs_before"]
-        return state
-
-    def predict(self, request: dict[str, Any]) -> dict[str, Any]:
+    def predict(self, request: Request) -> dict[str, Any]:
         """Predict the test samples."""
-        from binnet import predict
-
-        network, classes = self._network(request), []
+        network: BinaryNetwork = self.resume(request).network()
+        classes: list[Any] = []
         X = self.data.X_test[: request["n_samples"]]
         seconds = _timed(lambda: classes.append(predict(network, X, threads=request["threads"])))
         return {"seconds": seconds, "classes": classes[0].tolist()}
 
-    def _network(self, request: dict[str, Any]) -> Any:
-        from binnet import BinaryNetwork
+    def _learn(self, run: Run, threads: int, n_batches: int) -> None:
+        per_call = self._per_call(run.configuration.network.n_neurons)
+        while run.batch < n_batches:
+            self._learn_once(run, threads, min(per_call, n_batches - run.batch))
 
-        with np.load(request["path"]) as case:
-            return BinaryNetwork(
-                *(case[name] for name in ("couplings", "input_weights", "readout", "feedback")),
-                float(case["self_coupling"]),
-            )
-
-    def _learn(self, state: Any, threads: int, n_batches: int) -> None:
-        per_call = self._per_call(state.weights.n_hidden)
-        while state.batch < n_batches:
-            self._learn_once(state, threads, min(per_call, n_batches - state.batch))
-
-    def _learn_once(self, state: Any, threads: int, n_batches: int) -> None:
-        from binnet._threads import running_on
-
-        with running_on(threads):
-            state.learn(self.data.X_train, self.data.y_train, n_batches, threads)
+    def _learn_once(self, run: Run, threads: int, n_batches: int) -> None:
+        run.learn(self.data.X_train, self.data.y_train, n_batches, threads)
 
     def _per_call(self, n_hidden: int) -> int:
-        from binnet.learning.trainer import _WORK_PER_CALL
-
         return max(1, int(_WORK_PER_CALL / (BATCH * n_hidden * (n_hidden + 1000))))
 
-    def kernels(self, request: dict[str, Any]) -> dict[str, Any]:
+    def kernels(self, request: Request) -> dict[str, Any]:
         """Time the kernels one by one."""
-        from kernel_limits import time_kernels
-
-        return time_kernels(request["n_hidden"])
+        return time_kernels(request["n_hidden"], request["quick"])
 
 
 class Torch:
@@ -141,12 +134,11 @@ class Torch:
     def __init__(self) -> None:
         import torch
 
-        from binnet.datasets import load_entangled_mnist
-
+        torch.set_grad_enabled(False)
         self.torch = torch
         self.data = load_entangled_mnist()
 
-    def learn(self, request: dict[str, Any]) -> dict[str, Any]:
+    def learn(self, request: Request) -> dict[str, Any]:
         """Learn the same batches; putting them in order is timed, as on the other side."""
         from lean_torch import as_batches
 
@@ -161,11 +153,12 @@ class Torch:
 
         return {"seconds": _timed(work), "fixed": 0.0, "calls": 0, "calls_per_epoch": 0}
 
-    def predict(self, request: dict[str, Any]) -> dict[str, Any]:
+    def predict(self, request: Request) -> dict[str, Any]:
         """Predict the test samples in one big batch."""
         self.torch.set_num_threads(request["threads"])
         model, _, _ = load_case(request["path"])
-        X, classes = self.data.X_test[: request["n_samples"]], []
+        X = self.data.X_test[: request["n_samples"]]
+        classes: list[Any] = []
 
         def work() -> None:
             columns = self.torch.from_numpy(X).T.to(self.torch.float32)
@@ -181,10 +174,11 @@ def load_case(path: str) -> tuple[Any, Any, dict[str, Any]]:
     with np.load(path) as arrays:
         case = dict(arrays)
     rule = Rule(
-        tuple(case["rates"].tolist()),
-        tuple(case["decays"].tolist()),
-        *case["thresholds"].tolist(),
-        tuple(case["amplitudes"].tolist()),
+        case["rates"].tolist(),
+        case["decays"].tolist(),
+        float(case["thresholds"][0]),
+        float(case["thresholds"][1]),
+        case["amplitudes"].tolist(),
     )
     return LeanTorch(case, float(case["self_coupling"])), rule, case
 

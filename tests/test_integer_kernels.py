@@ -203,13 +203,6 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
         weights.tolist(), rule, int(key), unstable, spins, plain_registers, True
     )
 
-    by_row, row_registers = weights.copy(), registers.copy()
-    plasticity.update_rows_integer(
-        by_row, levels, key, 0, True, unstable, spins, row_registers, np.zeros(n, np.int8)
-    )
-    assert by_row.tolist() == expected
-    assert row_registers.tolist() == plain_registers
-
     by_column, targets = np.ascontiguousarray(weights.T), plasticity.make_targets(registers.copy())
     signs, mask, pre_signs, pre_mask = (np.zeros(n, np.uint32) for _ in range(4))
     pack_samples(unstable, 0, n_samples, 0, n, signs, mask)
@@ -333,13 +326,16 @@ def test_latent_weights_show_their_top_where_there_is_a_coupling(ends: tuple[int
 def test_random_rounding_is_right_in_the_mean(rounding: str) -> None:
     """2**-3 levels per event: over 2000 steps a weight moves by 250, with a binomial spread."""
     levels = make_update(16, 3, rounding, False)
-    weights = np.zeros((1, 400), np.int16)
-    spin, states = np.ones((1, 1), np.int8), np.ones((1, 400), np.int8)
-    total, registers = np.zeros(400, np.int8), np.ones(1, np.uint16)
+    weights = np.zeros((400, 1), np.int16)
+    one, ones = np.ones(1, np.uint32), np.ones(400, np.uint32)  # of one sample, +1 at both ends
+    targets, counts = plasticity.make_targets(np.ones(1, np.uint16)), np.zeros(2, np.int64)
+    place = plasticity.Place(0, 0, False, EVERYWHERE, 0, 0)
     for step in range(2000):
         key = np.uint64(naive.derive_key(5, step))
-        plasticity.update_rows_integer(
-            weights, levels, key, 0, False, spin, states, registers, total
+        mask = one.copy()
+        plasticity.thin_events(levels, key, 0, mask, targets)
+        plasticity.update_couplings_integer(
+            weights, place, levels, key, ones, ones, one, mask, targets, counts
         )
     spread = np.sqrt(2000 * (1 / 8) * (7 / 8))
     # Whole events move all weights together: one draw of the binomial; else the mean of 400.
