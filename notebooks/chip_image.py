@@ -105,7 +105,7 @@ right.legend()
 
 # %%
 rng = np.random.default_rng(0)
-start = rng.choice(np.array([-1, 1], np.int8), (8, four_bits.n_hidden))
+start = rng.choice(np.array([-1, 1], np.int8), (8, four_bits.n_neurons))
 start[:4] = 0
 vectors = record_golden_vectors(four_bits, data.X_test[:8], start, sweeps=10)
 folder = Path(tempfile.mkdtemp()) / "image"

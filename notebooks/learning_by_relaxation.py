@@ -50,11 +50,11 @@ plot_accuracy(result.history, ax)
 # `s_i h_i` counts the field without the self-coupling.
 
 # %%
-rule = small.plasticity
-draw_stabilities(result.history, rule.margin, rule.readout_margin, "H = 100")
+plasticity = small.plasticity
+draw_stabilities(result.history, plasticity.margin, plasticity.readout_margin, "H = 100")
 
 # %% [markdown]
-# ## Watch a relaxation
+# ## Follow a relaxation
 # `relax` returns what happened: states, stabilities, sweeps, and how many neurons changed in
 # each sweep. With labels, the readout is clamped and feeds back under a schedule; without, the
 # network is on its own.
@@ -66,7 +66,7 @@ steered = relax(
 )
 fig, ax = plt.subplots(figsize=(5, 3.5), layout="constrained")
 for k, (name, run) in enumerate({"on its own": free, "steered, then released": steered}.items()):
-    flips = run.changes[:, 1:].mean(axis=0) / result.network.n_hidden
+    flips = run.changes[:, 1:].mean(axis=0) / result.network.n_neurons
     ax.plot(np.arange(2, 2 + len(flips)), flips, "os"[k] + "-", color=COLOURS[k], label=name)
 ax.set(xlabel="sweep", ylabel="fraction of neurons that flip", title="flips after the first sweep")
 ax.legend()

@@ -24,7 +24,7 @@ def make_quantized(bits: int) -> QuantizedNetwork:
 
 
 def make_vectors(network: QuantizedNetwork, n: int = 6, sweeps: int = 6) -> GoldenVectors:
-    start = draw_spins(n, network.n_hidden, 1)
+    start = draw_spins(n, network.n_neurons, 1)
     start[: n // 2] = 0
     return record_golden_vectors(network, draw_spins(n, network.n_inputs, 2), start, sweeps=sweeps)
 

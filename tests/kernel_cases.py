@@ -85,7 +85,7 @@ def make_modules(
         W_in=W_in,
         W_out=W_out,
         connectivity=connectivity,
-        links=[find(-1), find(+1)],
+        partners=[find(-1), find(+1)],
         excitation=np.array([0.5, 0.75, 0.25])[module % 3],
         gains=gains,
     )
@@ -137,14 +137,14 @@ def to_structure(net: naive.Network, n_banks: int, dtype: type) -> structs.Struc
     n_hidden = len(net.J)
     windows = structs.find_windows(net.connectivity, n_hidden, n_banks)
     J_D = np.broadcast_to(net.J_D, n_hidden)
-    if net.links is None:
+    if net.partners is None:
         return structs.make_structure(windows, J_D, n_banks, dtype)
-    partners = [[max(j, 0) for j in row] for row in net.links]
-    strengths = np.array(
-        [[net.excitation[i] * (j >= 0) for i, j in enumerate(row)] for row in net.links]
+    partners = [[max(j, 0) for j in row] for row in net.partners]
+    excitations = np.array(
+        [[net.excitation[i] * (j >= 0) for i, j in enumerate(row)] for row in net.partners]
     )
     return structs.make_structure(
-        windows, J_D, n_banks, dtype, np.array(partners, np.int64), strengths
+        windows, J_D, n_banks, dtype, np.array(partners, np.int64), excitations
     )
 
 
@@ -184,7 +184,7 @@ def learn(
     n_banks, n_inputs, _ = model.input_weights.shape
     dtype = model.feedback.dtype
     work = make_workspace(
-        batches.batch_size, model.links.shape[1], n_inputs, len(model.readout), len(amplitudes),
+        batches.batch_size, model.partners.shape[1], n_inputs, len(model.readout), len(amplitudes),
         n_banks, dtype,
     )  # fmt: skip
     a = np.array(amplitudes, dtype)

@@ -107,7 +107,7 @@ class Network(NamedTuple):
     W_back: Array  # (H, C)
     # Several modules (docs/model/network.md, section 5):
     connectivity: Array | None = None  # (H, H) bool: which J there are; the others are 0 for ever
-    links: Sequence[Sequence[int]] | None = None  # neuron of the same index before, and behind; -1
+    partners: Sequence[Sequence[int]] | None = None  # of the same index before, and behind; or -1
     excitation: Sequence[float] = ()  # lambda of each neuron
     gains: Array | None = None  # (3, H): of the rates of J, W_in, W_out at each neuron
 
@@ -145,8 +145,8 @@ def hidden_field(
         if j != i:
             h += net.J[i, j] * s[j]
     h += np.broadcast_to(net.J_D, len(s))[i] * s[i]
-    if net.links is not None:
-        for partners in net.links:
+    if net.partners is not None:
+        for partners in net.partners:
             if partners[i] >= 0:
                 h += net.excitation[i] * s[partners[i]]
     for n in range(len(x)):

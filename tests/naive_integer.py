@@ -29,7 +29,7 @@ class Network(NamedTuple):
     readout_margin: int
     # Several modules, as in naive.Network:
     connectivity: Array | None = None
-    links: Sequence[Sequence[int]] = ()
+    partners: Sequence[Sequence[int]] = ()
     excitation: Sequence[int] = ()
 
 
@@ -76,7 +76,7 @@ def hidden_field(
     recurrent = sum(net.J[i][j] * s[j] for j in range(len(s)) if j != i)
     external = sum(net.W_in[i][n] * x[n] for n in range(len(x)))
     h = recurrent * 2 ** (F - net.fractions[0]) + external * 2 ** (F - net.fractions[1])
-    help_ = sum(net.excitation[i] * s[row[i]] for row in net.links if row[i] >= 0)
+    help_ = sum(net.excitation[i] * s[row[i]] for row in net.partners if row[i] >= 0)
     return h + help_ + of_neuron(net.J_D, i) * s[i] + a * feedback_field(net, i, label)
 
 
@@ -137,7 +137,7 @@ def step_lfsr(register: int) -> int:
     return register
 
 
-class Rule(NamedTuple):
+class Levels(NamedTuple):
     low: int
     high: int
     step: int
@@ -146,18 +146,18 @@ class Rule(NamedTuple):
     use_register: bool = False
 
 
-def round_amount(n: int, rule: Rule, draw: int) -> int:
+def round_amount(n: int, levels: Levels, draw: int) -> int:
     """n 2**-k in whole levels; `draw` is uniform on 0..2**k - 1."""
-    whole, rest = divmod(abs(n), 2**rule.k)
-    if rule.rounding == "nearest":
-        whole = round(abs(n) / 2**rule.k)  # Python rounds halves to the even number
+    whole, rest = divmod(abs(n), 2**levels.k)
+    if levels.rounding == "nearest":
+        whole = round(abs(n) / 2**levels.k)  # Python rounds halves to the even number
     elif draw < rest:
         whole += 1
     return whole if n > 0 else -whole
 
 
 def update_block(
-    W: list[list[int]], rule: Rule, key: int, targets: Array, sources: Array,
+    W: list[list[int]], levels: Levels, key: int, targets: Array, sources: Array,
     registers: list[int], is_square: bool, present: Array | None = None,
     rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
 ) -> tuple[list[list[int]], int, int]:  # fmt: skip
@@ -176,12 +176,12 @@ def update_block(
         key_i = naive.derive_key(key, i)
 
         def draw(counter: int, i: int = i, key_i: int = key_i) -> int:
-            if rule.use_register:
+            if levels.use_register:
                 registers[i] = step_lfsr(registers[i])
-                return registers[i] >> (16 - rule.k)
-            return naive.derive_key(key_i, counter) >> (64 - rule.k)
+                return registers[i] >> (16 - levels.k)
+            return naive.derive_key(key_i, counter) >> (64 - levels.k)
 
-        if rule.rounding == "per-event" and rule.k > 0:
+        if levels.rounding == "per-event" and levels.k > 0:
             events = [b for b in events if draw(b) == 0]
             if not events:
                 continue
@@ -189,32 +189,33 @@ def update_block(
             if present is not None and not present[i, j]:
                 continue
             n = sum(int(targets[b][i]) * int(sources[b][j]) for b in events)
-            if rule.k <= 0 or rule.rounding == "per-event":
-                levels = n * 2 ** max(-rule.k, 0)
+            if levels.k <= 0 or levels.rounding == "per-event":
+                amount = n * 2 ** max(-levels.k, 0)
             else:
-                levels = n
-                chance = 0 if rule.rounding == "nearest" else draw(j)
-                levels = round_amount(n, rule, chance)
+                amount = n
+                chance = 0 if levels.rounding == "nearest" else draw(j)
+                amount = round_amount(n, levels, chance)
             if is_square and i == j:
                 continue
-            asked = W[i][j] + rule.step * levels
-            new = min(max(asked, rule.low), rule.high)
+            asked = W[i][j] + levels.step * amount
+            new = min(max(asked, levels.low), levels.high)
             changed += new != W[i][j]
             saturated += new != asked
             W[i][j] = new
     return W, changed, saturated
 
 
-def show(W: list[list[int]], hidden: int, low: int, high: int) -> list[list[int]]:
-    """Return what fields see of wide synapses: halves are rounded up; of one bit the sign."""
+def expose(W: list[list[int]], unseen: int, low: int, high: int) -> list[list[int]]:
+    """Return what fields see of latent weights: halves are rounded up; of one bit the sign."""
     if (low, high) == (1, -1):
         return [[1 if w >= 0 else -1 for w in row] for row in W]
-    return [[min(max(math.floor(w / 2**hidden + 0.5), low), high) for w in row] for row in W]
+    return [[min(max(math.floor(w / 2**unseen + 0.5), low), high) for w in row] for row in W]
 
 
 def decay_block(
-    W: list[list[int]], rule: Rule, key: int, registers: list[int], present: Array | None = None,
-    rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
+    W: list[list[int]], levels: Levels, key: int, registers: list[int],
+    present: Array | None = None, rows: Sequence[int] | None = None,
+    columns: Sequence[int] | None = None,
 ) -> list[list[int]]:  # fmt: skip
     """Return W after each weight moved by |w| 2**-k towards 0, rounded."""
     W = [list(row) for row in W]
@@ -223,12 +224,12 @@ def decay_block(
         for j in range(len(W[i])) if columns is None else columns:
             if present is not None and not present[i, j]:
                 continue
-            if rule.use_register:
+            if levels.use_register:
                 registers[i] = step_lfsr(registers[i])
-                chance = registers[i] >> (16 - rule.k)
+                chance = registers[i] >> (16 - levels.k)
             else:
-                chance = naive.derive_key(key_i, j) >> (64 - rule.k)
-            W[i][j] -= round_amount(W[i][j], rule, chance)
+                chance = naive.derive_key(key_i, j) >> (64 - levels.k)
+            W[i][j] -= round_amount(W[i][j], levels, chance)
     return W
 
 
@@ -253,12 +254,12 @@ class Trained(NamedTuple):
     net: Network
     totals: list[int]  # sweeps, samples at a fixed point, unstable neurons, unstable readouts
     synapses: list[list[int]]  # changed and saturated, for each block that may learn
-    wide: list[list[list[int]]]  # their synapses, where they are wider than the weights
+    latent: list[list[list[int]]]  # their latent weights, or the weights
 
 
 def train_batches(
     net: Network,
-    rules: Sequence[Rule | None],  # of J, W_in, W_out, perhaps W_back; None: not learned
+    levels: Sequence[Levels | None],  # of J, W_in, W_out, perhaps W_back; None: not learned
     decays: Sequence[int],  # k of the decay of J, W_in, W_out, negative: none
     period: int,
     inputs: Array,
@@ -270,9 +271,9 @@ def train_batches(
     key: int,
     registers: tuple[list[int], list[int]],  # of the hidden neurons and of the readouts
     asynchronous: bool = False,
-    wide: Sequence[list[list[int]]] | None = None,  # synapses of the blocks
-    hidden: int = 0,
-    shown_range: tuple[int, int] = (0, 0),
+    latent: Sequence[list[list[int]]] | None = None,  # weights of the blocks
+    unseen: int = 0,  # bits of them that the fields do not see
+    exposed_range: tuple[int, int] = (0, 0),
     sizes: Sequence[int] = (),  # of modules
     raised: Sequence[
         Sequence[int | None]
@@ -280,9 +281,9 @@ def train_batches(
     third: ThirdFactor | None = None,
     first_batch: int = 0,
 ) -> Trained:
-    n_blocks = len(rules)
-    blocks = list(wide or (net.J, net.W_in, net.W_out, net.W_back)[:n_blocks])
-    totals, synapses = [0] * 4, [[0, 0] for _ in rules]
+    n_blocks = len(levels)
+    blocks = list(latent or (net.J, net.W_in, net.W_out, net.W_back)[:n_blocks])
+    totals, synapses = [0] * 4, [[0, 0] for _ in levels]
     owners = (registers[0], registers[0], registers[1], registers[0])
     present = (net.connectivity, None, None, None)
     sizes = sizes or (len(net.J),)
@@ -304,11 +305,11 @@ def train_batches(
         totals[3] += int(np.count_nonzero(wrong))
         step_key = naive.derive_key(key, number)
         for block in range(3):
-            rule = rules[block]
-            if number % period == 0 and decays[block] >= 0 and rule is not None:
+            here = levels[block]
+            if number % period == 0 and decays[block] >= 0 and here is not None:
                 blocks[block] = decay_block(
                     blocks[block],
-                    rule._replace(k=min(decays[block] + shift, 15)),
+                    here._replace(k=min(decays[block] + shift, 15)),
                     naive.derive_key(naive.derive_key(step_key, 0), block),
                     owners[block],
                     present[block],
@@ -317,8 +318,8 @@ def train_batches(
         targets = (np.array(unstable), np.array(unstable), np.array(wrong), np.array(states))
         for piece, first in enumerate(range(0, len(batch), 32)):
             piece_key = naive.derive_key(step_key, 1 + piece)
-            for block, rule in enumerate(rules):
-                if rule is None:
+            for block, here in enumerate(levels):
+                if here is None:
                     continue
                 for m, raise_ in enumerate(raised[block]):
                     if raise_ is None:
@@ -327,7 +328,7 @@ def train_batches(
                     neurons = range(edges[m], edges[m + 1])
                     blocks[block], changed, saturated = update_block(
                         blocks[block],
-                        rule._replace(k=min(min(rule.k + shift, 15) + raise_, 15)),
+                        here._replace(k=min(min(here.k + shift, 15) + raise_, 15)),
                         naive.derive_key(piece_key, block),
                         targets[block][first : first + 32],
                         sources[block][first : first + 32],
@@ -339,12 +340,12 @@ def train_batches(
                     )
                     synapses[block][0] += changed
                     synapses[block][1] += saturated
-        shown = [show(W, hidden, *shown_range) for W in blocks] if hidden else blocks
+        exposed = [expose(W, unseen, *exposed_range) for W in blocks] if unseen else blocks
         for i in range(len(net.J)):  # no weights, where a weight of one bit has no 0
             for j in range(len(net.J)):
                 if i == j or (net.connectivity is not None and not net.connectivity[i, j]):
-                    shown[0][i][j] = 0
-        net = net._replace(**dict(zip(("J", "W_in", "W_out", "W_back"), shown, strict=False)))
+                    exposed[0][i][j] = 0
+        net = net._replace(**dict(zip(("J", "W_in", "W_out", "W_back"), exposed, strict=False)))
     return Trained(net, totals, synapses, blocks)
 
 

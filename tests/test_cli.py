@@ -22,7 +22,7 @@ FILES = [
     "learning_curves.png",
     "metrics.json",
     "provenance.json",
-    "stability_margins.png",
+    "stabilities.png",
 ]
 SMALL = ["--hidden", "40", "--epochs", "2", "--threads", "1"]
 
@@ -179,6 +179,6 @@ def test_help_names_symbols_ranges_and_defaults() -> None:
     for option in train.params:
         is_old_name = getattr(option, "hidden", False)
         assert (f"{option.opts[0]} " in shown) != is_old_name
-    p, rule = preset().network, preset().plasticity
-    for value in (p.n_hidden, p.self_coupling, rule.margin, preset().training.epochs):
+    p, plasticity = preset().network, preset().plasticity
+    for value in (p.n_hidden, p.self_coupling, plasticity.margin, preset().training.epochs):
         assert f"default {value}" in shown

@@ -87,40 +87,40 @@ def test_from_dict_errors(tables: dict[str, object], error: type[Exception], mes
 
 
 def test_linear_rate_schedule() -> None:
-    rule = PerceptronPlasticity(rate_schedule="linear")
-    np.testing.assert_allclose(rule.rate_factors(0, 4, 8), [1, 0.875, 0.75, 0.625])
-    np.testing.assert_allclose(rule.rate_factors(6, 2, 8), [0.25, 0.125])
+    plasticity = PerceptronPlasticity(rate_schedule="linear")
+    np.testing.assert_allclose(plasticity.rate_factors(0, 4, 8), [1, 0.875, 0.75, 0.625])
+    np.testing.assert_allclose(plasticity.rate_factors(6, 2, 8), [0.25, 0.125])
     assert (PerceptronPlasticity().rate_factors(3, 5, 8) == 1).all()
 
 
 def test_scaled_rates_and_losses() -> None:
     """The prefactors of docs/model/network.md, eqs. (3.3) to (3.5)."""
     configuration = preset("source")
-    p, rule = configuration.network, configuration.plasticity
+    p, plasticity = configuration.network, configuration.plasticity
     rates = [0.005 / math.sqrt(400), 0.03 * 5 / math.sqrt(100), 0.1 / math.sqrt(400)]
-    np.testing.assert_allclose(rule.scaled_rates(p), rates)
-    np.testing.assert_allclose(rule.losses(p), [rates[0] * 0.005, 0, rates[2] * 0.005])
+    np.testing.assert_allclose(plasticity.scaled_rates(p), rates)
+    np.testing.assert_allclose(plasticity.losses(p), [rates[0] * 0.005, 0, rates[2] * 0.005])
 
 
 @pytest.mark.parametrize("n_hidden", [25, 400, 1600])
 def test_rates_that_move_fields_by_as_much_at_every_size(n_hidden: int) -> None:
     """H synapses that change by the rate move a field by H of it: at 400 the source's 20 eta_J."""
     configuration = preset("source").replace(n_hidden=n_hidden, rate_scaling="fields")
-    p, rule = configuration.network, configuration.plasticity
+    p, plasticity = configuration.network, configuration.plasticity
     as_source = preset("source").replace(n_hidden=n_hidden).plasticity.scaled_rates(p)
-    np.testing.assert_allclose(rule.scaled_rates(p)[0] * n_hidden, 20 * 0.005)
-    np.testing.assert_allclose(rule.scaled_rates(p)[1:], as_source[1:])
-    assert (rule.gains(p) == 1).all()
+    np.testing.assert_allclose(plasticity.scaled_rates(p)[0] * n_hidden, 20 * 0.005)
+    np.testing.assert_allclose(plasticity.scaled_rates(p)[1:], as_source[1:])
+    assert (plasticity.gains(p) == 1).all()
 
 
 def test_gains_of_modules_move_fields_by_as_much_in_each() -> None:
     shape = {"n_modules": 3, "n_hidden": (100, 50, 200), "density": (1.0, 0.5, 0.25)}
     configuration = preset("source").replace(**shape, rate_scaling="fields")
-    p, rule = configuration.network, configuration.plasticity
-    rates = rule.scaled_rates(p)[0] * rule.gains(p)[0]
+    p, plasticity = configuration.network, configuration.plasticity
+    rates = plasticity.scaled_rates(p)[0] * plasticity.gains(p)[0]
     present = np.repeat([100, 25, 50], [100, 50, 200])  # couplings of a neuron in its module
     np.testing.assert_allclose(rates * present, 20 * 0.005)
-    np.testing.assert_array_equal(rule.gains(p)[1:], p.rate_gains[1:])
+    np.testing.assert_array_equal(plasticity.gains(p)[1:], p.rate_gains[1:])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Relaxation and inference, against the equations in NumPy; seeds, threads and stopping rules."""
+"""Relaxation and inference, against the equations in NumPy; seeds, threads and when to stop."""
 
 import dataclasses
 
@@ -74,7 +74,7 @@ def test_sync_trajectory_is_that_of_numpy_in_float64() -> None:
     X, y = draw_spins(50, N_INPUTS), np.arange(50) % N_CLASSES
     schedule = FeedbackSchedule(1, 3, 3, "exponential")
     result = relax(network, X, y, schedule=schedule, threads=1)
-    states = np.zeros((50, network.n_hidden))
+    states = np.zeros((50, network.n_neurons))
     for t, amplitude in enumerate(schedule.amplitudes):
         before, states = states, sign(hidden_fields(network, X, states, y, amplitude))
         assert np.array_equal(result.changes[:, t], (states != before).sum(axis=1))
@@ -86,7 +86,7 @@ def test_predict_is_the_argmax_of_a_numpy_relaxation_in_float64() -> None:
     network = make_network(dtype=np.float64, self_coupling=0.1, input_strength=0.5)
     X = draw_spins(200, N_INPUTS)
     for max_sweeps in (1, 2, 10):
-        states = np.zeros((200, network.n_hidden))
+        states = np.zeros((200, network.n_neurons))
         for _ in range(max_sweeps):
             states = sweep_sync(network, X, states)
         expected = readout_fields(network, states).argmax(axis=1)
@@ -127,7 +127,7 @@ def test_initial_states(update_order: str) -> None:
     assert np.array_equal(again.states[done], first.states[done])
     assert (again.sweeps[done] == 1).all()
     assert not again.changes[done].any()
-    start = draw_spins(50, network.n_hidden, seed=5)
+    start = draw_spins(50, network.n_neurons, seed=5)
     start[:, ::3] = 0  # silent neurons wake
     one = relax(network, X, max_sweeps=1, initial_states=start, threads=1)
     assert np.array_equal(one.states, sweep_sync(network, X, start))
@@ -196,7 +196,7 @@ def test_no_samples() -> None:
         (
             {"update_order": "parallel"},
             ValueError,
-            r"one of sync, async, random-subset, got 'parall",
+            r"one of sync, async, random-subset, block-sequential, got 'parall",
         ),
         ({"update_probability": 0.0}, ValueError, r"update_probability .* > 0 and <= 1, got 0"),
         ({"update_probability": 1.5}, ValueError, r"update_probability .* > 0 and <= 1, got 1.5"),

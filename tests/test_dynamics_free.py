@@ -49,8 +49,8 @@ def test_settles_at_fixed_points_and_keeps_records(dtype: str, update_order: str
     result = relax(network, update_order=update_order, replicas=6, threads=1)
     assert result.converged.all()
     assert (result.cycle_length == 1).all()
-    margins = result.states * fields(network, result.states)
-    np.testing.assert_allclose(result.stabilities, margins, rtol=0, atol=ROUND_OFF[dtype])
+    stabilities = result.states * fields(network, result.states)
+    np.testing.assert_allclose(result.stabilities, stabilities, rtol=0, atol=ROUND_OFF[dtype])
     assert (result.stabilities > 0).all()
     density, edges = result.stability_histogram(20)
     assert (density * np.diff(edges)).sum() == pytest.approx(1.0)
@@ -88,8 +88,8 @@ def test_equals_the_reference(update_order: str) -> None:
         run = slice(0, one.sweeps)
         assert np.array_equal(result.unstable_fraction[r, run], np.array(one.unstable[run]) / 40)
         assert np.array_equal(result.overlap[r, run], 1 - np.array(one.distance[run]) / 20)
-        margins = [s * naive_free.field(net, one.s, i) for i, s in enumerate(one.s)]
-        assert np.array_equal(result.stabilities[r], np.array(margins) * network.scale)
+        stabilities = [s * naive_free.field(net, one.s, i) for i, s in enumerate(one.s)]
+        assert np.array_equal(result.stabilities[r], np.array(stabilities) * network.scale)
 
 
 @pytest.mark.parametrize("update_order", list_orders("free"))
@@ -256,9 +256,9 @@ def test_first_flip_fraction(J_D: float) -> None:
 def test_chain_of_one_module_is_a_plain_network() -> None:
     """And a strong chain aligns the neurons of the same index."""
     plain = RandomNetwork.draw(60, 0.5, seed=3)
-    one = RandomNetwork.draw(60, 0.5, n_modules=1, module_coupling=5.0, seed=3)
+    one = RandomNetwork.draw(60, 0.5, n_modules=1, excitation=5.0, seed=3)
     assert np.array_equal(plain.couplings, one.couplings)
-    chain = RandomNetwork.draw(150, 0.0, n_modules=3, module_coupling=5.0, seed=3)
+    chain = RandomNetwork.draw(150, 0.0, n_modules=3, excitation=5.0, seed=3)
     result = relax(chain, replicas=5, update_order="async", threads=1)
     assert result.converged.all()
     first, second, third = np.split(result.states, 3, axis=1)

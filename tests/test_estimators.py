@@ -126,7 +126,7 @@ def test_online_learner_refuses_what_it_cannot_learn() -> None:
 def test_partial_fit_goes_on_in_integers() -> None:
     """From the integers of `fit`, latent weights included: as one run of two epochs would."""
     X, y = make_spins()
-    integers = {"arithmetic": "int4", "synapse_bits": 8, "rate_schedule": "constant"}
+    integers = {"arithmetic": "int4", "latent_bits": 8, "rate_schedule": "constant"}
     fitted, two = (
         BinaryRecurrentClassifier(
             20, epochs=epochs, random_state=0, threads=1, parameters=integers

@@ -119,10 +119,10 @@ def test_methods_threads_and_the_theory_package_agree(
             np.testing.assert_array_equal(other.states, found.states)
     own = float(network.in_field_units()[0]) * network.scale  # as rounded for this dtype
     independent = theory.enumerate_fixed_points(network.to_float(), own)
-    margins = found.stabilities()
-    assert margins.shape == (found.count, n)
-    assert (margins >= 0).all()
-    strict = (margins > 0).all(axis=1)  # as the theory package asks; integers know ties
+    stabilities = found.stabilities()
+    assert stabilities.shape == (found.count, n)
+    assert (stabilities >= 0).all()
+    strict = (stabilities > 0).all(axis=1)  # as the theory package asks; integers know ties
     assert dtype == "int16" or strict.all()
     np.testing.assert_array_equal(np.sort(pack_states(independent), axis=0), found.states[strict])
 
@@ -193,7 +193,7 @@ def test_tasks_that_find_much_more_than_others(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_chain_of_modules() -> None:
-    network = RandomNetwork.draw(8, 0.2, n_modules=2, module_coupling=0.7, seed=1)
+    network = RandomNetwork.draw(8, 0.2, n_modules=2, excitation=0.7, seed=1)
     assert as_set(fixed_points.enumerate(network)) == find_plainly(network)
 
 

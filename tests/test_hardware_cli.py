@@ -151,11 +151,11 @@ def test_report_of_a_float_run(run: Path) -> None:
     assert record["blocks"]["readout"]["saturation_events"] is None
 
 
-@pytest.mark.parametrize("synapse_bits", [0, 8])
-def test_a_run_in_integers(synapse_bits: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("latent_bits", [0, 8])
+def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
     """Reports what the training counted; exports the integers that it learned."""
     X, y = draw_spins(64, 100), np.arange(64) % 10
-    integers = {"arithmetic": "int4", "synapse_bits": synapse_bits}
+    integers = {"arithmetic": "int4", "latent_bits": latent_bits}
     settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, **integers)
     folder = tmp_path / "run"
     folder.mkdir()
@@ -171,7 +171,7 @@ def test_a_run_in_integers(synapse_bits: int, tmp_path: Path) -> None:
         block = record["blocks"][name]
         assert block["updates_per_synapse"] == pytest.approx(changes / count)
         assert block["saturation_events"] == saturated
-        assert (block["bits"], block["synapse_bits"]) == (4, synapse_bits or 4)
+        assert (block["bits"], block["latent_bits"]) == (4, latent_bits or 4)
     assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
     options = ["--vectors", 2, "--output", tmp_path / "images"]
     binnet("export", folder, "--format", "memh", *options)

@@ -99,10 +99,10 @@ def test_memory(bits: int) -> None:
     assert report.blocks["couplings"].weights == H * (H - 1)
 
 
-def test_wide_synapses_are_stored_whole_and_read_in_part() -> None:
+def test_latent_weights_are_stored_whole_and_read_in_part() -> None:
     events = LearningEvents(samples=10, hidden=5, readout=5)
     network = cases.make_quantized(4)
-    report = report_cost(network, X, table=TABLE, learning=events, synapse_bits=8)
+    report = report_cost(network, X, table=TABLE, learning=events, latent_bits=8)
     narrow = report_cost(network, X, table=TABLE, learning=events)
     assert report.memory_bits == 2 * narrow.memory_bits == 8 * H * (H + N + C)
     assert report.blocks["feedback"].memory_bits == H * C * 4

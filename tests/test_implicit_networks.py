@@ -79,8 +79,8 @@ def test_equals_the_reference(distribution: str, update_order: str) -> None:
             assert result.status[r] == naive.FIXED_POINT
             assert result.states[r].tolist() == expected.s
             fields = n @ result.states[r].astype(int) * network.strength
-            margins = result.states[r] * fields + network.self_coupling
-            np.testing.assert_array_equal(result.stabilities[r], margins)
+            stabilities = result.states[r] * fields + network.self_coupling
+            np.testing.assert_array_equal(result.stabilities[r], stabilities)
 
 
 @pytest.mark.parametrize("update_order", ["sync", "async"])

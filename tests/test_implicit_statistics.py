@@ -187,14 +187,14 @@ def summarise(results: list[FreeRelaxation], spacing: float = 0.0) -> dict[str, 
         f"flips in sweep {t}": np.array([result.flips[0, t] / n for result in results])
         for t in range(6)
     }
-    margins = np.array([result.stabilities[0] for result in results])
-    margins += spacing * np.random.default_rng(0).uniform(-0.5, 0.5, margins.shape)
+    stabilities = np.array([result.stabilities[0] for result in results])
+    stabilities += spacing * np.random.default_rng(0).uniform(-0.5, 0.5, stabilities.shape)
     observables["sweeps"] = np.array([float(result.sweeps[0]) for result in results])
     observables["overlap with the start"] = np.array([r.overlap[0, -1] for r in results])
-    observables["mean margin"] = margins.mean(axis=1)
-    observables["variance of margins"] = margins.var(axis=1)
+    observables["mean stability"] = stabilities.mean(axis=1)
+    observables["variance of stabilities"] = stabilities.var(axis=1)
     for edge in (0.3, 0.6, 1.0):
-        observables[f"margins below {edge}"] = (margins < edge).mean(axis=1)
+        observables[f"stabilities below {edge}"] = (stabilities < edge).mean(axis=1)
     return observables
 
 
@@ -207,7 +207,7 @@ def stored_observables() -> dict[str, np.ndarray]:
 def test_dynamics_and_fixed_points(
     distribution: str, stored_observables: dict[str, np.ndarray]
 ) -> None:
-    """Flips per sweep, relaxation times and margins are those of stored Gaussian couplings."""
+    """Flips per sweep, relaxation times and stabilities are those of stored Gaussian couplings."""
     spacing = 2.0 * ImplicitNetwork(1000, distribution=distribution).strength
     for name, ours in summarise(relax_many(distribution, 1000, 60), spacing).items():
         theirs = stored_observables[name]

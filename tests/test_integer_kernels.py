@@ -190,7 +190,7 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
     rng = np.random.default_rng(bits + k)
     n, n_samples = 37, 13
     levels = make_update(bits, k, rounding, use_register)
-    rule = naive_integer.Rule(*levels[:4], rounding, use_register)
+    plain_levels = naive_integer.Levels(*levels[:4], rounding, use_register)
     dtype = np.int16 if bits == 16 else np.int8
     # Near both ends of the range, so that sums saturate.
     weights = rng.choice(np.array([levels.low, levels.high], dtype), (n, n))
@@ -200,7 +200,7 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
     registers = plasticity.seed_registers(np.uint64(9), n)
     plain_registers = registers.tolist()
     expected, changed, saturated = naive_integer.update_block(
-        weights.tolist(), rule, int(key), unstable, spins, plain_registers, True
+        weights.tolist(), plain_levels, int(key), unstable, spins, plain_registers, True
     )
 
     by_column, targets = np.ascontiguousarray(weights.T), plasticity.make_targets(registers.copy())
@@ -223,11 +223,11 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
 @pytest.mark.parametrize("use_register", [False, True])
 def test_decay_equals_the_reference(use_register: bool) -> None:
     levels = make_update(8, 5, "per-weight", use_register)
-    rule = naive_integer.Rule(*levels[:4], "per-weight", use_register)
+    plain_levels = naive_integer.Levels(*levels[:4], "per-weight", use_register)
     weights = np.random.default_rng(4).integers(-128, 128, (9, 14)).astype(np.int8)
     registers = plasticity.seed_registers(np.uint64(2), 9)
     plain_registers = registers.tolist()
-    expected = naive_integer.decay_block(weights.tolist(), rule, 77, plain_registers)
+    expected = naive_integer.decay_block(weights.tolist(), plain_levels, 77, plain_registers)
     by_column = np.ascontiguousarray(weights.T)
     place = plasticity.Place(0, 0, False, EVERYWHERE, 0, 0)
     plasticity.decay_integer(by_column, place, levels, np.uint64(77), registers)
@@ -260,13 +260,13 @@ def test_updates_of_a_block_with_gaps_equal_the_reference(
     weights, connectivity, place = make_window(6)
     rng = np.random.default_rng(7)
     levels = make_update(4, 2, rounding, use_register and rounding != "nearest")
-    rule = naive_integer.Rule(*levels[:4], rounding, levels.use_register)
+    plain_levels = naive_integer.Levels(*levels[:4], rounding, levels.use_register)
     spins = draw_spins(rng, (13, 20))
     unstable = (spins * (rng.random((13, 20)) < 0.2)).astype(np.int8)
     registers = plasticity.seed_registers(np.uint64(9), 20)
     plain_registers = registers.tolist()
     expected, changed, saturated = naive_integer.update_block(
-        weights.tolist(), rule, 321, unstable, spins, plain_registers, True,
+        weights.tolist(), plain_levels, 321, unstable, spins, plain_registers, True,
         connectivity, range(7, 16), range(4, 13),
     )  # fmt: skip
     signs, mask, pre_signs, pre_mask = (np.zeros(20, np.uint32) for _ in range(4))
@@ -292,11 +292,17 @@ def test_updates_of_a_block_with_gaps_equal_the_reference(
 def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> None:
     weights, connectivity, place = make_window(8)
     levels = make_update(4, 2, "per-weight", use_register)
-    rule = naive_integer.Rule(*levels[:4], "per-weight", use_register)
+    plain_levels = naive_integer.Levels(*levels[:4], "per-weight", use_register)
     registers = plasticity.seed_registers(np.uint64(2), 20)
     plain_registers = registers.tolist()
     expected = naive_integer.decay_block(
-        weights.tolist(), rule, 77, plain_registers, connectivity, range(7, 16), range(4, 13)
+        weights.tolist(),
+        plain_levels,
+        77,
+        plain_registers,
+        connectivity,
+        range(7, 16),
+        range(4, 13),
     )
     block = np.ascontiguousarray(weights[TARGETS, SOURCES].T)
     plasticity.decay_integer(block, place, levels, np.uint64(77), registers[TARGETS])
@@ -306,17 +312,17 @@ def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> 
 
 
 @pytest.mark.parametrize("ends", [(-8, 7), (1, -1)], ids=["4 bits", "1 bit"])
-def test_latent_weights_show_their_top_where_there_is_a_coupling(ends: tuple[int, int]) -> None:
-    """One bit has no 0, so that an absent coupling must not show a sign; nor one to itself."""
+def test_latent_weights_expose_their_top_where_there_is_a_coupling(ends: tuple[int, int]) -> None:
+    """One bit has no 0, so that an absent coupling must not get a sign; nor one to itself."""
     _, connectivity, place = make_window(9)
     latent = np.random.default_rng(9).integers(-128, 128, (20, 20)) * connectivity
-    expected = np.array(naive_integer.show(latent.tolist(), 4, *ends)) * connectivity
-    shown = np.zeros((9, 9), np.int8)
+    expected = np.array(naive_integer.expose(latent.tolist(), 4, *ends)) * connectivity
+    exposed = np.zeros((9, 9), np.int8)
     block = np.ascontiguousarray(latent[TARGETS, SOURCES].T.astype(np.int8))
-    plasticity.show_weights(block, shown, place, 4, *ends)
-    assert shown.T.tolist() == expected[TARGETS, SOURCES].tolist()
+    plasticity.expose_weights(block, exposed, place, 4, *ends)
+    assert exposed.T.tolist() == expected[TARGETS, SOURCES].tolist()
     whole, everywhere = np.zeros((20, 20), np.int8), place._replace(present=EVERYWHERE)
-    plasticity.show_weights(
+    plasticity.expose_weights(
         latent.T.astype(np.int8), whole, everywhere._replace(first=0, pre_first=0), 4, *ends
     )
     assert not np.diagonal(whole).any()

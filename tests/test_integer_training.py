@@ -35,7 +35,7 @@ from binnet.learning.rules._levels import (
     FASTER,
     derive_decays,
     derive_exponents,
-    synapse_formats,
+    latent_formats,
 )
 from binnet.learning.run import _DYNAMICS_STREAM
 from binnet.networks import BLOCKS
@@ -77,13 +77,13 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
     configuration, formats = run.configuration, integers(run).weights.formats
     arithmetic, size = configuration.arithmetic, configuration.training.batch_size
     exponents = derive_exponents(configuration, formats)
-    rules = []
-    synapses = synapse_formats(configuration, formats)
+    levels = []
+    synapses = latent_formats(configuration, formats)
     for block, k in zip(synapses[:3], exponents[:3], strict=True):
-        rules.append(
+        levels.append(
             None
             if k is None
-            else naive_integer.Rule(
+            else naive_integer.Levels(
                 block.low, block.high, block.step, k, arithmetic.rounding,
                 arithmetic.generator == "lfsr",
             )
@@ -96,10 +96,10 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
         0, n_batches, run.batches_per_epoch * configuration.training.epochs
     )
     registers = integers(run).registers.tolist()
-    n_hidden = integers(run).weights.n_hidden
+    n_hidden = integers(run).weights.n_neurons
     return naive_integer.train_batches(
         naive_integer.from_quantized(integers(run).weights),
-        rules,
+        levels,
         decays,
         period,
         X,
@@ -112,7 +112,7 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
         (registers[:n_hidden], registers[n_hidden:]),
         configuration.training.update_order == "async",
         [integers(run).latent[name].tolist() for name in LEARNED] if integers(run).latent else None,
-        arithmetic.hidden_bits,
+        arithmetic.unseen_bits,
         (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
     )
 
@@ -140,20 +140,20 @@ CASES: dict[str, dict[str, Any]] = {
         "rate_readout": 1.0,
         "rate_exponents": (1, 2, 0),
     },
-    "int4 in synapses of 8 bits": {"arithmetic": "int4", "synapse_bits": 8},
-    "int8 in synapses of 16 bits, asynchronous": {
+    "int4 with latent weights of 8 bits": {"arithmetic": "int4", "latent_bits": 8},
+    "int8 with latent weights of 16 bits, asynchronous": {
         "arithmetic": "int8",
-        "synapse_bits": 16,
+        "latent_bits": 16,
         "update_order": "async",
     },
-    "int2 in synapses of 4 bits, with decay": {
+    "int2 with latent weights of 4 bits, with decay": {
         "arithmetic": "int2",
-        "synapse_bits": 4,
+        "latent_bits": 4,
         "rate_couplings": 1.0,
         "decay_couplings": 0.5,
         "rate_exponents": (1, 2, 0),
     },
-    "int1 in synapses of 8 bits": {"arithmetic": "int1", "synapse_bits": 8},
+    "int1 with latent weights of 8 bits": {"arithmetic": "int1", "latent_bits": 8},
     "int8, J fixed": {"arithmetic": "int8", "rate_couplings": 0.0},
 }
 
@@ -171,8 +171,8 @@ def test_training_equals_the_reference(case: str) -> None:
         found = naive_integer.from_quantized(integers(run).weights)
         for name in ("J", "W_in", "W_out"):
             assert getattr(found, name) == getattr(expected.net, name), (name, threads)
-        wide = dict(zip(LEARNED, expected.wide, strict=True)) if integers(run).latent else {}
-        assert {name: block.tolist() for name, block in integers(run).latent.items()} == wide, (
+        latent = dict(zip(LEARNED, expected.latent, strict=True)) if integers(run).latent else {}
+        assert {name: block.tolist() for name, block in integers(run).latent.items()} == latent, (
             threads
         )
         assert run.totals.tolist() == expected.totals
@@ -203,7 +203,7 @@ def test_the_nearest_level_stalls() -> None:
 
 def test_synapses_keep_what_the_weights_do_not_show() -> None:
     """Events of 2**-4 of a weight's level add up, though each is too small to be seen."""
-    fine = {"synapse_bits": 8, "rate_exponents": (0, 0, 0), "rounding": "nearest"}
+    fine = {"latent_bits": 8, "rate_exponents": (0, 0, 0), "rounding": "nearest"}
     run = Run.start(configure("int4", **fine), len(X), "")
     before, synapses = integers(run).weights, integers(run).latent
     run.learn(X, Y, 1, 1)
@@ -216,14 +216,14 @@ def test_synapses_keep_what_the_weights_do_not_show() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arithmetic", "generator"), [("int8", "counter"), ("int8", "lfsr"), ("int4 wide", "counter")]
+    ("arithmetic", "generator"), [("int8", "counter"), ("int8", "lfsr"), ("int4 latent", "counter")]
 )
 def test_a_stopped_run_ends_alike(
     arithmetic: str, generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = {"synapse_bits": 8} if arithmetic.endswith("wide") else {}
+    latent = {"latent_bits": 8} if arithmetic.endswith("latent") else {}
     configuration = configure(
-        arithmetic.split()[0], generator=generator, rate_schedule="linear", **wide
+        arithmetic.split()[0], generator=generator, rate_schedule="linear", **latent
     )
     whole = tmp_path / "whole.safetensors"
     train(X, Y, configuration, threads=1, checkpoint=whole)
@@ -260,8 +260,8 @@ def test_relaxing_integers_is_relaxing_their_values() -> None:
         ({"generator": "dice"}, "generator must be one of counter, lfsr"),
         ({"fraction_bits": (1, 2)}, "fraction_bits must be 4 integers or none, got 2"),
         ({"fraction_bits": (1, 2, 3, 31)}, "fraction_bits must be an integer in -16..30, got 31"),
-        ({"arithmetic": "int4", "synapse_bits": 2}, "synapse_bits must be 0 or 4 or 8 or 16 for"),
-        ({"synapse_bits": 8}, "synapse_bits must be 0 for arithmetic 'float', got 8"),
+        ({"arithmetic": "int4", "latent_bits": 2}, "latent_bits must be 0 or 4 or 8 or 16 for"),
+        ({"latent_bits": 8}, "latent_bits must be 0 for arithmetic 'float', got 8"),
         ({"rate_exponents": (16, 0, 0)}, "rate_exponents must be an integer in -14..15, got 16"),
     ],
 )
@@ -313,7 +313,7 @@ def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
     run = tmp_path / "run"
     small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
-    arithmetic = ("--arithmetic", "int8", "--synapse-bits", "16", "--rounding", "per-event")
+    arithmetic = ("--arithmetic", "int8", "--latent-bits", "16", "--rounding", "per-event")
     output = invoke("train", *arithmetic, *small)
     trained = load_checkpoint(run / "checkpoint.safetensors")
     assert integers(trained).weights.couplings.dtype == np.int8

@@ -178,14 +178,14 @@ def test_find_unstable_neurons(dtype: type) -> None:
         count += find_unstable_neurons(
             external[b], field[b], state[b], 0.5, own, thresholds, n_hidden, unstable[b]
         )
-    margins = state * (external + 0.5 * field + 0.25 * state)
-    assert (margins == threshold).any()  # the edge counts as unstable
+    stabilities = state * (external + 0.5 * field + 0.25 * state)
+    assert (stabilities == threshold).any()  # the edge counts as unstable
     seen = np.zeros((6, 50), bool)
     seen[:n_samples, :n_hidden] = True
     np.testing.assert_array_equal(
-        unstable, np.where(seen, np.where(margins <= threshold, state, 0), 9)
+        unstable, np.where(seen, np.where(stabilities <= threshold, state, 0), 9)
     )
-    assert count == (seen & (margins <= threshold)).sum()
+    assert count == (seen & (stabilities <= threshold)).sum()
 
 
 @pytest.mark.parametrize(("kind", "dtype"), KINDS)

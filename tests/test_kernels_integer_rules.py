@@ -36,7 +36,7 @@ RAISED = ((-1, 0, 1), (0, 2, NEVER), (NEVER, 1, 0), (0, 1, NEVER))
 
 class Case(NamedTuple):
     bits: int = 8
-    latent_bits: int = 0  # of wider synapses
+    latent_bits: int = 0  # 0: no latent weights
     ks: tuple[int, ...] = (2, 1, 1)
     rounding: str = "per-weight"
     use_register: bool = False
@@ -71,7 +71,7 @@ CASES = {
     "latent with gaps and decay": Case(
         bits=4, latent_bits=8, sizes=(42,), density=0.4, use_register=True, decays=(2, -1, 1)
     ),
-    "latent, one bit shown": Case(bits=1, latent_bits=8),
+    "latent, one bit seen": Case(bits=1, latent_bits=8),
     "latent, one bit with gaps": Case(bits=1, latent_bits=8, sizes=(42,), density=0.4),
     "third factor": Case(third=THIRD),
     "third factor, W_back learned": Case(third=THIRD, ks=(2, 1, 1, 2)),
@@ -90,9 +90,9 @@ def draw_network(case: Case) -> naive_integer.Network:
     n_hidden = sum(case.sizes)
     shape = make_modules("dyadic", case.sizes, N_INPUTS, N_CLASSES, seed=3)
     rng = np.random.default_rng(4)
-    connectivity, links = shape.connectivity, shape.links
+    connectivity, partners = shape.connectivity, shape.partners
     if len(case.sizes) == 1:
-        connectivity, links = rng.random((n_hidden, n_hidden)) < case.density, ()
+        connectivity, partners = rng.random((n_hidden, n_hidden)) < case.density, ()
         np.fill_diagonal(connectivity, False)
     low, high = ENDS[case.bits]
     low, high = max(low, -20), min(high, 20)
@@ -114,7 +114,7 @@ def draw_network(case: Case) -> naive_integer.Network:
         (15 * min(high, 8) + own).tolist(),
         4 * min(high, 8),
         connectivity,
-        links,
+        partners,
         excitation.tolist(),
     )
 
@@ -141,24 +141,24 @@ class Run:
         self.raised = [row[: len(case.sizes)] for row in case.raised[: len(case.ks)]]
         if len(case.sizes) == 1:
             self.raised = [(0,)] * len(case.ks)
-        self.hidden_bits = max(0, case.latent_bits - case.bits)
+        self.unseen_bits = max(0, case.latent_bits - case.bits)
         ends = ENDS[case.bits]
-        self.shown_range = ends if case.bits > 1 else (1, -1)
+        self.exposed_range = ends if case.bits > 1 else (1, -1)
         self.low, self.high = ENDS[case.latent_bits or case.bits]
         self.step = 2 if case.bits == 1 and not case.latent_bits else 1
         self.latent: list[np.ndarray] = []
         if case.latent_bits:
-            rest = 2 ** (self.hidden_bits - 1)
+            rest = 2 ** (self.unseen_bits - 1)
             for block in BLOCKS[: len(case.ks)]:
-                shown = np.array(getattr(self.net, block)) * 2**self.hidden_bits
-                wide = shown + rng.integers(-rest, rest, shown.shape) * (shown != 0)
-                self.latent.append(wide.clip(self.low, self.high))
-            wide_shown = [
-                naive_integer.show(wide.tolist(), self.hidden_bits, *self.shown_range)
-                for wide in self.latent
+                exposed = np.array(getattr(self.net, block)) * 2**self.unseen_bits
+                latent = exposed + rng.integers(-rest, rest, exposed.shape) * (exposed != 0)
+                self.latent.append(latent.clip(self.low, self.high))
+            exposed_blocks = [
+                naive_integer.expose(latent.tolist(), self.unseen_bits, *self.exposed_range)
+                for latent in self.latent
             ]
-            wide_shown[0] = (np.array(wide_shown[0]) * self.net.connectivity).tolist()
-            self.net = self.net._replace(**dict(zip(BLOCKS, wide_shown, strict=False)))
+            exposed_blocks[0] = (np.array(exposed_blocks[0]) * self.net.connectivity).tolist()
+            self.net = self.net._replace(**dict(zip(BLOCKS, exposed_blocks, strict=False)))
 
     def run_naive(self) -> tuple[naive_integer.Trained, list[list[int]]]:
         case = self.case
@@ -167,7 +167,7 @@ class Run:
         trained = naive_integer.train_batches(
             self.net,
             [
-                naive_integer.Rule(
+                naive_integer.Levels(
                     self.low, self.high, self.step, k, case.rounding, case.use_register
                 )
                 for k in case.ks
@@ -183,9 +183,9 @@ class Run:
             int(KEY),
             tuple(registers),
             case.asynchronous,
-            [wide.tolist() for wide in self.latent] or None,
-            self.hidden_bits,
-            self.shown_range,
+            [latent.tolist() for latent in self.latent] or None,
+            self.unseen_bits,
+            self.exposed_range,
             case.sizes,
             self.raised,
             case.third,
@@ -200,12 +200,14 @@ class Run:
             [naive_integer.feedback_field(net, i, label) for i in range(self.n_hidden)]
             for label in range(N_CLASSES)
         ]
-        links = []
-        if net.links:
-            partners = np.array(net.links)
-            strengths = np.where(partners >= 0, np.array(net.excitation), 0)
-            links = [np.maximum(partners, 0), strengths]
-        structure = structs.make_structure(windows, np.array(net.J_D), n_banks, np.int32, *links)
+        excitation: list[np.ndarray] = []
+        if net.partners:
+            partners = np.array(net.partners)
+            excitations = np.where(partners >= 0, np.array(net.excitation), 0)
+            excitation = [np.maximum(partners, 0), excitations]
+        structure = structs.make_structure(
+            windows, np.array(net.J_D), n_banks, np.int32, *excitation
+        )
 
         def lay(J: Any, W_in: Any, W_out: Any) -> list[np.ndarray]:
             return [
@@ -232,8 +234,8 @@ class Run:
             *synapses,
             back,
             shown_back,
-            self.hidden_bits,
-            *self.shown_range,
+            self.unseen_bits,
+            *self.exposed_range,
             *(array.copy() for array in self.registers),
             *integer.make_work(self.n_hidden, N_CLASSES, n_banks, case.batch_size),
         )
@@ -291,7 +293,7 @@ class Run:
     def gather(self, model: Model, memory: Any, *, latent: bool) -> dict[str, list[list[int]]]:
         """Return the weights, or the synapses, in the layout of the equations."""
         source = memory if latent else model
-        back = memory.feedback if latent else memory.shown_feedback
+        back = memory.feedback if latent else memory.exposed_feedback
         blocks = (
             structs.from_windows(source.couplings, model.windows, self.n_hidden).T,
             structs.from_banks(source.input_weights, self.n_hidden).T,
@@ -315,8 +317,8 @@ def test_equals_the_reference_on_any_banks_and_threads(name: str) -> None:
         for block in BLOCKS:
             assert found[block] == getattr(expected.net, block), (block, n_banks, threads)
         synapses = run.gather(model, memory, latent=True)
-        for block, wide in zip(BLOCKS[:n_blocks], expected.wide, strict=True):
-            assert synapses[block] == wide, (block, n_banks, threads)
+        for block, latent in zip(BLOCKS[:n_blocks], expected.latent, strict=True):
+            assert synapses[block] == latent, (block, n_banks, threads)
         assert counts.totals.tolist() == expected.totals
         assert memory.counts.sum(axis=0)[:n_blocks].tolist() == expected.synapses
         assert [memory.hidden.tolist(), memory.readouts.tolist()] == registers

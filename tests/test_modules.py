@@ -91,14 +91,15 @@ def test_the_draw_follows_the_parameters() -> None:
     assert not network.feedback[:500].any()
 
 
-def test_links_and_fixed_help_by_hand() -> None:
+def test_partners_and_fixed_help_by_hand() -> None:
     p = NetworkParameters(n_modules=3, n_hidden=(2, 3, 2), self_coupling=(0.1, 0.2, 0.3),
                           excitation=(1.0, 2.0, 4.0), n_inputs=2, n_outputs=2)  # fmt: skip
     network = BinaryNetwork.random(p)
-    links = network.links
-    assert links is not None
+    partners = network.partners
+    assert partners is not None
     before, behind = (
-        [(j, s) for j, s in zip(*rows, strict=True) if s > 0] for rows in zip(*links, strict=True)
+        [(j, s) for j, s in zip(*rows, strict=True) if s > 0]
+        for rows in zip(*partners, strict=True)
     )
     assert before == [(0, 2.0), (1, 2.0), (2, 4.0), (3, 4.0)]
     assert behind == [(2, 1.0), (3, 1.0), (5, 2.0), (6, 2.0)]
@@ -111,9 +112,9 @@ def test_relaxation_reports_the_stabilities_of_the_whole_field() -> None:
     X, _ = draw_samples(7)
     result = relax(network, X, max_sweeps=30)
     s = result.states.astype(float)
-    links = network.links
-    assert links is not None
-    excitation = sum(strength * s[:, partner] for partner, strength in zip(*links, strict=True))
+    partners = network.partners
+    assert partners is not None
+    excitation = sum(strength * s[:, partner] for partner, strength in zip(*partners, strict=True))
     h = s @ network.couplings.T + network.self_couplings * s + excitation
     h += X @ network.input_weights.T
     np.testing.assert_allclose(result.stabilities, s * h, atol=1e-12)
@@ -184,7 +185,7 @@ def test_files_keep_the_modules(tmp_path: Path) -> None:
     X, _ = draw_samples(20)
     np.testing.assert_array_equal(predict(loaded, X), predict(network, X))
     assert isinstance(loaded, BinaryNetwork)
-    assert loaded.links is not None
+    assert loaded.partners is not None
 
 
 def test_integers_have_modules_too_but_chips_as_yet_one(tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_integers_have_modules_too_but_chips_as_yet_one(tmp_path: Path) -> None:
     integers, _ = quantize(network, 8)
     assert integers.sizes == network.sizes
     values = dequantize(integers)
-    assert values.links is not None
+    assert values.partners is not None
     X, _ = draw_samples(20)
     exact, relaxed = relax(integers, X), relax(values, X)  # in float64 every sum is exact
     np.testing.assert_array_equal(exact.states, relaxed.states)
@@ -216,7 +217,7 @@ def test_one_bit_invents_no_couplings() -> None:
 @pytest.mark.parametrize("arithmetic", ["int8", "int4", "int1"])
 def test_modules_learn_in_integers(arithmetic: str) -> None:
     X, y = draw_samples(100)
-    latent = {"synapse_bits": 8} if arithmetic != "int8" else {}
+    latent = {"latent_bits": 8} if arithmetic != "int8" else {}
     for name in ("chain", "deep"):
         configuration = preset(name).replace(
             n_hidden=30, n_inputs=30, n_outputs=4, epochs=3, arithmetic=arithmetic, **latent

@@ -44,7 +44,7 @@ def test_seed_and_dtype() -> None:
 
 def test_sizes_and_feedback_fields() -> None:
     network = make_network(n_hidden=7)
-    assert (network.n_hidden, network.n_inputs, network.n_outputs) == (7, N_INPUTS, N_CLASSES)
+    assert (network.n_neurons, network.n_inputs, network.n_outputs) == (7, N_INPUTS, N_CLASSES)
     for label in range(N_CLASSES):
         gains = np.full(N_CLASSES, -0.5)
         gains[label] = np.sqrt(N_CLASSES) / 2

@@ -76,7 +76,7 @@ def test_sign_couplings_have_one_strength(dtype: str) -> None:
 
 
 def test_chain_of_modules() -> None:
-    network = RandomNetwork.draw(60, n_modules=3, module_coupling=0.7, dtype="float64", seed=1)
+    network = RandomNetwork.draw(60, n_modules=3, excitation=0.7, dtype="float64", seed=1)
     J = network.to_float()
     for k in range(60):
         for m in range(60):
@@ -86,7 +86,7 @@ def test_chain_of_modules() -> None:
     blocks = np.array([J[k : k + 20, k : k + 20] for k in (0, 20, 40)])
     assert abs(20 * blocks.var() - 1) < 0.3
     assert (blocks[0] != blocks[1]).any()
-    integer = RandomNetwork.draw(60, n_modules=3, module_coupling=4.0, dtype="int16", seed=1)
+    integer = RandomNetwork.draw(60, n_modules=3, excitation=4.0, dtype="int16", seed=1)
     assert integer.to_float()[0, 20] == 4.0
 
 
@@ -116,7 +116,7 @@ def test_packing(n_states: int, n_neurons: int, seed: int) -> None:
         ({"dtype": "int8"}, ValueError, "one of float32, float64, int16, got 'int8'"),
         ({"field_std": -1.0}, ValueError, "field_std must be .* >= 0, got -1"),
         ({"seed": -1}, ValueError, "seed must be an integer >= 0, got -1"),
-        ({"module_coupling": float("inf")}, ValueError, "module_coupling must be .* got inf"),
+        ({"excitation": float("inf")}, ValueError, "excitation must be .* got inf"),
         ({"dtype": "int16", "self_coupling": 1e9}, ValueError, "32-bit accumulator; use a larger"),
     ],
 )

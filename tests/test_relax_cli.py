@@ -29,11 +29,11 @@ def test_writes_what_the_library_finds(tmp_path: Path) -> None:
     output = tmp_path / "result.nc"
     text = run(
         "--neurons", 90, "--self-coupling", 1.2, "--update-order", "async", "--replicas", 5,
-        "--symmetry", 0.3, "--density", 0.5, "--modules", 3, "--module-coupling", 0.4, "--field",
+        "--symmetry", 0.3, "--density", 0.5, "--modules", 3, "--excitation", 0.4, "--field",
         0.2, "--distribution", "sign", "--seed", 4, "--threads", 1, "--output", output,
     )  # fmt: skip
     network = RandomNetwork.draw(
-        90, 1.2, symmetry=0.3, density=0.5, n_modules=3, module_coupling=0.4, field_std=0.2,
+        90, 1.2, symmetry=0.3, density=0.5, n_modules=3, excitation=0.4, field_std=0.2,
         distribution="sign", dtype="int16", seed=4,
     )  # fmt: skip
     expected = relax_network(network, update_order="async", replicas=5, seed=4, threads=1)

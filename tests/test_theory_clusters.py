@@ -34,8 +34,8 @@ def test_internal_entropy_is_the_derivative_in_the_number_of_replicas(j, q, y):
 
 @pytest.mark.parametrize(("j", "q", "y", "conjugate"), [(0.1, 0.6, 3.0, 0.2), (0.5, 0.9, 7.5, 0.1)])
 def test_site_integral_against_adaptive_quadrature(j, q, y, conjugate):
-    """The same integral by scipy's adaptive rule, straight from the formula, without symmetry or
-    zoom."""
+    """The same integral by scipy's adaptive quadrature, straight from the formula, without
+    symmetry or zoom."""
     root = np.sqrt(conjugate)
 
     def site(u, z):

@@ -30,16 +30,16 @@ def make_structure(
     self_couplings: Array,
     n_banks: int,
     dtype: Any,
-    links: Array | None = None,
-    link_strengths: Array | None = None,
+    partners: Array | None = None,
+    excitations: Array | None = None,
 ) -> Structure:
     """Return the structure of a network, with J_D of each neuron (H,) padded for the banks."""
     n_hidden = len(self_couplings)
     padded = allocate_rows(1, n_hidden, n_banks, dtype)[0]
     padded[:n_hidden] = self_couplings
-    if links is None or link_strengths is None:
-        links, link_strengths = np.zeros((0, n_hidden), np.int64), np.zeros((0, n_hidden))
-    return Structure(windows, padded, links, link_strengths.astype(dtype))
+    if partners is None or excitations is None:
+        partners, excitations = np.zeros((0, n_hidden), np.int64), np.zeros((0, n_hidden))
+    return Structure(windows, padded, partners, excitations.astype(dtype))
 
 
 def find_windows(connectivity: Array | None, n_hidden: int, n_banks: int) -> Array:
@@ -114,8 +114,8 @@ class Structure(NamedTuple):
 
     windows: Array  # (S, 2) int64: first and last + 1 neuron that couple to the neurons of a bank
     self_couplings: Array  # (H + padding,): J_D of each neuron
-    links: Array  # (2, H) int64: same-index neurons of the neighbours; (0, H) without excitation
-    link_strengths: Array  # (2, H): lambda, what each of the two adds to the field; 0: no neighbour
+    partners: Array  # (2, H) int64: same-index neurons of the neighbours; (0, H) without excitation
+    excitations: Array  # (2, H): lambda, what each of the two adds to the field; 0: no neighbour
 
 
 class Recurrence(NamedTuple):
@@ -125,8 +125,8 @@ class Recurrence(NamedTuple):
     scale: float
     windows: Array  # these four are a Structure's: tuples in tuples do not enter parallel regions
     self_couplings: Array
-    links: Array
-    link_strengths: Array
+    partners: Array
+    excitations: Array
 
 
 class Drive(NamedTuple):
@@ -162,11 +162,11 @@ class Outcome(NamedTuple):
 class Scratch(NamedTuple):
     """Work space of the relaxation, one row per sample so that threads never share one."""
 
-    sites: Array  # (2, B, H) int: who changed in this sweep, and who did in the last one
+    sites: Array  # (2, B, H) int: neurons that changed in this sweep, and in the last one
     changes: Array  # (B, H): new minus old spin of `sites`
     settled_at: Array  # (B,): amplitude at which the sample was seen to be settled, else NaN
     rows: Array  # (B,) int: samples whose fields are due for a dense product
-    linked: Array  # (B, H): external field and the excitation by the neighbouring modules
+    excited: Array  # (B, H): external field and the excitation by the neighbouring modules
 
 
 def make_outcome(n_samples: int, n_hidden: int, n_sweeps: int, n_banks: int, dtype: Any) -> Outcome:
@@ -187,5 +187,5 @@ def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
         changes=np.zeros((n_samples, n_hidden), dtype),
         settled_at=np.full(n_samples, np.nan, np.result_type(dtype, np.float32)),
         rows=np.zeros(n_samples, np.int64),
-        linked=np.zeros((n_samples, n_hidden), dtype),
+        excited=np.zeros((n_samples, n_hidden), dtype),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 Arguments = ParamSpec("Arguments")
@@ -48,6 +48,18 @@ def renamed_parameter(
         return call
 
     return decorate
+
+
+def renamed_members(module: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """Return the `__getattr__` of a module whose functions or constants have new names in it."""
+
+    def __getattr__(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        warn_of_old_name(f"{module}.{name}", names[name])
+        return getattr(importlib.import_module(module), names[name])
+
+    return __getattr__
 
 
 def renamed_attribute(old: str, new: str) -> Any:

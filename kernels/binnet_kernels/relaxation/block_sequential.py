@@ -65,7 +65,7 @@ def _update_block(recurrence, drive, outcome, b, amplitude, first, stop, sites, 
     """
     state, field, external = outcome.state[b], outcome.field[b], drive.external[b]
     feedback = drive.feedback[drive.labels[b]]
-    links, strengths = recurrence.links, recurrence.link_strengths
+    partners, excitations = recurrence.partners, recurrence.excitations
     one = state.dtype.type(1)
     scale = state.dtype.type(recurrence.scale)
     n_changes = 0
@@ -76,8 +76,8 @@ def _update_block(recurrence, drive, outcome, b, amplitude, first, stop, sites, 
             + recurrence.self_couplings[i] * state[i]
             + amplitude * feedback[i]
         )
-        for k in range(links.shape[0]):
-            h += strengths[k, i] * state[links[k, i]]
+        for k in range(partners.shape[0]):
+            h += excitations[k, i] * state[partners[k, i]]
         spin = one if h >= 0 else -one
         if spin != state[i]:
             sites[n_changes] = i
@@ -97,7 +97,7 @@ def relax_blocks(recurrence, drive, update, outcome, scratch, first_sweep, start
 
     Two sweeps in a row that change the same neurons close a 2-cycle: a sweep visits each once.
     """
-    n_hidden = scratch.linked.shape[1]
+    n_hidden = scratch.excited.shape[1]
     n_blocks = min(update.number, n_hidden)
     for b in range(start, stop):
         settled_at = np.nan

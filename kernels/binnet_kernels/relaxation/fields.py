@@ -128,15 +128,15 @@ def add_events_in_windows(banks, windows, sites, changes, n_events, field):
 
 
 @kernel
-def add_links(links, strengths, external, state, out):
+def add_excitation(partners, excitations, external, state, out):
     """Write `external` plus the excitation by the neighbouring modules to `out`, all (>= H,).
 
-    The two may be one array. `links` and `strengths` are those of a Structure.
+    The two may be one array. `partners` and `excitations` are those of a Structure.
     """
-    for k in range(links.shape[0]):
+    for k in range(partners.shape[0]):
         before = external if k == 0 else out
-        for i in range(links.shape[1]):
-            out[i] = before[i] + strengths[k, i] * state[links[k, i]]
+        for i in range(partners.shape[1]):
+            out[i] = before[i] + excitations[k, i] * state[partners[k, i]]
 
 
 @reassociating_kernel

@@ -44,7 +44,7 @@ def relax_samples(
         Written.
     """
     n_samples = outcome.state.shape[0]
-    n_hidden, width = scratch.linked.shape[1], input_weights.shape[2]
+    n_hidden, width = scratch.excited.shape[1], input_weights.shape[2]
     rows = scratch.rows
     for start in range(0, n_samples, _BLOCK):
         stop = min(n_samples, start + _BLOCK)

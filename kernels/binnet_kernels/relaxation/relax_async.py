@@ -22,7 +22,7 @@ def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start,
     n_banks, _, width = couplings.shape
     one = outcome.state.dtype.type(1)
     scale = outcome.state.dtype.type(recurrence.scale)
-    links, strengths = recurrence.links, recurrence.link_strengths
+    partners, excitations = recurrence.partners, recurrence.excitations
     for b in range(start, stop):
         state, field, external = outcome.state[b], outcome.field[b], drive.external[b]
         feedback = drive.feedback[drive.labels[b]]
@@ -41,8 +41,8 @@ def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start,
                     + recurrence.self_couplings[i] * state[i]
                     + amplitude * feedback[i]
                 )
-                for k in range(links.shape[0]):
-                    h += strengths[k, i] * state[links[k, i]]
+                for k in range(partners.shape[0]):
+                    h += excitations[k, i] * state[partners[k, i]]
                 spin = one if h >= 0 else -one
                 change = spin - state[i]
                 if change != 0:

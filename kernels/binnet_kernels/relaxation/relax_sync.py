@@ -11,7 +11,11 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
-from binnet_kernels.relaxation.fields import accumulate_couplings, add_events_in_windows, add_links
+from binnet_kernels.relaxation.fields import (
+    accumulate_couplings,
+    add_events_in_windows,
+    add_excitation,
+)
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 
 # Neurons per look when a changed neuron is searched: most stretches hold none.
@@ -89,8 +93,8 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
     amplitude of the feedback changes. See `structs` for the arguments.
     """
     n_sweeps = drive.amplitudes.shape[0]
-    n_hidden = scratch.linked.shape[1]
-    is_linked = recurrence.links.shape[0] > 0
+    n_hidden = scratch.excited.shape[1]
+    is_excited = recurrence.partners.shape[0] > 0
     for b in range(start, stop):
         scratch.settled_at[b] = np.nan
     for t in range(first_sweep, n_sweeps):
@@ -101,10 +105,10 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
             if scratch.settled_at[b] == amplitude:
                 continue
             changes, external = scratch.changes[b], drive.external[b]
-            if is_linked:
-                external = scratch.linked[b]
-                add_links(
-                    recurrence.links, recurrence.link_strengths, drive.external[b],
+            if is_excited:
+                external = scratch.excited[b]
+                add_excitation(
+                    recurrence.partners, recurrence.excitations, drive.external[b],
                     outcome.state[b], external,
                 )  # fmt: skip
             n_changes = find_changes(

@@ -66,7 +66,7 @@ def find_share(n_outputs, n_banks, bank):
 @kernel
 def pack_events(model, work, first, n, bank):
     """Pack samples first..first+n-1 (at most 32) for the update of a bank."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     words = work.words[bank]
     state, inputs, readouts = work.outcome.state, work.inputs, work.unstable_readouts
@@ -145,7 +145,7 @@ def update_input_and_readout(model, rates, work, bank):
 @kernel
 def keep_absent_couplings(model, bank):
     """Set the couplings onto a bank to 0 that there are not: of neurons to themselves, diluted."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     first_row, stop_row = model.windows[bank]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     weights = model.couplings[bank]

@@ -21,7 +21,7 @@ from binnet_kernels.rules.integer_synapses import (
     Place,
     Targets,
     decay_integer,
-    show_weights,
+    expose_weights,
     thin_events,
     update_couplings_integer,
 )
@@ -58,16 +58,16 @@ class IntegerRule(NamedTuple):
 class IntegerMemory(NamedTuple):
     """What plasticity changes, its random numbers and its work space.
 
-    Synapses are the weights themselves, or latent weights: wider integers whose top they show.
+    Synapses are the weights themselves, or latent weights: wider integers whose top they expose.
     """
 
     couplings: Array  # (S, K, W)
     input_weights: Array  # (S, N_in, W)
     readout: Array  # (C, >= H)
     feedback: Array  # (S, C, W) banks of W_back, from readout to hidden neurons
-    shown_feedback: Array  # (S, C, W): the weights that `feedback` shows
-    n_hidden_bits: int  # of a latent weight, below those of a weight; 0: there are none
-    low: int  # of the weights shown; high < low: their signs
+    exposed_feedback: Array  # (S, C, W): the weights that `feedback` exposes
+    n_unseen_bits: int  # of a latent weight, below those of a weight; 0: there are none
+    low: int  # of the weights exposed; high < low: their signs
     high: int
     hidden: Array  # (H,) uint16: shift registers of the hidden neurons
     readouts: Array  # (C,) uint16
@@ -124,7 +124,7 @@ def _targets(memory, registers, bank):
 @kernel
 def _find_bank(model, bank):
     """Return a bank's neurons, from and to, and its presynaptic ones."""
-    width, n_hidden = model.couplings.shape[2], model.links.shape[1]
+    width, n_hidden = model.couplings.shape[2], model.partners.shape[1]
     start = min(n_hidden, bank * width)
     first_row, stop_row = model.windows[bank]
     return start, min(n_hidden, start + width), first_row, stop_row
@@ -170,33 +170,33 @@ def decay_bank(rule, memory, model, key, bank):
             )  # fmt: skip
         else:
             decay_integer(
-                memory.readout[from_c:to_c, : model.links.shape[1]].T,
+                memory.readout[from_c:to_c, : model.partners.shape[1]].T,
                 _place_whole(memory, from_c), levels, key_block, memory.readouts[from_c:to_c],
             )  # fmt: skip
 
 
 @kernel
-def show_bank(rule, memory, model, bank):
-    """Show the top of the latent weights onto a bank, and of its share of the readout."""
+def expose_bank(rule, memory, model, bank):
+    """Write the top of the latent weights onto a bank, and of its share of the readout."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
-    n_here, n_rows, n_hidden = stop - start, stop_row - first_row, model.links.shape[1]
+    n_here, n_rows, n_hidden = stop - start, stop_row - first_row, model.partners.shape[1]
     from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
-    bits, low, high = memory.n_hidden_bits, memory.low, memory.high
-    show_weights(
+    bits, low, high = memory.n_unseen_bits, memory.low, memory.high
+    expose_weights(
         memory.couplings[bank, :n_rows, :n_here], model.couplings[bank, :n_rows, :n_here],
         _place_couplings(model, bank, start, np.int64(0)), bits, low, high,
     )  # fmt: skip
-    show_weights(
+    expose_weights(
         memory.input_weights[bank, :, :n_here], model.input_weights[bank, :, :n_here],
         _place_whole(memory, start), bits, low, high,
     )  # fmt: skip
-    show_weights(
+    expose_weights(
         memory.readout[from_c:to_c, :n_hidden], model.readout[from_c:to_c, :n_hidden],
         _place_rows(memory, np.int64(0), from_c), bits, low, high,
     )  # fmt: skip
     if rule.learns[3]:
-        show_weights(
-            memory.feedback[bank, :, :n_here], memory.shown_feedback[bank, :, :n_here],
+        expose_weights(
+            memory.feedback[bank, :, :n_here], memory.exposed_feedback[bank, :, :n_here],
             _place_whole(memory, start), bits, low, high,
         )  # fmt: skip
 
@@ -265,7 +265,7 @@ def _update_readout(rule, memory, model, module, key, words, bank):
 
 @inner_kernel
 def learn_bank_integer(rule, memory, model, work, n_samples, bank):
-    """Update the synapses onto a bank and a share of the readout; show them as weights."""
+    """Update the synapses onto a bank and a share of the readout; expose latent ones."""
     start, stop, _, _ = _find_bank(model, bank)
     batch, n_modules = memory.now[N_BLOCKS + 1], rule.edges.shape[0] - 1
     step_key = derive_key(rule.key, batch)
@@ -294,8 +294,8 @@ def learn_bank_integer(rule, memory, model, work, n_samples, bank):
                 pack_samples(
                     readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
                 )
-    if memory.n_hidden_bits > 0:
-        show_bank(rule, memory, model, bank)
+    if memory.n_unseen_bits > 0:
+        expose_bank(rule, memory, model, bank)
 
 
 KERNELS = RuleKernels(begin_batch, learn_bank_integer)

@@ -266,13 +266,13 @@ def decay_integer(weights, place, levels, key, registers):
 
 
 @kernel
-def show_weights(latent, weights, place, n_hidden_bits, low, high):
+def expose_weights(latent, weights, place, n_unseen_bits, low, high):
     """Write the highest bits of latent weights (K, W), those the fields see, into weights (K, W).
 
     Rounded to the nearest, halves upwards, and cut to `low`..`high`; where ``high < low``, as a
     weight of one bit has no 0, the sign.
     """
-    shift = np.int32(n_hidden_bits)
+    shift = np.int32(n_unseen_bits)
     half = np.int32(np.int32(1) << np.int32(shift - 1))
     lowest, highest = np.int32(low), np.int32(high)
     for k in range(weights.shape[0]):
@@ -283,8 +283,8 @@ def show_weights(latent, weights, place, n_hidden_bits, low, high):
                     weights[k, i] = 1 if latent[k, i] >= 0 else -1
         else:
             for i in range(weights.shape[1]):
-                shown = np.int32(np.int32(np.int32(latent[k, i]) + half) >> shift)
-                weights[k, i] = min(max(shown, lowest), highest)
+                exposed = np.int32(np.int32(np.int32(latent[k, i]) + half) >> shift)
+                weights[k, i] = min(max(exposed, lowest), highest)
 
 
 def seed_registers(key: Any, n: int) -> Array:

@@ -45,12 +45,12 @@ def find_errors_integer(fields, label, scale, errors):
 @inner_kernel
 def learn_bank(rule, memory, model, work, n_samples, bank):
     """Gate the unstable neurons of a bank, then learn from them as `integer` does."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     errors = memory.errors[bank]
     for b in range(n_samples):
         find_errors_integer(work.readout_fields[b], work.labels[b], rule.error_scale, errors[b])
-    broadcast_errors(memory.shown_feedback[bank], errors, n_samples, start, memory.deltas)
+    broadcast_errors(memory.exposed_feedback[bank], errors, n_samples, start, memory.deltas)
     work.n_learning[bank] = gate_neurons(
         memory.deltas, rule.error_threshold, n_samples, start, stop, work.unstable
     )

@@ -1,4 +1,4 @@
-"""The soft rule: every neuron reinforces its state, the more the smaller its margin.
+"""The soft rule: every neuron reinforces its state, the more the smaller its stability.
 
 The step of the perceptron rule is a logistic function here, so an event is a number between 0 and 1
 and updates are sums of products, not counts of bits (docs/model/network.md, section 8).
@@ -36,7 +36,7 @@ def weigh(spin, stability, threshold, sharpness):
 @kernel
 def find_soft_events(rule, model, work, n_samples, bank):
     """Write the weighted states of a bank's neurons, and labels of its share of the readout."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     scale = work.unstable.dtype.type(model.scales[0])
     one = work.unstable.dtype.type(1)
     kappa_out = work.unstable.dtype.type(rule.readout_threshold)

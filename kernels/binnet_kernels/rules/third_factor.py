@@ -117,7 +117,7 @@ def gate_neurons(deltas, threshold, n_samples, start, stop, unstable):
 @kernel
 def gate_bank(rule, memory, model, work, n_samples, bank):
     """Let the unstable neurons of a bank learn what their share of the readout's errors asks."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     errors = memory.errors[bank]
     for b in range(n_samples):

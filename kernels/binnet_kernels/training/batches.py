@@ -20,7 +20,7 @@ from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.team import wait_for_all
-from binnet_kernels.relaxation.fields import accumulate_fields, add_links, read_out
+from binnet_kernels.relaxation.fields import accumulate_fields, add_excitation, read_out
 from binnet_kernels.relaxation.inference import find_relax
 from binnet_kernels.relaxation.orders import WAKING
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
@@ -72,7 +72,7 @@ def load_batch(batches, work, offset, n_samples):
 @inner_kernel
 def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
-    n_hidden, width = model.links.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, (bank + 1) * width
     scale, one = work.external.dtype.type(model.scales[1]), work.external.dtype.type(1)
     for b in range(n_samples):
@@ -118,11 +118,11 @@ def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, s
         model.scales[0],
         model.windows,
         model.self_couplings,
-        model.links,
-        model.link_strengths,
+        model.partners,
+        model.excitations,
     )
     outcome = work.outcome
-    n_hidden = model.links.shape[1]
+    n_hidden = model.partners.shape[1]
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
     first_sweep = 0
     if is_awake:
@@ -133,8 +133,8 @@ def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, s
     call(relax, recurrence, drive, update, outcome, work.scratch, first_sweep, start, stop)
     for b in range(start, stop):
         # The stability is tested with the neighbours' excitation.
-        add_links(
-            model.links, model.link_strengths, work.external[b], outcome.state[b], work.external[b]
+        add_excitation(
+            model.partners, model.excitations, work.external[b], outcome.state[b], work.external[b]
         )
         read_out(model.readout, model.scales[2], outcome.state[b], n_hidden, work.readout_fields[b])
         work.n_unstable_readouts[b] = find_unstable_readouts(
@@ -223,8 +223,8 @@ def find_steps(
         model.scales[0].item(),
         model.windows,
         model.self_couplings,
-        model.links,
-        model.link_strengths,
+        model.partners,
+        model.excitations,
     )
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
     return Steps(

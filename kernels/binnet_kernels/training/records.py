@@ -25,8 +25,8 @@ class Model(NamedTuple):
     scales: Array  # (3,): of couplings, input weights, readout
     windows: Array  # these four are a Structure's, as in Recurrence
     self_couplings: Array
-    links: Array
-    link_strengths: Array
+    partners: Array
+    excitations: Array
     feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
     gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
     connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all

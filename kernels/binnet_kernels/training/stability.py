@@ -1,4 +1,4 @@
-"""The local test of stability: which neurons and readouts have too small a margin."""
+"""The local test of stability: which neurons and readouts miss their margin."""
 
 from __future__ import annotations
 

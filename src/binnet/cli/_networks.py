@@ -40,13 +40,13 @@ def load_source(run: Path, bits: int | None) -> Source:
         raise ValueError(f"{run} is in integers already; leave out --bits")
     if training is None:
         return Source(*quantize(network, bits), None)
-    rule = training.configuration.plasticity
+    plasticity = training.configuration.plasticity
     quantized, report = quantize(
         network,
         bits,
-        margin=rule.margin,
-        readout_margin=rule.readout_margin,
-        margin_excludes_self_coupling=rule.margin_excludes_self_coupling,
+        margin=plasticity.margin,
+        readout_margin=plasticity.readout_margin,
+        margin_excludes_self_coupling=plasticity.margin_excludes_self_coupling,
     )
     return Source(quantized, report, training)
 

@@ -207,12 +207,13 @@ PARAMETERS = (
         "",
     ),
     Parameter(
-        "--synapse-bits",
-        "synapse_bits",
+        "--latent-bits",
+        "latent_bits",
         int,
-        "in integers, bits of a synapse in training, of which fields see the highest; 0: as many "
-        "as a weight",
+        "in integers, bits of the latent weights that learn, of which fields see the highest; 0: "
+        "there are none, the weights themselves learn",
         "0, 2, 4, 8 or 16",
+        "--synapse-bits",
     ),
     Parameter(
         "--seed",

@@ -18,7 +18,7 @@ __all__ = ["CHECKPOINT", "CONFIGURATION", "METRICS", "PROVENANCE"]
 
 COMMAND = "binnet train"
 CURVES = "learning_curves.png"
-STABILITIES = "stability_margins.png"
+STABILITIES = "stabilities.png"
 
 Samples = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
@@ -68,14 +68,14 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
 
     if not result.history:
         return
-    p, rule = result.configuration.network, result.configuration.plasticity
+    p, plasticity = result.configuration.network, result.configuration.plasticity
     sizes, couplings = (
         ", ".join(f"{value:g}" for value in p.each(name)) for name in ("n_hidden", "self_coupling")
     )
     title = f"H = {sizes}; $J_D$ = {couplings}; seed {result.configuration.training.seed}"
     save_figure(draw_learning_curves(result.history, title), folder / CURVES)
     save_figure(
-        draw_stabilities(result.history, rule.margin, rule.readout_margin, title),
+        draw_stabilities(result.history, plasticity.margin, plasticity.readout_margin, title),
         folder / STABILITIES,
     )
 

@@ -81,7 +81,7 @@ def export_network(
             X = draw_spins((vectors, network.n_inputs), seed, 0)
         else:
             X = load_inputs(run, source, vectors)
-        start = draw_spins((len(X), network.n_hidden), seed, 1)
+        start = draw_spins((len(X), network.n_neurons), seed, 1)
         start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
         golden = record_golden_vectors(network, X, start, sweeps=sweeps)
         manifest = write_memory_images(output, network, golden, describe_run(seed, threads=1))
@@ -117,5 +117,5 @@ def import_network(file: Path, output: Path) -> None:
             network = read_nir(file)
         save_network(output, network)
     integer = isinstance(network, QuantizedNetwork)
-    sizes = f"{network.n_inputs} inputs, {network.n_hidden} hidden, {network.n_outputs} outputs"
+    sizes = f"{network.n_inputs} inputs, {network.n_neurons} hidden, {network.n_outputs} outputs"
     click.echo(f"{'integer' if integer else 'floating-point'} network of {sizes}: {output}")

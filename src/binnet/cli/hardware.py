@@ -92,5 +92,5 @@ def _read_training(source: Source) -> dict[str, Any]:
         changes, saturated = counts.T.tolist()
         found["weight_changes"] = dict(zip(BLOCKS, changes, strict=True))
         found["saturation_events"] = dict(zip(BLOCKS, saturated, strict=True))
-        found["synapse_bits"] = training.configuration.arithmetic.synapse_bits or None
+        found["latent_bits"] = training.configuration.arithmetic.latent_bits or None
     return found

@@ -81,15 +81,15 @@ def quantize_run(
         formats = None
         if fraction_bits:
             formats = NetworkFormats(*(QFormat(bits, number) for number in fraction_bits))
-        rule, training = configuration.plasticity, configuration.training
+        plasticity, training = configuration.plasticity, configuration.training
         network = state.network()
         integers, report = quantize(
             network,
             bits,
             formats,
-            margin=rule.margin,
-            readout_margin=rule.readout_margin,
-            margin_excludes_self_coupling=rule.margin_excludes_self_coupling,
+            margin=plasticity.margin,
+            readout_margin=plasticity.readout_margin,
+            margin_excludes_self_coupling=plasticity.margin_excludes_self_coupling,
             rounding=rounding,
             seed=seed,
             overflow=overflow,

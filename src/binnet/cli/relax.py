@@ -10,7 +10,7 @@ import click
 
 from binnet._files import atomic_path, check_folder
 from binnet.cli._common import clear_errors
-from binnet.cli._update_order import update_order_option
+from binnet.cli._update_order import renamed_option, update_order_option
 from binnet.networks.random import COUPLING_DTYPES, DISTRIBUTIONS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _OPTIONS = {
     "symmetry": "--symmetry",
     "density": "--density",
     "n_modules": "--modules",
-    "module_coupling": "--module-coupling",
+    "excitation": "--excitation",
     "field_std": "--field",
     "update_probability": "--update-probability",
     "max_sweeps": "--max-sweeps",
@@ -36,7 +36,7 @@ _OPTIONS = {
 
 # What only stored couplings have, and its value when it is not there.
 _ONLY_STORED = {
-    "symmetry": 0.0, "density": 1.0, "n_modules": 1, "module_coupling": 0.0, "field_std": 0.0
+    "symmetry": 0.0, "density": 1.0, "n_modules": 1, "excitation": 0.0, "field_std": 0.0
 }  # fmt: skip
 
 
@@ -54,8 +54,9 @@ _ONLY_STORED = {
 @click.option("--density", type=float, default=1.0, show_default=True,
               help="Fraction of the couplings that is there.")  # fmt: skip
 @click.option("--modules", type=int, default=1, show_default=True, help="Modules in a chain.")
-@click.option("--module-coupling", type=float, default=0.0, show_default=True,
-              help="lambda, from the neuron of the same index in the next modules.")  # fmt: skip
+@renamed_option("--module-coupling", "--excitation", "excitation", type=float, default=0.0,
+                show_default=True, help="lambda, from the neuron of the same index in each "
+                "neighbouring module.")  # fmt: skip
 @click.option("--field", type=float, default=0.0, show_default=True,
               help="Standard deviation of the external fields.")  # fmt: skip
 @click.option("--dtype", type=click.Choice(COUPLING_DTYPES), default="int16", show_default=True,

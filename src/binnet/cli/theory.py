@@ -105,11 +105,11 @@ def phase(
         click.echo(f"entropy monotone from   {monotone.self_coupling:.6f} +- {monotone.error:.1g}")
         thresholds = {"critical": critical.self_coupling, "monotone": monotone.self_coupling}
         errors = {"critical": critical.error, "monotone": monotone.error}
-        rules = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
-        for name, fraction in tqdm(rules.items(), unit="rule", disable=not rules):
+        orders = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
+        for name, fraction in tqdm(orders.items(), unit="order", disable=not orders):
             freezing = calculator.freezing_self_coupling(update_fraction=fraction, seed=seed)
             thresholds[name], errors[name] = freezing.self_coupling, freezing.error
-        for name in rules:
+        for name in orders:
             click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
         figure, (top, bottom) = make_panels(1, 2, size=(8.5, 6.0), sharex=True)
         plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)

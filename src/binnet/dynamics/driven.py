@@ -87,7 +87,7 @@ def relax_driven(
 ) -> Relaxation:
     """Relax samples under their input, with the readout's feedback where labels are given.
 
-    The fields are those of docs/model/network.md, section 1; the dynamics and stopping rules are in
+    The fields are those of docs/model/network.md, section 1; the dynamics and when they stop are in
     its section 2.
 
     Parameters
@@ -138,7 +138,7 @@ def relax_driven(
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
     laid_out: LaidOut = lay_out(network)
-    feedback = np.zeros((1, network.n_hidden), laid_out.dtype)
+    feedback = np.zeros((1, network.n_neurons), laid_out.dtype)
     amplitudes = np.zeros(INFERENCE_SWEEPS)
     if labels is not None:
         targets = check_labels("labels", labels, n_samples, network.n_outputs)
@@ -157,7 +157,7 @@ def relax_driven(
         amplitudes = np.append(amplitudes, np.full(n_sweeps, amplitudes[-1]))[:n_sweeps]
     start = None
     if initial_states is not None:
-        start = check_spins("initial_states", initial_states, network.n_hidden, silent=True)
+        start = check_spins("initial_states", initial_states, network.n_neurons, silent=True)
         if len(start) != n_samples:
             raise ValueError(
                 f"initial_states must have one row for each of the {n_samples} inputs, got "
@@ -179,7 +179,7 @@ def relax_driven(
             None if start is None else start[chunk],
             (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
             lambda keys: make_update(
-                order, probability, network.n_hidden, keys, stop_at_cycle=stop_at_cycle
+                order, probability, network.n_neurons, keys, stop_at_cycle=stop_at_cycle
             ),
             (key, first),
         )
@@ -312,7 +312,7 @@ def _relax_chunk(
     stream: tuple[np.uint64, int],
 ) -> tuple[NDArray[Any], ...]:
     from binnet_kernels.lowlevel.rng import derive_keys
-    from binnet_kernels.relaxation.fields import add_links
+    from binnet_kernels.relaxation.fields import add_excitation
     from binnet_kernels.relaxation.inference import find_relax, relax_samples
     from binnet_kernels.structs import (
         Drive,
@@ -345,9 +345,9 @@ def _relax_chunk(
         readout_fields,
     )
     states = outcome.state[:, :n_hidden]
-    for b in range(n_samples if len(network.structure.links) else 0):
-        add_links(
-            network.structure.links, network.structure.link_strengths, external[b],
+    for b in range(n_samples if len(network.structure.partners) else 0):
+        add_excitation(
+            network.structure.partners, network.structure.excitations, external[b],
             outcome.state[b], external[b],
         )  # fmt: skip
     scale, self_couplings = dtype.type(network.coupling_scale), network.structure.self_couplings

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._deprecation import renamed_field, renamed_parameter
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import INFERENCE_SWEEPS, relax
 from binnet.hardware.energy import EnergyTable
@@ -26,6 +27,7 @@ FLOAT_BITS = 32
 _INFERENCE = ("couplings", "input_weights", "readout")
 
 
+@renamed_field("synapse_bits", "latent_bits")
 @dataclass(frozen=True)
 class BlockCost:
     """Cost of one block of weights.
@@ -38,8 +40,9 @@ class BlockCost:
         Weights that count; the couplings' diagonal does not.
     bits : int
         Of a weight, as fields read it; 32 is float32.
-    synapse_bits : int
-        Of a weight in the memory: as many, or more where learning keeps what fields do not see.
+    latent_bits : int
+        Of the latent weight behind it, as the memory holds it; as many as `bits` without latent
+        weights.
     memory_bits : int
         Bits of the memory, the diagonal included.
     saturation_events : int or None
@@ -52,7 +55,7 @@ class BlockCost:
     shape: tuple[int, int]
     weights: int
     bits: int
-    synapse_bits: int
+    latent_bits: int
     memory_bits: int
     saturation_events: int | None
     updates_per_synapse: float | None
@@ -176,14 +179,17 @@ class CostReport:
         Returns
         -------
         dict
-            Nested plain values.
+            Nested plain values. Each block has its `latent_bits` under the old name, too.
         """
         record = dataclasses.asdict(self)
+        for block in record["blocks"].values():
+            block["synapse_bits"] = block["latent_bits"]
         for name in ("dense", "event_driven"):
             record[name]["total"] = getattr(self, name).total
         return {**record, "memory_bits": self.memory_bits, "table": self.table.to_dict()}
 
 
+@renamed_parameter("synapse_bits", "latent_bits")
 def report_cost(
     network: BinaryNetwork | QuantizedNetwork,
     inputs: ArrayLike,
@@ -193,7 +199,7 @@ def report_cost(
     saturation_events: Mapping[str, int] | None = None,
     learning: LearningEvents | None = None,
     weight_changes: Mapping[str, int] | None = None,
-    synapse_bits: int | None = None,
+    latent_bits: int | None = None,
     threads: int | None = None,
 ) -> CostReport:
     """Measure synaptic operations and flips of inference on data, and estimate the energy.
@@ -220,8 +226,8 @@ def report_cost(
     weight_changes : mapping of str to int, optional
         How often weights of each block changed in training. Default: with each of the learning
         events, as real numbers do; integers change less often, where increments are rounded.
-    synapse_bits : int, optional
-        Bits in the memory of a weight that learns. Default: as many as of a weight.
+    latent_bits : int, optional
+        Bits of the latent weights, which the memory holds. Default: there are none.
     threads : int, optional
         Threads to run on. Default: all cores.
 
@@ -240,12 +246,12 @@ def report_cost(
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
     blocks = _count_blocks(
-        network, saturation_events or {}, learning, weight_changes or {}, synapse_bits or 0
+        network, saturation_events or {}, learning, weight_changes or {}, latent_bits or 0
     )
     result = relax(network, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
     if len(result.sweeps) == 0:
         raise ValueError("inputs must hold at least one sample, got none")
-    H, n_sweeps = network.n_hidden, result.changes.shape[1]
+    H, n_sweeps = network.n_neurons, result.changes.shape[1]
     # A change in sweep t is an event for sweep t + 1, if there is one.
     followed = np.arange(1, n_sweeps + 1) < result.sweeps[:, None]
     dense = float((result.sweeps - 1).mean()) * H * (H - 1)
@@ -269,7 +275,7 @@ def _count_blocks(
     saturation_events: Mapping[str, int],
     learning: LearningEvents | None,
     weight_changes: Mapping[str, int],
-    synapse_bits: int,
+    latent_bits: int,
 ) -> dict[str, BlockCost]:
     updates: dict[str, float] = {}
     if learning is not None:
@@ -284,7 +290,7 @@ def _count_blocks(
         weights = block.size - (len(block) if name == "couplings" else 0)
         if name in weight_changes:
             updates[name] = weight_changes[name] / weights
-        stored = synapse_bits if synapse_bits and name in _INFERENCE else bits
+        stored = latent_bits if latent_bits and name in _INFERENCE else bits
         blocks[name] = BlockCost(
             (block.shape[0], block.shape[1]),
             weights,
@@ -318,8 +324,8 @@ def _count_learning(
         block = blocks[name]
         fraction = (events.readout if name == "readout" else events.hidden) / events.samples
         # Read the weight, change it, write it back.
-        moved = 2 * block.synapse_bits * table.access_per_bit(block.memory_bits)
-        energy = block.weights * (table.update(block.synapse_bits) + moved)
+        moved = 2 * block.latent_bits * table.access_per_bit(block.memory_bits)
+        energy = block.weights * (table.update(block.latent_bits) + moved)
         dense += block.weights
         dense_energy += energy
         event_driven += fraction * block.weights

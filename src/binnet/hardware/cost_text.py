@@ -71,9 +71,9 @@ def format_cost(report: CostReport) -> str:
 
 
 def _format_width(block: BlockCost) -> str:
-    if block.synapse_bits == block.bits:
+    if block.latent_bits == block.bits:
         return str(block.bits)
-    return f"{block.bits} of {block.synapse_bits}"
+    return f"{block.bits} of {block.latent_bits}"
 
 
 def _row(name: str, count: str, per_update: str, energy: str) -> str:

@@ -87,21 +87,21 @@ def record_golden_vectors(
     if len(X) == 0:
         raise ValueError("inputs must hold at least one vector, got none")
     if initial_states is None:
-        start = np.zeros((len(X), network.n_hidden), np.int8)
+        start = np.zeros((len(X), network.n_neurons), np.int8)
     else:
-        start = check_spins("initial_states", initial_states, network.n_hidden, silent=True)
+        start = check_spins("initial_states", initial_states, network.n_neurons, silent=True)
     if len(start) != len(X):
         raise ValueError(
             f"initial_states must have one row for each of the {len(X)} inputs, got {len(start)}"
         )
     awake = (start != 0).sum(axis=1)
-    partly = np.flatnonzero((awake != 0) & (awake != network.n_hidden))
+    partly = np.flatnonzero((awake != 0) & (awake != network.n_neurons))
     if partly.size:
         raise ValueError(
             f"initial_states must be silent as a whole or not at all, got {awake[partly[0]]} of "
-            f"{network.n_hidden} spins awake in row {partly[0]}: a chip has one bit per spin"
+            f"{network.n_neurons} spins awake in row {partly[0]}: a chip has one bit per spin"
         )
-    states = np.empty((len(X), n_sweeps, network.n_hidden), np.int8)
+    states = np.empty((len(X), n_sweeps, network.n_neurons), np.int8)
     state = start
     for t in range(n_sweeps):
         state = relax(network, X, initial_states=state, max_sweeps=1).states

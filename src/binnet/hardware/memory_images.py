@@ -133,7 +133,7 @@ def write_memory_images(
         "binnet": get_version(),
         "conventions": _CONVENTIONS,
         "network": {
-            "n_hidden": network.n_hidden,
+            "n_hidden": network.n_neurons,
             "n_inputs": network.n_inputs,
             "n_outputs": network.n_outputs,
             "self_coupling": network.self_coupling,

@@ -67,10 +67,10 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
             {
                 "start": In(1),
                 "inputs": In(network.n_inputs),
-                "initial_states": In(network.n_hidden),
+                "initial_states": In(network.n_neurons),
                 "silent": In(1),
                 "max_sweeps": In(_SWEEP_BITS),
-                "states": Out(network.n_hidden),
+                "states": Out(network.n_neurons),
                 "sweeps": Out(_SWEEP_BITS),
                 "fixed_point": Out(1),
                 "label": Out(count_label_bits(network)),
@@ -82,7 +82,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         """Build the circuit: a state machine around memories and accumulators."""
         m = Module()
         network = self.network
-        H, N_in, C = network.n_hidden, network.n_inputs, network.n_outputs
+        H, N_in, C = network.n_neurons, network.n_inputs, network.n_outputs
         J_D = self_coupling_constant(network)
         k = Signal(range(max(H, N_in) + 1))  # the word that memories are asked for
         weights = {name: self._add_memory(m, name, k) for name in MEMORIES}
@@ -213,7 +213,7 @@ def count_cycles(network: QuantizedNetwork, sweeps: int, *, silent: bool) -> int
     int
         Cycles.
     """
-    H = network.n_hidden
+    H = network.n_neurons
     return 1 + network.n_inputs + 2 * sweeps + (sweeps - silent) * H + H + network.n_outputs
 
 

@@ -112,7 +112,7 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
         nodes={
             "input": nir.Input(np.array([network.n_inputs])),
             "input_weights": _affine(input_weights, notes["input_weights"]),
-            "spins": nir.Threshold(np.full(network.n_hidden, threshold)),
+            "spins": nir.Threshold(np.full(network.n_neurons, threshold)),
             "couplings": _affine(couplings, notes["couplings"]),
             "readout": _affine(readout, notes["readout"]),
             "output": nir.Output(np.array([network.n_outputs])),

@@ -81,7 +81,7 @@ def relax_packed(
     X = check_spins("inputs", inputs, network.n_inputs)
     network.refuse_structure("relax_packed")
     order = find_order(update_order, "packed")
-    n_samples, n_hidden, formats = len(X), network.n_hidden, network.formats
+    n_samples, n_hidden, formats = len(X), network.n_neurons, network.formats
     targets, amplitudes = _choose_feedback(network, n_samples, labels, schedule, max_sweeps)
     couplings = to_packed(network.couplings, formats.couplings.bits)
     readout = to_packed(network.readout, formats.readout.bits)

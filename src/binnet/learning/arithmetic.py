@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from binnet._deprecation import renamed_attribute, renamed_field
 from binnet._validation import check_choice, check_integer, keep_integer
 from binnet.networks import BITS
 from binnet.networks.formats import FRACTION_BITS
@@ -16,6 +17,7 @@ GENERATORS = ("counter", "lfsr")
 EXPONENTS = (-14, 15)
 
 
+@renamed_field("synapse_bits", "latent_bits")
 @dataclass(frozen=True)
 class Arithmetic:
     """How numbers are held while a network is trained (docs/model/arithmetic.md, section 3).
@@ -39,9 +41,9 @@ class Arithmetic:
         with room to grow.
     rate_exponents : tuple of int, default ()
         k of couplings, input weights and readout, -14..15. Empty: from the rates of the plasticity.
-    synapse_bits : {0, 2, 4, 8, 16}, default 0
-        Bits of a synapse in training: plasticity changes all of them, fields see the highest, as
-        many as a weight has. 0: as many as a weight.
+    latent_bits : {0, 2, 4, 8, 16}, default 0
+        Bits of a latent weight: plasticity changes all of them, fields see the highest, as many as
+        a weight has. 0: there are no latent weights, plasticity changes the weights themselves.
 
     Raises
     ------
@@ -54,7 +56,7 @@ class Arithmetic:
     generator: str = "counter"
     fraction_bits: tuple[int, ...] = ()
     rate_exponents: tuple[int, ...] = ()
-    synapse_bits: int = 0
+    latent_bits: int = 0
 
     def __post_init__(self) -> None:
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
@@ -72,14 +74,14 @@ class Arithmetic:
             object.__setattr__(
                 self, name, tuple(check_integer(name, number, low, high) for number in numbers)
             )
-        keep_integer(self, "synapse_bits", 0)
-        if self.synapse_bits != 0:
+        keep_integer(self, "latent_bits", 0)
+        if self.latent_bits != 0:
             wider = [bits for bits in BITS if self.bits and bits >= self.bits]
-            if self.synapse_bits not in wider:
+            if self.latent_bits not in wider:
                 valid = " or ".join(map(str, [0, *wider]))
                 raise ValueError(
-                    f"synapse_bits must be {valid} for arithmetic {self.arithmetic!r}, got "
-                    f"{self.synapse_bits}"
+                    f"latent_bits must be {valid} for arithmetic {self.arithmetic!r}, got "
+                    f"{self.latent_bits}"
                 )
 
     @property
@@ -88,9 +90,11 @@ class Arithmetic:
         return 0 if self.arithmetic == "float" else int(self.arithmetic.removeprefix("int"))
 
     @property
-    def hidden_bits(self) -> int:
-        """Bits of a synapse that the fields do not see."""
-        return self.synapse_bits - self.bits if self.synapse_bits else 0
+    def unseen_bits(self) -> int:
+        """Bits of a latent weight that the fields do not see."""
+        return self.latent_bits - self.bits if self.latent_bits else 0
+
+    hidden_bits = renamed_attribute("hidden_bits", "unseen_bits")
 
 
 def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:

@@ -58,7 +58,8 @@ def load_checkpoint(path: str | Path) -> Run:
         If it is damaged, not a checkpoint of binnet, or does not fit its own configuration.
     """
     path = Path(path)
-    tensors, info = read_tensors(path, _FORMAT, "training checkpoint")
+    written, info = read_tensors(path, _FORMAT, "training checkpoint")
+    tensors = {_renew(name): tensor for name, tensor in written.items()}
     configuration = Configuration.from_dict(info["configuration"])
     kind = configuration.rule.synapses(configuration)
     expected = kind.expect_tensors(configuration)
@@ -71,6 +72,11 @@ def load_checkpoint(path: str | Path) -> Run:
     run.epoch, run.batch, run.seconds = info["epoch"], info["batch"], info["seconds"]
     run.history += [EpochMetrics(**record) for record in info["history"]]
     return run
+
+
+def _renew(name: str) -> str:
+    """Return what a tensor is called today; latent weights were once called wide."""
+    return f"latent_{name.removeprefix('wide_')}" if name.startswith("wide_") else name
 
 
 def _check_tensors(

@@ -61,6 +61,7 @@ class Configuration:
                 )
 
     @renamed_parameter("dynamics", "update_order")
+    @renamed_parameter("synapse_bits", "latent_bits")
     def replace(self, **changes: Any) -> Configuration:
         """Return a copy with some parameters changed, wherever they live.
 
@@ -199,6 +200,10 @@ def make_rule(name: Any) -> PlasticityRule:
     return RULES[name]()
 
 
+# Parameters by their old names, of each table.
+_RENAMED = {"training": {"dynamics": "update_order"}, "arithmetic": {"synapse_bits": "latent_bits"}}
+
+
 def _renew(tables: Mapping[str, Any]) -> dict[str, Any]:
     """Return tables in which those of older versions are as they would be written today."""
     renewed = dict(tables)
@@ -210,11 +215,10 @@ def _renew(tables: Mapping[str, Any]) -> dict[str, Any]:
             renewed["rule"] = {"name": ThirdFactor.name, **third}
     elif third is not None:
         renewed["third_factor"] = third  # no table: refused as such
-    training = renewed.get("training")
-    if isinstance(training, Mapping) and "dynamics" in training:
-        renewed["training"] = {
-            "update_order" if name == "dynamics" else name: v for name, v in training.items()
-        }
+    for table, names in _RENAMED.items():
+        values = renewed.get(table)
+        if isinstance(values, Mapping):
+            renewed[table] = {names.get(name, name): value for name, value in values.items()}
     return renewed
 
 

@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer, check_matrix, check_real
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
 from binnet.networks.structure import (
     check_connectivity,
     check_sizes,
     find_help,
-    find_links,
     find_modules,
+    find_partners,
     refuse_modules,
 )
 
@@ -92,13 +93,13 @@ class BinaryNetwork:
                 raise ValueError(
                     f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
                 )
-        n_hidden, n_outputs = len(self.couplings), len(self.readout)
+        n_neurons, n_outputs = len(self.couplings), len(self.readout)
         n_inputs = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
-            ("couplings", self.couplings, (n_hidden, n_hidden), "(H, H)"),
-            ("input_weights", self.input_weights, (n_hidden, n_inputs), "(H, N_in)"),
-            ("readout", self.readout, (n_outputs, n_hidden), "(C, H)"),
-            ("feedback", self.feedback, (n_hidden, n_outputs), "(H, C)"),
+            ("couplings", self.couplings, (n_neurons, n_neurons), "(H, H)"),
+            ("input_weights", self.input_weights, (n_neurons, n_inputs), "(H, N_in)"),
+            ("readout", self.readout, (n_outputs, n_neurons), "(C, H)"),
+            ("feedback", self.feedback, (n_neurons, n_outputs), "(H, C)"),
         ):
             array = check_matrix(name, value, shape, axes)
             if array.dtype != self.couplings.dtype:
@@ -110,7 +111,7 @@ class BinaryNetwork:
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
-        sizes = check_sizes(self.sizes, n_hidden)
+        sizes = check_sizes(self.sizes, n_neurons)
         object.__setattr__(self, "sizes", sizes)
         for name in ("self_coupling", "excitation"):
             value = check_per_module(name, getattr(self, name), len(sizes), check_real, 0.0)
@@ -142,9 +143,9 @@ class BinaryNetwork:
             The network.
         """
         p = parameters
-        n_hidden = p.n_neurons
+        n_neurons = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0)).standard_normal
-        couplings = draw((n_hidden, n_hidden))
+        couplings = draw((n_neurons, n_neurons))
         std = _coupling_std(p)
         connectivity = _connect(p, std, seed)
         couplings *= std
@@ -155,9 +156,9 @@ class BinaryNetwork:
             spread(p.each(name), p.sizes)
             for name in ("input_strength", "readout_strength", "feedback_strength")
         )
-        input_weights = draw((n_hidden, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
-        readout = draw((p.n_outputs, n_hidden)) * (readouts / math.sqrt(p.n_read))
-        feedback = draw((n_hidden, p.n_outputs)) * (feedbacks[:, None] / math.sqrt(p.n_outputs))
+        input_weights = draw((n_neurons, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
+        readout = draw((p.n_outputs, n_neurons)) * (readouts / math.sqrt(p.n_read))
+        feedback = draw((n_neurons, p.n_outputs)) * (feedbacks[:, None] / math.sqrt(p.n_outputs))
         return cls(
             couplings.astype(dtype),
             input_weights.astype(dtype),
@@ -170,9 +171,11 @@ class BinaryNetwork:
         )
 
     @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons H."""
+    def n_neurons(self) -> int:
+        """Number of hidden neurons H, of all modules."""
         return len(self.couplings)
+
+    n_hidden = renamed_attribute("n_hidden", "n_neurons")
 
     @property
     def n_inputs(self) -> int:
@@ -208,13 +211,17 @@ class BinaryNetwork:
         return find_help(self.sizes, self.self_couplings, self._of_each_neuron(self.excitation))
 
     @property
-    def links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:  # numpydoc ignore=RT01
+    def partners(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:  # numpydoc ignore=RT01
         """Same-index neurons of the neighbouring modules and lambda, each (2, H); None without.
 
         The first row is the module before, the second the one behind; where there is no such
         neuron, lambda is 0.
         """
-        return find_links(self.sizes, self._of_each_neuron(self.excitation))
+        return find_partners(self.sizes, self._of_each_neuron(self.excitation))
+
+    links = renamed_attribute("links", "partners")
 
     def refuse_modules(self, purpose: str) -> None:
         """Raise an error if there is more than one module.

@@ -18,8 +18,8 @@ class AnyNetwork(Protocol):
     """What every network that can be relaxed says of itself; `lay_out` knows the rest."""
 
     @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons H."""
+    def n_neurons(self) -> int:
+        """Number of hidden neurons H, of all modules."""
 
     @property
     def n_inputs(self) -> int:
@@ -34,8 +34,8 @@ class Structured(Protocol):
     """What a network says of how its modules hang together."""
 
     @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons H."""
+    def n_neurons(self) -> int:
+        """Number of hidden neurons H, of all modules."""
 
     @property
     def connectivity(self) -> NDArray[np.bool_] | None:
@@ -46,7 +46,7 @@ class Structured(Protocol):
         """J_D of each neuron, (H,)."""
 
     @property
-    def links(self) -> tuple[NDArray[np.int64], NDArray[Any]] | None:
+    def partners(self) -> tuple[NDArray[np.int64], NDArray[Any]] | None:
         """Same-index neurons of the neighbouring modules and lambda, each (2, H)."""
 
 
@@ -101,8 +101,8 @@ def is_driven(network: object) -> bool:
 def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
     from binnet_kernels.structs import allocate_rows, to_banks, to_windows
 
-    readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.dtype)
-    readout[:, : network.n_hidden] = network.readout
+    readout = allocate_rows(network.n_outputs, network.n_neurons, 1, network.dtype)
+    readout[:, : network.n_neurons] = network.readout
     structure = lay_out_structure(network, 1, network.dtype)
     return LaidOut(
         to_windows(network.couplings.T, structure.windows),
@@ -137,9 +137,9 @@ def lay_out_structure(network: Structured, n_banks: int, dtype: np.dtype[Any]) -
     from binnet_kernels.structs import find_windows, make_structure
 
     return make_structure(
-        find_windows(network.connectivity, network.n_hidden, n_banks),
+        find_windows(network.connectivity, network.n_neurons, n_banks),
         network.self_couplings,
         n_banks,
         dtype,
-        *(network.links or ()),
+        *(network.partners or ()),
     )

@@ -274,7 +274,7 @@ def _present(network: BinaryNetwork) -> NDArray[np.bool_]:
     """Return which couplings there are, (H, H); the diagonal is none."""
     if network.connectivity is not None:
         return network.connectivity
-    return ~np.eye(network.n_hidden, dtype=bool)
+    return ~np.eye(network.n_neurons, dtype=bool)
 
 
 def _saturate_rows(

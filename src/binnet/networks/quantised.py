@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer
 from binnet.networks.formats import NetworkFormats, QFormat
 from binnet.networks.layout import LaidOut, lay_out, lay_out_structure
@@ -23,7 +24,7 @@ from binnet.networks.structure import (
     check_connectivity,
     check_sizes,
     find_help,
-    find_links,
+    find_partners,
     refuse_modules,
 )
 
@@ -102,12 +103,12 @@ class QuantizedNetwork:
         for name in BLOCKS:
             present = self.connectivity if name == "couplings" else None
             _check_block(name, getattr(self, name), getattr(self.formats, name), present)
-        n_hidden, n_outputs = len(self.couplings), len(self.readout)
+        n_neurons, n_outputs = len(self.couplings), len(self.readout)
         for name, shape, axes in (
-            ("couplings", (n_hidden, n_hidden), "(H, H)"),
-            ("input_weights", (n_hidden, self.n_inputs), "(H, N_in)"),
-            ("readout", (n_outputs, n_hidden), "(C, H)"),
-            ("feedback", (n_hidden, n_outputs), "(H, C)"),
+            ("couplings", (n_neurons, n_neurons), "(H, H)"),
+            ("input_weights", (n_neurons, self.n_inputs), "(H, N_in)"),
+            ("readout", (n_outputs, n_neurons), "(C, H)"),
+            ("feedback", (n_neurons, n_outputs), "(H, C)"),
         ):
             if getattr(self, name).shape != shape:
                 raise ValueError(
@@ -117,7 +118,7 @@ class QuantizedNetwork:
             raise ValueError(
                 "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
             )
-        object.__setattr__(self, "sizes", check_sizes(self.sizes, n_hidden))
+        object.__setattr__(self, "sizes", check_sizes(self.sizes, n_neurons))
         check_connectivity(self.connectivity, self.couplings)
         limit = ACCUMULATOR_LIMIT
         for name, lowest in (("self_coupling", 0), ("excitation", 0), ("margin", -limit)):
@@ -128,9 +129,11 @@ class QuantizedNetwork:
         refuse_overflow(self.worst_field, self.worst_readout_field)
 
     @property
-    def n_hidden(self) -> int:
-        """Number of hidden neurons H."""
+    def n_neurons(self) -> int:
+        """Number of hidden neurons H, of all modules."""
         return len(self.couplings)
+
+    n_hidden = renamed_attribute("n_hidden", "n_neurons")
 
     @property
     def n_inputs(self) -> int:
@@ -166,9 +169,13 @@ class QuantizedNetwork:
         return spread_integers(self.self_coupling, self.sizes)
 
     @property
-    def links(self) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:  # numpydoc ignore=RT01
-        """As `BinaryNetwork.links`, with lambda in units of the accumulator."""
-        return find_links(self.sizes, spread_integers(self.excitation, self.sizes))
+    def partners(
+        self,
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:  # numpydoc ignore=RT01
+        """As `BinaryNetwork.partners`, with lambda in units of the accumulator."""
+        return find_partners(self.sizes, spread_integers(self.excitation, self.sizes))
+
+    links = renamed_attribute("links", "partners")
 
     @property
     def fixed_help(self) -> NDArray[np.int64]:
@@ -196,7 +203,7 @@ class QuantizedNetwork:
         """
         refuse_modules(purpose, self.sizes)
         if self.connectivity is not None and self.formats.couplings.bits == 1:
-            there = self.connectivity.sum() / (self.n_hidden * (self.n_hidden - 1))
+            there = self.connectivity.sum() / (self.n_neurons * (self.n_neurons - 1))
             raise ValueError(
                 f"{purpose} takes couplings of one bit, -1 or +1, that are all there, got a "
                 f"density of {there:.3g}; use 2 bits or more, which know a 0"
@@ -213,8 +220,8 @@ def _lay_out_integers(network: QuantizedNetwork) -> LaidOut:
     from binnet_kernels.structs import allocate_rows, to_banks, to_windows
 
     formats = network.formats
-    readout = allocate_rows(network.n_outputs, network.n_hidden, 1, network.readout.dtype)
-    readout[:, : network.n_hidden] = network.readout
+    readout = allocate_rows(network.n_outputs, network.n_neurons, 1, network.readout.dtype)
+    readout[:, : network.n_neurons] = network.readout
     structure = lay_out_structure(network, 1, np.dtype(np.int32))
     return LaidOut(
         to_windows(network.couplings.T, structure.windows),
@@ -361,9 +368,9 @@ def find_largest_help(
     ndarray of int64, shape (sum of sizes,)
         What they can add to a field.
     """
-    links = find_links(sizes, spread_integers(excitation, sizes))
+    partners = find_partners(sizes, spread_integers(excitation, sizes))
     own = spread_integers(self_coupling, sizes)
-    return own if links is None else own + links[1].sum(axis=0)
+    return own if partners is None else own + partners[1].sum(axis=0)
 
 
 def _check_block(name: str, block: Any, format: QFormat, present: NDArray[np.bool_] | None) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._deprecation import renamed_parameter
 from binnet._validation import check_choice, check_integer, check_real, keep_real
 
 DISTRIBUTIONS = ("gaussian", "sign")
@@ -110,6 +111,7 @@ class RandomNetwork:
             )
 
     @classmethod
+    @renamed_parameter("module_coupling", "excitation")
     def draw(
         cls,
         n_neurons: int,
@@ -119,7 +121,7 @@ class RandomNetwork:
         symmetry: float = 0.0,
         density: float = 1.0,
         n_modules: int = 1,
-        module_coupling: float = 0.0,
+        excitation: float = 0.0,
         field_std: float = 0.0,
         dtype: str = "float32",
         seed: int = 0,
@@ -128,7 +130,7 @@ class RandomNetwork:
 
         All dtypes get the same draw, rounded. The scale of int16 couplings follows from the
         distribution, not from the draw: the smallest power of two for which 8 standard deviations
-        (Gaussian), or the coupling itself (sign), and the module coupling fit into 16 bits.
+        (Gaussian), or the coupling itself (sign), and the excitation fit into 16 bits.
 
         Parameters
         ----------
@@ -146,7 +148,7 @@ class RandomNetwork:
             itself.
         n_modules : int, default 1
             L, modules in a chain.
-        module_coupling : float, default 0
+        excitation : float, default 0
             lambda: each neuron receives it from the neuron of its index in the neighbouring
             modules (docs/model/theory.md, eq. (2.3)).
         field_std : float, default 0
@@ -178,7 +180,7 @@ class RandomNetwork:
         J_D = check_real("self_coupling", self_coupling, 0.0)
         eta = check_real("symmetry", symmetry, -1.0, 1.0)
         rho = check_real("density", density, 0.0, 1.0, above=True)
-        coupled = check_real("module_coupling", module_coupling)
+        excitation = check_real("excitation", excitation)
         std_field = check_real("field_std", field_std, 0.0)
         sequence = np.random.SeedSequence(check_integer("seed", seed, 0))
         of_couplings, of_fields = (np.random.default_rng(part) for part in sequence.spawn(2))
@@ -191,13 +193,15 @@ class RandomNetwork:
         for first in range(0, n_total, n):
             block = J[first : first + n, first : first + n]
             _fill_module(block.T, of_couplings, distribution, std, eta, rho)
-        if modules > 1 and coupled != 0.0:
+        if modules > 1 and excitation != 0.0:
             site = np.arange(n_total - n)
-            J[site, site + n] = J[site + n, site] = coupled
+            J[site, site + n] = J[site + n, site] = excitation
         couplings, scale = J, 1.0
         if dtype == "int16":
             largest = std * (_GAUSSIAN_REACH if distribution == "gaussian" else 1.0)
-            scale = _power_of_two(max(largest, abs(coupled) if modules > 1 else 0.0) / _INT16_MAX)
+            scale = _power_of_two(
+                max(largest, abs(excitation) if modules > 1 else 0.0) / _INT16_MAX
+            )
             couplings = _quantise(J, scale)
         return cls(
             couplings,
@@ -207,7 +211,7 @@ class RandomNetwork:
             {
                 "n_neurons": n_total, "self_coupling": J_D, "distribution": distribution,
                 "symmetry": eta, "density": rho, "n_modules": modules,
-                "module_coupling": coupled, "field_std": std_field, "dtype": dtype, "seed": seed,
+                "excitation": excitation, "field_std": std_field, "dtype": dtype, "seed": seed,
             },
         )  # fmt: skip
 

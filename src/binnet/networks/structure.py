@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from binnet._validation import check_integer
 
 
-def check_sizes(sizes: tuple[int, ...], n_hidden: int) -> tuple[int, ...]:
-    """Return the sizes of the modules, checked; empty: one module of `n_hidden` neurons.
+def check_sizes(sizes: tuple[int, ...], n_neurons: int) -> tuple[int, ...]:
+    """Return the sizes of the modules, checked; empty: one module of `n_neurons`.
 
     Parameters
     ----------
     sizes : tuple of int
         Neurons of each module.
-    n_hidden : int
+    n_neurons : int
         Neurons of all.
 
     Returns
@@ -26,10 +26,10 @@ def check_sizes(sizes: tuple[int, ...], n_hidden: int) -> tuple[int, ...]:
     tuple of int
         At least one size.
     """
-    checked = tuple(check_integer("sizes", size, 1) for size in sizes or (n_hidden,))
-    if sum(checked) != n_hidden:
+    checked = tuple(check_integer("sizes", size, 1) for size in sizes or (n_neurons,))
+    if sum(checked) != n_neurons:
         raise ValueError(
-            f"sizes must add up to the {n_hidden} hidden neurons of couplings, got {checked}"
+            f"sizes must add up to the {n_neurons} hidden neurons of couplings, got {checked}"
         )
     return checked
 
@@ -94,7 +94,7 @@ def find_modules(sizes: tuple[int, ...]) -> tuple[slice, ...]:
     return tuple(slice(int(start), int(stop)) for start, stop in pairwise(edges))
 
 
-def find_links(
+def find_partners(
     sizes: tuple[int, ...], excitation: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[Any]] | None:
     """Return the same-index neurons of the neighbouring modules and lambda, each (2, H).
@@ -118,16 +118,16 @@ def find_links(
         return None
     modules = find_modules(sizes)
     partners = np.zeros((2, len(excitation)), np.int64)
-    strengths = np.zeros((2, len(excitation)), excitation.dtype)
+    excitations = np.zeros((2, len(excitation)), excitation.dtype)
     for here, other, row in (
         *((b, a, 0) for a, b in pairwise(modules)),
         *((a, b, 1) for a, b in pairwise(modules)),
     ):
         n = min(here.stop - here.start, other.stop - other.start)
-        linked = slice(here.start, here.start + n)
-        partners[row, linked] = np.arange(other.start, other.start + n)
-        strengths[row, linked] = excitation[linked]
-    return partners, strengths
+        excited = slice(here.start, here.start + n)
+        partners[row, excited] = np.arange(other.start, other.start + n)
+        excitations[row, excited] = excitation[excited]
+    return partners, excitations
 
 
 def find_help(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from binnet._deprecation import renamed_parameter
 from binnet.plotting._style import colour, finish, finish_beside, make_panels, marker, plot_seeds
 
 if TYPE_CHECKING:
@@ -21,14 +22,15 @@ _LABELS = {
 _STYLES = {"per-weight": "-", "per-event": "-.", "nearest": ":"}
 
 
+@renamed_parameter("wide", "latent")
 def plot_accuracy_of_bits(
-    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset, ax: Axes
+    floats: xr.Dataset, integers: xr.Dataset, latent: xr.Dataset, ax: Axes
 ) -> Axes:
     """Plot the accuracy after the last epoch against the bits of a weight.
 
     Parameters
     ----------
-    floats, integers, wide : xarray.Dataset
+    floats, integers, latent : xarray.Dataset
         From `binnet.studies.weight_bits.run_weight_bits`.
     ax : Axes
         Where to draw.
@@ -50,7 +52,8 @@ def plot_accuracy_of_bits(
     ]
     quantized = floats.quantized_accuracy.assign_coords(bits=bits)
     curves.append(("trained in float32, then quantised", quantized, "--"))
-    curves.append(("trained, synapses of 8 bits (of 8: 16)", wide.accuracy.isel(epoch=-1), "-."))
+    last = latent.accuracy.isel(epoch=-1)
+    curves.append(("trained, latent weights of 8 bits (of 8: 16)", last, "-."))
     for k, (label, values, style) in enumerate(curves):
         places = position[np.isin(bits, values.bits)]
         plot_seeds(ax, places, values.transpose(..., "seed"), k, label, linestyle=style)
@@ -95,14 +98,15 @@ def plot_learning_in_bits(floats: xr.Dataset, integers: xr.Dataset, ax: Axes) ->
     return finish_beside(ax, title="dotted: to the nearest")
 
 
+@renamed_parameter("wide", "latent")
 def draw_weight_bits(
-    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset, title: str = ""
+    floats: xr.Dataset, integers: xr.Dataset, latent: xr.Dataset, title: str = ""
 ) -> Figure:
     """Draw both panels.
 
     Parameters
     ----------
-    floats, integers, wide : xarray.Dataset
+    floats, integers, latent : xarray.Dataset
         From `binnet.studies.weight_bits.run_weight_bits`.
     title : str, optional
         Title of the figure.
@@ -113,7 +117,7 @@ def draw_weight_bits(
         The figure, for `save_figure`.
     """
     figure, (left, right) = make_panels(2, title=title, size=(12, 4.5), sharey=True)
-    plot_accuracy_of_bits(floats, integers, wide, left)
+    plot_accuracy_of_bits(floats, integers, latent, left)
     plot_learning_in_bits(floats, integers, right)
     right.set_ylabel("")
     return figure

@@ -70,7 +70,7 @@ def _bptt(
 ) -> dict[str, Floats]:
     from binnet_kernels.rate.steps import backpropagate_rate
 
-    n = network.n_hidden
+    n = network.n_neurons
     deltas = work.take("deltas", signals.shape, network.dtype)
     leak = network.dtype.type(network.leak)
     recurrent = pad_columns(network.recurrent, "recurrent", work)
@@ -93,7 +93,7 @@ def _rtrl(
 ) -> dict[str, Floats]:
     from binnet_kernels.rate.rtrl import PANEL, advance_influence
 
-    n, dtype = network.n_hidden, network.dtype
+    n, dtype = network.n_neurons, network.dtype
     activity = np.concatenate([trajectory.rates[:, :-1], inputs], axis=2)
     n_columns = n * activity.shape[2]
     n_panels = -(-n_columns // PANEL)
@@ -153,7 +153,7 @@ def _eprop_self(
     grads = {}
     for name, activity in (("recurrent", trajectory.rates), ("input_weights", inputs)):
         n_presynaptic = activity.shape[2]
-        grads[name] = np.zeros((network.n_hidden, n_presynaptic), network.dtype)
+        grads[name] = np.zeros((network.n_neurons, n_presynaptic), network.dtype)
         accumulate_self_traces(
             own, signals, slopes, activity, network.dtype.type(network.leak),
             np.empty(n_presynaptic, network.dtype), grads[name],

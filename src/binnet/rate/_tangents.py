@@ -17,14 +17,14 @@ def check_spectrum(
 ) -> tuple[int, int]:
     """Return number of exponents and warm-up, checked against network and inputs."""
     return (
-        check_integer("n_exponents", n_exponents, 1, network.n_hidden),
+        check_integer("n_exponents", n_exponents, 1, network.n_neurons),
         check_integer("warmup", warmup, 0, inputs.shape[1] - 1),
     )
 
 
 def first_basis(network: RateRNN, n_exponents: int, seed: int, n_trials: int) -> Floats:
     """Return random orthonormal tangent vectors (B, N, k), the same for all trials."""
-    normal = np.random.default_rng(seed).standard_normal((network.n_hidden, n_exponents))
+    normal = np.random.default_rng(seed).standard_normal((network.n_neurons, n_exponents))
     q = np.linalg.qr(normal)[0]
     return np.broadcast_to(q, (n_trials, *q.shape))
 

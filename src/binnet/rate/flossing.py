@@ -115,7 +115,7 @@ def flossing_gradient(
     exponents = logs.mean(axis=(0, 1))
 
     # Reverse mode. A bar marks the derivative of the loss: q_bar is that with respect to Q_{t+1}.
-    a, n = network.leak, network.n_hidden
+    a, n = network.leak, network.n_neurons
     recurrent = network.recurrent.astype(np.float64)
     g = 2 * exponents / (n_trials * (n_steps - warmup))
     recurrent_bar = np.zeros((n, n))
@@ -242,6 +242,6 @@ def _through_states(
         network.dtype.type(network.leak),
         deltas,
         work.take("field", (1, recurrent.shape[1]), network.dtype),
-        np.arange(network.n_hidden),
+        np.arange(network.n_neurons),
     )
     return deltas

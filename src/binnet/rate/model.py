@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from binnet._deprecation import renamed_attribute
 from binnet._validation import check_choice, check_integer, check_matrix, check_real
 from binnet.rate._trajectories import (
     Floats,
@@ -138,9 +139,11 @@ class RateRNN:
         )
 
     @property
-    def n_hidden(self) -> int:
-        """N."""
+    def n_neurons(self) -> int:
+        """Number of hidden neurons N."""
         return len(self.recurrent)
+
+    n_hidden = renamed_attribute("n_hidden", "n_neurons")
 
     @property
     def n_inputs(self) -> int:
@@ -207,7 +210,7 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     from binnet_kernels.rate.steps import run_rate
 
     n_samples, n_steps, n_inputs = inputs.shape
-    n, dtype = network.n_hidden, network.dtype
+    n, dtype = network.n_neurons, network.dtype
     drive = work.take("drive", (n_samples, n_steps, n), dtype)
     np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
     states = work.take("states", (n_samples, n_steps + 1, n), dtype)

@@ -255,7 +255,7 @@ class _State:
         self.feedback = None
         if configuration.feedback == "random":
             rng = np.random.default_rng((configuration.seed, _FEEDBACK))
-            bound = 1 / math.sqrt(network.n_hidden)  # as the readout is drawn
+            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
             drawn = rng.uniform(-bound, bound, network.readout.shape)
             self.feedback = drawn.astype(network.dtype)
 

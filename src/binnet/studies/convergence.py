@@ -26,6 +26,7 @@ _RESAMPLES = 200  # of the networks, for the error of a threshold
 
 
 @renamed_parameter("dynamics", "update_order")
+@renamed_parameter("module_coupling", "excitation")
 def relaxation(
     n_neurons: int,
     self_coupling: float,
@@ -38,7 +39,7 @@ def relaxation(
     symmetry: float = 0.0,
     density: float = 1.0,
     n_modules: int = 1,
-    module_coupling: float = 0.0,
+    excitation: float = 0.0,
     field_std: float = 0.0,
     dtype: str = "int16",
 ) -> Mapping[str, Any]:
@@ -54,7 +55,7 @@ def relaxation(
         Seed of the network, of the starts and of the update order.
     update_order, replicas, max_sweeps, update_probability : optional
         As for `binnet.relax`.
-    distribution, symmetry, density, n_modules, module_coupling, field_std, dtype : optional
+    distribution, symmetry, density, n_modules, excitation, field_std, dtype : optional
         As for `binnet.RandomNetwork.draw`.
 
     Returns
@@ -72,7 +73,7 @@ def relaxation(
         symmetry=symmetry,
         density=density,
         n_modules=n_modules,
-        module_coupling=module_coupling,
+        excitation=excitation,
         field_std=field_std,
         dtype=dtype,
         seed=seed,

@@ -85,7 +85,9 @@ def measure_representations(
     order = np.argsort(labels, kind="stable")
     inputs, labels = inputs[order], labels[order]
     within, between = _pairs(labels)
-    layout = sizes or (network.sizes if isinstance(network, BinaryNetwork) else (network.n_hidden,))
+    layout = sizes or (
+        network.sizes if isinstance(network, BinaryNetwork) else (network.n_neurons,)
+    )
     modules = [slice(a, b) for a, b in pairwise(np.cumsum([0, *layout]))]
     table = np.empty((4, len(modules), max_sweeps))
     for sweep in range(max_sweeps):

@@ -1,6 +1,6 @@
 """Accuracy against weight bits: trained in integers, with and without random rounding; quantised.
 
-Also trained in integers with synapses of more bits than the weights that the fields see.
+Also trained in integers with latent weights, of more bits than the weights that fields see.
 
 Entangled MNIST, whose test set no choice of a parameter has seen.
 """
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from binnet import sweeps
+from binnet._deprecation import renamed_members, renamed_parameter
 from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 ROUNDINGS = ("per-weight", "nearest")
-# Bits of the synapses that are wider than the weights, for each width of the weights.
-SYNAPSE_BITS = {1: 8, 2: 8, 4: 8, 8: 16}
+# Bits of the latent weights, for each width of the weights.
+LATENT_BITS = {1: 8, 2: 8, 4: 8, 8: 16}
+
+__getattr__ = renamed_members(
+    __name__, {"SYNAPSE_BITS": "LATENT_BITS", "train_wide_synapses": "train_latent_weights"}
+)
 
 
 def _configure(n_hidden: int, epochs: int, seed: int, **arithmetic: Any) -> Configuration:
@@ -84,10 +89,10 @@ def train_in_integers(
     )
 
 
-def train_wide_synapses(
+def train_latent_weights(
     bits: int, n_hidden: int, epochs: int, seed: int, samples: int
 ) -> dict[str, Any]:
-    """Train in integers whose synapses have ``SYNAPSE_BITS[bits]`` bits, by stochastic rounding.
+    """Train in integers with latent weights of ``LATENT_BITS[bits]`` bits, rounded at random.
 
     Parameters
     ----------
@@ -103,9 +108,7 @@ def train_wide_synapses(
     """
     return _measure_integers(
         samples,
-        _configure(
-            n_hidden, epochs, seed, arithmetic=f"int{bits}", synapse_bits=SYNAPSE_BITS[bits]
-        ),
+        _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", latent_bits=LATENT_BITS[bits]),
     )
 
 
@@ -141,9 +144,9 @@ def run_weight_bits(
 
     Returns
     -------
-    floats, integers, wide : xarray.Dataset
+    floats, integers, latent : xarray.Dataset
         What `train_in_floats` (seed), `train_in_integers` (bits, rounding, seed) and
-        `train_wide_synapses` (bits, seed) measured.
+        `train_latent_weights` (bits, seed) measured.
     """
     every = range(check_integer("seeds", seeds, 1))
     options: dict[str, Any] = {
@@ -157,9 +160,9 @@ def run_weight_bits(
         path=output.with_suffix(".float.nc"),
         **options,
     )
-    wide = sweeps.run(
-        {"bits": tuple(SYNAPSE_BITS), "seed": every},
-        observe(train_wide_synapses, "default"),
+    latent = sweeps.run(
+        {"bits": tuple(LATENT_BITS), "seed": every},
+        observe(train_latent_weights, "default"),
         path=output.with_suffix(".wide.nc"),
         **options,
     )
@@ -169,24 +172,25 @@ def run_weight_bits(
         path=output.with_suffix(".integers.nc"),
         **options,
     )
-    return floats, integers.sortby("bits"), wide
+    return floats, integers.sortby("bits"), latent
 
 
+@renamed_parameter("wide", "latent")
 def summarise_weight_bits(
-    floats: xr.Dataset, integers: xr.Dataset, wide: xr.Dataset
+    floats: xr.Dataset, integers: xr.Dataset, latent: xr.Dataset
 ) -> dict[str, Any]:
     """Return test accuracies after the last epoch as plain values, for JSON.
 
     Parameters
     ----------
-    floats, integers, wide : xarray.Dataset
+    floats, integers, latent : xarray.Dataset
         From `run_weight_bits`.
 
     Returns
     -------
     dict
-        "float" (a list over seeds); "quantized", the roundings of "trained", and "wide_synapses":
-        lists over seeds for each width.
+        "float" (a list over seeds); "quantized", the roundings of "trained", and "wide_synapses"
+        (latent weights): lists over seeds for each width.
     """
     last = integers.accuracy.isel(epoch=-1)
 
@@ -204,6 +208,7 @@ def summarise_weight_bits(
             for rounding in ROUNDINGS
         },
         "wide_synapses": {
-            str(bits): as_list(wide.accuracy.isel(epoch=-1).sel(bits=bits)) for bits in SYNAPSE_BITS
+            str(bits): as_list(latent.accuracy.isel(epoch=-1).sel(bits=bits))
+            for bits in LATENT_BITS
         },
     }

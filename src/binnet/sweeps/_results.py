@@ -153,11 +153,12 @@ def read(path: Path) -> tuple[xr.Dataset, list[dict[str, Any]] | None]:
 
 
 def _rename(result: xr.Dataset) -> xr.Dataset:
-    """Give the axes of binnet's own observables the names that they have now."""
+    """Give the parameters of binnet's own observables the names that they have now."""
     description = json.loads(result.attrs.get("sweep", "{}"))
-    old = {name: new for name, new in RENAMED.items() if name in result.dims}
-    if not old or not description.get("observable", "").startswith("binnet."):
+    used = {*description.get("grid", ()), *description.get("fixed", ())}
+    if not used & RENAMED.keys() or not description.get("observable", "").startswith("binnet."):
         return result
+    old = {name: new for name, new in RENAMED.items() if name in result.dims}
     for part in ("grid", "fixed"):
         description[part] = {RENAMED.get(k, k): v for k, v in description[part].items()}
     return result.rename(old).assign_attrs(sweep=json.dumps(description))

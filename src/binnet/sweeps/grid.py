@@ -20,7 +20,7 @@ from binnet._provenance import get_version
 Cell = dict[str, Any]  # a value for each parameter
 
 # Parameters of binnet's own observables by the names that they had before.
-RENAMED = {"dynamics": "update_order"}
+RENAMED = {"dynamics": "update_order", "module_coupling": "excitation"}
 
 
 @dataclass(frozen=True)

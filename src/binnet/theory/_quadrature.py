@@ -30,7 +30,7 @@ def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _panels(edges: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
-    """Nodes and log weights of an n-point Gauss-Legendre rule on every panel between `edges`."""
+    """Nodes and log weights of Gauss-Legendre quadrature, n on every panel between `edges`."""
     nodes, weights = _legendre(n)
     half = 0.5 * np.diff(edges)[:, None]
     middle = 0.5 * (edges[1:] + edges[:-1])[:, None]

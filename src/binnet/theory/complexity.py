@@ -2,7 +2,7 @@
 
 The rows of the coupling matrix are independent, so the probability that a configuration is a fixed
 point is a product over neurons, and the mean number of fixed points is exact at any size.  Its
-logarithm per neuron, the complexity, extends to a stability margin, to external fields and to
+logarithm per neuron, the complexity, extends to a margin, to external fields and to
 coupled chains of modules.
 """
 
@@ -113,7 +113,7 @@ def _average_over_field(reach: float, std: float, rtol: float) -> tuple[float, f
         return float(both * np.exp(-0.5 * z * z) * np.sqrt(2.0 / np.pi))  # even: twice the half
 
     # The integrand bends where a - sigma z changes sign, within a few units, and at the scale of
-    # Dz; an adaptive rule that is not told passes over a narrow bend.
+    # Dz; adaptive quadrature that is not told passes over a narrow bend.
     bends = (abs(reach) + np.array([-6.0, -2.0, 0.0, 2.0, 6.0, 40.0])) / std
     bends = np.append(bends[(bends > 0.0) & (bends < 40.0)], [0.5, 3.0, 8.0])
     total, estimate, *_ = integrate.quad(

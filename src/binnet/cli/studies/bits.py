@@ -25,9 +25,9 @@ from binnet.cli.studies._shared import (
 def bits(output: Path, **options: Any) -> None:
     """Train in float32 and in integers of 1 to 16 bits, and draw accuracy against weight bits.
 
-    Integers are trained with random and with nearest rounding, and with synapses of more bits than
-    the fields see; trained float32 networks are quantised. The same command takes up a study that
-    was stopped.
+    Integers are trained with random and with nearest rounding, and with latent weights, of more
+    bits than the fields see; trained float32 networks are quantised. The same command takes up a
+    study that was stopped.
     """
     from binnet.plotting.hardware import draw_weight_bits
     from binnet.studies.weight_bits import run_weight_bits, summarise_weight_bits
@@ -42,11 +42,11 @@ def bits(output: Path, **options: Any) -> None:
 
 
 def _tabulate(summary: dict[str, Any]) -> list[str]:
-    from binnet.studies.weight_bits import SYNAPSE_BITS
+    from binnet.studies.weight_bits import LATENT_BITS
 
     lines = [
         f"float32: {fmean(summary['float']):.4f}",
-        "bits   stochastic   nearest   wide synapses   quantised after training",
+        "bits   stochastic   nearest   latent weights  quantised after training",
     ]
     for width, quantized in summary["quantized"].items():
         stochastic, nearest = (
@@ -54,7 +54,7 @@ def _tabulate(summary: dict[str, Any]) -> list[str]:
             for rounding in ("per-weight", "nearest")
         )
         values = summary["wide_synapses"].get(width)
-        shown = f"{fmean(values):.4f} ({SYNAPSE_BITS[int(width)]} bits)" if values else "-"
+        shown = f"{fmean(values):.4f} ({LATENT_BITS[int(width)]} bits)" if values else "-"
         lines.append(
             f"{width:>4}   {stochastic:>10}   {nearest:>7}   {shown:<16}  {fmean(quantized):>6.4f}"
         )

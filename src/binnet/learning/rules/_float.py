@@ -74,7 +74,7 @@ class FloatSynapses(Synapses):
         from binnet_kernels.training.records import Model
 
         w, p, plasticity = self.weights, self.settings.network, self.settings.plasticity
-        n_hidden = w.n_hidden
+        n_hidden = w.n_neurons
 
         def to_rows(values: NDArray[Any]) -> NDArray[Any]:
             rows = allocate_rows(len(values), n_hidden, job.n_banks, w.dtype)
@@ -108,7 +108,7 @@ class FloatSynapses(Synapses):
         """Take over the weights and scales that the kernels have changed."""
         from binnet_kernels.structs import from_banks, from_windows
 
-        model, n_hidden = laid_out.model, self.weights.n_hidden
+        model, n_hidden = laid_out.model, self.weights.n_neurons
         self.weights = replace(
             self.weights,
             couplings=np.ascontiguousarray(

@@ -25,9 +25,9 @@ from binnet.learning.rules._levels import (
     derive_decays,
     derive_exponents,
     derive_shifts,
+    exposed_range,
+    latent_formats,
     refuse_growth,
-    shown_range,
-    synapse_formats,
 )
 from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
 from binnet.networks import (
@@ -41,7 +41,7 @@ from binnet.networks import (
 )
 from binnet.networks.quantised import SCALARS, formats_from_dict, sum_feedback
 
-_LATENT = "wide_"  # before the names of latent weights in a checkpoint
+_LATENT = "latent_"  # before the names of latent weights in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
 
 
@@ -54,7 +54,7 @@ class IntegerSynapses(Synapses):
         The network.
     latent : dict of str to ndarray
         The latent weights of the blocks that learn, by name, where they have more bits than the
-        weights, which then show the highest of them.
+        weights, which then expose the highest of them.
     registers : ndarray of uint16, shape (H + C,)
         Shift registers of the hidden neurons and the readout.
     counts : ndarray of int64, shape (blocks that learn, 2)
@@ -98,20 +98,22 @@ class IntegerSynapses(Synapses):
         )
         refuse_growth(weights)
         latent: dict[str, NDArray[Any]] = {}
-        if settings.arithmetic.hidden_bits:
-            wider = dict(zip(BLOCKS, synapse_formats(settings, formats), strict=True))
-            latent = {name: wider[name].quantize(getattr(network, name))[0] for name in cls.learned}
+        if settings.arithmetic.unseen_bits:
+            formats_of = dict(zip(BLOCKS, latent_formats(settings, formats), strict=True))
+            latent = {
+                name: formats_of[name].quantize(getattr(network, name))[0] for name in cls.learned
+            }
         synapses = cls(
             settings,
             weights,
             latent,
             seed_registers(
-                stream_key(training.seed, _REGISTER_STREAM), weights.n_hidden + weights.n_outputs
+                stream_key(training.seed, _REGISTER_STREAM), weights.n_neurons + weights.n_outputs
             ),
             np.zeros((len(cls.learned), 2), np.int64),
         )
         synapses._exponents(Job(1, np.ones(1), 0))
-        synapses._show()
+        synapses._expose_weights()
         return synapses
 
     def network(self) -> BinaryNetwork:
@@ -144,8 +146,8 @@ class IntegerSynapses(Synapses):
         structure = lay_out_structure(w, n_banks, np.dtype(np.int32))
 
         def to_rows(values: NDArray[Any]) -> NDArray[Any]:
-            rows = allocate_rows(len(values), w.n_hidden, n_banks, values.dtype)
-            rows[:, : w.n_hidden] = values
+            rows = allocate_rows(len(values), w.n_neurons, n_banks, values.dtype)
+            rows[:, : w.n_neurons] = values
             return rows
 
         connectivity = np.zeros((0, 0, 0), np.uint8)
@@ -162,9 +164,9 @@ class IntegerSynapses(Synapses):
             np.zeros((0, 0), np.int32),
             connectivity,
         )
-        shown = to_banks(w.feedback.T, n_banks)
+        exposed = to_banks(w.feedback.T, n_banks)
         latent = self.latent
-        feedback = to_banks(latent["feedback"].T, n_banks) if "feedback" in latent else shown
+        feedback = to_banks(latent["feedback"].T, n_banks) if "feedback" in latent else exposed
         plastic = (model.couplings, model.input_weights, model.readout)
         if latent:
             plastic = (
@@ -175,12 +177,12 @@ class IntegerSynapses(Synapses):
         memory = IntegerMemory(
             *plastic,
             feedback,
-            shown,
-            self.settings.arithmetic.hidden_bits,
-            *shown_range(w.formats),
-            self.registers[: w.n_hidden],
-            self.registers[w.n_hidden :],
-            *make_work(w.n_hidden, w.n_outputs, n_banks, self.settings.training.batch_size),
+            exposed,
+            self.settings.arithmetic.unseen_bits,
+            *exposed_range(w.formats),
+            self.registers[: w.n_neurons],
+            self.registers[w.n_neurons :],
+            *make_work(w.n_neurons, w.n_outputs, n_banks, self.settings.training.batch_size),
         )
         thresholds = to_rows(self._thresholds()[None])[0]
         return LaidOutRule(self._kernels(), model, self._rule(job, thresholds), memory)
@@ -197,7 +199,7 @@ class IntegerSynapses(Synapses):
         from binnet_kernels.rules.integer import IntegerRule
 
         settings = self.settings
-        arithmetic, formats = settings.arithmetic, synapse_formats(settings, self.weights.formats)
+        arithmetic, formats = settings.arithmetic, latent_formats(settings, self.weights.formats)
         roundings = ("PER_WEIGHT", "PER_EVENT", "NEAREST")
         decays, period = derive_decays(settings)
         exponents, learns = self._exponents(job)
@@ -232,7 +234,7 @@ class IntegerSynapses(Synapses):
         """Take over the weights, latent weights and counts that the kernels have changed."""
         from binnet_kernels.structs import from_banks, from_windows
 
-        model, memory, n_hidden = laid_out.model, laid_out.memory, self.weights.n_hidden
+        model, memory, n_hidden = laid_out.model, laid_out.memory, self.weights.n_neurons
 
         def gather(couplings: Any, input_weights: Any, readout: Any, feedback: Any) -> Any:
             blocks = (
@@ -247,31 +249,33 @@ class IntegerSynapses(Synapses):
                 if name in self.learned
             }
 
-        shown = gather(model.couplings, model.input_weights, model.readout, memory.shown_feedback)
-        self.weights = replace(self.weights, **shown)
+        exposed = gather(
+            model.couplings, model.input_weights, model.readout, memory.exposed_feedback
+        )
+        self.weights = replace(self.weights, **exposed)
         if self.latent:
             self.latent = gather(
                 memory.couplings, memory.input_weights, memory.readout, memory.feedback
             )
         self.counts += memory.counts.sum(axis=0)[: len(self.learned)]
 
-    def _show(self) -> None:
-        """Let the weights show the highest bits of the latent weights."""
-        from binnet_kernels.rules.integer_synapses import Place, show_weights
+    def _expose_weights(self) -> None:
+        """Write the highest bits of the latent weights, rounded, into the weights."""
+        from binnet_kernels.rules.integer_synapses import Place, expose_weights
 
         w = self.weights
-        shown: dict[str, Any] = {}
+        exposed: dict[str, Any] = {}
         everywhere = np.zeros((0, 0, 0), np.uint8)
         for name, block in self.latent.items():
             is_square = name == "couplings"
             present = everywhere
             if is_square and w.connectivity is not None:
                 present = w.connectivity[None].astype(np.uint8)
-            shown[name] = np.zeros(block.shape, getattr(w, name).dtype)
+            exposed[name] = np.zeros(block.shape, getattr(w, name).dtype)
             place = Place(0, 0, is_square, present, 0, 0)
-            hidden_bits = self.settings.arithmetic.hidden_bits
-            show_weights(block, shown[name], place, hidden_bits, *shown_range(w.formats))
-        self.weights = replace(w, **shown)
+            unseen_bits = self.settings.arithmetic.unseen_bits
+            expose_weights(block, exposed[name], place, unseen_bits, *exposed_range(w.formats))
+        self.weights = replace(w, **exposed)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name."""
@@ -301,8 +305,8 @@ class IntegerSynapses(Synapses):
         """Return shape and dtype of each array that is always there."""
         p, arithmetic = settings.network, settings.arithmetic
         expected = expect_blocks(settings, QFormat(arithmetic.bits, 0).dtype.name)
-        if arithmetic.hidden_bits:
-            wide = QFormat(arithmetic.synapse_bits, 0).dtype.name
+        if arithmetic.unseen_bits:
+            wide = QFormat(arithmetic.latent_bits, 0).dtype.name
             expected |= {f"{_LATENT}{name}": (expected[name][0], wide) for name in cls.learned}
         expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
         expected["synapses"] = ((len(cls.learned), 2), "int64")

@@ -44,12 +44,12 @@ def choose_training_formats(
     return NetworkFormats(*(QFormat(arithmetic.bits, fraction_bits) for fraction_bits in chosen))
 
 
-def synapse_formats(settings: Settings, formats: NetworkFormats) -> list[QFormat]:
-    """Return the formats of the synapses of the four blocks: those of the weights, or wider."""
+def latent_formats(settings: Settings, formats: NetworkFormats) -> list[QFormat]:
+    """Return the formats that the four blocks learn in: of latent weights, or of the weights."""
     arithmetic = settings.arithmetic
-    bits, hidden_bits = arithmetic.synapse_bits or arithmetic.bits, arithmetic.hidden_bits
+    bits, unseen_bits = arithmetic.latent_bits or arithmetic.bits, arithmetic.unseen_bits
     weights = [getattr(formats, name) for name in BLOCKS]
-    return [QFormat(bits, weight.fraction_bits + hidden_bits) for weight in weights]
+    return [QFormat(bits, weight.fraction_bits + unseen_bits) for weight in weights]
 
 
 def derive_exponents(
@@ -61,8 +61,8 @@ def derive_exponents(
     """
     arithmetic = settings.arithmetic
     rates = [*settings.plasticity.scaled_rates(settings.network), feedback_rate]
-    synapses = synapse_formats(settings, formats)
-    faster = list(FASTER_LATENT if arithmetic.hidden_bits else FASTER[arithmetic.bits])
+    synapses = latent_formats(settings, formats)
+    faster = list(FASTER_LATENT if arithmetic.unseen_bits else FASTER[arithmetic.bits])
     faster.append(faster[2])  # W_back learns the products that W_out learns
     exponents: list[int | None] = []
     for block, (name, rate, format) in enumerate(zip(BLOCKS, rates, synapses, strict=True)):
@@ -105,7 +105,7 @@ def derive_decays(settings: Settings) -> tuple[list[int], int]:
     losses = settings.plasticity.losses(settings.network)
     if not losses.any():
         return [-1, -1, -1], 1
-    if settings.arithmetic.bits == 1 and not settings.arithmetic.hidden_bits:
+    if settings.arithmetic.bits == 1 and not settings.arithmetic.unseen_bits:
         raise ValueError(
             "weights of one bit are -1 or +1 and cannot decay towards 0; set decay_couplings, "
             "decay_input and decay_readout to 0"
@@ -117,8 +117,8 @@ def derive_decays(settings: Settings) -> tuple[list[int], int]:
     return [k if k < 0 else max(k, 1) for k in exponents], period
 
 
-def shown_range(formats: NetworkFormats) -> tuple[int, int]:
-    """Return the ends of a weight, as `show_weights` takes them: reversed for one bit."""
+def exposed_range(formats: NetworkFormats) -> tuple[int, int]:
+    """Return the ends of a weight, as `expose_weights` takes them: reversed for one bit."""
     ends = formats.couplings.low, formats.couplings.high
     return ends if formats.couplings.bits > 1 else (1, -1)
 
@@ -127,10 +127,10 @@ def refuse_growth(weights: QuantizedNetwork) -> None:
     """Refuse formats whose fields could overflow with all weights at the end of their range."""
     formats = weights.formats
     bounds = [-getattr(formats, name).low for name in BLOCKS]
-    couplings = (weights.n_hidden - 1) * bounds[0] << formats.coupling_shift
+    couplings = (weights.n_neurons - 1) * bounds[0] << formats.coupling_shift
     inputs = weights.n_inputs * bounds[1] << formats.input_shift
     steering = int(np.abs(sum_feedback(weights.feedback, formats)).max())
     refuse_overflow(
         couplings + inputs + steering + int(weights.largest_help.max()),
-        weights.n_hidden * bounds[2],
+        weights.n_neurons * bounds[2],
     )

@@ -182,12 +182,12 @@ class ThirdFactorSynapses(FloatSynapses):
         size = self.settings.training.batch_size
         return make_memory(self.scales, self.weights.feedback, n_banks, size)
 
-    def take_back(self, laid_out: LaidOutRule) -> None:
+    def take_back(self, laid_out: LaidOutRule) -> None:  # numpydoc ignore=PR01
         """Take over what the kernels have changed."""
         from binnet_kernels.structs import from_banks
 
         super().take_back(laid_out)
-        feedback = from_banks(laid_out.memory.weights, self.weights.n_hidden).T
+        feedback = from_banks(laid_out.memory.weights, self.weights.n_neurons).T
         self.weights = replace(self.weights, feedback=np.ascontiguousarray(feedback))
 
 
