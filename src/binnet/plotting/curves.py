@@ -73,10 +73,12 @@ def draw_curves(
     ----------
     panels : mapping of str to xarray.DataArray
         What was measured, by the label of the panel's ordinate.
-    x, along, label, **axes : optional
+    x, along, label : optional
         As of `plot_curves`.
     title : str, optional
         Title of the figure.
+    **axes : optional
+        As of `plot_curves`.
 
     Returns
     -------

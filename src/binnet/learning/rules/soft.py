@@ -25,7 +25,7 @@ class SoftPerceptron(PlasticityRule):
 
     Parameters
     ----------
-    sharpness : float, default 4.0
+    sharpness : float, default 16.0
         beta > 0, in units of one over the fields; as it grows the rule becomes the source's.
 
     Raises
@@ -36,7 +36,7 @@ class SoftPerceptron(PlasticityRule):
 
     name: ClassVar[str] = "soft"
 
-    sharpness: float = 4.0
+    sharpness: float = 16.0
 
     def __post_init__(self) -> None:
         keep_real(self, "sharpness", 0.0, above=True)

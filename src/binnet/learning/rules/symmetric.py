@@ -58,7 +58,18 @@ class SymmetricSynapses(FloatSynapses):
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
-        """Return synapses whose couplings are symmetric."""
+        """Return synapses whose couplings are symmetric.
+
+        Parameters
+        ----------
+        settings : Settings
+            Of the run.
+
+        Returns
+        -------
+        SymmetricSynapses
+            Before the first batch.
+        """
         synapses = super().start(settings)
         upper = np.triu(synapses.weights.couplings, 1)
         connectivity = synapses.weights.connectivity
