@@ -1,8 +1,7 @@
-"""What the commands share: how errors are shown, and how a process's threads are set up."""
+"""What the commands share: how errors are shown, and what is said of a stopped run."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -26,19 +25,6 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
         for name, option in (options or {}).items():
             line = re.sub(rf"\b{re.escape(name)}\b", option, line)
         raise click.ClickException(line) from error
-
-
-def prefer_waiting_threads() -> None:
-    """Let idle threads of this process spin for a moment before they sleep.
-
-    Training enters four parallel regions per batch, microseconds apart; waking a sleeping thread
-    takes longer than the region. About a tenth of a millisecond is enough for it; longer spinning
-    gains nothing, and takes the core from the thread that is waited for where another process is
-    busy. The variable is GNU OpenMP's and is read when the kernels first start their threads; where
-    the user has set it, or the wait policy, that stays.
-    """
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def refuse_changes(options: Mapping[str, Any]) -> None:

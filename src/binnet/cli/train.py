@@ -12,7 +12,6 @@ from binnet._validation import check_labels
 from binnet.cli import _runs
 from binnet.cli._common import (
     clear_errors,
-    prefer_waiting_threads,
     refuse_changes,
     tell_how_to_resume,
 )
@@ -74,7 +73,6 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     Symbols are those of the equations in the documentation of binnet.BinaryNetwork and
     binnet.PerceptronPlasticity. Ctrl-C writes a checkpoint and says how to go on.
     """
-    prefer_waiting_threads()
     with clear_errors():
         if resume is not None:
             refuse_changes(options)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet.cli._common import clear_errors, prefer_waiting_threads
+from binnet.cli._common import clear_errors
 from binnet.cli._figures import check_output
 from binnet.cli._numbers import Numbers
 
@@ -132,7 +132,6 @@ def run_study(
 
     `options` says which option stands for a parameter of the library that an error may name.
     """
-    prefer_waiting_threads()
     with clear_errors(options), _stopping_is_safe():
         from binnet.plotting import save_figure
         from binnet.studies import record_study
