@@ -62,6 +62,8 @@ class Run:
     batch: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     history: list[EpochMetrics] = field(default_factory=list, init=False)
+    _steps: Any = field(default=None, init=False, repr=False)
+    _is_compiled: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
@@ -198,8 +200,10 @@ class Run:
         update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
+        if self._steps is None:  # looking the kernels up takes milliseconds; types do not change
+            self._steps = find_steps(kernels, model, rule, memory, amplitudes, update, work)
         arguments = (
-            find_steps(kernels, model, rule, memory, amplitudes, update, work),
+            self._steps,
             model,
             rule,
             memory,
@@ -210,7 +214,9 @@ class Run:
             Counts(self.changes, self.totals),
             make_team(threads),
         )
-        find_address(train_batches, *arguments, 0)  # compiled before the threads begin
+        if not self._is_compiled:  # before threads begin that wait for each other
+            find_address(train_batches, *arguments, 0)
+            self._is_compiled = True
         return laid_out, arguments
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
