@@ -38,7 +38,7 @@ def make_memory(scales: Array) -> FloatMemory:
     return FloatMemory(np.zeros(BLOCKS), scales.copy())
 
 
-@kernel
+@inner_kernel
 def begin_float_batch(rule, memory, model, factor, n_samples):
     """Take over the scales of the batch before, and set rates and scales of this one."""
     for block in range(BLOCKS):
@@ -63,7 +63,7 @@ def find_share(n_outputs, n_banks, bank):
     return bank * n_outputs // n_banks, (bank + 1) * n_outputs // n_banks
 
 
-@kernel
+@inner_kernel
 def pack_events(model, work, first, n, bank):
     """Pack samples first..first+n-1 (at most 32) for the update of a bank."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
@@ -111,7 +111,7 @@ def update_couplings_perceptron(
             row[i] += rate * gains[i] * dtype(np.int32(popcount(both) - 2 * differ))
 
 
-@kernel
+@inner_kernel
 def update_couplings_of_bank(model, rate, work, bank):
     """Update the couplings onto a bank by its packed events."""
     first_row, stop_row = model.windows[bank]
@@ -123,7 +123,7 @@ def update_couplings_of_bank(model, rate, work, bank):
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def update_input_and_readout(model, rates, work, bank):
     """Update the input weights onto a bank, and its share of the readout, by packed events."""
     n_banks, _, width = model.couplings.shape
@@ -142,7 +142,7 @@ def update_input_and_readout(model, rates, work, bank):
         )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def keep_absent_couplings(model, bank):
     """Set the couplings onto a bank to 0 that there are not: of neurons to themselves, diluted."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.rules.events import find_share, pack_events
@@ -106,7 +106,7 @@ def begin_batch(rule, memory, model, batch, factor, n_samples):
     memory.now[N_BLOCKS + 1] = rule.first_batch + batch
 
 
-@kernel
+@inner_kernel
 def _levels(rule, block, exponent):
     return Levels(
         rule.low[block], rule.high[block], rule.step[block], exponent, rule.rounding,
@@ -114,14 +114,14 @@ def _levels(rule, block, exponent):
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def _targets(memory, registers, bank):
     return Targets(
         registers, memory.sites[bank], memory.keys[bank], memory.words[bank], memory.amounts[bank]
     )
 
 
-@kernel
+@inner_kernel
 def _find_bank(model, bank):
     """Return a bank's neurons, from and to, and its presynaptic ones."""
     width, n_hidden = model.couplings.shape[2], model.partners.shape[1]
@@ -130,23 +130,23 @@ def _find_bank(model, bank):
     return start, min(n_hidden, start + width), first_row, stop_row
 
 
-@kernel
+@inner_kernel
 def _place_couplings(model, bank, start, column):
     first_row = model.windows[bank, 0]
     return Place(start + column, first_row, True, model.connectivity, bank, column)
 
 
-@kernel
+@inner_kernel
 def _place_whole(memory, first):
     return Place(first, 0, False, memory.everywhere, 0, 0)
 
 
-@kernel
+@inner_kernel
 def _place_rows(memory, first, pre_first):
     return Place(first, pre_first, False, memory.everywhere, 0, 0)
 
 
-@kernel
+@inner_kernel
 def decay_bank(rule, memory, model, key, bank):
     """Let the synapses onto a bank, and its share of the readout, decay by 2**-k in the mean."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
@@ -175,7 +175,7 @@ def decay_bank(rule, memory, model, key, bank):
             )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def expose_bank(rule, memory, model, bank):
     """Write the top of the latent weights onto a bank, and of its share of the readout."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
@@ -201,7 +201,7 @@ def expose_bank(rule, memory, model, bank):
         )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def _update_block(
     rule, memory, block, weights, place, module, key, pre, signs, mask, targets, bank
 ):
@@ -218,7 +218,7 @@ def _update_block(
     )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def _update_hidden(rule, memory, model, block, module, key, words, bank):
     """Update the weights of a block onto those neurons of a bank that are in a module."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
@@ -247,7 +247,7 @@ def _update_hidden(rule, memory, model, block, module, key, words, bank):
         )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def _update_readout(rule, memory, model, module, key, words, bank):
     """Update a bank's share of the readout from the neurons of a module."""
     from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)

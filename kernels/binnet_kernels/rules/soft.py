@@ -33,7 +33,7 @@ def weigh(spin, stability, threshold, sharpness):
     return spin / (dtype(1) + np.exp(dtype(sharpness) * (stability - threshold)))
 
 
-@kernel
+@inner_kernel
 def find_soft_events(rule, model, work, n_samples, bank):
     """Write the weighted states of a bank's neurons, and labels of its share of the readout."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]

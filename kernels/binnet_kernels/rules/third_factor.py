@@ -114,7 +114,7 @@ def gate_neurons(deltas, threshold, n_samples, start, stop, unstable):
     return count
 
 
-@kernel
+@inner_kernel
 def gate_bank(rule, memory, model, work, n_samples, bank):
     """Let the unstable neurons of a bank learn what their share of the readout's errors asks."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]

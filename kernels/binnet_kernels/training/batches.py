@@ -53,7 +53,7 @@ class RuleKernels(NamedTuple):
     learn_bank: Any
 
 
-@kernel
+@inner_kernel
 def load_batch(batches, work, offset, n_samples):
     """Copy a batch that begins at `offset` into the work space, and clear what is counted of it."""
     outcome = work.outcome
@@ -149,7 +149,7 @@ def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, s
         )  # fmt: skip
 
 
-@kernel
+@inner_kernel
 def _count_batch(counts, work, n_samples):
     outcome = work.outcome
     is_gated = work.n_learning[0] >= 0
