@@ -1,6 +1,9 @@
 """A stopped run, taken up again, ends with the bits of an unstopped one, wherever it stopped."""
 
+import pickle
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,3 +160,22 @@ def test_other_samples_are_refused(other: str, tmp_path: Path) -> None:
 def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no checkpoint .*x\.safetensors; name a file"):
         resume(tmp_path / "x.safetensors", X, Y)
+
+
+def test_a_copy_in_another_process_goes_on(tmp_path: Path) -> None:
+    """What a run knows of compiled code is of its own process alone."""
+    run = Run.start(TINY, len(X))
+    run.learn(X, Y, 3, 1)
+    (tmp_path / "run").write_bytes(pickle.dumps((run, X, Y)))
+    script = """
+import pickle, sys
+from pathlib import Path
+run, X, Y = pickle.loads(Path(sys.argv[1]).read_bytes())
+run.learn(X, Y, 3, 1)
+sys.stdout.buffer.write(pickle.dumps(run.network().couplings))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "run")], capture_output=True, check=True
+    )
+    run.learn(X, Y, 3, 1)
+    assert np.array_equal(pickle.loads(done.stdout), run.network().couplings)

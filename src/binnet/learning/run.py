@@ -63,11 +63,14 @@ class Run:
     seconds: float = field(default=0.0, init=False)
     history: list[EpochMetrics] = field(default_factory=list, init=False)
     _steps: Any = field(default=None, init=False, repr=False)
-    _is_compiled: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
         self.totals = np.zeros(4, np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Addresses of compiled code mean nothing in the process that a copy goes to.
+        return self.__dict__ | {"_steps": None}
 
     @classmethod
     def start(cls, configuration: Configuration, n_samples: int, fingerprint: str = "") -> Run:
@@ -200,7 +203,8 @@ class Run:
         update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
-        if self._steps is None:  # looking the kernels up takes milliseconds; types do not change
+        is_first = self._steps is None  # looking them up takes milliseconds; types do not change
+        if is_first:
             self._steps = find_steps(kernels, model, rule, memory, amplitudes, update, work)
         arguments = (
             self._steps,
@@ -214,9 +218,8 @@ class Run:
             Counts(self.changes, self.totals),
             make_team(threads),
         )
-        if not self._is_compiled:  # before threads begin that wait for each other
+        if is_first:  # compiled before threads begin that wait for each other
             find_address(train_batches, *arguments, 0)
-            self._is_compiled = True
         return laid_out, arguments
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
