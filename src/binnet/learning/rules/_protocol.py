@@ -131,20 +131,24 @@ class PlasticityRule:
 
     #: How the rule is called in a configuration.
     name: ClassVar[str]
+    #: What the rule changes in floating point.
+    float_synapses: ClassVar[type[Synapses]]
+    #: What it changes in integers; None: it is not defined in them, and why.
+    integer_synapses: ClassVar[type[Synapses] | None] = None
+    why_no_integers: ClassVar[str] = ""
 
     def check(self, settings: Settings) -> None:
         """Refuse settings that the rule cannot work with."""
+        self.synapses(settings)
 
     def synapses(self, settings: Settings) -> type[Synapses]:
         """Return the kind of synapses that the rule changes in this arithmetic."""
-        raise TypeError(f"{type(self).__name__} is no rule")
-
-
-def refuse_integers(rule: PlasticityRule, settings: Settings, reason: str) -> None:
-    """Refuse integers for a rule that is not defined in them."""
-    arithmetic = settings.arithmetic.arithmetic
-    if settings.arithmetic.bits:
-        raise ValueError(
-            f'the rule "{rule.name}" learns in floating point only, {reason}; got arithmetic = '
-            f'{arithmetic!r}, set it to "float" or choose the rule "perceptron"'
-        )
+        if not settings.arithmetic.bits:
+            return self.float_synapses
+        if self.integer_synapses is None:
+            raise ValueError(
+                f'the rule "{self.name}" learns in floating point only, {self.why_no_integers}; '
+                f'got arithmetic = {settings.arithmetic.arithmetic!r}, set it to "float" or choose '
+                'the rule "perceptron"'
+            )
+        return self.integer_synapses

@@ -7,34 +7,7 @@ from typing import Any, ClassVar
 
 from binnet.learning.rules._float import FloatSynapses
 from binnet.learning.rules._integer import IntegerSynapses
-from binnet.learning.rules._protocol import PlasticityRule, Settings, Synapses
-
-
-@dataclass(frozen=True)
-class Perceptron(PlasticityRule):
-    """The source's local rule (docs/model/network.md, section 3).
-
-    Its rates, margins and decays are those that all rules share, in `PerceptronPlasticity`, whose
-    documentation has the equations; it has no parameters of its own. In integers it follows
-    docs/model/arithmetic.md, section 3.
-    """
-
-    name: ClassVar[str] = "perceptron"
-
-    def synapses(self, settings: Settings) -> type[Synapses]:
-        """Return the kind of synapses in this arithmetic.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of the run.
-
-        Returns
-        -------
-        type
-            Of the synapses.
-        """
-        return IntegerPerceptronSynapses if settings.arithmetic.bits else PerceptronSynapses
+from binnet.learning.rules._protocol import PlasticityRule
 
 
 class PerceptronSynapses(FloatSynapses):
@@ -53,3 +26,17 @@ class IntegerPerceptronSynapses(IntegerSynapses):
         from binnet_kernels.rules.integer import KERNELS
 
         return KERNELS
+
+
+@dataclass(frozen=True)
+class Perceptron(PlasticityRule):
+    """The source's local rule (docs/model/network.md, section 3).
+
+    Its rates, margins and decays are those that all rules share, in `PerceptronPlasticity`, whose
+    documentation has the equations; it has no parameters of its own. In integers it follows
+    docs/model/arithmetic.md, section 3.
+    """
+
+    name: ClassVar[str] = "perceptron"
+    float_synapses = PerceptronSynapses
+    integer_synapses = IntegerPerceptronSynapses

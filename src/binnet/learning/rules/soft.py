@@ -7,7 +7,21 @@ from typing import Any, ClassVar
 
 from binnet._validation import keep_real
 from binnet.learning.rules._float import FloatSynapses
-from binnet.learning.rules._protocol import PlasticityRule, Settings, Synapses, refuse_integers
+from binnet.learning.rules._protocol import PlasticityRule
+
+
+class SoftSynapses(FloatSynapses):
+    """Synapses of the rule."""
+
+    def _kernels(self) -> Any:
+        from binnet_kernels.rules.soft import KERNELS
+
+        return KERNELS
+
+    def _rule(self, shared: Any) -> Any:
+        from binnet_kernels.rules.soft import SoftRule
+
+        return SoftRule(**shared._asdict(), sharpness=float(self.settings.rule.sharpness))
 
 
 @dataclass(frozen=True)
@@ -35,47 +49,10 @@ class SoftPerceptron(PlasticityRule):
     """
 
     name: ClassVar[str] = "soft"
+    float_synapses = SoftSynapses
+    why_no_integers = "as its events are numbers between 0 and 1"
 
     sharpness: float = 16.0
 
     def __post_init__(self) -> None:
         keep_real(self, "sharpness", 0.0, above=True)
-
-    def check(self, settings: Settings) -> None:
-        """Refuse integers.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of the run.
-        """
-        refuse_integers(self, settings, "as its events are numbers between 0 and 1")
-
-    def synapses(self, settings: Settings) -> type[Synapses]:
-        """Return the kind of synapses.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of the run.
-
-        Returns
-        -------
-        type
-            Of the synapses.
-        """
-        return SoftSynapses
-
-
-class SoftSynapses(FloatSynapses):
-    """Synapses of the rule."""
-
-    def _kernels(self) -> Any:
-        from binnet_kernels.rules.soft import KERNELS
-
-        return KERNELS
-
-    def _rule(self, shared: Any) -> Any:
-        from binnet_kernels.rules.soft import SoftRule
-
-        return SoftRule(**shared._asdict(), sharpness=float(self.settings.rule.sharpness))

@@ -8,49 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from binnet.learning.rules._float import FloatSynapses
-from binnet.learning.rules._protocol import PlasticityRule, Settings, Synapses, refuse_integers
-
-
-@dataclass(frozen=True)
-class SymmetricPerceptron(PlasticityRule):
-    """The source's symmetric rule (docs/model/network.md, section 7, eq. (7.1)).
-
-    The couplings begin symmetric, the upper triangle of the drawn ones mirrored, and stay so: with
-    D_ij the update that the perceptron rule would make, ::
-
-        dJ_ij = dJ_ji = (D_ij + D_ji) / 2
-
-    A synapse uses its value, its two ends and the fields of both. Input weights and readout learn
-    as in the source's rule. The rates, margins and decays are those that all rules share, in
-    `PerceptronPlasticity`; the rule has no parameters of its own, and learns in floating point.
-    """
-
-    name: ClassVar[str] = "symmetric"
-
-    def check(self, settings: Settings) -> None:
-        """Refuse integers.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of the run.
-        """
-        refuse_integers(self, settings, "as the mean of two updates may be half a level")
-
-    def synapses(self, settings: Settings) -> type[Synapses]:
-        """Return the kind of synapses.
-
-        Parameters
-        ----------
-        settings : Settings
-            Of the run.
-
-        Returns
-        -------
-        type
-            Of the synapses.
-        """
-        return SymmetricSynapses
+from binnet.learning.rules._protocol import PlasticityRule, Settings
 
 
 class SymmetricSynapses(FloatSynapses):
@@ -85,3 +43,22 @@ class SymmetricSynapses(FloatSynapses):
         from binnet_kernels.rules.symmetric import KERNELS
 
         return KERNELS
+
+
+@dataclass(frozen=True)
+class SymmetricPerceptron(PlasticityRule):
+    """The source's symmetric rule (docs/model/network.md, section 7, eq. (7.1)).
+
+    The couplings begin symmetric, the upper triangle of the drawn ones mirrored, and stay so: with
+    D_ij the update that the perceptron rule would make, ::
+
+        dJ_ij = dJ_ji = (D_ij + D_ji) / 2
+
+    A synapse uses its value, its two ends and the fields of both. Input weights and readout learn
+    as in the source's rule. The rates, margins and decays are those that all rules share, in
+    `PerceptronPlasticity`; the rule has no parameters of its own, and learns in floating point.
+    """
+
+    name: ClassVar[str] = "symmetric"
+    float_synapses = SymmetricSynapses
+    why_no_integers = "as the mean of two updates may be half a level"

@@ -17,6 +17,66 @@ from binnet.networks import BLOCKS
 THIRD_FACTORS = ("learned", "fixed")
 
 
+class ThirdFactorSynapses(FloatSynapses):
+    """Synapses of the rule in floating point."""
+
+    def _kernels(self) -> Any:
+        from binnet_kernels.rules.third_factor import KERNELS
+
+        return KERNELS
+
+    def _rule(self, shared: Any) -> Any:
+        from binnet_kernels.rules.third_factor import ThirdFactorRule
+
+        rule = self.settings.rule
+        return ThirdFactorRule(
+            **shared._asdict(),
+            rate=rule.scaled_rate(self.settings.network.n_outputs),
+            temperature=float(rule.error_temperature),
+            error_threshold=float(rule.error_threshold),
+        )
+
+    def _memory(self, n_banks: int) -> Any:
+        from binnet_kernels.rules.third_factor import make_memory
+
+        size = self.settings.training.batch_size
+        return make_memory(self.scales, self.weights.feedback, n_banks, size)
+
+    def take_back(self, laid_out: LaidOutRule) -> None:  # numpydoc ignore=PR01
+        """Take over what the kernels have changed."""
+        from binnet_kernels.structs import from_banks
+
+        super().take_back(laid_out)
+        feedback = from_banks(laid_out.memory.weights, self.weights.n_neurons).T
+        self.weights = replace(self.weights, feedback=np.ascontiguousarray(feedback))
+
+
+class ThirdFactorIntegers(IntegerSynapses):
+    """Synapses of the rule in integers, W_back fixed."""
+
+    def _kernels(self) -> Any:
+        from binnet_kernels.rules.integer_third_factor import KERNELS
+
+        return KERNELS
+
+    def _error_parameters(self) -> tuple[int, int]:
+        from binnet_kernels.rules.integer_third_factor import ERROR_BITS, SCALE_BITS, STEPS
+
+        rule, formats = self.settings.rule, self.weights.formats
+        unit = formats.readout.resolution / rule.error_temperature
+        threshold = math.ldexp(rule.error_threshold, formats.feedback.fraction_bits + ERROR_BITS)
+        return max(1, round(math.ldexp(STEPS * unit, SCALE_BITS))), math.floor(threshold)
+
+
+class LearnedThirdFactorIntegers(ThirdFactorIntegers):
+    """Synapses of the rule in integers, W_back learned."""
+
+    learned = BLOCKS
+
+    def _feedback_rate(self) -> float:
+        return float(self.settings.rule.scaled_rate(self.settings.network.n_outputs))
+
+
 @dataclass(frozen=True)
 class ThirdFactor(PlasticityRule):
     """Hidden neurons learn what the error of the readout asks of them, gated by their own margin.
@@ -88,6 +148,8 @@ class ThirdFactor(PlasticityRule):
     """
 
     name: ClassVar[str] = "third-factor"
+    float_synapses = ThirdFactorSynapses
+    integer_synapses = ThirdFactorIntegers
 
     third_factor: str = "learned"
     error_threshold: float = 0.006
@@ -135,10 +197,9 @@ class ThirdFactor(PlasticityRule):
         type
             Of the synapses.
         """
-        if not settings.arithmetic.bits:
-            return ThirdFactorSynapses
-        is_learned = self.third_factor == "learned"
-        return LearnedThirdFactorIntegers if is_learned else ThirdFactorIntegers
+        if settings.arithmetic.bits and self.third_factor == "learned":
+            return LearnedThirdFactorIntegers
+        return super().synapses(settings)
 
     def scaled_rate(self, n_outputs: int) -> float:
         """Return the rate of W_back with its prefactor, but without 1 / sqrt(B).
@@ -155,63 +216,3 @@ class ThirdFactor(PlasticityRule):
         """
         is_learned = self.third_factor == "learned"
         return self.rate_feedback / math.sqrt(n_outputs) if is_learned else 0.0
-
-
-class ThirdFactorSynapses(FloatSynapses):
-    """Synapses of the rule in floating point."""
-
-    def _kernels(self) -> Any:
-        from binnet_kernels.rules.third_factor import KERNELS
-
-        return KERNELS
-
-    def _rule(self, shared: Any) -> Any:
-        from binnet_kernels.rules.third_factor import ThirdFactorRule
-
-        rule = self.settings.rule
-        return ThirdFactorRule(
-            **shared._asdict(),
-            rate=rule.scaled_rate(self.settings.network.n_outputs),
-            temperature=float(rule.error_temperature),
-            error_threshold=float(rule.error_threshold),
-        )
-
-    def _memory(self, n_banks: int) -> Any:
-        from binnet_kernels.rules.third_factor import make_memory
-
-        size = self.settings.training.batch_size
-        return make_memory(self.scales, self.weights.feedback, n_banks, size)
-
-    def take_back(self, laid_out: LaidOutRule) -> None:  # numpydoc ignore=PR01
-        """Take over what the kernels have changed."""
-        from binnet_kernels.structs import from_banks
-
-        super().take_back(laid_out)
-        feedback = from_banks(laid_out.memory.weights, self.weights.n_neurons).T
-        self.weights = replace(self.weights, feedback=np.ascontiguousarray(feedback))
-
-
-class ThirdFactorIntegers(IntegerSynapses):
-    """Synapses of the rule in integers, W_back fixed."""
-
-    def _kernels(self) -> Any:
-        from binnet_kernels.rules.integer_third_factor import KERNELS
-
-        return KERNELS
-
-    def _error_parameters(self) -> tuple[int, int]:
-        from binnet_kernels.rules.integer_third_factor import ERROR_BITS, SCALE_BITS, STEPS
-
-        rule, formats = self.settings.rule, self.weights.formats
-        unit = formats.readout.resolution / rule.error_temperature
-        threshold = math.ldexp(rule.error_threshold, formats.feedback.fraction_bits + ERROR_BITS)
-        return max(1, round(math.ldexp(STEPS * unit, SCALE_BITS))), math.floor(threshold)
-
-
-class LearnedThirdFactorIntegers(ThirdFactorIntegers):
-    """Synapses of the rule in integers, W_back learned."""
-
-    learned = BLOCKS
-
-    def _feedback_rate(self) -> float:
-        return float(self.settings.rule.scaled_rate(self.settings.network.n_outputs))
