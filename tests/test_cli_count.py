@@ -44,8 +44,32 @@ def test_counts_and_overlaps_of_several_networks(tmp_path: Path) -> None:
 def test_closed_form_with_fields_and_where_there_is_none() -> None:
     quick = ("--neurons", 9, "--self-coupling", 0.5, "--draws", 4)
     assert "standard errors" in run(*quick, "--field", 0.5)
-    assert "which these are not" in run(*quick, "--distribution", "sign", "--dtype", "int16")
-    assert "closed form" not in run("--neurons", 1, "--self-coupling", 0.5)
+    assert "standard errors" in run(*quick, "--distribution", "sign", "--dtype", "int16")
+    assert "none: one neuron" in run("--neurons", 1, "--self-coupling", 0.5)
+    mixed = run(*quick, "--symmetry", 0.5, "--density", 0.4)
+    assert "none: no formula for correlated couplings (symmetry 0.5) that are diluted" in mixed
+
+
+@pytest.mark.parametrize(
+    "ensemble",
+    [
+        {"symmetry": -0.5},
+        {"symmetry": 0.5, "field_std": 0.5},
+        {"symmetry": 1.0},
+        {"distribution": "sign"},
+        {"distribution": "sign", "density": 0.5, "field_std": 0.3},
+        {"density": 0.3},
+    ],
+    ids=str,
+)
+def test_closed_form_of_each_ensemble(ensemble: dict[str, object]) -> None:
+    options = {"field_std": "--field"}
+    given = [x for k, v in ensemble.items() for x in (options.get(k, f"--{k}"), v)]
+    output = run("--neurons", 9, "--self-coupling", 0.5, "--draws", 400, *given)
+    closed = float(output.split("closed form   ")[1].split(",")[0])
+    assert closed == pytest.approx(float(theory.expected_count(9, 0.5, **ensemble)), rel=1e-5)
+    pull = float(output.split("(")[-1].split()[0])
+    assert abs(pull) < 4
 
 
 def test_figure(tmp_path: Path) -> None:

@@ -125,25 +125,25 @@ def _describe(result: FixedPoints, with_pairs: bool, threads: int) -> dict[str, 
     return described
 
 
-def _expected(parameters: dict[str, Any], margin: float) -> tuple[float, list[float] | None]:
-    """Return the mean count by the closed form, and the mean pairs by distance where it has them.
-
-    Both are for independent Gaussian couplings; external fields add their variance to that of
-    the couplings' fields.
-    """
+def _expected(
+    parameters: dict[str, Any], margin: float
+) -> tuple[float | None, list[float] | None, str]:
+    """Return the exact mean count, the exact mean pairs by distance, and why there is none."""
     import numpy as np
 
     from binnet import theory
+    from binnet.theory.counts import find_no_formula
     from binnet.theory.pairs import log_expected_pairs
 
-    n, j = parameters["n_neurons"], parameters["self_coupling"]
-    if n < 2:
-        return float("nan"), None
-    shrink = np.sqrt(1.0 + parameters["field_std"] ** 2 * n / (n - 1))
-    mean = float(np.exp(theory.log_expected_count(n, j / shrink, margin / shrink)))
-    if parameters["field_std"] or margin:
-        return mean, None
-    return mean, [float(x) for x in np.exp(log_expected_pairs(n, j))]
+    n, j, std = (parameters[name] for name in ("n_neurons", "self_coupling", "field_std"))
+    ensemble = {name: parameters[name] for name in ("symmetry", "distribution", "density")}
+    reason = "one neuron" if n < 2 else find_no_formula(**ensemble)
+    if reason is not None:
+        return None, None, reason
+    mean = float(theory.expected_count(n, j, margin, std, **ensemble))
+    if std or margin or ensemble != {"symmetry": 0.0, "distribution": "gaussian", "density": 1.0}:
+        return mean, None, ""
+    return mean, [float(x) for x in np.exp(log_expected_pairs(n, j))], ""
 
 
 def _summarise(
@@ -152,12 +152,7 @@ def _summarise(
     import numpy as np
 
     counts = np.array([one["count"] for one in found])
-    mean, pairs = _expected(parameters, margin)
-    exact = (
-        parameters["distribution"] == "gaussian"
-        and parameters["density"] == 1.0
-        and parameters["symmetry"] == 0.0
-    )
+    mean, pairs, reason = _expected(parameters, margin)
     several = len(found) > 1
     record: dict[str, Any] = {
         "network": parameters,
@@ -166,8 +161,8 @@ def _summarise(
         "counts": [int(k) for k in counts],
         "mean": float(counts.mean()),
         "standard_error": float(counts.std(ddof=1) / np.sqrt(len(counts))) if several else None,
-        "closed_form": mean if np.isfinite(mean) else None,
-        "closed_form_applies": exact,
+        "closed_form": mean,
+        "no_closed_form": reason,
     }
     if "pairs" in found[0]:
         histograms = np.array([one["pairs"] for one in found], np.float64)
@@ -177,7 +172,7 @@ def _summarise(
             "standard_error": (histograms.std(axis=0, ddof=1) / np.sqrt(len(found))).tolist()
             if several
             else None,
-            "closed_form": pairs if exact else None,
+            "closed_form": pairs,
         }
     return record
 
@@ -193,11 +188,10 @@ def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
         spread = f"{record['mean']:.6g} +- {record['standard_error']:.2g}"
         click.echo(f"fixed points  {spread} per network, {min(counts)} to {max(counts)}")
     if record["closed_form"] is None:
+        click.echo(f"closed form   none: {record['no_closed_form']}")
         return
     text = f"closed form   {record['closed_form']:.6g}, mean over networks"
-    if not record["closed_form_applies"]:
-        text += " with independent Gaussian couplings, which these are not"
-    elif record["standard_error"]:
+    if record["standard_error"]:
         pull = (record["mean"] - record["closed_form"]) / record["standard_error"]
         text += f" ({pull:+.1f} standard errors)"
     click.echo(text)

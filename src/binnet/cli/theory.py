@@ -178,12 +178,27 @@ def local_entropy(
 @click.option("--self-coupling", required=True, type=_SELF_COUPLING, help="Self-coupling J_D >= 0.")
 @click.option("--margin", type=float, default=0.0, show_default=True,
               help="Stability that every neuron must exceed.")  # fmt: skip
+@click.option("--field", type=click.FloatRange(0.0), default=0.0, show_default=True,
+              help="Standard deviation of Gaussian external fields.")  # fmt: skip
+@click.option("--symmetry", type=click.FloatRange(-1.0, 1.0), default=0.0, show_default=True,
+              help="eta, correlation of J_ij and J_ji.")  # fmt: skip
 @click.option("--enumerate", "draws", type=click.IntRange(0), default=0, show_default=True,
               help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
 @click.option("--seed", type=_SEED, default=0, show_default=True,
               help="Seed of the random networks.")  # fmt: skip
-def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: int) -> None:
-    """Print the expected number of fixed points, and exact counts of random networks if asked."""
+def count(
+    neurons: int,
+    self_coupling: float,
+    margin: float,
+    field: float,
+    symmetry: float,
+    draws: int,
+    seed: int,
+) -> None:
+    """Print the expected number of fixed points, and exact counts of random networks if asked.
+
+    `binnet count` has more: other distributions, diluted networks, files.
+    """
     if draws and neurons > 30:
         raise click.UsageError(
             "--enumerate visits all 2^N configurations, so it takes --neurons up to 30, "
@@ -196,9 +211,11 @@ def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: i
     from binnet import RandomNetwork, fixed_points
 
     with clear_errors():
-        sigma, error = calculator.complexity(self_coupling, margin, return_error=True)
+        sigma, error = calculator.complexity(
+            self_coupling, margin, field, symmetry, return_error=True
+        )
         log_count, log_error = calculator.log_expected_count(
-            neurons, self_coupling, margin, return_error=True
+            neurons, self_coupling, margin, field, symmetry=symmetry, return_error=True
         )
         click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron")
         number = f"exp({log_count:.6g} +- {log_error:.0e})"
@@ -214,8 +231,10 @@ def count(neurons: int, self_coupling: float, margin: float, draws: int, seed: i
             )
         exact = []
         for draw in tqdm(range(draws), unit="network", disable=None):
-            couplings = calculator.random_couplings(neurons, np.random.default_rng([seed, draw]))
-            network = RandomNetwork(couplings, self_coupling)
+            network = RandomNetwork.draw(
+                neurons, self_coupling, symmetry=symmetry, field_std=field, dtype="float64",
+                seed=seed + draw,
+            )  # fmt: skip
             exact.append(fixed_points.enumerate(network, margin=margin).count)
         spread = f" +- {np.std(exact, ddof=1) / np.sqrt(draws):.2g}" if draws > 1 else ""
         click.echo(f"exact count     {np.mean(exact):.6g}{spread}  ({draws} networks, seed {seed})")

@@ -6,8 +6,11 @@ simulator: numpy and scipy only.
 """
 
 from binnet.theory import message_passing
+from binnet.theory.capacity import Capacity, capacity
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
-from binnet.theory.complexity import chain_complexity, complexity, log_expected_count
+from binnet.theory.complexity import chain_complexity, complexity
+from binnet.theory.counts import expected_count, log_expected_count
+from binnet.theory.cycles import cycle_complexity, log_expected_cycles
 from binnet.theory.densest import LocalEntropy, local_entropy
 from binnet.theory.dmft import DynamicalCavity, dynamical_cavity
 from binnet.theory.enumeration import enumerate_fixed_points, overlap_histogram, random_couplings
@@ -32,6 +35,7 @@ from binnet.theory.transition import (
 )
 
 __all__ = [
+    "Capacity",
     "ClusterEntropy",
     "DynamicalCavity",
     "Freezing",
@@ -39,12 +43,15 @@ __all__ = [
     "OverlapGap",
     "SelfAveraging",
     "Threshold",
+    "capacity",
     "chain_complexity",
     "cluster_entropy",
     "complexity",
     "critical_self_coupling",
+    "cycle_complexity",
     "dynamical_cavity",
     "enumerate_fixed_points",
+    "expected_count",
     "franz_parisi",
     "freezing_from_plateaus",
     "freezing_self_coupling",
@@ -52,6 +59,7 @@ __all__ = [
     "local_entropy",
     "log_bivariate_cdf",
     "log_expected_count",
+    "log_expected_cycles",
     "log_expected_pairs",
     "message_passing",
     "monotone_self_coupling",

@@ -70,3 +70,9 @@ def fields(value: ArrayLike, n_neurons: int) -> FloatArray:
             f"got shape {array.shape}"
         )
     return np.broadcast_to(array, (n_neurons,))
+
+
+def symmetry(value: ArrayLike) -> FloatArray:
+    """Return correlations of J_ij and J_ji, -1 <= eta <= 1."""
+    remedy = "1 is symmetric, 0 independent, -1 antisymmetric"
+    return check_reals("symmetry", value, -1.0, 1.0, remedy=remedy)

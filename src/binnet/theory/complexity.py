@@ -1,18 +1,19 @@
 """How many fixed points a random network has: the closed forms.
 
 The rows of the coupling matrix are independent, so the probability that a configuration is a fixed
-point is a product over neurons, and the mean number of fixed points is exact at any size.  Its
-logarithm per neuron, the complexity, extends to a margin, to external fields and to
-coupled chains of modules.
+point is a product over neurons.  The logarithm of their mean number, per neuron, is the complexity;
+it extends to a margin, to external fields, to couplings that are correlated across the diagonal and
+to coupled chains of modules.  Finite networks: counts.py.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import integrate, special
+from scipy import integrate, optimize, special
 
 from binnet._validation import FloatArray, check_integer, check_reals
 from binnet.theory import _checks
@@ -42,16 +43,19 @@ def complexity(
     self_coupling: ArrayLike,
     margin: ArrayLike = 0.0,
     field_std: ArrayLike = 0.0,
+    symmetry: ArrayLike = 0.0,
     *,
     rtol: float = 1e-10,
     return_error: bool = False,
 ) -> Any:
     r"""Complexity: the logarithm of the number of fixed points, per neuron.
 
-    .. math:: \Sigma = \int Dz \log[\Phi(J_D-\kappa+\sigma_b z) + \Phi(J_D-\kappa-\sigma_b z)]
+    .. math:: \Sigma = \mathrm{extr}_y \int Dz \log[\Phi(J_D-\kappa+y+\sigma_b z)
+              + \Phi(J_D-\kappa+y-\sigma_b z)] - \frac{y^2}{2\eta}
 
-    which is :math:`\log 2\Phi(J_D)` without margin and field: 0 at :math:`J_D = 0`, log 2 for large
-    :math:`J_D`.  It may be negative with a margin: then fixed points that stable do not exist.
+    with y = 0 for independent couplings, eta = 0.  It is :math:`\log 2\Phi(J_D)` without margin,
+    field and correlation: 0 at :math:`J_D = 0`, log 2 for large :math:`J_D`.  Where it is negative
+    fixed points that stable do not exist.
 
     Parameters
     ----------
@@ -61,6 +65,8 @@ def complexity(
         Stability kappa that every neuron must exceed, s_i h_i > kappa; any real number.
     field_std : array_like, default 0
         Standard deviation sigma_b >= 0 of static Gaussian external fields b_i.
+    symmetry : array_like, default 0
+        Correlation eta of J_ij and J_ji, -1 to 1: 1 is symmetric, -1 antisymmetric.
     rtol : float, default 1e-10
         Relative accuracy asked of the integral over z (only used where `field_std` is not 0).
     return_error : bool, default False
@@ -69,55 +75,110 @@ def complexity(
     Returns
     -------
     float or ndarray
-        Nats per neuron, in the broadcast shape of the arguments (and the error, in the same shape).
+        Nats per neuron, in the broadcast shape of the arguments (and the error, in the same shape);
+        -inf for antisymmetric couplings unless self-coupling or fields make up for the margin.
 
     Raises
     ------
     ValueError
-        For a negative self-coupling or field strength, or an accuracy that is not reached.
+        For a negative self-coupling or field strength, a correlation outside [-1, 1], or an
+        accuracy that is not reached.
 
     References
     ----------
     Scardecchia, "Learning by Steering the Neural Dynamics", arXiv:2510.11984 (2025): closed-form
-    count.
+    count.  Tanaka, Edwards, J. Phys. F 10, 2769 (1980): eta = 1, one-spin-flip stable states.
 
     Examples
     --------
     >>> round(complexity(0.5), 6)
     np.float64(0.324201)
+    >>> round(complexity(0.0, symmetry=1.0), 5)
+    np.float64(0.19923)
     """
     j = _checks.self_coupling(self_coupling)
     kappa = check_reals("margin", margin)
     std = check_reals("field_std", field_std, 0.0, remedy="a standard deviation is not negative")
+    eta = _checks.symmetry(symmetry)
     rtol = _checks.tolerance(rtol)
-    j, kappa, std = np.broadcast_arrays(j, kappa, std)
-    reach = j - kappa
+    reach, std, eta = np.broadcast_arrays(j - kappa, std, eta)
     value = log_2ndtr(reach)
     error = 4 * EPS * (1.0 + np.abs(value))
-    if np.any(std > 0):
-        both = np.vectorize(lambda a, s: _average_over_field(a, s, rtol), otypes=[float, float])
+    if np.any(std > 0) or np.any(eta != 0):
+
+        def one(a: float, s: float, eta: float) -> tuple[float, float]:
+            y = 0.0 if eta == 0.0 else _find_shift(a, s, eta, rtol)
+            if not np.isfinite(y):
+                return -np.inf, 0.0
+            value, error = _average_over_field(a + y, s, rtol)
+            return (value, error) if eta == 0.0 else (value - 0.5 * y * y / eta, error)
+
+        every = np.vectorize(one, otypes=[float, float])
+        plain = (std == 0) & (eta == 0)
         value, error = (
-            np.where(std > 0, with_field, without)
-            for with_field, without in zip(both(reach, std), (value, error), strict=True)
+            np.where(plain, without, other)
+            for other, without in zip(every(reach, std, eta), (value, error), strict=True)
         )
     return (value[()], error[()]) if return_error else value[()]
+
+
+def _find_shift(reach: float, std: float, eta: float, rtol: float) -> float:
+    """The y at which the bracket of `complexity` is stationary; -inf where it falls for ever.
+
+    Its value depends on the error of y at second order only.
+    """
+
+    def slope(y: float) -> float:
+        return _average_hazard(reach + y, std, rtol) - y / eta
+
+    last, y = 0.0, float(np.sign(eta))  # the slope is positive at 0
+    while slope(y) > 0.0:
+        if abs(y) > 1e8:
+            return -np.inf
+        last, y = y, 2.0 * y
+    return float(optimize.brentq(slope, last, y, xtol=1e-2 * np.sqrt(rtol), rtol=1e-10))
 
 
 def _average_over_field(reach: float, std: float, rtol: float) -> tuple[float, float]:
     """Integral of Dz log[Phi(a + sigma z) + Phi(a - sigma z)], and its error."""
     if std == 0.0:
-        return 0.0, 0.0
+        value = float(log_2ndtr(reach))
+        return value, 4 * EPS * (1.0 + abs(value))
+    total, error = _integrate(lambda z: _log_both(reach, std * z), reach, std, rtol)
+    if error > rtol * abs(total) + 1e-12:
+        raise ValueError(
+            f"rtol={rtol:g} not reached at field_std={std:g}: the error is {error:.1g}; "
+            "ask for less accuracy"
+        )
+    return total, error
 
-    def integrand(z: float) -> float:
-        both = np.logaddexp(special.log_ndtr(reach + std * z), special.log_ndtr(reach - std * z))
-        return float(both * np.exp(-0.5 * z * z) * np.sqrt(2.0 / np.pi))  # even: twice the half
 
-    # The integrand bends where a - sigma z changes sign, within a few units, and at the scale of
-    # Dz; adaptive quadrature that is not told passes over a narrow bend.
+def _average_hazard(reach: float, std: float, rtol: float) -> float:
+    """Return the derivative of `_average_over_field` by the reach a."""
+
+    def hazard(z: float) -> float:
+        norm = _log_both(reach, std * z) + 0.5 * np.log(2.0 * np.pi)
+        sides = reach + std * np.array([z, -z])
+        return float(np.exp(-0.5 * sides * sides - norm).sum())
+
+    return hazard(0.0) if std == 0.0 else _integrate(hazard, reach, std, rtol)[0]
+
+
+def _log_both(reach: float, shift: float) -> float:
+    sides = special.log_ndtr([reach + shift, reach - shift])
+    return float(np.logaddexp(*sides))
+
+
+def _integrate(
+    function: Callable[[float], float], reach: float, std: float, rtol: float
+) -> tuple[float, float]:
+    """Integral of Dz over an even function that bends where a - sigma z changes sign."""
+    # It bends within a few units, and at the scale of Dz; adaptive quadrature that is not told
+    # passes over a narrow bend.
     bends = (abs(reach) + np.array([-6.0, -2.0, 0.0, 2.0, 6.0, 40.0])) / std
     bends = np.append(bends[(bends > 0.0) & (bends < 40.0)], [0.5, 3.0, 8.0])
     total, estimate, *_ = integrate.quad(
-        integrand,
+        lambda z: function(z) * np.exp(-0.5 * z * z) * np.sqrt(2.0 / np.pi),  # twice the half
         0.0,
         40.0,
         points=bends,
@@ -126,57 +187,7 @@ def _average_over_field(reach: float, std: float, rtol: float) -> tuple[float, f
         limit=400,
         full_output=1,
     )
-    error = float(estimate) + 4 * EPS * (1.0 + abs(total))
-    if error > rtol * abs(total) + 1e-12:
-        raise ValueError(
-            f"rtol={rtol:g} not reached at field_std={std:g}: the error is {error:.1g}; "
-            "ask for less accuracy"
-        )
-    return float(total), error
-
-
-def log_expected_count(
-    n_neurons: ArrayLike,
-    self_coupling: ArrayLike,
-    margin: ArrayLike = 0.0,
-    *,
-    return_error: bool = False,
-) -> Any:
-    r"""Logarithm of the mean number of fixed points of a network of finite size (exact).
-
-    .. math:: \log E[N_{fp}] = N \log 2\Phi\bigl((J_D - \kappa)\sqrt{N/(N-1)}\bigr)
-
-    Parameters
-    ----------
-    n_neurons : array_like
-        Number of neurons N >= 2; couplings J_ij, j != i, have variance 1/N.
-    self_coupling, margin : array_like
-        As in `complexity`.
-    return_error : bool, default False
-        Also return a bound on the rounding error.
-
-    Returns
-    -------
-    float or ndarray
-        Nats of the whole network, not per neuron (and the error, in the same shape).
-
-    References
-    ----------
-    Rows of J are independent, so the mean over networks is a product (docs/model/theory.md, eq.
-    (2.1)).
-
-    Examples
-    --------
-    >>> round(float(np.exp(log_expected_count(20, 0.5))), 1)
-    746.5
-    """
-    n = check_reals("n_neurons", n_neurons, 2, remedy="a network needs at least two neurons")
-    if np.any(n != np.floor(n)):
-        raise ValueError(f"n_neurons must be whole numbers, got {n_neurons!r}")
-    j = _checks.self_coupling(self_coupling)
-    kappa = check_reals("margin", margin)
-    value = np.asarray(n * log_2ndtr((j - kappa) * np.sqrt(n / (n - 1.0))))
-    return (value[()], (4 * EPS * (n + np.abs(value)))[()]) if return_error else value[()]
+    return float(total), float(estimate) + 4 * EPS * (1.0 + abs(total))
 
 
 def chain_complexity(

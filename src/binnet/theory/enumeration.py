@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import FloatArray, check_integer, check_real, check_spins
 from binnet.theory import _checks
-from binnet.theory.complexity import log_expected_count
+from binnet.theory.counts import log_expected_count
 
 _MOST_BYTES = 4e9  # of the fixed points returned
 _BLOCK = 14  # neurons within a block: 2^14 fields per neuron stay in the cache
