@@ -210,3 +210,30 @@ def test_phase_diagram_has_one_row_per_self_coupling():
     assert {len(column) for column in table.values()} == {2}
     assert table["gap_lower"][0] < table["gap_upper"][0]
     assert np.isnan(table["gap_upper"][1])
+
+
+def test_margins_shift_the_self_coupling():
+    """Only J_D - kappa counts: entropies, gap and threshold are those of a smaller J_D."""
+    shifted, plain = (
+        theory.cluster_entropy(j, 0.7, 3.0, margin=m) for j, m in ((0.5, 0.2), (0.3, 0))
+    )
+    np.testing.assert_allclose(shifted, plain, rtol=1e-12, atol=1e-14)
+    assert theory.cluster_entropy(0.3, 0.4, 1.0, margin=0.1).free_entropy == pytest.approx(
+        theory.complexity(0.3, 0.1), abs=1e-9
+    )
+    shifted, plain = (theory.local_entropy(j, 0.1, margin=m) for j, m in ((0.7, 0.5), (0.2, 0)))
+    np.testing.assert_allclose(shifted[:4], plain[:4], rtol=1e-9)
+    found = theory.critical_self_coupling(margin=0.9)
+    assert found.self_coupling == pytest.approx(0.9 + 0.0600992019, abs=1e-9)
+    assert theory.overlap_gap(0.34, margin=0.3).lower == pytest.approx(
+        theory.overlap_gap(0.04).lower, rel=1e-6
+    )
+
+
+def test_no_clusters_with_a_margin_above_the_self_coupling():
+    entropy = theory.local_entropy(0.2, [0.01, 0.5], margin=0.5)
+    assert np.all(entropy.value == theory.complexity(0.2, 0.5))
+    gap = theory.overlap_gap(0.2, margin=0.5)
+    assert (gap.lower, gap.upper) == (0.0, 0.5)
+    with pytest.raises(ValueError, match="margin must be a finite number >= 0, got -1"):
+        theory.critical_self_coupling(margin=-1)

@@ -22,6 +22,11 @@ def one_self_coupling(value: float) -> float:
     return check_real("self_coupling", value, 0.0, remedy=_NOT_NEGATIVE)
 
 
+def reach(self_coupling_: ArrayLike, margin: ArrayLike) -> FloatArray:
+    """Return J_D - kappa, of self-couplings J_D >= 0 and any margins kappa."""
+    return np.asarray(self_coupling(self_coupling_) - check_reals("margin", margin))
+
+
 def overlap(value: ArrayLike) -> FloatArray:
     """Return overlaps, -1 <= q <= 1."""
     remedy = "an overlap is (1/N) sum_i s_i s'_i = 1 - 2 distance"

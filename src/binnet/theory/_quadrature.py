@@ -37,6 +37,11 @@ def _panels(edges: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
     return (middle + half * nodes).ravel(), np.log(half * weights).ravel()
 
 
+def _sum_products(x: FloatArray, y: FloatArray) -> float:
+    """Return sum x y, on one thread: BLAS would wake all, and wait for them on a busy machine."""
+    return float(np.einsum("ij,ij->", x, y))
+
+
 class Averages(NamedTuple):
     """Averages under the weight of y replicas: `log_norm`, log of the integral, and moments."""
 
@@ -47,25 +52,25 @@ class Averages(NamedTuple):
 
 
 class SharedField:
-    """Averages over (u, z) at one self-coupling J_D and distance d = (1-q)/2, 0 < d < 1/2.
+    """Averages over (u, z) at one reach a = J_D - kappa and distance d = (1-q)/2, 0 < d < 1/2.
 
     `order` is the number of points per Gauss-Legendre panel (10 gives about 1e-9, 20 about 1e-13).
     """
 
-    def __init__(self, self_coupling: float, distance: float, order: int) -> None:
+    def __init__(self, reach: float, distance: float, order: int) -> None:
         self.order = order
-        self.self_coupling = self_coupling
+        self.reach = reach
         self.width = np.sqrt(2.0 * distance)  # of the field that a replica has for itself
         self.root_q = np.sqrt(1.0 - 2.0 * distance)
-        # Phi switches where J_D + s sqrt(q) z = 0, within a few widths of the private field.
+        # Phi switches where a + s sqrt(q) z = 0, within a few widths of the private field.
         steps = self.width / self.root_q * _STEPS
-        centre = self_coupling / self.root_q
+        centre = reach / self.root_q
         self._bends = np.unique(np.concatenate([centre + steps, -centre + steps, [0.0]]))
 
     def _log_phi(self, z: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Arguments x and log Phi(x) of both spins (rows: s = +1, -1) at the shared field z."""
         shift = self.root_q * z
-        x = np.stack([self.self_coupling + shift, self.self_coupling - shift]) / self.width
+        x = np.stack([self.reach + shift, self.reach - shift]) / self.width
         return x, special.log_ndtr(x)
 
     def _box(self, root: float, y: float) -> tuple[float, float, float, float]:
@@ -118,7 +123,7 @@ class SharedField:
         response = share_up * hazard[0] - share_down * hazard[1]
         return Averages(
             shift + float(np.log(norm)),
-            float(np.vdot(weight, log_site)) / norm,
-            4.0 * float(np.vdot(weight, share_up * share_down)) / norm,
-            float(np.vdot(weight, response**2)) / norm,
+            _sum_products(weight, log_site) / norm,
+            4.0 * _sum_products(weight, share_up * share_down) / norm,
+            _sum_products(weight, response**2) / norm,
         )

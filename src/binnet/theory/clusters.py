@@ -48,13 +48,18 @@ class ClusterEntropy(NamedTuple):
 
 
 def cluster_entropy(
-    self_coupling: ArrayLike, overlap: ArrayLike, replicas: ArrayLike, *, rtol: float = 1e-9
+    self_coupling: ArrayLike,
+    overlap: ArrayLike,
+    replicas: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    rtol: float = 1e-9,
 ) -> ClusterEntropy:
     r"""Entropies of groups of y replicas at equal mutual overlap q.
 
     .. math:: \phi_y(q) = \min_{\hat q \ge 0} -\tfrac{y(y-1)}{2} q\hat q - \tfrac{y}{2}\hat q
               + \log\!\int\! Dz\,Du \Bigl\{\sum_s e^{\sqrt{\hat q} u s}\,
-              \Phi\Bigl[\tfrac{J_D + s\sqrt q z}{\sqrt{1-q}}\Bigr]\Bigr\}^y
+              \Phi\Bigl[\tfrac{J_D-\kappa + s\sqrt q z}{\sqrt{1-q}}\Bigr]\Bigr\}^y
 
     with :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.  phi_1 is the
     complexity, phi_2 the pair entropy.  A negative phi_m is a first-moment bound: no m fixed
@@ -68,6 +73,8 @@ def cluster_entropy(
         0 <= q < 1.
     replicas : array_like
         Real number y >= 1 of replicas.
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed; any real number.
     rtol : float, default 1e-9
         Accuracy of `free_entropy`, relative to 1 + |phi|; the grid is refined until it is met.
 
@@ -91,21 +98,22 @@ def cluster_entropy(
     >>> round(cluster_entropy(0.5, 0.6, 1.0).free_entropy, 6)
     np.float64(0.324201)
     """
-    j = _checks.self_coupling(self_coupling)
     remedy = "equal overlaps of many replicas are not negative; for two use pair_entropy"
     q = check_reals("overlap", overlap, 0.0, 1.0, below=True, remedy=remedy)
     y = check_reals("replicas", replicas, 1.0, Y_MAX, remedy="y = 1 is a single fixed point")
     rtol = _checks.tolerance(rtol)
 
-    def one(j: float, q: float, y: float) -> tuple[float, ...]:
+    reach = _checks.reach(self_coupling, margin)
+
+    def one(a: float, q: float, y: float) -> tuple[float, ...]:
         if q == 0.0:
-            sigma, rounding = float(log_2ndtr(j)), 4 * EPS
+            sigma, rounding = float(log_2ndtr(a)), 4 * EPS
             return y * sigma, sigma, 0.0, 0.0, rounding * y, rounding, 0.0, 0.0
-        found = converged_saddle(j, 0.5 * (1.0 - q), y, rtol)
+        found = converged_saddle(float(a), 0.5 * (1.0 - q), y, rtol)
         errors = (found.error, found.internal_error, found.external_error, found.conjugate_error)
         return (*found.saddle[:4], *errors)
 
-    columns = np.vectorize(one, otypes=[float] * 8)(j, q, y)
+    columns = np.vectorize(one, otypes=[float] * 8)(reach, q, y)
     return ClusterEntropy(*(column[()] for column in columns))
 
 
@@ -121,7 +129,7 @@ class Converged(NamedTuple):
     slope_error: float
 
 
-def converged_saddle(j: float, distance: float, y: float, rtol: float) -> Converged:
+def converged_saddle(reach: float, distance: float, y: float, rtol: float) -> Converged:
     """Solve on one grid, evaluate on the next: what changes is the error.
 
     phi is stationary in q-hat.  For everything else the finer grid's residual, divided by its
@@ -129,8 +137,8 @@ def converged_saddle(j: float, distance: float, y: float, rtol: float) -> Conver
 
     Parameters
     ----------
-    j : float
-        Self-coupling J_D.
+    reach : float
+        J_D - kappa.
     distance : float
         Distance d, in (0, 1/2).
     y : float
@@ -149,7 +157,7 @@ def converged_saddle(j: float, distance: float, y: float, rtol: float) -> Conver
 
     guess = float(np.log1p(-2.0 * distance))
     error = np.inf
-    for coarse, fine in pairwise(SharedField(j, distance, order) for order in ORDERS):
+    for coarse, fine in pairwise(SharedField(reach, distance, order) for order in ORDERS):
         guess = solve_log_theta(coarse, distance, y, guess, 1e-9)
         conjugate = float(np.exp(guess)) / y
         here = evaluate(coarse, distance, conjugate, y)
@@ -168,6 +176,6 @@ def converged_saddle(j: float, distance: float, y: float, rtol: float) -> Conver
                 conjugate * off, slope,
             )  # fmt: skip
     raise ValueError(
-        f"rtol={rtol:g} not reached at self_coupling={j:g}, distance={distance:g}, y={y:g}: "
-        f"the finest grid gives {error:.1g}; ask for less accuracy"
+        f"rtol={rtol:g} not reached at self_coupling - margin = {reach:g}, distance={distance:g}, "
+        f"y={y:g}: the finest grid gives {error:.1g}; ask for less accuracy"
     )

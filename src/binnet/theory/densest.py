@@ -39,7 +39,8 @@ class LocalEntropy(NamedTuple):
     Parameters
     ----------
     value : float or ndarray
-        S_loc(d), nats per neuron; negative where no cluster of any kind exists.
+        S_loc(d), nats per neuron; negative where no cluster of any kind exists. With a margin above
+        the self-coupling there are no fixed points: it is the complexity, at one replica.
     replicas : float or ndarray
         y*(d), at which the external entropy vanishes (at most 1e7; inf at d = 1/2).
     conjugate : float or ndarray
@@ -62,7 +63,11 @@ class LocalEntropy(NamedTuple):
 
 
 def local_entropy(
-    self_coupling: ArrayLike, distance: ArrayLike, *, rtol: float = 1e-5
+    self_coupling: ArrayLike,
+    distance: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    rtol: float = 1e-5,
 ) -> LocalEntropy:
     r"""Local entropy of the densest clusters of fixed points that exist at a distance.
 
@@ -81,6 +86,8 @@ def local_entropy(
         J_D >= 0.
     distance : array_like
         0 < d <= 1/2 (fraction of neurons in which two fixed points of the cluster differ).
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed: only J_D - kappa counts.
     rtol : float, default 1e-5
         Accuracy asked for, relative to the larger of |S_loc| and 0.01 nats.
 
@@ -104,23 +111,27 @@ def local_entropy(
     >>> round(local_entropy(0.2, 0.1).value, 4)
     np.float64(0.0683)
     """
-    j = _checks.self_coupling(self_coupling)
+    reach = _checks.reach(self_coupling, margin)
     remedy = "distance 1/2 is overlap 0; beyond it fixed points do not form groups"
     d = check_reals("distance", distance, 0.0, 0.5, above=True, remedy=remedy)
     rtol = _checks.tolerance(rtol)
-    columns = np.vectorize(lambda a, b: densest(float(a), float(b), rtol), otypes=[float] * 8)(j, d)
+
+    def one(a: float, d: float) -> LocalEntropy:
+        return densest(float(a), float(d), rtol)
+
+    columns = np.vectorize(one, otypes=[float] * 8)(reach, d)
     return LocalEntropy(*(column[()] for column in columns))
 
 
 def densest(
-    j: float, distance: float, rtol: float, near: tuple[float, float] | None = None
+    reach: float, distance: float, rtol: float, near: tuple[float, float] | None = None
 ) -> LocalEntropy:
     """One point of `local_entropy`, in plain floats.
 
     Parameters
     ----------
-    j : float
-        Self-coupling J_D.
+    reach : float
+        J_D - kappa.
     distance : float
         Distance d, in (0, 1/2].
     rtol : float
@@ -133,13 +144,16 @@ def densest(
     LocalEntropy
         Of floats.
     """
+    if reach < 0.0:
+        return _nowhere(reach)
     q = 1.0 - 2.0 * distance
     if q < 0.999 * _Q_LINEAR:
-        return _near_half(j, q, rtol)
-    y, conjugate = near or (4.0 + 40.0 * j, 1.0 / (4.0 + 40.0 * j))
+        return _near_half(reach, q, rtol)
+    usual = 4.0 + 40.0 * reach
+    y, conjugate = near or (usual, 1.0 / usual)
     start = np.log([min(y, 0.9 * Y_MAX), y * conjugate])
     error = np.inf
-    for coarse, fine in pairwise(SharedField(j, distance, order) for order in ORDERS):
+    for coarse, fine in pairwise(SharedField(reach, distance, order) for order in ORDERS):
         start = _stationary_point(coarse, distance, start)
         here = _at(coarse, distance, start)
         better = _at(fine, distance, start)
@@ -152,18 +166,24 @@ def densest(
             errors = _propagate(coarse, distance, start, here, better)
             return LocalEntropy(value, y, better.conjugate, _slope(better, start), error, *errors)
     raise ValueError(
-        f"rtol={rtol:g} not reached at self_coupling={j:g}, distance={distance:g}: "
+        f"rtol={rtol:g} not reached at self_coupling - margin = {reach:g}, distance={distance:g}: "
         f"the finest grid gives an error of {error:.1g}; ask for less accuracy"
     )
 
 
-def _near_half(j: float, q: float, rtol: float) -> LocalEntropy:
+def _nowhere(reach: float) -> LocalEntropy:
+    """A margin above the self-coupling: no fixed point exists, one replica costs least."""
+    sigma = float(log_2ndtr(reach))
+    return LocalEntropy(sigma, 1.0, np.nan, 0.0, 4 * EPS * (1.0 - sigma), 0.0, np.nan, 0.0)
+
+
+def _near_half(reach: float, q: float, rtol: float) -> LocalEntropy:
     """S_loc -> Sigma linearly, y* ~ 1/q and q-hat ~ q: S_E is lost in rounding so close to 0.
 
     The scaling is that of leading order, with corrections of relative order q.
     """
-    last = densest(j, 0.5 * (1.0 - _Q_LINEAR), rtol)
-    sigma, part = float(log_2ndtr(j)), q / _Q_LINEAR
+    last = densest(reach, 0.5 * (1.0 - _Q_LINEAR), rtol)
+    sigma, part = float(log_2ndtr(reach)), q / _Q_LINEAR
     y, y_error, conjugate_error = np.inf, np.inf, 0.0
     if q > 0.0:
         y = last.replicas / part

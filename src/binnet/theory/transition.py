@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize
 
-from binnet._validation import check_reals
+from binnet._validation import check_real, check_reals
 from binnet.theory import _checks
-from binnet.theory.clusters import cluster_entropy, converged_saddle
+from binnet.theory.clusters import converged_saddle
 from binnet.theory.densest import densest
 
 FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is reported as beginning at 0
@@ -74,16 +74,23 @@ class Threshold(NamedTuple):
     distance_error: float
 
 
-def overlap_gap(self_coupling: ArrayLike, *, rtol: float = 1e-6) -> OverlapGap:
+def overlap_gap(
+    self_coupling: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    rtol: float = 1e-6,
+) -> OverlapGap:
     """Distances at which no cluster of fixed points exists: the interval with S_loc(d) < 0.
 
-    Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = 0 it is the whole
-    (0, 1/2).
+    Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = kappa and below it
+    is the whole (0, 1/2).
 
     Parameters
     ----------
     self_coupling : array_like
         J_D >= 0.
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed: only J_D - kappa counts.
     rtol : float, default 1e-6
         Accuracy asked of the local entropies (see `local_entropy`).
 
@@ -98,28 +105,37 @@ def overlap_gap(self_coupling: ArrayLike, *, rtol: float = 1e-6) -> OverlapGap:
     >>> round(gap.lower, 4), round(gap.upper, 4)
     (np.float64(0.0011), np.float64(0.1002))
     """
-    j = _checks.self_coupling(self_coupling)
+    reach = _checks.reach(self_coupling, margin)
     rtol = _checks.tolerance(rtol)
 
-    def one(j: float) -> tuple[float, ...]:
+    def one(reach: float) -> tuple[float, ...]:
+        if reach < 0.0:
+            nowhere = densest(reach, 0.25, rtol)
+            return 0.0, 0.5, np.nan, nowhere.value, 0.0, np.nan, nowhere.error
         near: tuple[float, float] | None = None
 
         def point(d: float, rtol: float = rtol) -> _Point:
             nonlocal near  # each search starts from the last one's saddle
-            found = densest(j, d, rtol, near)
+            found = densest(reach, d, rtol, near)
             near = (found.replicas, found.conjugate) if found.replicas < 1e4 else None
             return _Point(found.value, found.error, found.slope, found.slope_error)
 
         # The scan only brackets: far ends may not reach a strict rtol, and need not.
         rough = [point(float(np.exp(x)), max(rtol, 1e-5)).value for x in _SCAN[::-1]]
         near = None
-        return _gap(np.array(rough[::-1]), point, j == 0.0)
+        return _gap(np.array(rough[::-1]), point, reach == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 7)(j)
+    columns = np.vectorize(one, otypes=[float] * 7)(reach)
     return OverlapGap(*(column[()] for column in columns))
 
 
-def replica_gap(self_coupling: ArrayLike, replicas: ArrayLike, *, rtol: float = 1e-8) -> OverlapGap:
+def replica_gap(
+    self_coupling: ArrayLike,
+    replicas: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    rtol: float = 1e-8,
+) -> OverlapGap:
     """Distances that no m fixed points can have mutually: phi_m(1 - 2d) < 0 (m-OGP).
 
     A first-moment bound, exact for large N: the mean number of such groups vanishes.  It is weaker
@@ -131,6 +147,8 @@ def replica_gap(self_coupling: ArrayLike, replicas: ArrayLike, *, rtol: float = 
         J_D >= 0.
     replicas : array_like
         Size m >= 2 of the group (a whole number for the bound to be rigorous).
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed: only J_D - kappa counts.
     rtol : float, default 1e-8
         Accuracy asked of phi_m.
 
@@ -139,20 +157,20 @@ def replica_gap(self_coupling: ArrayLike, replicas: ArrayLike, *, rtol: float = 
     OverlapGap
         As `overlap_gap`; all nan where phi_m stays positive.
     """
-    j = _checks.self_coupling(self_coupling)
+    reach = _checks.reach(self_coupling, margin)
     remedy = "a group has two fixed points at least"
     m = check_reals("replicas", replicas, 2.0, 1e4, remedy=remedy)
     rtol = _checks.tolerance(rtol)
 
-    def one(j: float, m: float) -> tuple[float, ...]:
+    def one(reach: float, m: float) -> tuple[float, ...]:
         def point(d: float) -> _Point:
-            found = converged_saddle(j, d, m, rtol)
+            found = converged_saddle(reach, d, m, rtol)
             return _Point(found.saddle.free, found.error, found.slope, found.slope_error)
 
-        rough = cluster_entropy(j, 1.0 - 2.0 * np.exp(_SCAN), m, rtol=rtol).free_entropy
-        return _gap(rough, point, j == 0.0)
+        rough = np.array([point(float(np.exp(x))).value for x in _SCAN])
+        return _gap(rough, point, reach == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 7)(j, m)
+    columns = np.vectorize(one, otypes=[float] * 7)(reach, m)
     return OverlapGap(*(column[()] for column in columns))
 
 
@@ -199,14 +217,18 @@ def _gap(scan: Any, point: Callable[[float], _Point], whole: bool) -> tuple[floa
     return ends[0], ends[1], d, depth, max(errors), distance_error, depth_error
 
 
-def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
+def critical_self_coupling(*, margin: float = 0.0, rtol: float = 1e-8) -> Threshold:
     """Critical self-coupling J_D^c: the smallest at which S_loc(d) >= 0 for every d in (0, 1/2].
 
     Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bars propagate the numerical errors of
-    both; the distance is where the gap closes.
+    both, of quadrature and solver; what the symmetry between replicas assumes is not part of them.
+    The distance is where the gap closes.
 
     Parameters
     ----------
+    margin : float, default 0
+        Stability kappa >= 0 that every neuron must exceed.  Only J_D - kappa counts, so that it is
+        added to the J_D^c of no margin.
     rtol : float, default 1e-8
         Accuracy asked of the local entropies.
 
@@ -221,6 +243,7 @@ def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     >>> round(point.self_coupling, 3)
     0.06
     """
+    kappa = check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0")
     rtol = _checks.tolerance(rtol)
 
     def residual(x: Any) -> _Conditions:
@@ -228,7 +251,8 @@ def critical_self_coupling(*, rtol: float = 1e-8) -> Threshold:
         point = densest(float(x[0]), d, rtol)
         return [point.value, point.slope * d], [point.error, point.slope_error * d]
 
-    return _threshold(residual, [0.06, np.log(8e-3)], rtol)
+    found = _threshold(residual, [0.06, np.log(8e-3)], rtol)
+    return found._replace(self_coupling=kappa + found.self_coupling)
 
 
 def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
