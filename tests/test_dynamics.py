@@ -206,9 +206,8 @@ def test_no_samples() -> None:
         ({"initial_states": np.full((3, 40), 0.5)}, ValueError, r"-1, 0 or \+1, got 0.5"),
         ({"seed": -1}, ValueError, r"seed must be an integer >= 0, got -1"),
         ({"seed": True}, TypeError, r"seed must be an integer >= 0, got True"),
-        ({"threads": 0}, ValueError, r"threads must be an integer in 1\..*NUMBA_NUM_THREADS"),
-        ({"threads": 10**6}, ValueError, r"threads must be .* got 1000000; .* number of cores"),
-        ({"threads": 1.0}, TypeError, r"threads must be an integer in 1\.\.\d+, got 1.0"),
+        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
+        ({"threads": 1.0}, TypeError, "threads must be an integer >= 1, got 1.0"),
     ],
 )
 def test_errors(arguments: dict[str, object], error: type[Exception], message: str) -> None:

@@ -282,7 +282,7 @@ NETWORK = RandomNetwork.draw(10)
         ({"max_sweeps": 0}, ValueError, "max_sweeps must be an integer >= 1, got 0"),
         ({"update_probability": 0.0}, ValueError, "update_probability .* > 0 and <= 1, got 0"),
         ({"seed": -1}, ValueError, "seed must be an integer >= 0, got -1"),
-        ({"threads": 0}, ValueError, r"threads must be an integer in 1\..*NUMBA_NUM_THREADS"),
+        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
         ({"initial_states": np.ones(10)}, ValueError, r"\(n_samples, 10\), .*\[None, :\]"),
         ({"initial_states": np.ones((2, 9))}, ValueError, r"initial_states must have shape"),
         ({"initial_states": np.zeros((2, 10))}, ValueError, r"-1 or \+1, got 0.0 at \[0, 0\]"),
