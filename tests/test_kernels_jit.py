@@ -109,6 +109,14 @@ def test_without_a_writable_numba_cache_dir_nothing_is_cached(tmp_path: Path) ->
     assert compile_in_new_process(NOT_KEPT, NUMBA_CACHE_DIR=str(in_the_way))["folder"] is None
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which a kernel is cached."""
+    folder = tmp_path_factory.mktemp("compiled")
+    compile_in_new_process(NUMBA_CACHE_DIR=str(folder))
+    return folder
+
+
 def damage(path: Path, how: str) -> None:
     content = bytearray(path.read_bytes())
     if how == "no bytes":
@@ -134,8 +142,10 @@ def damage(path: Path, how: str) -> None:
         ("nbc", "unreadable"),
     ],
 )
-def test_damaged_code_is_compiled_again_and_replaced(kind: str, how: str, tmp_path: Path) -> None:
-    compile_in_new_process(NUMBA_CACHE_DIR=str(tmp_path))
+def test_damaged_code_is_compiled_again_and_replaced(
+    kind: str, how: str, compiled: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
     (path,) = (path for path in compiled_files(tmp_path) if path.suffix == f".{kind}")
     damage(path, how)
     assert compile_in_new_process(NUMBA_CACHE_DIR=str(tmp_path))["loaded"] == 0

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import joblib
 import pytest
 
-from binnet import train
+from binnet import RandomNetwork, fixed_points, relax, train
 from binnet._interrupts import DeferredInterrupt
 from binnet._threads import count_cores, resolve_threads
 from binnet.learning import OnlineLearner
@@ -116,7 +117,7 @@ os.waitpid(child, 0)
 
 
 @needs_fork
-def test_a_fork_while_another_thread_compiles_can_compile(tmp_path) -> None:
+def test_a_fork_while_another_thread_compiles_can_compile(tmp_path: Path) -> None:
     assert set(run_process(LOCK, NUMBA_CACHE_DIR=str(tmp_path)).split()) == {"4", "6"}
 
 
@@ -151,21 +152,21 @@ def test_a_forked_process_does_not_take_sigterm_for_a_polite_stop() -> None:
 
 AT_ONCE = """
 from concurrent.futures import ThreadPoolExecutor
-from binnet import train
-from binnet.learning import OnlineLearner
+from binnet import RandomNetwork, fixed_points, train
 from library_cases import TINY, make_task
 
-def learn(seed):
-    configuration = TINY.replace(seed=seed)
-    return train(*make_task(30), configuration, threads=2).network.couplings.tobytes()
+def work(seed):
+    learned = train(*make_task(30), TINY.replace(seed=seed), threads=2).network
+    found = fixed_points.enumerate(RandomNetwork.draw(22, 1.0, seed=seed), threads=2)
+    return learned.couplings.tobytes(), found.states.tobytes()
 
 with ThreadPoolExecutor(4) as pool:
-    found = list(pool.map(learn, [0, 1, 2, 3]))
-print(found == [learn(seed) for seed in range(4)])
+    found = list(pool.map(work, range(4)))
+print(found == [work(seed) for seed in range(4)])
 """
 
 
-def test_threads_train_at_once_beside_the_threading_layer_of_macos() -> None:
+def test_threads_work_at_once_beside_the_threading_layer_of_macos() -> None:
     assert run_process(AT_ONCE, NUMBA_THREADING_LAYER="workqueue") == "True\n"
 
 
@@ -190,3 +191,57 @@ def test_two_threads_inside_workers_that_joblib_gives_one() -> None:
     with joblib.parallel_config("loky", n_jobs=2, inner_max_num_threads=1):
         found = joblib.Parallel()(joblib.delayed(learn_on_two_threads)(seed) for seed in (0, 1))
     assert found == [learn_on_two_threads(seed) for seed in (0, 1)]
+
+
+# ---- Ctrl-C
+
+COMMAND = """
+import tqdm
+
+class Bar(tqdm.tqdm):
+    def __init__(self, *arguments, **options):
+        print("begun", flush=True)
+        super().__init__(*arguments, **options)
+
+tqdm.tqdm = Bar
+from binnet.cli import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "relax --neurons 3000 --self-coupling 0 --max-sweeps 100000 --update-order async "
+        "--threads 1",
+        "relax --neurons 3000 --self-coupling 0 --max-sweeps 100000 --update-order greedy "
+        "--threads 2",
+        "count --neurons 40 --max-neurons 40 --self-coupling 0.4 --method gray --threads 2",
+        "theory phase --points 200 --rtol 1e-9",
+    ],
+)
+def test_a_command_that_lasts_ends_at_once_at_ctrl_c(words: str, tmp_path: Path) -> None:
+    network = RandomNetwork.draw(30, dtype="int16")
+    for order in ("async", "greedy"):
+        relax(network, update_order=order)  # compiled here
+    fixed_points.enumerate(RandomNetwork.draw(12, 0.4), method="gray")
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + COMMAND, *words.split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        time.sleep(2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)  # a few seconds, on a machine at work
+    finally:
+        process.kill()
+    assert process.returncode in (1, 130), errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.iterdir())
