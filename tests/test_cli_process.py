@@ -30,11 +30,9 @@ def test_a_cache_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> N
     in_the_way = tmp_path / "file"  # also the superuser cannot make a folder in a file
     in_the_way.write_text("")
     words = ["theory", "count", "--neurons", "4", "--self-coupling", "1"]
-    code = CODE.replace(
-        "main()", f"main({words}, standalone_mode=False)\nimport binnet_kernels._jit"
-    )
+    called = f"main({words}, standalone_mode=False)\nimport binnet_kernels._jit"
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", CODE.replace("main()", called)],
         env=os.environ | {"NUMBA_CACHE_DIR": str(in_the_way)},
         capture_output=True,
         text=True,

@@ -112,7 +112,9 @@ def relax_driven(
     initial_states : array_like, shape (B, H), optional
         Spins to start from (-1, +1, or 0 for silent). Default: all silent.
     seed : int, default 0
-        Seed of the random orders and subsets; sample b draws the same whatever B and `threads` are.
+        Seed of the random orders and subsets. Row b draws the same whatever B and `threads` are,
+        but another row draws other numbers: where the order is random, what a sample relaxes to
+        may depend on its place among the rows. For orders without chance it does not.
     threads : int, optional
         Threads to run on at most. Default: all cores. The result does not depend on it.
     stop_at_cycle : bool, default True
@@ -212,7 +214,7 @@ def predict(
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
     update_order, update_probability, seed, threads : optional
-        As for `relax_driven`.
+        As for `relax_driven`: under a random order the answer may depend on the row of the sample.
 
     Returns
     -------

@@ -268,6 +268,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like, shape (n_samples, n_features)
             Finite real features.
+            Under a random update order each row draws its own numbers: the answer for a sample
+            may depend on its row, not on the other samples.
 
         Returns
         -------

@@ -57,7 +57,7 @@ def relax_packed(
     update_order : str, default "sync"
         One of `binnet.update_orders.list_orders("packed")`.
     seed : int, default 0
-        Seed of the random orders.
+        Seed of the random orders, which go with the row of a sample as in `binnet.relax`.
     threads : int, optional
         Threads to run on at most. Default: all cores. The result does not depend on it.
     stop_at_cycle : bool, default True
