@@ -113,7 +113,8 @@ def test_threads_banks_and_neighbours_change_no_bit(dynamics: str) -> None:
             for n in (few, n_samples):
                 outcome, external, readout_fields = run_kernel(
                     net, start[:n], inputs[:n], labels[:n], naive.anneal(1, 3, 4), keys[:n],
-                    n_banks=n_banks, threads=threads, **DYNAMICS[dynamics],
+                    n_banks=n_banks, threads=threads, sweeps_per_call=1000 // n_banks**6,
+                    **DYNAMICS[dynamics],
                 )  # fmt: skip
                 rows = (outcome.state, outcome.field, external)
                 results.add(

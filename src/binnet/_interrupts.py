@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -15,7 +17,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class DeferredInterrupt:
-    """Context in which a first SIGINT or SIGTERM only sets `requested`; a second acts at once.
+    """Context in which a first SIGINT or SIGTERM is only noted; a second acts at once.
 
     Outside the main thread, where Python delivers no signals, it does nothing. In a forked process
     SIGTERM is not taken over: there it is no wish of the user's, but a pool that ends its workers,
@@ -24,9 +26,14 @@ class DeferredInterrupt:
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.number: int | None = None  # of the signal
         self._before: dict[signal.Signals, Any] = {}
         self._process = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether there was a signal."""
+        return self.number is not None
 
     def __enter__(self) -> DeferredInterrupt:
         self._process = os.getpid()
@@ -54,4 +61,16 @@ class DeferredInterrupt:
             return
         if self.requested:
             raise KeyboardInterrupt
-        self.requested = True
+        self.number = number
+
+
+@contextmanager
+def holding_interrupts() -> Iterator[None]:
+    """Hold a first SIGINT or SIGTERM back: it comes at the end of the context."""
+    interrupt = DeferredInterrupt()
+    try:
+        with interrupt:
+            yield
+    finally:
+        if interrupt.number is not None:
+            signal.raise_signal(interrupt.number)

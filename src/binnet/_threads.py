@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+from binnet._interrupts import holding_interrupts
 from binnet._validation import check_integer
 
 Item = TypeVar("Item")
@@ -113,9 +114,18 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
     """Call ``work(rank)`` on as many threads at once; rank 0 is the caller's own.
 
     The calls may wait for each other: none begins before every thread is there. An exception in one
-    of them is raised when all have ended.
+    of them is raised when all have ended, and so is Ctrl-C: it must not keep the caller from what
+    the others wait for.
     """
     _note(threads)
+    if threads == 1:
+        work(0)
+        return
+    with holding_interrupts():
+        _run_in_step(threads, work)
+
+
+def _run_in_step(threads: int, work: Callable[[int], None]) -> None:
     go, called_off = threading.Event(), False
     errors: list[BaseException] = []
 
