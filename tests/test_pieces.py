@@ -1,5 +1,8 @@
 """Long calculations are cut into calls between which Ctrl-C is seen; where changes no bit."""
 
+import os
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -112,17 +115,34 @@ def test_pieces_cover_all_steps_and_last_about_as_long(monkeypatch: pytest.Monke
     assert list(in_pieces(0)) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, ArithmeticError])
-def test_shares_end_at_their_next_piece_when_one_fails(error: type[BaseException]) -> None:
-    steps = []
+@pytest.mark.parametrize("failing", [0, 1])
+def test_shares_end_at_their_next_piece_when_one_fails(failing: int) -> None:
+    n_pieces = 0
 
     def work(share: int) -> None:
-        for start, _ in in_pieces():
-            if share == 1:
-                raise error
-            steps.append(start)
+        nonlocal n_pieces
+        for _ in in_pieces():
+            if share == failing:
+                raise ArithmeticError("this share")
+            n_pieces += 1
+            assert n_pieces < 200
             time.sleep(0.01)
 
-    with pytest.raises(error):
+    with pytest.raises(ArithmeticError, match="this share"):
         share_out(2, work, range(2))
-    assert len(steps) < 1000
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to itself")
+def test_shares_end_at_their_next_piece_at_ctrl_c() -> None:
+    n_pieces = [0, 0]
+
+    def work(share: int) -> None:
+        for _ in in_pieces():
+            n_pieces[share] += 1
+            if n_pieces[0] == 3 and share == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            assert n_pieces[share] < 200
+            time.sleep(0.01)
+
+    with pytest.raises(KeyboardInterrupt):
+        share_out(2, work, range(2))

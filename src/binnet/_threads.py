@@ -27,6 +27,7 @@ _watched: ContextVar[set[int] | None] = ContextVar("watched", default=None)
 # In a thread of `share_out`: the event that its caller sets when it is stopped.
 _share = threading.local()
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
+_MOST_STEPS = 2**40  # of it: a number that kernels can count
 
 
 class _CalledOff(BaseException):
@@ -63,15 +64,24 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
     threads = min(threads, len(waiting))
     if threads <= 1:
         return [work(item) for item in waiting]
-    called_off = threading.Event()
+    called_off, errors = threading.Event(), list[BaseException]()
 
     def do(item: Item) -> Result:
         _share.called_off = called_off
-        return work(item)
+        try:
+            return work(item)
+        except _CalledOff:
+            raise
+        except BaseException as error:
+            errors.append(error)
+            called_off.set()
+            raise
 
     with ThreadPoolExecutor(threads) as pool:
         try:
             return list(pool.map(do, waiting))
+        except _CalledOff:  # an item before the one that failed
+            raise errors[0] from None
         except BaseException:
             called_off.set()
             raise
@@ -106,7 +116,7 @@ def in_pieces(total: float = math.inf, first: int = 1, least: int = 1) -> Iterat
         begun = time.perf_counter()
         yield start, stop
         grow = min(_CALL_SECONDS / max(time.perf_counter() - begun, 1e-6), 4.0)
-        n_steps = max(least, int((stop - start) * grow))
+        n_steps = max(least, min(int((stop - start) * grow), _MOST_STEPS))
         start = stop
 
 
