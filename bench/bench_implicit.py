@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet import ImplicitNetwork, relax
-from binnet._threads import running_on
+from binnet._threads import share_out
 from binnet_kernels.lowlevel.rng import GAMMA, mix
 from binnet_kernels.relaxation import implicit
 from sides import report
@@ -87,8 +87,10 @@ def test_columns(benchmark: Any, quick: bool, distribution: str, threads: int) -
     network = ImplicitNetwork(N // 10 if quick else N, distribution=distribution)
     n, n_columns = network.n_neurons, 4064 // network.n_signs  # fill the counters once
     couplings = implicit.ImplicitCouplings(network.key, network.n_signs)
-    scratch = implicit.make_scratch_implicit(n)
-    field = np.zeros(-(-n // implicit.TILE_NEURONS) * implicit.TILE_NEURONS, np.int32)
+    n_tiles = implicit.count_tiles(n)
+    size = -(-n_tiles // threads)
+    scratch = [implicit.make_scratch_implicit() for _ in range(threads)]
+    field = np.zeros(n_tiles * implicit.TILE_NEURONS, np.int32)
     state, sites = draw_start(n, np.int8), np.arange(n, dtype=np.int32)
     J = stored_couplings(1000 if quick else STORED)
     vector = draw_start(len(J), np.float32)
@@ -99,19 +101,23 @@ def test_columns(benchmark: Any, quick: bool, distribution: str, threads: int) -
     hashes: list[tuple[float, float]] = []
 
     def draw() -> None:
-        implicit.add_columns_implicit(couplings, sites, n_columns, 1, state, scratch, field)
+        def add(first: int) -> None:
+            implicit.add_columns_implicit(
+                couplings, sites, n_columns, 1, state, first, min(first + size, n_tiles),
+                scratch[first // size], field,
+            )  # fmt: skip
+
+        share_out(threads, add, range(0, n_tiles, size))
 
     def ask_ours() -> None:
-        with running_on(threads):
-            ours.append(fastest(draw, 30))
+        ours.append(fastest(draw, 30))
 
     def ask_peers() -> None:
         with threadpool_limits(threads):
             peers.append(fastest(lambda: J @ vector, 2))
         hashes.append(fastest(lambda: hash_words(n_words), 10))
 
-    with running_on(threads):
-        draw()
+    draw()
     benchmark.pedantic(ask_ours, setup=ask_peers, rounds=1 if quick else 8)
     wall = 1e12 * np.min(ours, axis=0)[0] / (n * n_columns)
     peer_wall = 1e12 * np.min(peers, axis=0)[0] / J.size

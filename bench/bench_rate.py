@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from binnet._threads import share_out
 from binnet.rate import Adam, RateRNN, gradient, tasks
 from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
@@ -138,8 +139,6 @@ def test_iteration(
 @pytest.mark.parametrize("threads", [2, 1])
 def test_rtrl_step(benchmark: Any, quick: bool, threads: int, active: float) -> None:
     """One step of the influence of 32 samples, N = 128: D P, where some ReLUs are silent."""
-    import numba
-
     n = 32 if quick else 128
     n_pre = n + 1
     n_columns = n * n_pre
@@ -160,21 +159,29 @@ def test_rtrl_step(benchmark: Any, quick: bool, threads: int, active: float) -> 
     arguments = (
         np.ascontiguousarray(weights.T), slopes, np.zeros((BATCH, 1, n_pre), np.float32),
         np.zeros((BATCH, 1, n), np.float32), np.float32(0.5),
-        np.zeros((n_panels, rtrl.PANEL), np.float32),
-        np.empty((threads, n, rtrl.PANEL), np.float32),
-        np.empty((threads, n), np.int64), np.arange(n),
     )  # fmt: skip
+    grads, size = np.zeros((n_panels, rtrl.PANEL), np.float32), -(-n_panels // threads)
+
+    def advance(influence: Any) -> None:
+        def take(first: int) -> None:
+            scaled, active = np.empty((n, rtrl.PANEL), np.float32), np.empty(n, np.int64)
+            stop = min(first + size, n_panels)
+            rtrl.advance_influence(
+                influence, *arguments, first, stop, grads, scaled, active, np.arange(n)
+            )
+
+        share_out(threads, take, range(0, n_panels, size))
+
     torch.set_num_threads(threads)
-    numba.set_num_threads(min(threads, int(numba.config.NUMBA_NUM_THREADS)))
     first = influence.copy()
-    rtrl.advance_influence(first, *arguments)
+    advance(first)
     torch.bmm(jacobians, flat_tensor, out=product)
     ours = first[:, :whole].transpose(0, 2, 1, 3).reshape(BATCH, n, -1)
     difference = np.abs(ours - product.numpy()[:, :, : whole * rtrl.PANEL]).max()
     assert difference < 1e-4  # float32, sums of up to 128 products of order 0.1
 
     ours_times, theirs = alternate(
-        lambda: rtrl.advance_influence(influence, *arguments),
+        lambda: advance(influence),
         lambda: torch.bmm(jacobians, flat_tensor, out=product),
         benchmark,
         1 if quick else 8,

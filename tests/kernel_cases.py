@@ -5,16 +5,13 @@ float32 too, and fields of exactly 0 are common, so that sign(0) = +1 and the ed
 tested.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
-import pytest
 
 import naive
-from binnet._threads import run_in_step, running_on
+from binnet._threads import run_in_step
 from binnet_kernels import structs
 from binnet_kernels.lowlevel.calls import find_address
 from binnet_kernels.lowlevel.team import make_team
@@ -203,11 +200,3 @@ def assert_padding_is_zero(array: np.ndarray, n_hidden: int) -> None:
     """`array` is rows (B, S * W) or banks (S, K, W)."""
     rows = np.concatenate(list(array), axis=1) if array.ndim == 3 else array
     assert not rows[:, n_hidden:].any()
-
-
-@contextmanager
-def on_threads(threads: int) -> Iterator[None]:
-    if threads > numba.config.NUMBA_NUM_THREADS:
-        pytest.skip(f"Numba has fewer than {threads} threads here (NUMBA_NUM_THREADS)")
-    with running_on(threads):
-        yield

@@ -26,6 +26,24 @@ def start(*arguments: object) -> subprocess.Popen[str]:
     )
 
 
+def test_a_cache_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"  # also the superuser cannot make a folder in a file
+    in_the_way.write_text("")
+    words = ["theory", "count", "--neurons", "4", "--self-coupling", "1"]
+    called = f"main({words}, standalone_mode=False)\nimport binnet_kernels._jit"
+    done = subprocess.run(
+        [sys.executable, "-c", CODE.replace("main()", called)],
+        env=os.environ | {"NUMBA_CACHE_DIR": str(in_the_way)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("warning: compiled kernels cannot be kept")
+    assert line.endswith("set NUMBA_CACHE_DIR to a folder that can be written")
+
+
 def wait_for_epoch(process: subprocess.Popen[str], run: Path, epoch: int) -> None:
     """Wait until the metrics of an epoch are written."""
     deadline = time.monotonic() + 600  # compilation comes first

@@ -206,12 +206,27 @@ def test_no_samples() -> None:
         ({"initial_states": np.full((3, 40), 0.5)}, ValueError, r"-1, 0 or \+1, got 0.5"),
         ({"seed": -1}, ValueError, r"seed must be an integer >= 0, got -1"),
         ({"seed": True}, TypeError, r"seed must be an integer >= 0, got True"),
-        ({"threads": 0}, ValueError, r"threads must be an integer in 1\..*NUMBA_NUM_THREADS"),
-        ({"threads": 10**6}, ValueError, r"threads must be .* got 1000000; .* number of cores"),
-        ({"threads": 1.0}, TypeError, r"threads must be an integer in 1\.\.\d+, got 1.0"),
+        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
+        ({"threads": 1.0}, TypeError, "threads must be an integer >= 1, got 1.0"),
     ],
 )
 def test_errors(arguments: dict[str, object], error: type[Exception], message: str) -> None:
     inputs = {"inputs": draw_spins(3, N_INPUTS)}
     with pytest.raises(error, match=message):
         relax(make_network(), **(inputs | arguments))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("update_order", ["sync", "block-sequential:4", "async", "random-subset"])
+def test_what_a_sample_relaxes_to_depends_at_most_on_its_row(update_order: str) -> None:
+    network, X = make_network(self_coupling=0.0), draw_spins(30, N_INPUTS)
+
+    def settle(rows: np.ndarray, threads: int = 1) -> np.ndarray:
+        return relax(network, X[rows], update_order=update_order, threads=threads).states
+
+    everyone = np.arange(30)
+    states = settle(everyone)
+    # Neither on the samples behind it, nor on those before.
+    np.testing.assert_array_equal(settle(everyone[:7], threads=2), states[:7])
+    np.testing.assert_array_equal(settle(np.where(everyone == 9, 9, 0))[9], states[9])
+    turned = settle(everyone[::-1])[::-1]
+    assert (turned == states).all() == (update_order in ("sync", "block-sequential:4"))

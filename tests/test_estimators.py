@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from kernel_cases import on_threads
-
 pytest.importorskip("sklearn")
 
 from sklearn.base import clone
@@ -64,8 +62,7 @@ def test_pipeline_learns_digits(digits: tuple[Any, ...]) -> None:
     np.testing.assert_array_equal(clone(model).fit(X, y).decision_function(X_test), fields)
     other = clone(model).set_params(binaryrecurrentclassifier__random_state=1).fit(X, y)
     assert (other.decision_function(X_test) != fields).any()
-    with on_threads(2):
-        again = clone(model).set_params(binaryrecurrentclassifier__threads=2).fit(X, y)
+    again = clone(model).set_params(binaryrecurrentclassifier__threads=2).fit(X, y)
     np.testing.assert_array_equal(again.decision_function(X_test), fields)
 
 

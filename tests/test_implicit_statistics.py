@@ -108,14 +108,15 @@ def test_fields_are_normal(distribution: str) -> None:
     from binnet_kernels.relaxation import implicit
 
     network = ImplicitNetwork(20_000, distribution=distribution, seed=3)
-    n, scratch = network.n_neurons, implicit.make_scratch_implicit(network.n_neurons)
+    n, scratch = network.n_neurons, implicit.make_scratch_implicit()
+    n_tiles = implicit.count_tiles(n)
     couplings = implicit.ImplicitCouplings(network.key, network.n_signs)
     rng = np.random.default_rng(1)
     fields, patterns = [], dict(states(n))
     for name, state in patterns.items():
-        sums = np.zeros(-(-n // implicit.TILE_NEURONS) * implicit.TILE_NEURONS, np.int32)
+        sums = np.zeros(n_tiles * implicit.TILE_NEURONS, np.int32)
         implicit.add_columns_implicit(
-            couplings, np.arange(n), n, 1, state.astype(np.int8), scratch, sums
+            couplings, np.arange(n), n, 1, state.astype(np.int8), 0, n_tiles, scratch, sums
         )
         # The lattice has spacing 2; noise of that width makes it continuous.
         h = network.strength * (sums[:n] + rng.uniform(-1, 1, n))

@@ -22,7 +22,7 @@ from binnet.hardware import BITS, QuantizedNetwork, quantize, relax_packed
 from binnet_kernels.integer.fields import (
     pack_spins,
     spread_bits,
-    sweep_packed,
+    sweep_tiles,
     to_packed,
     unpack_spins,
 )
@@ -118,10 +118,11 @@ def test_a_dense_sweep_equals_the_reference(bits: int, n_shares: int) -> None:
     external = np.zeros((3, 128), np.int32)
     words, octets = pack_spins(spins), np.zeros((3, 128), np.uint8)
     spread_bits(words, octets)
-    sweep_packed(
-        packed, words, octets, external, np.int32(factor), np.int32(own), out, fields,
-        np.zeros((n_shares, 2, 64), np.int32),
-    )  # fmt: skip
+    for tile in range(0, 2, 2 // n_shares):
+        sweep_tiles(
+            packed, words, octets, external, np.int32(factor), np.int32(own), tile,
+            tile + 2 // n_shares, out, fields, np.zeros((2, 64), np.int32),
+        )  # fmt: skip
     for b in range(3):
         s = spins[b].tolist()
         h = [naive_integer.hidden_field(plain, i, s, [], 0, 0) for i in range(70)]

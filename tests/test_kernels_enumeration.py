@@ -3,6 +3,7 @@
 So do the kernels that count distances. Everything is in integers, compared exactly.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import naive_fixed_points as naive
-from binnet._threads import running_on
+from binnet._threads import share_out
 from binnet_kernels.enumeration import common
 from binnet_kernels.enumeration.bounded import enumerate_bounded, make_reach
 from binnet_kernels.enumeration.gray import enumerate_gray
@@ -52,12 +53,12 @@ def run(
     scratch = common.make_scratch(rows, workers)
     found = np.zeros((len(tasks), room), np.uint64)
     counts = np.full(len(tasks), -1)
-    with running_on(workers):
-        if method == "gray":
-            enumerate_gray(rows, block, tasks, n_held, scratch, found, counts)
-        else:
-            reach = make_reach(rows)
-            enumerate_bounded(rows, block, reach, tasks, n_held, scratch, found, counts)
+    if method == "gray":
+        work = partial(enumerate_gray, rows, block, tasks, n_held, scratch, found, counts)
+    else:
+        reach = make_reach(rows)
+        work = partial(enumerate_bounded, rows, block, reach, tasks, n_held, scratch, found, counts)
+    share_out(workers, work, range(workers))
     return found, counts
 
 
@@ -128,10 +129,10 @@ def test_distances_pair_by_pair(words: list[int], n_words: int, workers: int) ->
     packed = np.array(used, np.uint64).reshape(-1, n_words)
     states = [sum(int(word) << 64 * k for k, word in enumerate(row)) for row in packed]
     counts = np.zeros((workers, 64 * n_words + 1), np.int64)
-    with running_on(workers):
-        half = len(packed) // 2
-        count_distances(packed, 0, half, counts)
-        count_distances(packed, half, len(packed), counts)
+    half = len(packed) // 2
+    for first, stop in ((0, half), (half, len(packed))):
+        work = partial(count_distances, packed, first, stop, counts)
+        share_out(workers, work, range(workers))
     histogram = 2 * counts.sum(axis=0)
     histogram[0] += len(packed)
     assert histogram.tolist() == naive.count_distances(states, 64 * n_words)

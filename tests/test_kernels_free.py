@@ -65,7 +65,7 @@ class Case:
         self, update_order: str, n_sweeps: int, *, dense_above: int = 5, turns_above: int = 2,
         window: int = 7,
         refresh_every: int = 0, stop_at_cycle: bool = True, block: int = 3, collide: bool = False,
-        threads: int = 1,
+        threads: int = 1, sweeps_per_call: int = 1000,
     ) -> tuple[kernels.Replicas, kernels.Records]:  # fmt: skip
         n_replicas, n = self.start.shape
         kind = FIELDS[self.dtype]
@@ -89,7 +89,9 @@ class Case:
         steps = find_steps(order.code, *groups)
 
         def relax_some(first: int) -> None:
-            relax_replicas(steps, *groups, first, min(first + block, n_replicas))
+            stop, round_ = min(first + block, n_replicas), np.full(2, -1)
+            while relax_replicas(steps, *groups, first, stop, sweeps_per_call, round_) > 0:
+                pass
 
         share_out(threads, relax_some, range(0, n_replicas, block))
         return replicas, records
@@ -164,6 +166,20 @@ def test_any_size(
         block=block, stop_at_cycle=stop_at_cycle,
     )  # fmt: skip
     case.assert_agree(found, case.run_naive(update_order, 8, stop_at_cycle=stop_at_cycle))
+
+
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+@pytest.mark.parametrize("update_order", ORDERS)
+def test_sweeps_of_a_call_change_no_bit(update_order: str, dtype: type) -> None:
+    case = Case(40, 7, 0.5, seed=4, dtype=dtype, gaussian=dtype != np.int16)
+    found = set()
+    for sweeps_per_call in (1, 3, 100):
+        replicas, records = case.run_kernel(
+            update_order, 30, refresh_every=0 if dtype == np.int16 else 4,
+            sweeps_per_call=sweeps_per_call,
+        )  # fmt: skip
+        found.add(tuple(array.tobytes() for array in (*replicas, *records)))
+    assert len(found) == 1
 
 
 # ---- cycles

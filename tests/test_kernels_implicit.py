@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 
 import naive
 import naive_implicit
-from binnet._threads import running_on
+from binnet._threads import share_out
 from binnet_kernels.lowlevel.rng import shuffle_sites
 from binnet_kernels.relaxation import implicit
 from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_search
@@ -21,7 +22,9 @@ KEY = np.uint64(20240601)
 
 def draw_couplings(n_neurons: int, n_signs: int) -> np.ndarray:
     n = np.full((n_neurons, n_neurons), 99, np.int8)
-    implicit.draw_couplings_implicit(KEY, n_signs, n)
+    half = n_neurons // 2
+    for first, stop in ((0, half), (half, n_neurons)):
+        implicit.draw_couplings_implicit(KEY, n_signs, first, stop, n)
     return n.T
 
 
@@ -44,7 +47,7 @@ def test_draw_couplings(n_neurons: int, n_signs: int) -> None:
 def test_add_columns(n_neurons: int, n_signs: int) -> None:
     rng = np.random.default_rng(n_neurons)
     n = draw_couplings(n_neurons, n_signs).astype(np.int32)
-    scratch = implicit.make_scratch_implicit(n_neurons)
+    n_tiles = implicit.count_tiles(n_neurons)
     for n_events in {0, 1, 7, 8, 31, 33, 300, n_neurons - 1, n_neurons}:
         if not 0 <= n_events <= n_neurons:
             continue
@@ -55,11 +58,25 @@ def test_add_columns(n_neurons: int, n_signs: int) -> None:
         for factor, threads in ((1, 1), (2, 2)):
             field = make_field(n_neurons)
             field[:n_neurons] = start
-            with running_on(threads):
-                implicit.add_columns_implicit(
-                    implicit.ImplicitCouplings(KEY, n_signs), sites, n_events, factor, state,
-                    scratch, field,
-                )  # fmt: skip
+            size = -(-n_tiles // threads)
+
+            def add(
+                tile: int,
+                size: int = size,
+                arguments: tuple[Any, ...] = (
+                    implicit.ImplicitCouplings(KEY, n_signs),
+                    sites,
+                    n_events,
+                    factor,
+                    state,
+                ),
+                field: np.ndarray = field,
+            ) -> None:
+                stop = min(tile + size, n_tiles)
+                scratch = implicit.make_scratch_implicit()
+                implicit.add_columns_implicit(*arguments, tile, stop, scratch, field)
+
+            share_out(threads, add, range(0, n_tiles, size))
             expected = start + factor * (n[:, listed] @ state[listed])
             assert (field[:n_neurons] == expected).all()
 
@@ -107,10 +124,10 @@ from binnet_kernels.relaxation import implicit
 from binnet_kernels.lowlevel.rng import shuffle_sites
 from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_search
 n = 300
-field, scratch = np.zeros(implicit.TILE_NEURONS, np.int32), implicit.make_scratch_implicit(n)
+field, scratch = np.zeros(implicit.TILE_NEURONS, np.int32), implicit.make_scratch_implicit()
 spins = np.where(np.arange(n) % 3 == 0, 1, -1).astype(np.int8)
 couplings = implicit.ImplicitCouplings(np.uint64(5), 4)
-implicit.add_columns_implicit(couplings, np.arange(n), n, 1, spins, scratch, field)
+implicit.add_columns_implicit(couplings, np.arange(n), n, 1, spins, 0, 1, scratch, field)
 print(field[:n].tolist())
 """
 

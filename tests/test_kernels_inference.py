@@ -34,7 +34,7 @@ DTYPE = np.float32
 def run_kernel(
     net: naive.Network, start: np.ndarray, inputs: np.ndarray, labels: np.ndarray,
     amplitudes: list[float], keys: np.ndarray, *, n_banks: int = 2, threads: int = 1,
-    asynchronous: bool = False, probability: float = 1.0,
+    asynchronous: bool = False, probability: float = 1.0, sweeps_per_call: int = 1000,
 ) -> tuple[structs.Outcome, np.ndarray, np.ndarray]:  # fmt: skip
     n_samples, n_hidden = start.shape
     model = to_model(net, n_banks, DTYPE)
@@ -55,11 +55,13 @@ def run_kernel(
         update = structs.Update(order, probability, 5, True, keys[share])
         ends = structs.Outcome(*(array[share] for array in outcome))
         scratch = structs.make_scratch(len(ends.state), n_hidden, DTYPE)
-        relax_samples(
-            find_relax(recurrence, drive, update, ends, scratch), recurrence, input_weights,
-            inputs[share].astype(DTYPE), readout, drive, update, ends, scratch,
-            readout_fields[share],
-        )  # fmt: skip
+        for first_sweep in range(0, len(amplitudes), sweeps_per_call):
+            until = drive.amplitudes[: first_sweep + sweeps_per_call]
+            relax_samples(
+                find_relax(recurrence, drive, update, ends, scratch), recurrence, input_weights,
+                inputs[share].astype(DTYPE), readout, drive._replace(amplitudes=until), update,
+                ends, scratch, first_sweep, readout_fields[share],
+            )  # fmt: skip
 
     share_out(threads, relax, range(0, n_samples, size))
     return outcome, external, readout_fields
@@ -111,7 +113,8 @@ def test_threads_banks_and_neighbours_change_no_bit(dynamics: str) -> None:
             for n in (few, n_samples):
                 outcome, external, readout_fields = run_kernel(
                     net, start[:n], inputs[:n], labels[:n], naive.anneal(1, 3, 4), keys[:n],
-                    n_banks=n_banks, threads=threads, **DYNAMICS[dynamics],
+                    n_banks=n_banks, threads=threads, sweeps_per_call=1000 // n_banks**6,
+                    **DYNAMICS[dynamics],
                 )  # fmt: skip
                 rows = (outcome.state, outcome.field, external)
                 results.add(

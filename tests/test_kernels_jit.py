@@ -38,25 +38,30 @@ print(json.dumps({"folder": _jit.CACHE_FOLDER, "result": result,
 """
 
 
-def compile_in_new_process(**environment: str) -> dict:
+def compile_in_new_process(warning: str = "", **environment: str) -> dict:
+    """Compile a kernel, or load it; the process gives this warning, once, and no other."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
     }
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
+        [sys.executable, "-W", "always" if warning else "error", "-c", SCRIPT],
         env=inherited | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    assert done.stderr.count("Warning: ") == bool(warning), done.stderr
+    assert warning in done.stderr
     found = json.loads(done.stdout)
     assert found["result"] == 0x5692161D100B05E5  # mix(1)
     assert found["same"], "importing the kernels changed where other packages cache theirs"
     return found
+
+
+NOT_KEPT = "RuntimeWarning: compiled kernels cannot be kept, so each start compiles them again ("
 
 
 def compiled_files(folder: Path) -> list[Path]:
@@ -81,7 +86,7 @@ def test_compiled_code_lands_in_the_users_cache_folder(tmp_path: Path) -> None:
 def test_without_a_writable_folder_nothing_is_cached(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"  # also the superuser cannot make a folder in a file
     in_the_way.write_text("")
-    found = compile_in_new_process(XDG_CACHE_HOME=str(in_the_way))
+    found = compile_in_new_process(NOT_KEPT, XDG_CACHE_HOME=str(in_the_way))
     assert found["folder"] is None
     assert found["loaded"] == 0
 
@@ -101,7 +106,62 @@ def test_numba_cache_dir_is_respected(tmp_path: Path) -> None:
 def test_without_a_writable_numba_cache_dir_nothing_is_cached(tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("")
-    assert compile_in_new_process(NUMBA_CACHE_DIR=str(in_the_way))["folder"] is None
+    assert compile_in_new_process(NOT_KEPT, NUMBA_CACHE_DIR=str(in_the_way))["folder"] is None
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder in which a kernel is cached."""
+    folder = tmp_path_factory.mktemp("compiled")
+    compile_in_new_process(NUMBA_CACHE_DIR=str(folder))
+    return folder
+
+
+def damage(path: Path, how: str) -> None:
+    content = bytearray(path.read_bytes())
+    if how == "no bytes":
+        content = bytearray()
+    elif how == "half":
+        content = content[: len(content) // 2]
+    elif how == "one bit":
+        content[-len(content) // 3] ^= 4
+    path.unlink()
+    if how == "unreadable":
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        ("nbi", "no bytes"),
+        ("nbi", "one bit"),
+        ("nbc", "half"),
+        ("nbc", "one bit"),
+        ("nbc", "unreadable"),
+    ],
+)
+def test_damaged_code_is_compiled_again_and_replaced(
+    kind: str, how: str, compiled: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(compiled, tmp_path, dirs_exist_ok=True)
+    (path,) = (path for path in compiled_files(tmp_path) if path.suffix == f".{kind}")
+    damage(path, how)
+    assert compile_in_new_process(NUMBA_CACHE_DIR=str(tmp_path))["loaded"] == 0
+    assert compile_in_new_process(NUMBA_CACHE_DIR=str(tmp_path))["loaded"] == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of resources")
+def test_on_a_full_disk_nothing_is_kept_which_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+    monkeypatch.setitem(globals(), "SCRIPT", limit + SCRIPT)
+    found = compile_in_new_process(NOT_KEPT, NUMBA_CACHE_DIR=str(tmp_path))
+    assert found["folder"]
+    assert found["loaded"] == 0
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_source_hash_covers_subfolders_and_names(tmp_path: Path) -> None:
@@ -132,14 +192,14 @@ def test_processes_that_save_at_once_do_not_mix_up_their_types(
     monkeypatch.setattr(_jit, "CACHE_FOLDER", str(tmp_path))
     one, other, later = (_jit.kernel(double) for _ in range(3))
     file, others_file = one._cache._cache_file, other._cache._cache_file
-    save = file._save_data
+    save = file._save_index
 
     def save_late(*arguments: object) -> None:
         assert other(1.5) == 3.0
         save(*arguments)
 
     monkeypatch.setattr(others_file, "_load_index", dict)  # it had looked before
-    monkeypatch.setattr(file, "_save_data", save_late)
+    monkeypatch.setattr(file, "_save_index", save_late)
     assert one(3) == 6
     assert (later(1.5), later(3)) == (3.0, 6)
     assert sum(later.stats.cache_hits.values()) == 1  # the entry of the first is lost, no more

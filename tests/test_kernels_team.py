@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -142,6 +144,23 @@ def test_without_enough_threads_nobody_begins(monkeypatch: pytest.MonkeyPatch) -
     assert len(started) == 1
     assert not started[0].is_alive()
     assert begun == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="raises SIGINT")
+def test_ctrl_c_between_two_steps_comes_when_all_are_done() -> None:
+    """Else the caller leaves and the others wait for it for ever."""
+    barrier, done = threading.Barrier(2, timeout=TIMEOUT), []
+
+    def work(rank: int) -> None:
+        if rank == 0:
+            signal.raise_signal(signal.SIGINT)
+        barrier.wait()
+        done.append(rank)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_in_step(2, work)
+    assert sorted(done) == [0, 1]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # ---- share_out

@@ -98,7 +98,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
         (["--gain", "-1"], "gain must be a finite number >= 0, got -1"),
         (["--learning-rate", "0"], "learning_rate must be a finite number > 0"),
         (["--feedback", "random"], "feedback 'random' needs one of the rules"),
-        (["--threads", "0"], "threads must be an integer in 1.."),
+        (["--threads", "0"], "threads must be an integer >= 1, got 0"),
         (["--config", "nothing.toml"], "there is no configuration file nothing.toml"),
         (["--resume", "nowhere"], "nowhere is not a run folder"),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import naive_rate as naive
-from binnet._threads import running_on
+from binnet._threads import share_out
 from binnet.rate._trajectories import Workspace, pad_columns
 from binnet_kernels.rate import rtrl, steps
 
@@ -111,16 +111,19 @@ def advance(case: dict[str, Any], threads: int, at_once: int = T) -> tuple[Any, 
     n_panels = -(-n * n_pre // rtrl.PANEL)
     influence = np.zeros((B, n_panels, n, rtrl.PANEL), w.dtype)
     grads = np.zeros((n_panels, rtrl.PANEL), w.dtype)
-    scaled, active = np.empty((threads, n, rtrl.PANEL), w.dtype), np.empty((threads, n), np.int64)
     weights = np.ascontiguousarray(w.T)
-    with running_on(threads):
-        for t in range(0, T, at_once):
-            parts = (np.ascontiguousarray(case[k][:, t : t + at_once])
-                     for k in ("slopes", "activity", "signals"))  # fmt: skip
-            rtrl.advance_influence(
-                influence, weights, *parts, w.dtype.type(LEAK), grads, scaled, active,
-                np.arange(n),
-            )  # fmt: skip
+    size = -(-n_panels // threads)
+    for t in range(0, T, at_once):
+        parts = [np.ascontiguousarray(case[k][:, t : t + at_once])
+                 for k in ("slopes", "activity", "signals")]  # fmt: skip
+        arguments = (influence, weights, *parts, w.dtype.type(LEAK))
+
+        def take(first: int, arguments: tuple[Any, ...] = arguments) -> None:
+            scaled, active = np.empty((n, rtrl.PANEL), w.dtype), np.empty(n, np.int64)
+            stop = min(first + size, n_panels)
+            rtrl.advance_influence(*arguments, first, stop, grads, scaled, active, np.arange(n))
+
+        share_out(threads, take, range(0, n_panels, size))
     flat = influence.transpose(0, 2, 1, 3).reshape(B, n, -1)
     return flat[:, :, : n * n_pre], grads.reshape(-1)[: n * n_pre]
 
@@ -152,18 +155,12 @@ def test_influence_depends_neither_on_threads_nor_on_steps_per_call() -> None:
     case = make_influence_case(21, "float32")
     influence, grads = advance(case, 1)
     for threads, at_once in ((2, T), (1, 1), (2, 4)):
-        again, grads_again = advance(case, min(threads, _threads()), at_once)
+        again, grads_again = advance(case, threads, at_once)
         assert np.array_equal(influence, again)
         # The order of samples and steps in the sum over both differs with the steps per call.
         if at_once == T:
             assert np.array_equal(grads, grads_again)
         close(grads_again, grads, "float32")
-
-
-def _threads() -> int:
-    import numba
-
-    return int(numba.config.NUMBA_NUM_THREADS)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -21,7 +21,7 @@ pytest.importorskip("sklearn")
 
 import sweep_cases
 from binnet import sweeps
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import resolve_threads, share_out
 from binnet.cli import main
 from binnet.cli import studies as commands
 from binnet.studies import rate as rate_study
@@ -108,8 +108,7 @@ def test_workers_are_processes_that_share_the_cores(tmp_path: Path) -> None:
 def on_two_numbers_of_threads(seed: int) -> dict[str, int]:
     """As `train` does, which chooses by the clock."""
     for threads in (1, resolve_threads(None)):
-        with running_on(threads):
-            pass
+        share_out(threads, str, range(2))
     return {"seed_again": seed}
 
 

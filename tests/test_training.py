@@ -139,8 +139,8 @@ def test_outside_the_main_thread() -> None:
         ({"evaluate_on": {"train": (X, Y)}}, ValueError, r'may not hold "train".*rename'),
         ({"evaluate_on": {"test": (X, Y + 1)}}, ValueError, r"test y must be in 0..3"),
         ({"evaluate_on": {"test": (X[:0], Y[:0])}}, ValueError, r"test X must hold at least one"),
-        ({"threads": 0}, ValueError, r"threads must be an integer in 1\.\."),
-        ({"threads": True}, TypeError, r"threads must be an integer in 1\.\.\d+, got True"),
+        ({"threads": 0}, ValueError, "threads must be an integer >= 1, got 0"),
+        ({"threads": True}, TypeError, "threads must be an integer >= 1, got True"),
         (
             {"checkpoint": Path("nowhere") / "x.safetensors"},
             FileNotFoundError,

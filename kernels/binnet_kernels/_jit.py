@@ -1,10 +1,13 @@
 """The one place that talks to Numba's compiler: flags, and where compiled code is cached.
 
-Kernels are decorated with :func:`kernel` or :func:`parallel_kernel`. Compiled code is kept in the
-user's cache folder, or in NUMBA_CACHE_DIR if that is set; there in a subfolder named after a hash
-of all kernel sources, those in subfolders included. Numba itself looks at the file of the kernel
-alone: without the hash, an edit in a callee would leave stale binaries behind. Where the folder
-cannot be written, nothing is cached.
+Kernels are decorated with :func:`kernel`. They are serial: threads are the caller's, each of which
+calls a kernel for its share. Numba's own would be in a bad state after a fork.
+
+Compiled code is kept in the user's cache folder, or in NUMBA_CACHE_DIR if that is set; there in a
+subfolder named after a hash of all kernel sources, those in subfolders included. Numba itself looks
+at the file of the kernel alone: without the hash, an edit in a callee would leave stale binaries
+behind. What is read from there is checked against a digest: damaged code is compiled again, and its
+file replaced. Where nothing can be written, nothing is kept, which is said once.
 
 A number that is written out, or that a variable begins with, has a type of its own for Numba: a
 kernel that is called with ``0`` and with an int64 is compiled twice. Hence ``np.int64(0)`` where a
@@ -15,16 +18,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import sys
 import tempfile
 import uuid
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba.core import event
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.compiler_lock import global_compiler_lock
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -69,11 +76,98 @@ def _find_cache_folder() -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return str(folder)
-    except (OSError, RuntimeError):  # read-only file system; no home folder
+    except (OSError, RuntimeError) as error:  # read-only file system; no home folder
+        _tell_of_no_cache(error)
         return None
 
 
+_told = False
+
+
+def _tell_of_no_cache(error: Exception) -> None:
+    """Say once in a process that compiled code is not kept."""
+    global _told
+    if not _told:
+        _told = True
+        warnings.warn(
+            f"compiled kernels cannot be kept, so each start compiles them again ({error}); free "
+            "some space, or set NUMBA_CACHE_DIR to a folder that can be written",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
 CACHE_FOLDER = _find_cache_folder()
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # A process that is forked while another thread compiles would wait for ever for its lock.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
+
+
+class _CacheFiles(IndexDataCacheFile):  # type: ignore[misc]
+    """The files of one kernel: an index of its types, and compiled code; a digest leads each.
+
+    Code has a name that no other process gives. Numba numbers it by an index that it reads before
+    it writes: of two processes that save the same kernel for different types at once, one may
+    overwrite the code to which the index of the other points, and whoever loads it computes with
+    the wrong type. For the same reason code is written before the index that names it.
+    """
+
+    def save(self, key: Any, data: Any) -> None:
+        """Save compiled code under a new name."""
+        name = f"{Path(self._index_name).stem}.{uuid.uuid4().hex}.nbc"
+        self._save_data(name, data)
+        self._save_index(self._load_index() | {key: name})
+
+    def _write(self, path: str, content: Any) -> None:
+        packed = self._dump(content)
+        with self._open_for_write(path) as file:
+            file.write(hashlib.sha256(packed).digest() + packed)
+
+    def _read(self, path: str) -> Any:
+        """Return the content of a file; an OSError says that it is not there, or damaged."""
+        content = Path(path).read_bytes()
+        digest, packed = content[:32], content[32:]
+        if hashlib.sha256(packed).digest() != digest:
+            raise OSError(f"{path} is damaged")
+        return pickle.loads(packed)
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            stamp, names = self._read(self._index_path)
+        except OSError:
+            return {}
+        return dict(names) if stamp == self._source_stamp else {}
+
+    def _save_index(self, overloads: dict[Any, str]) -> None:
+        self._write(self._index_path, (self._source_stamp, overloads))
+
+    def _load_data(self, name: str) -> Any:
+        return self._read(self._data_path(name))
+
+    def _save_data(self, name: str, data: Any) -> None:
+        self._write(self._data_path(name), data)
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """What a dispatcher asks for compiled code before it compiles."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _CacheFiles(
+            self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
+        )
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Save compiled code; where that fails (a full disk), say so and go on without."""
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _tell_of_no_cache(error)
 
 
 def _compile(function: Function, **options: Any) -> Function:
@@ -83,25 +177,14 @@ def _compile(function: Function, **options: Any) -> Function:
     # Numba reads the folder while it decorates; other packages' kernels must not see ours.
     numba.config.CACHE_DIR = CACHE_FOLDER or ""
     try:
-        compiled: Function = numba.njit(
-            nogil=True, error_model="numpy", cache=CACHE_FOLDER is not None, **options
-        )(function)
+        compiled: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
+        if CACHE_FOLDER is not None:
+            compiled._cache = _Cache(function)
+    except RuntimeError as error:  # the folder cannot be written any more
+        _tell_of_no_cache(error)
     finally:
         numba.config.CACHE_DIR = users_folder
-    if CACHE_FOLDER is not None:
-        _name_own_files(compiled)
-    return compiled
-
-
-def _name_own_files(compiled: Any) -> None:
-    """Give the files of a kernel's compiled code a name that no other process gives.
-
-    Numba numbers them by an index that it reads before it writes: of two processes that save the
-    same kernel for different types at once, one may overwrite the code to which the index of the
-    other points, and whoever loads it computes with the wrong type.
-    """
-    file = compiled._cache._cache_file
-    file._data_name_pattern = f"{Path(file._index_name).stem}.{uuid.uuid4().hex}.{{number:d}}.nbc"
+    return cast("Function", compiled)
 
 
 class _Compilation(event.Listener):  # type: ignore[misc]
@@ -144,8 +227,3 @@ def inner_kernel(function: Function) -> Function:
 def reassociating_kernel(function: Function) -> Function:
     """Compile a serial kernel whose sums may be reordered (see REASSOCIATE)."""
     return _compile(function, fastmath=REASSOCIATE, _nrt=False)
-
-
-def parallel_kernel(function: Function) -> Function:
-    """Compile a kernel whose `prange` loops run on the threads that the caller has set."""
-    return _compile(function, parallel=True)

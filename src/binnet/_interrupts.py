@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+_forked: set[int] = set()  # this process, if it was forked
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=lambda: _forked.add(os.getpid()))
+
 
 class DeferredInterrupt:
-    """Context in which a first SIGINT or SIGTERM only sets `requested`; a second acts at once.
+    """Context in which a first SIGINT or SIGTERM is only noted; a second acts at once.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    Outside the main thread, where Python delivers no signals, it does nothing. In a forked process
+    SIGTERM is not taken over: there it is no wish of the user's, but a pool that ends its workers,
+    or a library that cannot go on after a fork (OpenMP). Nor does a process that is forked inside
+    the context keep what its parent has taken over.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.number: int | None = None  # of the signal
         self._before: dict[signal.Signals, Any] = {}
+        self._process = 0
+
+    @property
+    def requested(self) -> bool:
+        """Whether there was a signal."""
+        return self.number is not None
 
     def __enter__(self) -> DeferredInterrupt:
+        self._process = os.getpid()
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            numbers = [signal.SIGINT]
+            if self._process not in _forked:
+                numbers.append(signal.SIGTERM)
+            for number in numbers:
                 self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -34,6 +55,22 @@ class DeferredInterrupt:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            signal.signal(number, self._before[signal.Signals(number)])
+            signal.raise_signal(number)
+            return
         if self.requested:
             raise KeyboardInterrupt
-        self.requested = True
+        self.number = number
+
+
+@contextmanager
+def holding_interrupts() -> Iterator[None]:
+    """Hold a first SIGINT or SIGTERM back: it comes at the end of the context."""
+    interrupt = DeferredInterrupt()
+    try:
+        with interrupt:
+            yield
+    finally:
+        if interrupt.number is not None:
+            signal.raise_signal(interrupt.number)

@@ -7,9 +7,8 @@ still open, make up for what its field lacks. What is left is searched in blocks
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.enumeration.common import (
     Array,
     Conditions,
@@ -70,11 +69,9 @@ def _branch(conditions, block, reach, task, n_held, scratch, found):
     return n_found
 
 
-@parallel_kernel
-def enumerate_bounded(conditions, block, reach, tasks, n_held, scratch, found, counts):
-    """Find the fixed points of each task; as `enumerate_gray`, with `reach` from `make_reach`."""
-    n_workers = scratch.lanes.shape[0]
-    for worker in prange(n_workers):
-        own = scratch_of(scratch, worker)
-        for k in range(worker, tasks.shape[0], n_workers):
-            counts[k] = _branch(conditions, block, reach, tasks[k], n_held, own, found[k])
+@kernel
+def enumerate_bounded(conditions, block, reach, tasks, n_held, scratch, found, counts, worker):
+    """Find the fixed points of a worker's tasks, as `enumerate_gray`; `reach` is `make_reach`'s."""
+    own = scratch_of(scratch, worker)
+    for k in range(worker, tasks.shape[0], scratch.lanes.shape[0]):
+        counts[k] = _branch(conditions, block, reach, tasks[k], n_held, own, found[k])

@@ -7,9 +7,8 @@ change by one row of couplings.
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.enumeration.common import (
     hold_task,
     scratch_of,
@@ -44,16 +43,14 @@ def _walk_gray(conditions, block, task, n_held, scratch, found):
     return n_found
 
 
-@parallel_kernel
-def enumerate_gray(conditions, block, tasks, n_held, scratch, found, counts):
-    """Find the fixed points of each task: its bits are the last `n_held` spins, the others vary.
+@kernel
+def enumerate_gray(conditions, block, tasks, n_held, scratch, found, counts, worker):
+    """Find the fixed points of a worker's tasks: their bits are the last `n_held` spins.
 
     Row k of `found` receives, in the order of the search, the words of task k, as many as it has
     room for; ``counts[k]`` is how many there are. Of W workers, as many as `scratch` has room for,
     worker w does tasks w, w + W, ...
     """
-    n_workers = scratch.lanes.shape[0]
-    for worker in prange(n_workers):
-        own = scratch_of(scratch, worker)
-        for k in range(worker, tasks.shape[0], n_workers):
-            counts[k] = _walk_gray(conditions, block, tasks[k], n_held, own, found[k])
+    own = scratch_of(scratch, worker)
+    for k in range(worker, tasks.shape[0], scratch.lanes.shape[0]):
+        counts[k] = _walk_gray(conditions, block, tasks[k], n_held, own, found[k])

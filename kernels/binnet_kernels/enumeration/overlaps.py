@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.bits import popcount_word
 
 
@@ -25,16 +24,15 @@ def _count_below(words, row, counts):
         counts[distance] += 1
 
 
-@parallel_kernel
-def count_distances(words, first, stop, counts):
+@kernel
+def count_distances(words, first, stop, counts, worker):
     """Add to `counts` the distances of states first..stop-1 of `words` (n, W) to all before them.
 
-    Row w of `counts` (workers, 64 W + 1) is worker w's; their sum is the result.
+    Of the states worker w does every n-th, where `counts` (n, 64 W + 1) has n rows; row w is its
+    own, and their sum is the result.
     """
-    n_workers = counts.shape[0]
-    for worker in prange(n_workers):
-        for row in range(first + worker, stop, n_workers):
-            _count_below(words, row, counts[worker])
+    for row in range(first + worker, stop, counts.shape[0]):
+        _count_below(words, row, counts[worker])
 
 
 @kernel

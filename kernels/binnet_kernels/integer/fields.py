@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.simd import (
     TILE,
     address_of,
@@ -234,15 +233,3 @@ def sweep_tiles(
             for i in range(TILE):
                 field[i] = factor * field[i] + more[i]
             out[b, block] = turn_spins(packed, fields[b], self_coupling, states[b, block], start)
-
-
-@parallel_kernel
-def sweep_packed(packed, states, octets, external, factor, self_coupling, out, fields, tiles):
-    """Do `sweep_tiles` for all neurons, shared out over as many threads as `tiles` (S, 2, TILE)."""
-    n_shares, n_tiles = tiles.shape[0], fields.shape[1] // TILE
-    for share in prange(n_shares):
-        first, last = share * n_tiles // n_shares, (share + 1) * n_tiles // n_shares
-        sweep_tiles(
-            packed, states, octets, external, factor, self_coupling, first, last, out, fields,
-            tiles[share],
-        )  # fmt: skip

@@ -7,32 +7,54 @@ and check the others.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import prange
+from typing import NamedTuple
 
-from binnet_kernels._jit import kernel, parallel_kernel
+import numpy as np
+
+from binnet_kernels._jit import kernel
 from binnet_kernels.integer.fields import spread_bits, sum_packed, turn_spins
 from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
 from binnet_kernels.lowlevel.simd import TILE
-from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
+from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED, Array
 
-_BLOCK = 16  # samples that share a pass over the couplings
+#: Samples that share a pass over the couplings.
+BLOCK = 16
 _NEVER = -1  # amplitude at which a sample has settled
 
 
-@parallel_kernel
-def sum_all(packed, words, out):
-    """Write sum_j w_ij s_j of packed states (B, K / 64) into `out` (B, H + padding) int32."""
-    n_samples = words.shape[0]
-    for block in prange((n_samples + _BLOCK - 1) // _BLOCK):
-        start, stop = block * _BLOCK, min(n_samples, (block + 1) * _BLOCK)
-        octets = np.empty((stop - start if packed.is_bytes else 0, 64 * words.shape[1]), np.uint8)
-        tile = np.empty((2, TILE), np.int32)
-        if packed.is_bytes:
-            spread_bits(words[start:stop], octets)
-        for column in range(0, out.shape[1], TILE):
-            sum_packed(packed, words[start:stop], octets, column, out[start:stop], tile)
+class Block(NamedTuple):
+    """What samples that share a pass keep from sweep to sweep, and their work space."""
+
+    settled_at: Array  # (n,) int64: amplitude
+    before: Array  # (n, W) uint64: states before the last sweep
+    rows: Array  # (n,) int64: who is not at rest
+    words: Array  # (n, W) uint64: their states
+    octets: Array  # (n, 64 W) uint8: the same as bytes, where the weights are bytes
+    fields: Array  # (n, K + padding) int32
+    tile: Array  # (2, TILE) int32
+
+
+def make_block(n_samples: int, n_words: int, width: int, is_bytes: bool) -> Block:
+    """Return a block of samples before their first sweep."""
+    return Block(
+        settled_at=np.full(n_samples, _NEVER, np.int64),
+        before=np.zeros((n_samples, n_words), np.uint64),
+        rows=np.zeros(n_samples, np.int64),
+        words=np.zeros((n_samples, n_words), np.uint64),
+        octets=np.zeros((n_samples if is_bytes else 0, 64 * n_words), np.uint8),
+        fields=np.zeros((n_samples, width), np.int32),
+        tile=np.zeros((2, TILE), np.int32),
+    )
+
+
+@kernel
+def sum_block(packed, words, block, out):
+    """Write sum_j w_ij s_j of packed states (n, K / 64) into `out` (n, H + padding) int32."""
+    if packed.is_bytes:
+        spread_bits(words, block.octets)
+    for column in range(0, out.shape[1], TILE):
+        sum_packed(packed, words, block.octets, column, out, block.tile)
 
 
 @kernel
@@ -53,21 +75,33 @@ def _is_equal(first, second):
     return True
 
 
-@parallel_kernel
+@kernel
+def _copy(source, target):
+    for k in range(source.shape[0]):
+        target[k] = source[k]
+
+
+@kernel
 def relax_packed_sync(
-    packed, factor, self_coupling, drive, stop_at_cycle, states, awake, changes, sweeps, status
-):
-    """Relax packed states synchronously.
+    packed, factor, self_coupling, drive, stop_at_cycle, first_sweep, last_sweep, start, block,
+    states, awake, changes, sweeps, status,
+):  # fmt: skip
+    """Do sweeps first_sweep..last_sweep-1 of a block of packed states, synchronously.
 
     Parameters
     ----------
     packed : Packed
         Couplings.
     factor, self_coupling : int
-        As of `sweep_packed`.
+        As of `sweep_tiles`.
     drive : Drive
         Integer arrays: external (B, H + padding), feedback (C, H + padding), amplitudes 0 or 1.
     stop_at_cycle : bool
+    first_sweep, last_sweep : int
+    start : int
+        The first sample of the block.
+    block : Block
+        From `make_block`, and the same for each sweep.
     states : uint64 array (B, H / 64)
         Changed in place.
     awake : bool array (B,)
@@ -76,60 +110,47 @@ def relax_packed_sync(
     changes : int64 array (B, T)
     sweeps, status : int64 array (B,)
     """
-    n_samples, n_sweeps = changes.shape
-    width = drive.external.shape[1]
-    for block in prange((n_samples + _BLOCK - 1) // _BLOCK):
-        start, stop = block * _BLOCK, min(n_samples, (block + 1) * _BLOCK)
-        rows = np.empty(stop - start, np.int64)
-        settled_at = np.full(stop - start, _NEVER, np.int64)
-        words = np.empty((stop - start, states.shape[1]), np.uint64)
-        before = np.zeros((stop - start, states.shape[1]), np.uint64)
-        octets = np.empty((stop - start if packed.is_bytes else 0, 64 * states.shape[1]), np.uint8)
-        fields = np.empty((stop - start, width), np.int32)
-        tile = np.empty((2, TILE), np.int32)
-        for t in range(n_sweeps):
-            amplitude = drive.amplitudes[t]
-            n_rows = 0
-            for b in range(start, stop):
-                if settled_at[b - start] != amplitude:
-                    rows[n_rows] = b
-                    words[n_rows] = states[b]
-                    n_rows += 1
-            if packed.is_bytes:
-                spread_bits(words[:n_rows], octets)
-            for column in range(0, width, TILE):
-                sum_packed(packed, words[:n_rows], octets[:n_rows], column, fields, tile)
-            for k in range(n_rows):
-                b = rows[k]
-                external, feedback = drive.external[b], drive.feedback[drive.labels[b]]
-                scale, own = (
-                    (factor, self_coupling) if awake[b] else (0 * factor, 0 * self_coupling)
-                )
-                for i in range(width):
-                    fields[k, i] = scale * fields[k, i] + external[i] + amplitude * feedback[i]
-                for word in range(states.shape[1]):
-                    states[b, word] = turn_spins(
-                        packed, fields[k], own, words[k, word], word * TILE
-                    )
-                sweeps[b] += 1
-                n_flips = _count_flips(states[b], words[k]) if awake[b] else packed.n_targets
-                is_cycle = (
-                    stop_at_cycle
-                    and t > 1
-                    and drive.amplitudes[t - 1] == amplitude
-                    and _is_equal(states[b], before[b - start])
-                )
-                changes[b, t] = n_flips
-                status[b] = UNSETTLED
-                settled_at[b - start] = _NEVER
-                if n_flips == 0:
-                    status[b] = FIXED_POINT
-                    settled_at[b - start] = amplitude
-                elif is_cycle:
-                    status[b] = TWO_CYCLE
-                    settled_at[b - start] = amplitude
-                before[b - start] = words[k]
-                awake[b] = True
+    settled_at, before, rows, words, octets, fields, tile = block
+    width = fields.shape[1]
+    for t in range(first_sweep, last_sweep):
+        amplitude = drive.amplitudes[t]
+        n_rows = 0
+        for k in range(rows.shape[0]):
+            if settled_at[k] != amplitude:
+                rows[n_rows] = start + k
+                _copy(states[start + k], words[n_rows])
+                n_rows += 1
+        if packed.is_bytes:
+            spread_bits(words[:n_rows], octets)
+        for column in range(0, width, TILE):
+            sum_packed(packed, words[:n_rows], octets[:n_rows], column, fields, tile)
+        for k in range(n_rows):
+            b = rows[k]
+            external, feedback = drive.external[b], drive.feedback[drive.labels[b]]
+            scale, own = (factor, self_coupling) if awake[b] else (0 * factor, 0 * self_coupling)
+            for i in range(width):
+                fields[k, i] = scale * fields[k, i] + external[i] + amplitude * feedback[i]
+            for word in range(states.shape[1]):
+                states[b, word] = turn_spins(packed, fields[k], own, words[k, word], word * TILE)
+            sweeps[b] += 1
+            n_flips = _count_flips(states[b], words[k]) if awake[b] else packed.n_targets
+            is_cycle = (
+                stop_at_cycle
+                and t > 1
+                and drive.amplitudes[t - 1] == amplitude
+                and _is_equal(states[b], before[b - start])
+            )
+            changes[b, t] = n_flips
+            status[b] = UNSETTLED
+            settled_at[b - start] = _NEVER
+            if n_flips == 0:
+                status[b] = FIXED_POINT
+                settled_at[b - start] = amplitude
+            elif is_cycle:
+                status[b] = TWO_CYCLE
+                settled_at[b - start] = amplitude
+            _copy(words[k], before[b - start])
+            awake[b] = True
 
 
 @kernel
@@ -157,11 +178,14 @@ def _sum_row(row, is_binary, signs, mask):
     return total
 
 
-@parallel_kernel
+@kernel
 def relax_packed_async(
-    rows, is_binary, factor, self_coupling, drive, keys, signs, mask, changes, sweeps, status
-):
-    """Relax packed states asynchronously: a visit sums the row of its neuron from bit planes.
+    rows, is_binary, factor, self_coupling, drive, keys, first_sweep, last_sweep, start, settled_at,
+    order, signs, mask, changes, sweeps, status,
+):  # fmt: skip
+    """Do sweeps first_sweep..last_sweep-1 of some packed states, asynchronously.
+
+    A visit sums the row of its neuron from bit planes.
 
     Parameters
     ----------
@@ -170,24 +194,28 @@ def relax_packed_async(
     is_binary : bool
         Whether the couplings are -1 and +1.
     factor, self_coupling : int
-        As of `sweep_packed`.
+        As of `sweep_tiles`.
     drive : Drive
         As of `relax_packed_sync`.
     keys : uint64 array (B,)
         Each sample's key for random numbers.
+    first_sweep, last_sweep : int
+    start : int
+        The first of the samples.
+    settled_at : int64 array (n,)
+        Of `make_block`: amplitude at which each of them rests.
+    order : int64 array (H,)
+        Work space.
     signs, mask : uint32 array (B, H / 32)
         Spins, and who is not silent; changed in place.
     changes : int64 array (B, T)
     sweeps, status : int64 array (B,)
     """
-    n_samples, n_sweeps = changes.shape
-    for b in prange(n_samples):
-        order = np.empty(rows.shape[0], np.int64)
-        settled_at = np.int64(_NEVER)
+    for b in range(start, start + settled_at.shape[0]):
         external, feedback = drive.external[b], drive.feedback[drive.labels[b]]
-        for t in range(n_sweeps):
+        for t in range(first_sweep, last_sweep):
             amplitude = np.int64(drive.amplitudes[t])
-            if settled_at == amplitude:
+            if settled_at[b - start] == amplitude:
                 continue
             shuffle_sites(derive_key(keys[b], t), order)
             n_changes = 0
@@ -207,4 +235,4 @@ def relax_packed_async(
             sweeps[b] += 1
             changes[b, t] = n_changes
             status[b] = FIXED_POINT if n_changes == 0 else UNSETTLED
-            settled_at = amplitude if n_changes == 0 else np.int64(_NEVER)
+            settled_at[b - start] = amplitude if n_changes == 0 else _NEVER

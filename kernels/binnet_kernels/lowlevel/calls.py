@@ -13,6 +13,7 @@ from typing import Any
 import numba
 from numba import types
 from numba.core import cgutils, typing
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from binnet_kernels._jit import kernel
@@ -39,9 +40,10 @@ def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
 def find_address(compiled: Any, *arguments: Any) -> int:
     """Return the address of a kernel for arguments of these types, compiled if it is not yet."""
     kinds = tuple(numba.typeof(argument) for argument in arguments)
-    compiled.compile(kinds)
-    result = compiled.overloads[kinds]
-    address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    with global_compiler_lock:  # which a fork waits for (`_jit`)
+        compiled.compile(kinds)
+        result = compiled.overloads[kinds]
+        address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
     return address
 
 

@@ -10,9 +10,7 @@ product.
 
 from __future__ import annotations
 
-from numba import prange
-
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.tiles import make_row_sum
 
 PANEL = 48
@@ -56,11 +54,22 @@ def _advance_panel(panel, first_column, weights, slopes, activity, leak, scaled,
             i, k = i + 1, 0
 
 
-@parallel_kernel
+@kernel
 def advance_influence(
-    influence, weights, slopes, activity, signals, leak, grads, scaled, active, counting
+    influence,
+    weights,
+    slopes,
+    activity,
+    signals,
+    leak,
+    first,
+    stop,
+    grads,
+    scaled,
+    active,
+    counting,
 ):
-    """Take T steps with the influence of each sample, and add up the gradient along the way.
+    """Take T steps with some panels of each sample, and add up the gradient along the way.
 
     Parameters
     ----------
@@ -76,30 +85,30 @@ def advance_influence(
         dloss/dh_{t+1}, ..., dloss/dh_{t+T} through the output alone.
     leak : float
         a, in the arrays' precision.
+    first, stop : int
+        The panels are first..stop-1.
     grads : array (N_panels, 48)
         Added to: sum over samples and steps of signal^T P.
-    scaled : array (threads, N, 48)
-        Scratch; its length is the number of threads that share the panels.
-    active : int array (threads, N)
+    scaled : array (N, 48)
+        Scratch.
+    active : int array (N,)
         Scratch.
     counting : int array (N,)
         0..N-1.
     """
-    n_samples, n_panels, n, _ = influence.shape
-    n_steps, n_parts = slopes.shape[1], len(scaled)
-    for part in prange(n_parts):
-        start, stop = part * n_panels // n_parts, (part + 1) * n_panels // n_parts
-        for p in range(start, stop):
-            total = grads[p]
-            for b in range(n_samples):
-                panel = influence[b, p]
-                for t in range(n_steps):
-                    _advance_panel(
-                        panel, p * PANEL, weights, slopes[b, t], activity[b, t], leak,
-                        scaled[part], active[part], counting,
-                    )  # fmt: skip
-                    for i in range(n):
-                        signal, row = signals[b, t, i], panel[i]
-                        if signal != 0:
-                            for c in range(PANEL):
-                                total[c] += signal * row[c]
+    n_samples, _, n, _ = influence.shape
+    n_steps = slopes.shape[1]
+    for p in range(first, stop):
+        total = grads[p]
+        for b in range(n_samples):
+            panel = influence[b, p]
+            for t in range(n_steps):
+                _advance_panel(
+                    panel, p * PANEL, weights, slopes[b, t], activity[b, t], leak, scaled, active,
+                    counting,
+                )  # fmt: skip
+                for i in range(n):
+                    signal, row = signals[b, t, i], panel[i]
+                    if signal != 0:
+                        for c in range(PANEL):
+                            total[c] += signal * row[c]

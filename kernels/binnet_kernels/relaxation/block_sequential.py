@@ -12,7 +12,7 @@ from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.relaxation.cycles import note_flip, note_return
 from binnet_kernels.relaxation.fields import add_events, add_events_in_windows
 from binnet_kernels.relaxation.free_fields import is_unstable
-from binnet_kernels.relaxation.relax_sync import same_sites
+from binnet_kernels.relaxation.relax_sync import find_settled, same_sites
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
 
 
@@ -100,7 +100,7 @@ def relax_blocks(recurrence, drive, update, outcome, scratch, first_sweep, start
     n_hidden = scratch.excited.shape[1]
     n_blocks = min(update.number, n_hidden)
     for b in range(start, stop):
-        settled_at = np.nan
+        settled_at = find_settled(drive, outcome, first_sweep, b)
         for t in range(first_sweep, drive.amplitudes.shape[0]):
             amplitude = drive.amplitudes[t]
             if settled_at == amplitude:

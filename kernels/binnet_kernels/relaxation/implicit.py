@@ -19,9 +19,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from binnet_kernels._jit import kernel, parallel_kernel
+from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.carry_save import (
     COUNT_BITS,
     LANES,
@@ -65,11 +64,11 @@ def _draw_sign_sum(column_key, n_signs, n_words, i):
 
 
 @kernel
-def draw_couplings_implicit(key, n_signs, couplings):
-    """Fill `couplings` (N, N), presynaptic-major: n_ij at ``[j, i]``, 0 on the diagonal."""
+def draw_couplings_implicit(key, n_signs, first, stop, couplings):
+    """Fill rows first..stop-1 of `couplings` (N, N): n_ij at ``[j, i]``, 0 on the diagonal."""
     n = couplings.shape[0]
     n_words = (n + WORD_BITS - 1) // WORD_BITS
-    for j in range(n):
+    for j in range(first, stop):
         column_key = derive_key(key, j)
         for i in range(n):
             couplings[j, i] = _draw_sign_sum(column_key, n_signs, n_words, i) if i != j else 0
@@ -101,8 +100,8 @@ def _read_counts(counter, n_bits, n_streams, factor, field):
         add_counts(counter, w, n_bits, 2 * factor, factor * n_streams, field)
 
 
-@parallel_kernel
-def add_columns_implicit(couplings, sites, n_events, factor, state, scratch, field):
+@kernel
+def add_columns_implicit(couplings, sites, n_events, factor, state, first, stop, scratch, field):
     """Add ``factor * state[j] * n_ij`` to ``field[i]``, for j = ``sites[k]`` and each k < n_events.
 
     With all neurons and factor 1 this is the dense product n s; with the neurons that flipped, in
@@ -115,50 +114,56 @@ def add_columns_implicit(couplings, sites, n_events, factor, state, scratch, fie
         Neurons, each at most once.
     n_events, factor : int
     state : int8 array (N,)
+    first, stop : int
+        Tiles of neurons i that are done: first..stop-1.
     scratch : tuple
         From `make_scratch_implicit`.
     field : int32 array (n_tiles * TILE_NEURONS,)
     """
     key, n_signs = couplings
-    streams, flips, counters = scratch
+    streams, flips, counter = scratch
     n_words = (state.shape[0] + WORD_BITS - 1) // WORD_BITS
     plane_step = np.uint64(n_words) * GAMMA
     events_per_slab = SLAB // n_signs
     for begin in range(0, n_events, events_per_slab):
         n_here = min(events_per_slab, n_events - begin)
         n_streams = n_here * n_signs
-        for k in prange(n_here):
+        for k in range(n_here):
             j = sites[begin + k]
             column_key = derive_key(key, j)
             for p in range(n_signs):
                 streams[k * n_signs + p] = column_key + np.uint64(p) * plane_step
                 flips[k * n_signs + p] = np.uint64(0) if state[j] > 0 else ~np.uint64(0)
-        for tile in prange(counters.shape[0]):
+        for tile in range(first, stop):
             part = field[tile * TILE_NEURONS : (tile + 1) * TILE_NEURONS]
             for start in range(0, n_streams, _BLOCK):
-                stop = min(start + _BLOCK, n_streams)
+                end = min(start + _BLOCK, n_streams)
                 n_bits = 0
-                while (stop - start) >> n_bits:
+                while (end - start) >> n_bits:
                     n_bits += 1
-                counter = counters[tile]
-                _count_streams(streams, flips, start, stop, tile * TILE_WORDS, counter)
-                _read_counts(counter, n_bits, stop - start, factor, part)
-    for k in prange(n_events):  # take the diagonal out again
+                _count_streams(streams, flips, start, end, tile * TILE_WORDS, counter)
+                _read_counts(counter, n_bits, end - start, factor, part)
+    for k in range(n_events):  # take the diagonal out again
         j = sites[k]
-        own = _draw_sign_sum(derive_key(key, j), n_signs, n_words, j)
-        field[j] -= np.int32(factor * state[j] * own)
+        if first <= j // TILE_NEURONS < stop:
+            own = _draw_sign_sum(derive_key(key, j), n_signs, n_words, j)
+            field[j] -= np.int32(factor * state[j] * own)
 
 
-def make_scratch_implicit(n_neurons: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return memory for `add_columns_implicit`: about 1.6 N bytes and half a megabyte.
+def count_tiles(n_neurons: int) -> int:
+    """Return how many tiles the neurons fill; fields have TILE_NEURONS entries for each."""
+    return -(-n_neurons // TILE_NEURONS)
 
-    These are the listed streams' keys, whether their bits are turned, and a counter for each tile.
+
+def make_scratch_implicit() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return memory for `add_columns_implicit`, half a megabyte.
+
+    These are the listed streams' keys, whether their bits are turned, and a counter.
     """
-    n_tiles = -(-n_neurons // TILE_NEURONS)
     return (
         np.zeros(SLAB, np.uint64),
         np.zeros(SLAB, np.uint64),
-        np.zeros((n_tiles, COUNT_BITS, TILE_WORDS), np.uint64),
+        np.zeros((COUNT_BITS, TILE_WORDS), np.uint64),
     )
 
 

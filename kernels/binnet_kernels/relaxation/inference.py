@@ -25,17 +25,20 @@ def _is_awake(state):
 
 @kernel
 def relax_samples(
-    relax, recurrence, input_weights, inputs, readout, drive, update, outcome, scratch,
+    relax, recurrence, input_weights, inputs, readout, drive, update, outcome, scratch, first_sweep,
     readout_fields,
 ):  # fmt: skip
     """Relax all samples from `outcome.state`; add their inputs to `drive.external`; read them out.
+
+    Where `drive.amplitudes` has sweeps after `first_sweep` alone, the earlier calls have done the
+    others, and added the inputs.
 
     Parameters
     ----------
     relax : int
         Address of the sweeps, from `find_relax`.
     recurrence, drive, update, outcome, scratch
-        See `structs`; `outcome.field` must be 0 on entry.
+        See `structs`; `outcome.field` must be 0 at the first call.
     input_weights : array (S, N, W)
     inputs : array (B, N)
         Spins, in the dtype of the weights.
@@ -50,21 +53,22 @@ def relax_samples(
         stop = min(n_samples, start + _BLOCK)
         for b in range(start, stop):
             rows[b] = b
-        for bank in range(input_weights.shape[0]):
-            accumulate_fields(
-                input_weights[bank], inputs, np.int64(0), rows[start:stop], stop - start,
-                drive.external, bank * width,
+        if first_sweep == 0:
+            for bank in range(input_weights.shape[0]):
+                accumulate_fields(
+                    input_weights[bank], inputs, np.int64(0), rows[start:stop], stop - start,
+                    drive.external, bank * width,
+                )  # fmt: skip
+            n_awake = np.int64(0)
+            for b in range(start, stop):  # the field of a silent state is 0 as it stands
+                if _is_awake(outcome.state[b]):
+                    rows[start + n_awake] = b
+                    n_awake += 1
+            accumulate_couplings(
+                recurrence.couplings, recurrence.windows, outcome.state, rows[start:stop], n_awake,
+                outcome.field,
             )  # fmt: skip
-        n_awake = np.int64(0)
-        for b in range(start, stop):  # the field of a silent state is 0 as it stands
-            if _is_awake(outcome.state[b]):
-                rows[start + n_awake] = b
-                n_awake += 1
-        accumulate_couplings(
-            recurrence.couplings, recurrence.windows, outcome.state, rows[start:stop], n_awake,
-            outcome.field,
-        )  # fmt: skip
-        call(relax, recurrence, drive, update, outcome, scratch, 0, start, stop)
+        call(relax, recurrence, drive, update, outcome, scratch, first_sweep, start, stop)
         for b in range(start, stop):
             read_out(readout, 1.0, outcome.state[b], n_hidden, readout_fields[b])
 

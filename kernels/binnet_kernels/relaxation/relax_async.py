@@ -9,6 +9,7 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
+from binnet_kernels.relaxation.relax_sync import find_settled
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
 
@@ -27,7 +28,7 @@ def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start,
         state, field, external = outcome.state[b], outcome.field[b], drive.external[b]
         feedback = drive.feedback[drive.labels[b]]
         order = scratch.sites[0, b]
-        settled_at = np.nan
+        settled_at = find_settled(drive, outcome, first_sweep, b)
         for t in range(first_sweep, drive.amplitudes.shape[0]):
             amplitude = drive.amplitudes[t]
             if settled_at == amplitude:

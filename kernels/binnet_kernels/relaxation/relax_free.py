@@ -65,35 +65,54 @@ def _take_back(records, b):
 
 
 @kernel
-def relax_replicas(steps, network, update, replicas, records, search, workspace, start, stop):
-    """Relax replicas start..stop-1 from `replicas.state`; `replicas` has the arguments.
-
-    They share passes over the couplings; no result depends on which are relaxed together.
-    """
-    active, n_active = workspace.rows[0][start:stop], stop - start
+def _end_round(network, update, replicas, records, steps, active, n_active):
+    """Recompute fields that are not exact, and keep in `active` who goes on; return how many."""
+    is_exact, sweeps_at_most = update.refresh_every == 0, records.flips.shape[1]
+    if not is_exact:
+        call(steps.refresh, network, replicas, active, n_active)
+    n_left = 0
     for k in range(n_active):
-        active[k] = start + k
-    sweeps_at_most = records.flips.shape[1]
+        b = active[k]
+        if (
+            not is_exact
+            and records.status[b] == FIXED_POINT
+            and count_unstable(network, replicas.field[b], replicas.state[b]) > 0
+        ):
+            _take_back(records, b)
+        if records.status[b] == UNSETTLED and records.sweeps[b] < sweeps_at_most:
+            active[n_left] = b
+            n_left += 1
+    return n_left
+
+
+@kernel
+def relax_replicas(
+    steps, network, update, replicas, records, search, workspace, start, stop, n_sweeps, round_
+):
+    """Relax replicas start..stop-1 by up to `n_sweeps` sweeps more; return how many are active.
+
+    They share passes over the couplings; no result depends on which are relaxed together, nor on
+    the number of sweeps in a call. `replicas` has the arguments; `round_` (2,) int64 goes from call
+    to call, beginning with -1: how many are active, and the sweeps left until fields are due.
+    """
+    active, n_active = workspace.rows[0][start:stop], round_[0]
     is_exact = update.refresh_every == 0
-    n_sweeps = sweeps_at_most if is_exact else update.refresh_every
-    call(steps.refresh, network, replicas, active, n_active)
-    while n_active > 0:
+    if n_active < 0:
+        n_active = stop - start
+        for k in range(n_active):
+            active[k] = start + k
+        round_[1] = update.refresh_every
+        call(steps.refresh, network, replicas, active, n_active)
+    while n_active > 0 and n_sweeps > 0:
+        n_here = n_sweeps if is_exact else min(n_sweeps, round_[1])
         call(
             steps.advance, network, update, replicas, records, search, workspace, steps,
-            start, n_active, n_sweeps,
+            start, n_active, n_here,
         )  # fmt: skip
-        if not is_exact:
-            call(steps.refresh, network, replicas, active, n_active)
-        n_left = 0
-        for k in range(n_active):
-            b = active[k]
-            if (
-                not is_exact
-                and records.status[b] == FIXED_POINT
-                and count_unstable(network, replicas.field[b], replicas.state[b]) > 0
-            ):
-                _take_back(records, b)
-            if records.status[b] == UNSETTLED and records.sweeps[b] < sweeps_at_most:
-                active[n_left] = b
-                n_left += 1
-        n_active = n_left
+        n_sweeps -= n_here
+        round_[1] -= n_here
+        if is_exact or round_[1] == 0:
+            n_active = _end_round(network, update, replicas, records, steps, active, n_active)
+            round_[1] = update.refresh_every
+    round_[0] = n_active
+    return n_active

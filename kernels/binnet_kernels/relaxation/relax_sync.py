@@ -85,18 +85,27 @@ def same_sites(first, second, n):
     return True
 
 
+@kernel
+def find_settled(drive, outcome, first_sweep, b):
+    """Return the amplitude at which sample b rests when its sweeps go on; nan where it does not."""
+    if first_sweep == 0 or outcome.status[b] == UNSETTLED:
+        return np.nan
+    return np.float64(drive.amplitudes[first_sweep - 1])
+
+
 @inner_kernel
 def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
     """Relax samples start..stop-1 in sweeps first_sweep..T-1 of the T in `drive.amplitudes`.
 
     A sample that a sweep finds at a fixed point (or, where asked, in a 2-cycle) rests until the
-    amplitude of the feedback changes. See `structs` for the arguments.
+    amplitude of the feedback changes. Sweeps may go on in another call, with the same scratch. See
+    `structs` for the arguments.
     """
     n_sweeps = drive.amplitudes.shape[0]
     n_hidden = scratch.excited.shape[1]
     is_excited = recurrence.partners.shape[0] > 0
     for b in range(start, stop):
-        scratch.settled_at[b] = np.nan
+        scratch.settled_at[b] = find_settled(drive, outcome, first_sweep, b)
     for t in range(first_sweep, n_sweeps):
         amplitude = drive.amplitudes[t]
         this, last = scratch.sites[t % 2], scratch.sites[1 - t % 2]

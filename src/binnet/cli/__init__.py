@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from binnet._provenance import get_version
@@ -26,6 +28,8 @@ from binnet.cli.train import train
 @click.version_option(get_version(), prog_name="binnet")
 def main() -> None:
     """Learning without backpropagation in binary recurrent networks."""
+    # A warning is for the user, who does not know the line of the code that gives it.
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
 
 
 main.add_command(train)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
-from binnet._threads import resolve_threads, share_out
+from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 STATUS = ("unsettled", "fixed point", "2-cycle")
 INFERENCE_SWEEPS = 10
 _CHUNK = 1024  # samples in work at a time, at most: bounds the memory
-_LEAST = 64  # and at least, where threads share them out
+_LEAST = 64  # and at least, where threads share them out,
+_COUPLINGS = 2**30  # or where a sweep of so many would last for a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,9 +112,11 @@ def relax_driven(
     initial_states : array_like, shape (B, H), optional
         Spins to start from (-1, +1, or 0 for silent). Default: all silent.
     seed : int, default 0
-        Seed of the random orders and subsets; sample b draws the same whatever B and `threads` are.
+        Seed of the random orders and subsets. Row b draws the same whatever B and `threads` are,
+        but another row draws other numbers: where the order is random, what a sample relaxes to
+        may depend on its place among the rows. For orders without chance it does not.
     threads : int, optional
-        Threads to run on. Default: all cores. The result does not depend on it.
+        Threads to run on at most. Default: all cores. The result does not depend on it.
     stop_at_cycle : bool, default True
         Whether a sample in a 2-cycle stops.
 
@@ -167,9 +170,10 @@ def relax_driven(
     probability = check_probability(order, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
-    size = _CHUNK
+    size = _COUPLINGS // network.n_neurons**2
     if n_threads > 1:
-        size = min(_CHUNK, max(_LEAST, -(-n_samples // (4 * n_threads))))
+        size = min(size, -(-n_samples // (4 * n_threads)))
+    size = min(_CHUNK, max(_LEAST, size))
 
     def relax_chunk(first: int) -> tuple[NDArray[Any], ...]:
         chunk = slice(first, first + size)
@@ -210,7 +214,7 @@ def predict(
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
     update_order, update_probability, seed, threads : optional
-        As for `relax_driven`.
+        As for `relax_driven`: under a random order the answer may depend on the row of the sample.
 
     Returns
     -------
@@ -332,18 +336,13 @@ def _relax_chunk(
     drive = Drive(external, *steering)
     order = update(derive_keys(stream[0], stream[1], n_samples))
     scratch = make_scratch(n_samples, n_hidden, dtype)
-    relax_samples(
-        find_relax(recurrence, drive, order, outcome, scratch),
-        recurrence,
-        network.input_weights,
-        X.astype(dtype),
-        network.readout,
-        drive,
-        order,
-        outcome,
-        scratch,
-        readout_fields,
-    )
+    relax, inputs = find_relax(recurrence, drive, order, outcome, scratch), X.astype(dtype)
+    for first, stop in in_pieces(len(drive.amplitudes), first=INFERENCE_SWEEPS):
+        relax_samples(
+            relax, recurrence, network.input_weights, inputs, network.readout,
+            drive._replace(amplitudes=drive.amplitudes[:stop]), order, outcome, scratch, first,
+            readout_fields,
+        )  # fmt: skip
     states = outcome.state[:, :n_hidden]
     for b in range(n_samples if len(network.structure.partners) else 0):
         add_excitation(

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
 from binnet._provenance import describe_run
-from binnet._threads import resolve_threads, share_out
+from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_spins
 from binnet.dynamics.driven import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[Iterable[slice]], Iterable[slice]]
 
-_BLOCK = 16  # replicas that share a pass over the couplings
+_BLOCK = 16  # replicas that share a pass over the couplings,
+_BLOCK_COUPLINGS = 2**32  # but fewer where a sweep of so many would last for seconds
 _CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
 # Presynaptic rows that replicas take turns at should stay in the last-level cache.
 _WINDOW_BYTES = 2**22
@@ -99,11 +100,12 @@ def relax_free(
         Seed of the initial states, and of the random orders and subsets. Replica r draws the same
         whatever R and `threads` are.
     threads : int, optional
-        Threads to run on; they share out the replicas. Default: all cores. Of an ImplicitNetwork
-        they share out the neurons, by default on all cores or one, whichever is faster: all wait
-        where other processes keep a core busy. The result does not depend on it.
+        Threads to run on at most; they share out the replicas. Default: all cores. Of an
+        ImplicitNetwork they share out the neurons, by default on all cores or one, whichever is
+        faster: all wait where other processes keep a core busy. The result does not depend on it.
     progress : callable, optional
-        Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does.
+        Wraps the iterable of the parts of the work, as ``tqdm.tqdm`` does. Where what it returns
+        has the method ``set_postfix_str`` of a bar, this says how far a long part has come.
 
     Returns
     -------
@@ -146,8 +148,11 @@ def relax_free(
     options = _Options(order, probability, n_sweeps, bool(stop_at_cycle))
     parts = []
     chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
-    for chunk in chunks if progress is None else progress(chunks):
-        parts.append(_relax_chunk(network, options, start[chunk], seed, chunk.start, threads))
+    shown = chunks if progress is None else progress(chunks)
+    for chunk in shown:
+        parts.append(
+            _relax_chunk(network, options, start[chunk], (seed, chunk.start), threads, shown)
+        )
     described = {
         "update_order": order.text, "max_sweeps": n_sweeps, "stop_at_cycle": bool(stop_at_cycle),
         "initial_states": "random" if initial_states is None else "given",
@@ -222,15 +227,18 @@ def _relax_chunk(
     network: RandomNetwork | ImplicitNetwork,
     options: _Options,
     start: NDArray[np.int8],
-    seed: int,
-    first: int,
+    stream: tuple[int, int],
     threads: int | None,
+    shown: object,
 ) -> _Part:
-    """Relax the replicas first..first + len(start) - 1."""
+    """Relax replicas with the draws of `stream`: the seed, and the number of the first of them.
+
+    `shown` is the bar that says how far they are, if it is one.
+    """
     from binnet_kernels.lowlevel.rng import derive_keys
     from binnet_kernels.relaxation import replicas as kernels
 
-    n_replicas, n_neurons = start.shape
+    (n_replicas, n_neurons), (seed, first) = start.shape, stream
     update = kernels.FreeUpdate(
         number=options.order.number or 0,
         probability=options.probability,
@@ -243,14 +251,20 @@ def _relax_chunk(
     )
     records = kernels.make_records(n_replicas, options.max_sweeps)
     search = kernels.make_search(start, derive_keys(np.uint64(0), 0, n_neurons))
+    show = getattr(shown, "set_postfix_str", None)
+
+    def tell() -> None:
+        if show is not None:
+            n_settled = np.count_nonzero(records.status)
+            show(
+                f"sweep {records.sweeps.max()}, {n_settled} of {n_replicas} settled", refresh=False
+            )
+
+    groups = (start, options.order, update, records, search)
     if isinstance(network, ImplicitNetwork):
-        states, fields = relax_implicit(
-            network, start, options.order, update, records, search, threads
-        )
+        states, fields = relax_implicit(network, *groups, threads, tell)
     else:
-        states, fields = _relax_stored(
-            network, start, options.order, update, records, search, resolve_threads(threads)
-        )
+        states, fields = _relax_stored(network, *groups, resolve_threads(threads), tell)
     last = records.sweeps.max()
     return _Part(
         states,
@@ -272,6 +286,7 @@ def _relax_stored(
     records: Records,
     search: CycleSearch,
     threads: int,
+    tell: Callable[[], None],
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Return the final states and their fields h_i, as `relax_implicit` does."""
     from binnet_kernels.relaxation.relax_free import find_steps, relax_replicas
@@ -298,10 +313,16 @@ def _relax_stored(
         make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
     )
     steps = find_steps(order.code, *groups)
-    at_a_time = min(_BLOCK, -(-n_replicas // threads))
+    at_a_time = max(1, min(_BLOCK, -(-n_replicas // threads), _BLOCK_COUPLINGS // n_neurons**2))
+    # Sweeps of a first call: a small part of a second, whatever the order.
+    n_first = max(1, 2**28 // (at_a_time * n_neurons**2))
 
     def relax_some(first: int) -> None:
-        relax_replicas(steps, *groups, first, min(first + at_a_time, n_replicas))
+        stop, round_ = min(first + at_a_time, n_replicas), np.full(2, -1)
+        for begin, end in in_pieces(first=n_first):
+            if relax_replicas(steps, *groups, first, stop, end - begin, round_) == 0:
+                break
+            tell()
 
     share_out(threads, relax_some, range(0, n_replicas, at_a_time))
     fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._threads import ThreadChoice, running_on
+from binnet._threads import ThreadChoice, share_out
 from binnet.networks import ImplicitNetwork
 from binnet.update_orders import UpdateOrder
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _LISTED_FLIPS = 256
 # Signs below which waking a second thread costs more than it saves.
 _SIGNS_FOR_THREADS = 100_000_000
+# Signs in a call of a kernel: a fraction of a second.
+_SIGNS_PER_CALL = 10_000_000_000
 
 
 def relax_implicit(
@@ -35,6 +37,7 @@ def relax_implicit(
     records: Records,
     search: CycleSearch,
     threads: int | None,
+    tell: Callable[[], None],
 ) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
     """Relax replicas one after the other.
 
@@ -53,6 +56,8 @@ def relax_implicit(
         :mod:`binnet_kernels.relaxation.replicas`.
     threads : int, optional
         Threads that share out the fields. Default: all cores or one, whichever is faster.
+    tell : callable
+        Called after each sweep.
 
     Returns
     -------
@@ -61,7 +66,7 @@ def relax_implicit(
     fields : ndarray of float64, shape (R, N)
         h_i in them.
     """
-    run = _Run(network, start, order, update, records, search, threads)
+    run = _Run(network, start, order, update, records, search, threads, tell)
     for b in range(len(start)):
         run.relax(b)
     states = run.replicas.state
@@ -81,10 +86,12 @@ class _Run:
         records: Records,
         search: CycleSearch,
         threads: int | None,
+        tell: Callable[[], None],
     ) -> None:
         from binnet_kernels.relaxation.implicit import (
             TILE_NEURONS,
             ImplicitCouplings,
+            count_tiles,
             make_scratch_implicit,
         )
         from binnet_kernels.relaxation.replicas import FreeNetwork, Replicas, make_workspace
@@ -95,13 +102,14 @@ class _Run:
             np.zeros(n, np.int32),
             np.int32(network.integer_self_coupling),
         )
-        padded = -(-n // TILE_NEURONS) * TILE_NEURONS
+        padded = count_tiles(n) * TILE_NEURONS
         self.replicas = Replicas(start.copy(), np.zeros((n_replicas, padded), np.int32), start)
         self.update, self.records, self.search = update, records, search
         self._sweep = self._choose_sweep(order)
         self.workspace = make_workspace(n_replicas, n, np.int8, np.int32)
-        self._scratch = make_scratch_implicit(n)
+        self._scratch = make_scratch_implicit()
         self._threads = ThreadChoice(threads)
+        self._tell = tell
 
     def relax(self, b: int) -> None:
         """Relax replica b."""
@@ -113,6 +121,7 @@ class _Run:
             if self.records.status[b] != UNSETTLED:
                 break
             self._sweep(b, t)
+            self._tell()
 
     def _choose_sweep(self, order: UpdateOrder) -> Callable[[int, int], None]:
         """Return what does sweep t of replica b, called with (b, t)."""
@@ -130,23 +139,39 @@ class _Run:
         return sweeps[order.code]
 
     def _add_columns(self, b: int, sites: NDArray[Any], n_events: int, factor: int) -> None:
-        from binnet_kernels.relaxation.implicit import SLAB, add_columns_implicit
+        from binnet_kernels.relaxation.implicit import (
+            SLAB,
+            TILE_NEURONS,
+            add_columns_implicit,
+            count_tiles,
+            make_scratch_implicit,
+        )
 
         state, couplings = self.replicas.state[b], self.network.couplings
-        at_a_time = SLAB // couplings.n_signs
+        at_a_time, n_tiles = SLAB // couplings.n_signs, count_tiles(len(state))
         for first in range(0, n_events, at_a_time):
             n_here = min(at_a_time, n_events - first)
+            here = sites[first : first + n_here]
             n_drawn = n_here * len(state) * couplings.n_signs
-            is_long = n_drawn > _SIGNS_FOR_THREADS
-            threads = self._threads.next() if is_long else 1
-            began = time.perf_counter()
-            with running_on(threads):
+            if n_drawn <= _SIGNS_FOR_THREADS:
                 add_columns_implicit(
-                    couplings, sites[first : first + n_here], n_here, factor, state,
-                    self._scratch, self.replicas.field[b],
+                    couplings, here, n_here, factor, state, 0, n_tiles, self._scratch,
+                    self.replicas.field[b],
                 )  # fmt: skip
-            if is_long:
-                self._threads.record(threads, n_drawn / (time.perf_counter() - began))
+                continue
+            threads = self._threads.next()
+            n_signs = n_here * TILE_NEURONS * couplings.n_signs  # of a tile
+            size = min(-(-n_tiles // threads), max(1, _SIGNS_PER_CALL // n_signs))
+
+            def add_tiles(tile: int, here: NDArray[Any] = here, size: int = size) -> None:
+                add_columns_implicit(
+                    couplings, here, len(here), factor, state, tile, min(tile + size, n_tiles),
+                    make_scratch_implicit(), self.replicas.field[b],
+                )  # fmt: skip
+
+            began = time.perf_counter()
+            share_out(threads, add_tiles, range(0, n_tiles, size))
+            self._threads.record(threads, n_drawn / (time.perf_counter() - began))
 
     def _sweep_sync(self, b: int, t: int) -> None:
         from binnet_kernels.relaxation.implicit import flip_replica_implicit

@@ -71,8 +71,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     random_state : int, RandomState or None, default None
         Of the initial weights, the order of the samples and the update order.
     threads : int, optional
-        Threads to run on; results do not depend on it. Default: all cores or one, whichever is
-        faster.
+        Threads to run on at most: fewer where there are fewer cores, or where joblib allows a
+        worker fewer. Results do not depend on it. Default: all cores or one, whichever is faster.
     verbose : bool, default False
         Whether `fit` shows its progress.
 
@@ -268,6 +268,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         ----------
         X : array_like, shape (n_samples, n_features)
             Finite real features.
+            Under a random update order each row draws its own numbers: the answer for a sample
+            may depend on its row, not on the other samples.
 
         Returns
         -------

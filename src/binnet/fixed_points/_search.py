@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
-from binnet._threads import running_on
+from binnet._threads import in_pieces, share_out
 from binnet.fixed_points._conditions import FixedPointConditions, make_order
 
 METHODS = ("auto", "gray", "bounded")
@@ -21,7 +22,6 @@ _TASK_SPINS = 16  # spins that a task leaves free
 _LARGE = 26
 _SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
 _TELLING_TASKS = 64  # from as many the number of fixed points can be told
-_CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
 _SAMPLE_SECONDS = 0.3  # of an estimate
 
@@ -57,15 +57,15 @@ class Search:
         self.n_tasks = 2**self._n_held - self._first_task
         self._capacity = 256
         self._buffer = np.empty(0, np.uint64)
-        self._run: Callable[[Any, Any, Any], None]
+        self._run: Callable[[Any, Any, Any, int], None]
         if method == "gray":
-            self._run = lambda tasks, found, counts: enumerate_gray(
-                rows, block, tasks, self._n_held, scratch, found, counts
+            self._run = lambda tasks, found, counts, worker: enumerate_gray(
+                rows, block, tasks, self._n_held, scratch, found, counts, worker
             )
         else:
             reach = make_reach(rows)
-            self._run = lambda tasks, found, counts: enumerate_bounded(
-                rows, block, reach, tasks, self._n_held, scratch, found, counts
+            self._run = lambda tasks, found, counts, worker: enumerate_bounded(
+                rows, block, reach, tasks, self._n_held, scratch, found, counts, worker
             )
 
     def _do(self, tasks: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -78,8 +78,8 @@ class Search:
                 self._buffer = np.empty(n_words, np.uint64)
             found = self._buffer[:n_words].reshape(len(now), self._capacity)
             counts = np.empty(len(now), np.int64)
-            with running_on(self._threads):
-                self._run(now, found, counts)
+            work = partial(self._run, now, found, counts)
+            share_out(self._threads, work, range(self._threads))
             there_was_room = counts <= self._capacity
             filled = np.where(there_was_room, counts, 0)
             parts.append(found[np.arange(self._capacity) < filled[:, None]])
@@ -91,7 +91,7 @@ class Search:
     def run(self, max_states: int, progress: bool) -> NDArray[np.uint64]:
         """Do all tasks."""
         parts, n_found = [], 0
-        done, n_next = 0, 4 * self._threads
+        pieces = in_pieces(self.n_tasks, first=4 * self._threads, least=self._threads)
         with tqdm(
             total=self.n_tasks,
             unit="task",
@@ -99,13 +99,9 @@ class Search:
             delay=1.0,
             leave=False,
         ) as bar:
-            while done < self.n_tasks:
-                n_now = min(n_next, self.n_tasks - done)
-                first = self._first_task + done
-                begun = time.perf_counter()
-                parts.append(self._do(np.arange(first, first + n_now, dtype=np.uint64)))
-                took = time.perf_counter() - begun
-                done += n_now
+            for begin, done in pieces:
+                tasks = np.arange(begin, done, dtype=np.uint64) + np.uint64(self._first_task)
+                parts.append(self._do(tasks))
                 n_found += len(parts[-1])
                 expected = n_found * self.n_tasks / done
                 hopeless = done >= _TELLING_TASKS and expected > 4 * max_states
@@ -115,9 +111,7 @@ class Search:
                         f"are expected, {8e-9 * expected:.2g} GB of memory; lower the "
                         "self-coupling or the number of neurons, or raise max_states"
                     )
-                bar.update(n_now)
-                grow = min(_CALL_SECONDS / max(took, 1e-6), 4.0)
-                n_next = max(self._threads, min(int(n_now * grow), _FOUND_WORDS // self._capacity))
+                bar.update(done - begin)
         return np.concatenate(parts)
 
     def estimate_seconds(self) -> float:

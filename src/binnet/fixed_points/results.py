@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
 from binnet._deprecation import renamed_attribute, renamed_parameter
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import resolve_threads, share_out
 from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
@@ -202,15 +203,14 @@ def _count_distances(
     n = len(states)
     counts = np.zeros((threads, 64 * states.shape[1] + 1), np.int64)
     n_rows = max(1, _PAIRS_PER_CALL // max(n, 1))
-    with (
-        running_on(threads),
-        tqdm(
-            total=n, unit="state", disable=None if progress else True, delay=1.0, leave=False
-        ) as bar,
-    ):
+    with tqdm(
+        total=n, unit="state", disable=None if progress else True, delay=1.0, leave=False
+    ) as bar:
         for first in range(0, n, n_rows):
             stop = min(first + n_rows, n)
-            count_distances(states, first, stop, counts)
+            share_out(
+                threads, partial(count_distances, states, first, stop, counts), range(threads)
+            )
             bar.update(stop - first)
     histogram: NDArray[np.int64] = 2 * counts.sum(axis=0)[: n_neurons + 1]
     histogram[0] += n

@@ -229,7 +229,7 @@ def report_cost(
     latent_bits : int, optional
         Bits of the latent weights, which the memory holds. Default: there are none.
     threads : int, optional
-        Threads to run on. Default: all cores.
+        Threads to run on at most. Default: all cores.
 
     Returns
     -------

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
-from binnet._threads import resolve_threads, running_on
+from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
 from binnet.networks import QuantizedNetwork
 from binnet.schedules import FeedbackSchedule
 from binnet.update_orders import find_order
+
+if TYPE_CHECKING:
+    from binnet_kernels.integer.fields import Packed
+    from binnet_kernels.integer.relax_packed import Block
+    from binnet_kernels.structs import Drive
 
 
 @renamed_parameter("dynamics", "update_order")
@@ -51,9 +57,9 @@ def relax_packed(
     update_order : str, default "sync"
         One of `binnet.update_orders.list_orders("packed")`.
     seed : int, default 0
-        Seed of the random orders.
+        Seed of the random orders, which go with the row of a sample as in `binnet.relax`.
     threads : int, optional
-        Threads to run on. Default: all cores. The result does not depend on it.
+        Threads to run on at most. Default: all cores. The result does not depend on it.
     stop_at_cycle : bool, default True
         Whether a sample in a synchronous 2-cycle stops.
 
@@ -67,69 +73,145 @@ def relax_packed(
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
     """
-    from binnet_kernels.integer.fields import (
-        find_planes,
-        pack_spins,
-        split_words,
-        to_packed,
-        unpack_spins,
-    )
-    from binnet_kernels.integer.relax_packed import relax_packed_async, relax_packed_sync, sum_all
+    from binnet_kernels.integer.fields import find_planes, pack_spins, split_words, to_packed
     from binnet_kernels.lowlevel.rng import derive_keys
     from binnet_kernels.structs import Drive
 
     X = check_spins("inputs", inputs, network.n_inputs)
     network.refuse_structure("relax_packed")
     order = find_order(update_order, "packed")
-    n_samples, n_hidden, formats = len(X), network.n_neurons, network.formats
-    targets, amplitudes = _choose_feedback(network, n_samples, labels, schedule, max_sweeps)
+    n_threads, keys = resolve_threads(threads), derive_keys(stream_key(seed, 0), 0, len(X))
+    targets, amplitudes = _choose_feedback(network, len(X), labels, schedule, max_sweeps)
+    formats = network.formats
     couplings = to_packed(network.couplings, formats.couplings.bits)
-    readout = to_packed(network.readout, formats.readout.bits)
     factor = 1 << formats.coupling_shift
     # The diagonal of one-bit couplings, which cannot be 0, is -1 there.
     own = int(network.self_couplings[0]) + factor * couplings.is_binary
-    width = len(couplings.sums)
-    external, fields, readout_fields = (
-        np.zeros((n_samples, n), np.int32) for n in (width, width, len(readout.sums))
+    external = _sum_all(
+        to_packed(network.input_weights, formats.input_weights.bits), pack_spins(X), n_threads
     )
-    feedback = np.zeros((network.n_outputs, width), np.int32)
-    feedback[:, :n_hidden] = network.feedback_fields
-    words = np.zeros((n_samples, width // 64), np.uint64)
-    changes = np.zeros((n_samples, len(amplitudes)), np.int64)
-    sweeps, status = (np.zeros(n_samples, np.int64) for _ in range(2))
-    with running_on(resolve_threads(threads)):
-        sum_all(
-            to_packed(network.input_weights, formats.input_weights.bits), pack_spins(X), external
-        )
-        external <<= formats.input_shift
-        drive = Drive(external, feedback, targets, amplitudes.astype(np.int32))
-        if order.name == "sync":
-            awake = np.zeros(n_samples, np.bool_)
+    external <<= formats.input_shift
+    feedback = np.zeros((network.n_outputs, external.shape[1]), np.int32)
+    feedback[:, : network.n_neurons] = network.feedback_fields
+    drive = Drive(external, feedback, targets, amplitudes.astype(np.int32))
+    if order.name == "sync":
+        found = _relax_sync(couplings, factor, own, drive, stop_at_cycle, n_threads)
+    else:
+        planes = find_planes(network.couplings, formats.couplings.bits)
+        rows = np.stack([split_words(pack_spins(plane)) for plane in planes], axis=1)
+        found = _relax_async(rows, couplings.is_binary, factor, own, drive, keys, n_threads)
+    return _as_relaxation(network, couplings, (factor, own), external, found, n_threads)
+
+
+class _Found(NamedTuple):
+    words: NDArray[np.uint64]
+    sweeps: NDArray[np.int64]
+    changes: NDArray[np.int64]
+    status: NDArray[np.int64]
+
+
+def _share_blocks(
+    n_samples: int, is_bytes: bool, shape: tuple[int, int], threads: int, work: Callable[..., None]
+) -> None:
+    """Call ``work(samples, block)`` for the samples of each block; `shape` is words and columns."""
+    from binnet_kernels.integer.relax_packed import BLOCK, make_block
+
+    def do(start: int) -> None:
+        samples = slice(start, min(start + BLOCK, n_samples))
+        work(samples, make_block(samples.stop - start, *shape, is_bytes))
+
+    share_out(threads, do, range(0, n_samples, BLOCK))
+
+
+def _sum_all(packed: Packed, words: NDArray[np.uint64], threads: int) -> NDArray[np.int32]:
+    """Return sum_j w_ij s_j of packed states, (B, H + padding)."""
+    from binnet_kernels.integer.relax_packed import sum_block
+
+    sums = np.zeros((len(words), len(packed.sums)), np.int32)
+
+    def work(samples: slice, block: Block) -> None:
+        sum_block(packed, words[samples], block, sums[samples])
+
+    _share_blocks(len(words), packed.is_bytes, (words.shape[1], 0), threads, work)
+    return sums
+
+
+def _relax_sync(
+    packed: Packed, factor: int, own: int, drive: Drive, stop_at_cycle: bool, threads: int
+) -> _Found:
+    from binnet_kernels.integer.relax_packed import relax_packed_sync
+
+    (n_samples, width), n_sweeps = drive.external.shape, len(drive.amplitudes)
+    found = _make_found(n_samples, width, n_sweeps)
+    awake = np.zeros(n_samples, np.bool_)
+
+    def work(samples: slice, block: Block) -> None:
+        for first, last in in_pieces(n_sweeps):
             relax_packed_sync(
-                couplings, np.int32(factor), np.int32(own), drive, stop_at_cycle, words, awake,
-                changes, sweeps, status,
+                packed, np.int32(factor), np.int32(own), drive, stop_at_cycle, first, last,
+                samples.start, block, found.words, awake, found.changes, found.sweeps, found.status,
             )  # fmt: skip
-        else:
-            planes = find_planes(network.couplings, formats.couplings.bits)
-            rows = np.stack([split_words(pack_spins(plane)) for plane in planes], axis=1)
-            signs, mask = (np.zeros((n_samples, 2 * words.shape[1]), np.uint32) for _ in range(2))
+
+    _share_blocks(n_samples, packed.is_bytes, (width // 64, width), threads, work)
+    return found
+
+
+def _relax_async(
+    rows: NDArray[np.uint32], is_binary: bool, factor: int, own: int, drive: Drive,
+    keys: NDArray[np.uint64], threads: int,
+) -> _Found:  # fmt: skip
+    from binnet_kernels.integer.relax_packed import relax_packed_async
+
+    (n_samples, width), n_sweeps = drive.external.shape, len(drive.amplitudes)
+    found = _make_found(n_samples, width, n_sweeps)
+    signs, mask = (np.zeros((n_samples, width // 32), np.uint32) for _ in range(2))
+
+    def work(samples: slice, block: Block) -> None:
+        order = np.empty(len(rows), np.int64)
+        for first, last in in_pieces(n_sweeps):
             relax_packed_async(
-                rows, couplings.is_binary, factor, own, drive,
-                derive_keys(stream_key(seed, 0), 0, n_samples), signs, mask, changes, sweeps,
-                status,
+                rows, is_binary, factor, own, drive, keys, first, last, samples.start,
+                block.settled_at, order, signs, mask, found.changes, found.sweeps, found.status,
             )  # fmt: skip
-            words = np.ascontiguousarray(signs.astype("<u4")).view("<u8").astype(np.uint64)
-        sum_all(couplings, words, fields)
-        sum_all(readout, words, readout_fields)
-    states = unpack_spins(words, n_hidden)
-    hidden = factor * fields[:, :n_hidden] + external[:, :n_hidden] + np.int32(own) * states
+
+    _share_blocks(n_samples, False, (0, 0), threads, work)
+    words = np.ascontiguousarray(signs.astype("<u4")).view("<u8").astype(np.uint64)
+    return found._replace(words=words)
+
+
+def _make_found(n_samples: int, width: int, n_sweeps: int) -> _Found:
+    """Return silent states, and empty records."""
+    return _Found(
+        np.zeros((n_samples, width // 64), np.uint64),
+        np.zeros(n_samples, np.int64),
+        np.zeros((n_samples, n_sweeps), np.int64),
+        np.zeros(n_samples, np.int64),
+    )
+
+
+def _as_relaxation(
+    network: QuantizedNetwork,
+    couplings: Packed,
+    factors: tuple[int, int],
+    external: NDArray[np.int32],
+    found: _Found,
+    threads: int,
+) -> Relaxation:
+    """Return the final states as spins, with their fields; `factors` are of J and of the spin."""
+    from binnet_kernels.integer.fields import to_packed, unpack_spins
+
+    n, formats = network.n_neurons, network.formats
+    readout = to_packed(network.readout, formats.readout.bits)
+    readout_fields = _sum_all(readout, found.words, threads)[:, : network.n_outputs]
+    sums, states = _sum_all(couplings, found.words, threads), unpack_spins(found.words, n)
+    hidden = factors[0] * sums[:, :n] + external[:, :n] + np.int32(factors[1]) * states
     return Relaxation(
         states,
         _as_values(states * hidden, formats.fraction_bits),
-        _as_values(readout_fields[:, : network.n_outputs], formats.readout.fraction_bits),
-        sweeps,
-        changes,
-        status,
+        _as_values(readout_fields, formats.readout.fraction_bits),
+        found.sweeps,
+        found.changes,
+        found.status,
     )
 
 

@@ -21,7 +21,7 @@ class OnlineLearner:
     configuration : Configuration
         All parameters; its number of epochs is not read, and its rates stay constant.
     threads : int, optional
-        Threads to run on; the result does not depend on it. Default: all cores.
+        Threads to run on at most; the result does not depend on it. Default: all cores.
     run : Run, optional
         Run whose synapses to go on from, which stay as they are. Default: drawn anew.
     """

@@ -92,8 +92,8 @@ def train(
         Sets whose accuracy is measured after each epoch, such as ``{"test": (X_test, y_test)}``.
         The accuracy on (the first 10000 of) the training samples is always measured.
     threads : int, optional
-        Threads to run on; the result does not depend on it. Default: all cores or one, whichever
-        is faster while it runs (one, where other processes keep cores busy).
+        Threads to run on at most; the result does not depend on it. Default: all cores or one,
+        whichever is faster while it runs (one, where other processes keep cores busy).
     checkpoint : path-like, optional
         File (.safetensors) to write after each epoch and when stopped.
     on_epoch : callable, optional

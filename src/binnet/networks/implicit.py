@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._threads import in_pieces
 from binnet._validation import check_choice, check_integer, keep_integer, keep_real
 from binnet.networks.random import DISTRIBUTIONS, RandomNetwork
 
@@ -140,5 +141,6 @@ class ImplicitNetwork:
         from binnet_kernels.relaxation.implicit import draw_couplings_implicit
 
         sums = np.empty((self.n_neurons, self.n_neurons), np.int8)
-        draw_couplings_implicit(self.key, self.n_signs, sums)
+        for first, stop in in_pieces(self.n_neurons):
+            draw_couplings_implicit(self.key, self.n_signs, first, stop, sums)
         return sums.T

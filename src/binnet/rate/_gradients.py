@@ -7,12 +7,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binnet._threads import running_on
+from binnet._threads import in_pieces, share_out
 from binnet.rate._losses import Goal, compute_error
-from binnet.rate._trajectories import Floats, Trajectory, Workspace, compute_slopes, pad_columns
+from binnet.rate._trajectories import (
+    Floats,
+    Trajectory,
+    Workspace,
+    compute_slopes,
+    cut_trials,
+    pad_columns,
+)
 from binnet.rate.model import RateRNN, follow
 
 RULES = ("bptt", "rtrl", "eprop", "eprop-self")
+_WORK_PER_CALL = 10**9  # products: a fraction of a second
 
 
 class Gradient(NamedTuple):
@@ -75,7 +83,10 @@ def _bptt(
     leak = network.dtype.type(network.leak)
     recurrent = pad_columns(network.recurrent, "recurrent", work)
     field = work.take("field", (1, recurrent.shape[1]), network.dtype)
-    backpropagate_rate(recurrent, signals, slopes, leak, deltas, field, np.arange(n))
+    for b in cut_trials(signals):
+        backpropagate_rate(
+            recurrent, signals[b], slopes[b], leak, deltas[b], field, np.arange(n)
+        )  # fmt: skip
     return {
         "recurrent": deltas.reshape(-1, n).T @ trajectory.rates.reshape(-1, n),
         "input_weights": np.tensordot(deltas[:, :-1], inputs, ((0, 1), (0, 1))),
@@ -93,7 +104,7 @@ def _rtrl(
 ) -> dict[str, Floats]:
     from binnet_kernels.rate.rtrl import PANEL, advance_influence
 
-    n, dtype = network.n_neurons, network.dtype
+    (n_samples, n_times, n), dtype = slopes.shape, network.dtype
     activity = np.concatenate([trajectory.rates[:, :-1], inputs], axis=2)
     n_columns = n * activity.shape[2]
     n_panels = -(-n_columns // PANEL)
@@ -101,16 +112,23 @@ def _rtrl(
     influence = work.take("influence", (1, n_panels, n, PANEL), dtype)
     grads = np.zeros((n_panels, PANEL), dtype)
     weights = np.ascontiguousarray(network.recurrent.T)
-    scaled, active = np.empty((threads, n, PANEL), dtype), np.empty((threads, n), np.int64)
-    counting = np.arange(n)
-    with running_on(threads):
-        for b in range(len(inputs)):
-            influence[:] = 0
-            advance_influence(
-                influence, weights, slopes[b : b + 1, :-1], activity[b : b + 1],
-                signals[b : b + 1, 1:], dtype.type(network.leak), grads, scaled, active,
-                counting,
-            )  # fmt: skip
+    work_of_panel = n_times * n * n * PANEL
+    size = max(1, min(-(-n_panels // threads), _WORK_PER_CALL // work_of_panel))
+
+    def advance(first: int) -> None:
+        """Take all steps of all samples with some panels."""
+        stop = min(first + size, n_panels)
+        scaled, active = np.empty((n, PANEL), dtype), np.empty(n, np.int64)
+        for begin, end in in_pieces(n_samples):
+            for b in range(begin, end):
+                influence[:, first:stop] = 0
+                advance_influence(
+                    influence, weights, slopes[b : b + 1, :-1], activity[b : b + 1],
+                    signals[b : b + 1, 1:], dtype.type(network.leak), first, stop, grads, scaled,
+                    active, np.arange(n),
+                )  # fmt: skip
+
+    share_out(threads, advance, range(0, n_panels, size))
     both = grads.reshape(-1)[:n_columns].reshape(n, -1)
     return {"recurrent": both[:, :n].copy(), "input_weights": both[:, n:].copy()}
 
@@ -154,10 +172,11 @@ def _eprop_self(
     for name, activity in (("recurrent", trajectory.rates), ("input_weights", inputs)):
         n_presynaptic = activity.shape[2]
         grads[name] = np.zeros((network.n_neurons, n_presynaptic), network.dtype)
-        accumulate_self_traces(
-            own, signals, slopes, activity, network.dtype.type(network.leak),
-            np.empty(n_presynaptic, network.dtype), grads[name],
-        )  # fmt: skip
+        for b in cut_trials(signals):
+            accumulate_self_traces(
+                own, signals[b], slopes[b], activity[b], network.dtype.type(network.leak),
+                np.empty(n_presynaptic, network.dtype), grads[name],
+            )  # fmt: skip
     return grads
 
 

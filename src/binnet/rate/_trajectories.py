@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._threads import in_pieces
 from binnet._validation import check_real
 
 Floats = NDArray[np.floating[Any]]
+_WORK_AT_FIRST = 10**8  # products
 
 
 class Trajectory(NamedTuple):
@@ -40,6 +43,13 @@ class Workspace:
         if array is None or array.shape != shape or array.dtype != dtype:
             array = self._arrays[name] = np.zeros(shape, dtype)
         return array
+
+
+def cut_trials(trajectories: Floats) -> Iterator[slice]:
+    """Cut trajectories (B, T, N) into trials for a call of a kernel each, a tenth of a second."""
+    n_trials, n_times, n = trajectories.shape
+    for start, stop in in_pieces(n_trials, first=_WORK_AT_FIRST // (n_times * n * n)):
+        yield slice(start, stop)
 
 
 def pad_columns(weights: Floats, name: str, work: Workspace) -> Floats:

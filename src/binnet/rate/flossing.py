@@ -18,7 +18,13 @@ from tqdm.auto import tqdm
 
 from binnet._validation import check_choice, check_integer
 from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
-from binnet.rate._trajectories import Floats, Workspace, compute_slopes, pad_columns
+from binnet.rate._trajectories import (
+    Floats,
+    Workspace,
+    compute_slopes,
+    cut_trials,
+    pad_columns,
+)
 from binnet.rate.lyapunov import WARMUP
 from binnet.rate.model import RateRNN, check_inputs, follow
 from binnet.rate.optimisers import Adam
@@ -235,13 +241,10 @@ def _through_states(
     curvature = -2 * rates * slopes  # f''(h)
     deltas = np.zeros_like(slopes)
     recurrent = pad_columns(network.recurrent, "recurrent", work)
-    backpropagate_rate(
-        recurrent,
-        (curvature * slopes_bar).astype(network.dtype),
-        slopes,
-        network.dtype.type(network.leak),
-        deltas,
-        work.take("field", (1, recurrent.shape[1]), network.dtype),
-        np.arange(network.n_neurons),
-    )
+    signals, leak = (curvature * slopes_bar).astype(network.dtype), network.dtype.type(network.leak)
+    field = work.take("field", (1, recurrent.shape[1]), network.dtype)
+    for b in cut_trials(slopes):
+        backpropagate_rate(
+            recurrent, signals[b], slopes[b], leak, deltas[b], field, np.arange(network.n_neurons)
+        )  # fmt: skip
     return deltas

@@ -16,6 +16,7 @@ from binnet.rate._trajectories import (
     Trajectory,
     Workspace,
     check_leak,
+    cut_trials,
     pad_columns,
 )
 
@@ -217,17 +218,13 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     rates = work.take("rates", states.shape, dtype)
     states[:, 0] = rates[:, 0] = 0
     recurrent_t = pad_columns(network.recurrent.T, "recurrent_t", work)
-    run_rate(
-        recurrent_t,
-        drive,
-        dtype.type(network.leak),
-        network.activation == "tanh",
-        states,
-        rates,
-        work.take("field", (1, recurrent_t.shape[1]), dtype),
-        work.take("active", (n,), np.int64),
-        np.arange(n),
-    )
+    field = work.take("field", (1, recurrent_t.shape[1]), dtype)
+    active, is_tanh = work.take("active", (n,), np.int64), network.activation == "tanh"
+    for b in cut_trials(states):
+        run_rate(
+            recurrent_t, drive[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
+            active, np.arange(n),
+        )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
     np.matmul(rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs))
     return Trajectory(states, rates, outputs[:, 1:])
