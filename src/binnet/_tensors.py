@@ -12,13 +12,18 @@ from binnet._provenance import get_version
 
 
 def write_tensors(
-    path: str | Path, form: str, tensors: Mapping[str, Any], info: Mapping[str, Any]
+    path: str | Path,
+    form: str,
+    tensors: Mapping[str, Any],
+    info: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
 ) -> None:
     """Write contiguous arrays and plain values, atomically; `form` names what the file holds."""
     from safetensors.numpy import save
 
     record = json.dumps({"format": form, "binnet": get_version(), **info})
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         # By way of bytes: a full disk is then an OSError, as for every other file.
         temporary.write_bytes(save(dict(tensors), {"binnet": record}))
 

@@ -59,7 +59,7 @@ def add_provenance(folder: Path, configuration: Configuration, threads: int) -> 
 
 def write_metrics(folder: Path, result: TrainingResult) -> None:
     """Write the measurements of all epochs so far."""
-    write_json(folder / METRICS, history_as_records(result.history))
+    write_json(folder / METRICS, history_as_records(result.history), overwrite=True)
 
 
 def draw_pictures(folder: Path, result: TrainingResult) -> None:
@@ -73,10 +73,12 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
         ", ".join(f"{value:g}" for value in p.each(name)) for name in ("n_hidden", "self_coupling")
     )
     title = f"H = {sizes}; $J_D$ = {couplings}; seed {result.configuration.training.seed}"
-    save_figure(draw_learning_curves(result.history, title), folder / CURVES)
+    # The folder is the run's own; older versions left no mark in their pictures.
+    save_figure(draw_learning_curves(result.history, title), folder / CURVES, overwrite=True)
     save_figure(
         draw_stabilities(result.history, plasticity.margin, plasticity.readout_margin, title),
         folder / STABILITIES,
+        overwrite=True,
     )
 
 

@@ -195,7 +195,9 @@ def _write_metrics(
             name: {"mean": float(s.exponents[0]), "standard_error": float(s.errors[0])}
             for name, s in exponents.items()
         }
-    write_json(folder / _folders.METRICS, metrics | {"losses": result.losses.tolist()})
+    write_json(
+        folder / _folders.METRICS, metrics | {"losses": result.losses.tolist()}, overwrite=True
+    )
 
 
 def _draw(folder: Path, result: RateTrainingResult) -> None:
@@ -205,7 +207,7 @@ def _draw(folder: Path, result: RateTrainingResult) -> None:
     if len(result.losses):
         c = result.configuration
         title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
-        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE)
+        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE, overwrite=True)
 
 
 def _report(

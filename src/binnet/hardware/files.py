@@ -13,7 +13,7 @@ from binnet.networks.quantised import SCALARS, formats_from_dict
 _FORMAT = "binnet-quantized-1"
 
 
-def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
+def save_quantized(path: str | Path, network: QuantizedNetwork, *, overwrite: bool = False) -> None:
     """Write a network in integers, atomically.
 
     Parameters
@@ -22,6 +22,8 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
         File to write, ending in .safetensors by convention.
     network : QuantizedNetwork
         The network.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     network.refuse_structure("a file of integers")
     info = {
@@ -29,7 +31,7 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
         **{name: getattr(network, name) for name in SCALARS},
     }
     tensors = {name: getattr(network, name) for name in BLOCKS}
-    write_tensors(path, _FORMAT, tensors, info)
+    write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
 
 
 def load_quantized(path: str | Path) -> QuantizedNetwork:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._files import atomic_path, check_folder, write_json
+from binnet._files import atomic_path, check_folder, remove_leftovers, write_json
 from binnet._provenance import get_version
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
@@ -105,9 +105,7 @@ def write_memory_images(
     """
     network.refuse_structure("a folder of memory images")
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")
-    check_folder(folder)
+    check_new_folder(folder)
     folder.mkdir(exist_ok=True)
     formats = network.formats
     shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
@@ -149,6 +147,26 @@ def write_memory_images(
     }
     write_json(folder / MANIFEST, manifest)
     return folder / MANIFEST
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse a folder that holds something or cannot be made, before there is work to lose.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    OSError
+        If it is no empty folder, or its parent does not exist or cannot be written.
+    """
+    if folder.is_dir():
+        remove_leftovers(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")
+    check_folder(folder)
 
 
 def self_coupling_constant(network: QuantizedNetwork) -> int:

@@ -14,7 +14,9 @@ _FORMAT = "binnet-network-1"
 _SHAPE = ("self_coupling", "sizes", "excitation")
 
 
-def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) -> None:
+def save_network(
+    path: str | Path, network: BinaryNetwork | QuantizedNetwork, *, overwrite: bool = False
+) -> None:
     """Write a network, atomically.
 
     Parameters
@@ -23,15 +25,17 @@ def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) ->
         File to write, ending in .safetensors by convention.
     network : BinaryNetwork or QuantizedNetwork
         The network.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     if isinstance(network, QuantizedNetwork):
-        save_quantized(path, network)
+        save_quantized(path, network, overwrite=overwrite)
         return
     tensors = {name: getattr(network, name) for name in BLOCKS}
     if network.connectivity is not None:
         tensors["connectivity"] = network.connectivity.astype(np.uint8)
     info = {name: getattr(network, name) for name in _SHAPE}
-    write_tensors(path, _FORMAT, tensors, info)
+    write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
 
 
 def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:

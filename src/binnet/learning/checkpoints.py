@@ -14,7 +14,7 @@ from binnet.learning.run import Run
 _FORMAT = "binnet-training-1"
 
 
-def save_checkpoint(path: str | Path, run: Run) -> None:
+def save_checkpoint(path: str | Path, run: Run, *, overwrite: bool = False) -> None:
     """Write a run, atomically.
 
     Parameters
@@ -23,6 +23,8 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         File to write, ending in .safetensors by convention.
     run : Run
         Run to write.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     tensors = run.synapses.tensors() | {"changes": run.changes, "totals": run.totals}
     info: dict[str, Any] = {
@@ -34,7 +36,7 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         "seconds": run.seconds,
         "history": [dataclasses.asdict(metrics) for metrics in run.history],
     }
-    write_tensors(path, _FORMAT, tensors, info | run.synapses.describe())
+    write_tensors(path, _FORMAT, tensors, info | run.synapses.describe(), overwrite=overwrite)
 
 
 def load_checkpoint(path: str | Path) -> Run:

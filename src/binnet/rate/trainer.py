@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from binnet._files import check_folder
+from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._tensors import read_tensors, write_tensors
@@ -131,6 +131,7 @@ def train(
     network: RateRNN | None = None,
     threads: int | None = 1,
     checkpoint: str | Path | None = None,
+    overwrite: bool = False,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
     progress: bool = False,
 ) -> RateTrainingResult:
@@ -152,6 +153,8 @@ def train(
         Threads of rtrl; the other rules run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
+    overwrite : bool, default False
+        Whether `checkpoint` may replace a file that binnet did not write.
     on_checkpoint : callable, optional
         Called with the result so far whenever a checkpoint is due.
     progress : bool, default False
@@ -168,6 +171,8 @@ def train(
         If an argument has the wrong type or range.
     FileNotFoundError, PermissionError
         If the folder of `checkpoint` does not exist or cannot be written.
+    FileExistsError, IsADirectoryError
+        If `checkpoint` is a folder or a file that binnet did not write.
     DivergenceError
         If the loss is no longer finite; the last good checkpoint stays.
 
@@ -180,12 +185,13 @@ def train(
     """
     configuration = configuration or RateConfiguration()
     if checkpoint is not None:
-        check_folder(checkpoint)
+        check_file(checkpoint, overwrite=overwrite)
     n_threads = resolve_threads(threads)
     if network is None:
         network = start_network(configuration, task)
     state = _State(configuration, network.copy(), np.empty(0))
-    return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+    with overwriting(overwrite):
+        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
 
 
 def resume(
@@ -216,6 +222,7 @@ def resume(
         If there is no checkpoint, or it is damaged.
     """
     state = _State.load(checkpoint)
+    check_file(checkpoint)
     return _run(state, task, resolve_threads(threads), checkpoint, on_checkpoint, progress)
 
 
