@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 import click
 
 from binnet._provenance import get_version
@@ -26,6 +29,9 @@ from binnet.cli.train import train
 @click.version_option(get_version(), prog_name="binnet")
 def main() -> None:
     """Learning without backpropagation in binary recurrent networks."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names of files are shown as they are, also those that are not UTF-8.
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 main.add_command(train)

@@ -68,9 +68,10 @@ def report(
             threads=threads,
             **_read_training(source),
         )
+        record = {"binnet": get_version(), **result.to_dict()}
         if output is not None:
-            write_json(output, {"binnet": get_version(), **result.to_dict()})
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else format_cost(result))
+            write_json(output, record)
+    click.echo(json.dumps(record, indent=2) if as_json else format_cost(result))
 
 
 def _read_training(source: Source) -> dict[str, Any]:
