@@ -65,7 +65,7 @@ def test_files_of_others_are_refused_before_work_starts(
 
 
 def test_force_and_files_of_ours() -> None:
-    quick = "count --neurons 6 --self-coupling 0.5 --output".split()
+    quick = ["count", "--neurons", "6", "--self-coupling", "0.5", "--output"]
     for name in ("a.json", "a.png", "a.pdf", "a.svg", "a.nc"):
         path = Path(name)
         path.write_text("precious")
@@ -75,7 +75,7 @@ def test_force_and_files_of_ours() -> None:
         binnet(*quick, path)  # again, over its own
     for name in ("b.nc", "b.png"):
         Path(name).write_text("precious")
-    quick = "relax --neurons 9 --replicas 2 --output b.nc".split()
+    quick = ["relax", "--neurons", "9", "--replicas", "2", "--output", "b.nc"]
     binnet("relax", "--force", *quick[1:])
     assert is_ours("b.nc")
     assert is_ours("b.png")
@@ -83,7 +83,7 @@ def test_force_and_files_of_ours() -> None:
 
 
 def test_devices_and_links(tmp_path: Path) -> None:
-    quick = "count --neurons 6 --self-coupling 0.5 --output".split()
+    quick = ["count", "--neurons", "6", "--self-coupling", "0.5", "--output"]
     Path("null.json").symlink_to(os.devnull)
     binnet(*quick, "null.json")
     assert Path(os.devnull).is_char_device()
