@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,19 +14,19 @@ from binnet._files import check_file, name_beside, overwriting
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def _let_overwrite(context: click.Context, parameter: click.Parameter, force: bool) -> None:
-    context.with_resource(overwriting(force))
+def force_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option that lets a command replace files that binnet did not write."""
 
+    # Eager: it is known when the callbacks of other options check where files go.
+    @click.option(
+        "--force", is_flag=True, is_eager=True, help="also replace files that binnet did not write"
+    )
+    @functools.wraps(command)
+    def run(*arguments: Any, force: bool, **options: Any) -> Any:
+        with overwriting(force):
+            return command(*arguments, **options)
 
-# Eager: it is known before the callbacks of other options check where files go.
-force_option = click.option(
-    "--force",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_let_overwrite,
-    help="also replace files that binnet did not write",
-)
+    return run
 
 
 def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...] = ()) -> Path:
@@ -35,9 +38,10 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
         *others, last = suffixes
         choice = f"{', '.join(others)} or {last}" if others else last
         raise click.BadParameter(f"{output} must end in {choice}")
+    force = click.get_current_context().params.get("force", False)
     try:
         for path in (output, *(name_beside(output, suffix) for suffix in beside)):
-            check_file(path)
+            check_file(path, overwrite=force)
     except OSError as error:
         raise click.BadParameter(str(error)) from None
     return output
