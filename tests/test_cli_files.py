@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import hardware_cases as cases
 from binnet._files import is_ours
@@ -119,3 +121,19 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     assert done.stdout.endswith(b"caf\xe9.json\n")
     command = json.loads(output.read_bytes())["run"]["command"]
     assert command[-1] == str(output)
+
+
+def test_an_old_file_is_noted_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    save_quantized("old.safetensors", cases.make_quantized(4))
+    with safe_open("old.safetensors", "np") as file:
+        info = json.loads(file.metadata()["binnet"]) | {"format": "binnet-quantized-1"}
+    del info["sha256"]
+    save_file(load_file("old.safetensors"), "old.safetensors", {"binnet": json.dumps(info)})
+    arguments = ["export", "old.safetensors", "--format", "nir", "--output", "a.nir"]
+    code = "from binnet.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "NIR graph: a.nir\n"
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("note: old.safetensors is of an older version of binnet and has no dig")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from io import TextIOWrapper
+from typing import Any
 
 import click
 
 from binnet._provenance import get_version
+from binnet._records import UncheckedFileWarning
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
@@ -24,6 +27,8 @@ from binnet.cli.sweep import sweep
 from binnet.cli.theory import theory
 from binnet.cli.train import train
 
+_format_plainly = warnings.formatwarning
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(get_version(), prog_name="binnet")
@@ -32,6 +37,16 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files are shown as they are, also those that are not UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **line: Any
+) -> str:
+    """Show what we note of a file in one line, without the line of code that noted it."""
+    if issubclass(category, UncheckedFileWarning):
+        return f"note: {message}\n"
+    return _format_plainly(message, category, *where, **line)
 
 
 main.add_command(train)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import tomli_w
 
 from binnet._files import atomic_path, make_mark, may_overwrite, remove_leftovers, write_json
 from binnet._provenance import describe_run
+from binnet._records import read_toml
 
 CHECKPOINT = "checkpoint.safetensors"
 CONFIGURATION = "config.toml"
@@ -73,14 +73,7 @@ def find_checkpoint(run: Path, command: str) -> Path:
 
 def read_tables(path: Path) -> dict[str, Any]:
     """Return the tables of a configuration file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no configuration file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not TOML ({error}); the config.toml of a run shows the form"
-        ) from None
+    return read_toml(path, "configuration file", "the config.toml of a run shows the form")
 
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from binnet._records import reading
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
-_FORMAT = "binnet-network-1"
+_FORMAT = "binnet-network"
 _SHAPE = ("self_coupling", "sizes", "excitation")
 
 
@@ -58,11 +59,14 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     ValueError
         If it is damaged or no network.
     """
+    path = Path(path)
     tensors, info = open_network(path)
-    if info.get("format") != _FORMAT:
+    if info.values.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
     if set(tensors) - {"connectivity"} != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
     if "connectivity" in tensors:
         tensors["connectivity"] = tensors["connectivity"].astype(bool)
-    return BinaryNetwork(**tensors, **{name: info[name] for name in _SHAPE})
+    with reading(path, "network"):
+        shape = {name: info.per_module(name) for name in _SHAPE}
+        return BinaryNetwork(**tensors, **shape)

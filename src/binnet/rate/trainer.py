@@ -17,6 +17,7 @@ from tqdm.auto import tqdm
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
+from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
 from binnet.rate._gradients import compute_gradient
@@ -28,7 +29,7 @@ from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.tasks import Task, get
 
-_FORMAT = "binnet-rate-1"
+_FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
 # Updates between two checkpoints: a second or less of work.
 _ITERATIONS_PER_CHECKPOINT = 250
 #: Updates that a loss is averaged over when a run is judged.
@@ -301,18 +302,38 @@ class _State:
 
     @classmethod
     def load(cls, path: str | Path) -> _State:
-        tensors, info = read_tensors(Path(path), _FORMAT, "checkpoint of a rate network")
-        configuration = RateConfiguration.from_dict(info["configuration"])
+        path = Path(path)
+        tensors, info = read_tensors(path, _FORMAT, _KIND)
+        with reading(path, _KIND):
+            return cls._restore(path, tensors, info)
+
+    @classmethod
+    def _restore(cls, path: Path, tensors: dict[str, Any], info: Record) -> _State:
+        configuration = RateConfiguration.from_dict(info.table("configuration").values)
         if not {*WEIGHTS, "losses"} <= tensors.keys():
             raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
         recurrent, input_weights, readout = (tensors[name].copy() for name in WEIGHTS)
         network = RateRNN(
             recurrent, input_weights, readout, configuration.leak, configuration.activation
         )
-        state = cls(configuration, network, tensors["losses"])
+        losses = tensors["losses"]
+        if (
+            network.n_neurons != configuration.n_hidden
+            or network.dtype.name != configuration.dtype
+            or losses.ndim != 1
+            or losses.dtype != np.float64
+            or len(losses) > configuration.iterations
+        ):
+            raise ValueError(
+                f"{path} does not fit its configuration: {network.n_neurons} neurons in "
+                f"{network.dtype}, {losses.dtype} losses of shape {losses.shape}; use an undamaged "
+                "checkpoint"
+            )
+        state = cls(configuration, network, losses)
         prefix = "optimiser."
         state.optimiser.restore(
-            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
+            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)},
+            network.weights(),
         )
         return state
 
