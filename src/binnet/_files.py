@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
 import platform
 import re
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from binnet._provenance import get_version
+from binnet._records import check_digest
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,6 +38,7 @@ _PEEK = 4096  # bytes at either end of a file in which its mark is looked for
 _LARGEST_JSON = 2**26
 _DAY = 86400.0
 _TEMPORARY = re.compile(r"\.binnet-([0-9a-f]{8})-([0-9]+)-[0-9a-f]{8}(\.[^.]*)?")
+_SIGNATURE = re.compile(MARK.encode().join((rb"\n", rb" \S+, sha256 ([0-9a-f]{64})\n\Z")))
 _overwrite: ContextVar[bool] = ContextVar("overwrite", default=False)
 
 
@@ -114,8 +117,8 @@ def _refuse_foreign(path: Path, overwrite: bool) -> None:
 def is_ours(path: str | os.PathLike[str]) -> bool:
     """Return whether binnet wrote a file, by the mark that each of its writers leaves.
 
-    Arrays hold it in their header, NetCDF and NIR in an attribute "binnet", JSON under a key of
-    that name, which may be one level down; pictures among their metadata, other text in line 1.
+    Arrays hold it in their header, JSON under a key "binnet", which may be one level down; NetCDF
+    and NIR at their end, pictures among their metadata, other text in line 1.
     """
     try:
         with open(path, "rb") as file:
@@ -125,27 +128,14 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
             tail = file.read()
     except OSError:
         return False
-    if head.startswith(b"\x89HDF"):
-        return _has_attribute(path)
     if head.lstrip()[:1] in (b"{", b"["):
         return size <= _LARGEST_JSON and _has_key(path)
     if head[8:].startswith(b'{"__metadata__":{"binnet":'):
         return True
     mark = MARK.encode()
-    if head.startswith((b"\x89PNG", b"%PDF", b"<?xml")):
+    if head.startswith((b"\x89PNG", b"\x89HDF", b"%PDF", b"<?xml")):
         return mark in head or mark in tail
     return mark in head.partition(b"\n")[0]
-
-
-def _has_attribute(path: str | os.PathLike[str]) -> bool:
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            # The second is that of sweeps, which had it before there was a mark.
-            return not {"binnet", "sweep"}.isdisjoint(file.attrs)
-    except (OSError, RuntimeError, KeyError, ValueError):
-        return False
 
 
 def _has_key(path: str | os.PathLike[str]) -> bool:
@@ -230,13 +220,45 @@ def name_beside(path: Path, suffix: str) -> Path:
     return path.with_suffix(suffix) if path.is_file() or not path.exists() else Path(os.devnull)
 
 
+def sign(path: str | os.PathLike[str]) -> None:
+    """Append the mark and a digest of all before it to a file whose readers ignore what follows.
+
+    Those of HDF5 do: NetCDF and NIR.
+    """
+    with open(path, "rb+") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0, os.SEEK_END)
+        file.write(f"\n{make_mark()}, sha256 {digest}\n".encode())
+
+
+def check_signature(path: Path) -> bool:
+    """Refuse a file that was signed and is damaged; return whether it was, that is, is ours.
+
+    It comes before a library reads the file, which may hang on a damaged one.
+    """
+    if path.stat().st_size == 0:
+        return False
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        match = _SIGNATURE.search(content, max(0, len(content) - _PEEK))
+        if match is None:
+            if content.find(MARK.encode()) >= 0:
+                check_digest(path, None, "that is missing")
+            return False
+        expected, end = match[1].decode(), match.start()
+        with memoryview(content) as whole, whole[:end] as signed:
+            found = hashlib.sha256(signed).hexdigest()
+        check_digest(path, expected, found)
+    return True
+
+
 def write_netcdf(
     path: str | os.PathLike[str], dataset: xr.Dataset, *, overwrite: bool = False, **options: Any
 ) -> None:
     """Write a dataset as NetCDF, atomically; further options are those of its `to_netcdf`."""
-    marked = dataset.assign_attrs(binnet=get_version())
+    marked = dataset.assign_attrs(binnet=make_mark())
     with atomic_path(path, overwrite=overwrite) as temporary:
         marked.to_netcdf(temporary, engine="h5netcdf", **options)
+        sign(temporary)
 
 
 def write_json(path: str | os.PathLike[str], obj: object, *, overwrite: bool = False) -> None:

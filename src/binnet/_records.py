@@ -45,6 +45,17 @@ def seal(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "sha256": compute_digest(values)}
 
 
+def check_sealed(path: Path, values: Any) -> dict[str, Any]:
+    """Return what `seal` sealed and a file has held; note it where it was never sealed."""
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold a table, got {type(values).__name__}")
+    if "sha256" in values:
+        check_digest(path, values["sha256"], compute_digest(values))
+    else:
+        warn_unchecked(path)
+    return values
+
+
 def check_digest(path: Path, found: object, expected: str) -> None:
     """Refuse a file whose digest is not that of its content."""
     if found != expected:
@@ -65,22 +76,27 @@ def warn_unchecked(path: Path) -> None:
 
 
 @contextmanager
-def reading(path: Path, what: str, remedy: str = "use an undamaged copy") -> Iterator[None]:
+def reading(
+    path: Path, what: str | None = None, remedy: str = "use an undamaged copy"
+) -> Iterator[None]:
     """Turn whatever a damaged file makes its reader raise into one line that names the file.
 
-    The last line of defence: what can be said better is said by the reader.
+    The last line of defence: what can be said better is said by the reader. Files that people edit
+    are not called damaged: `what` is None.
     """
     try:
         yield
     except _ANY as error:
         text = str(error)
-        if isinstance(error, OSError) and error.filename is not None:
-            raise  # of the system, not of the content
+        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise  # not of the content
         if isinstance(error, OSError | TypeError | ValueError) and str(path) in text:
             raise
         line = " ".join(text.split())[:_LONGEST]
         if not isinstance(error, OSError | TypeError | ValueError):
             line = f"{type(error).__name__}: {line}"
+        if what is None:
+            raise ValueError(f"{path}: {line}") from None
         raise ValueError(f"{path} is damaged or no {what}: {line}; {remedy}") from None
 
 

@@ -13,7 +13,7 @@ import tomli_w
 
 from binnet._files import atomic_path, make_mark, may_overwrite, remove_leftovers, write_json
 from binnet._provenance import describe_run
-from binnet._records import read_toml
+from binnet._records import check_sealed, read_toml, reading, seal
 
 CHECKPOINT = "checkpoint.safetensors"
 CONFIGURATION = "config.toml"
@@ -85,8 +85,11 @@ def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
 def add_provenance(folder: Path, seed: int, threads: int) -> None:
     """Note that a session begins: a run has one, and one more each time that it is resumed."""
     path = folder / PROVENANCE
-    sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    write_json(path, [*sessions, describe_run(seed, threads)], overwrite=True)
+    sessions = []
+    if path.exists():
+        with reading(path, "record of a run", "remove it, and the run goes on"):
+            sessions = [check_sealed(path, each) for each in json.loads(path.read_bytes())]
+    write_json(path, [*sessions, seal(describe_run(seed, threads))], overwrite=True)
 
 
 def describe_files(folder: Path) -> str:

@@ -12,7 +12,7 @@ from binnet._validation import check_integer
 from binnet.cli import _folders
 from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
 from binnet.datasets import load_entangled_mnist
-from binnet.learning import Configuration, TrainingResult, history_as_records
+from binnet.learning import Configuration, Run, TrainingResult, history_as_records
 
 __all__ = ["CHECKPOINT", "CONFIGURATION", "METRICS", "PROVENANCE"]
 
@@ -80,6 +80,23 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
         folder / STABILITIES,
         overwrite=True,
     )
+
+
+def load_samples_of(folder: Path, run: Run) -> tuple[Samples, dict[str, Samples]]:
+    """Return the samples of a run, as `load_samples` does.
+
+    The run's folder says how many were held out; the checkpoint, which cannot be edited, how many
+    were learned. Others would be measured on samples that were learned, and nobody would know.
+    """
+    path = folder / CONFIGURATION
+    _, validation = read_configuration(path)
+    samples, sets = load_samples(run.configuration.network.n_inputs, validation or 0)
+    if len(samples[1]) != run.n_samples:
+        raise ValueError(
+            f"{path} leaves {len(samples[1])} training samples, but the run learned "
+            f"{run.n_samples}; set validation in its [data] to what it was"
+        )
+    return samples, sets
 
 
 def load_samples(n_inputs: int, validation: int) -> tuple[Samples, dict[str, Samples]]:

@@ -98,8 +98,7 @@ def quantize_run(
             seed=seed,
             overflow=overflow,
         )
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
-        _, sets = _runs.load_samples(network.n_inputs, validation or 0)
+        _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         options: dict[str, Any] = {
             "max_sweeps": training.inference_sweeps,

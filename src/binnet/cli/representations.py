@@ -52,9 +52,8 @@ def representations(
     with clear_errors():
         state = load_checkpoint(_runs.find_checkpoint(run))
         output = check_output(output or run / "representations.png", (".png",), (".nc", ".json"))
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
         configuration = state.configuration
-        _, sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
+        _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         X, y = choose_samples(X, y, samples)
         options = {"threads": threads} | ({"max_sweeps": sweeps} if sweeps else {})

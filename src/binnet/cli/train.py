@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from binnet._records import reading
 from binnet._threads import resolve_threads
 from binnet._validation import check_labels
 from binnet.cli import _runs
@@ -98,7 +99,8 @@ def _start(
     held_out = None
     if config is not None:
         tables, held_out = _runs.read_configuration(config)
-        configuration = Configuration.from_dict(tables, configuration)
+        with reading(config):
+            configuration = Configuration.from_dict(tables, configuration)
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
@@ -125,10 +127,9 @@ def _start(
 
 def _resume(folder: Path, threads: int | None) -> tuple[Path, TrainingResult]:
     checkpoint = _runs.find_checkpoint(folder)
-    _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
-    configuration = load_checkpoint(checkpoint).configuration
-    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
-    _runs.add_provenance(folder, configuration, resolve_threads(threads))
+    stopped = load_checkpoint(checkpoint)
+    (X, y), sets = _runs.load_samples_of(folder, stopped)
+    _runs.add_provenance(folder, stopped.configuration, resolve_threads(threads))
     result = resume_run(
         checkpoint,
         X,

@@ -27,8 +27,7 @@ try:
 except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
-from binnet._files import atomic_path
-from binnet._provenance import get_version
+from binnet._files import atomic_path, make_mark, sign
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-nir-1"
@@ -150,7 +149,8 @@ def write_nir(
     with atomic_path(path, overwrite=overwrite) as temporary:
         nir.write(temporary, graph)
         with h5py.File(temporary, "r+") as file:
-            file.attrs["binnet"] = get_version()
+            file.attrs["binnet"] = make_mark()
+        sign(temporary)
     return graph
 
 
