@@ -262,8 +262,8 @@ def _read_configuration(path: Path) -> Any:
     from binnet.cli import _runs
     from binnet.learning import Configuration
 
-    tables, validation = _runs.read_configuration(path)
-    return _plain([Configuration.from_dict(tables).to_dict(), validation])
+    configuration, validation = _runs.read_parameters(path, Configuration())
+    return _plain([configuration.to_dict(), validation])
 
 
 def _write_energies(folder: Path) -> Path:

@@ -88,7 +88,10 @@ def add_provenance(folder: Path, seed: int, threads: int) -> None:
     sessions = []
     if path.exists():
         with reading(path, "record of a run", "remove it, and the run goes on"):
-            sessions = [check_sealed(path, each) for each in json.loads(path.read_bytes())]
+            found = json.loads(path.read_bytes())
+            if not isinstance(found, list):
+                raise ValueError(f"a list of sessions is expected, got {type(found).__name__}")
+            sessions = [check_sealed(path, each) for each in found]
     write_json(path, [*sessions, seal(describe_run(seed, threads))], overwrite=True)
 
 

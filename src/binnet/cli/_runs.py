@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from binnet._files import write_json
+from binnet._records import reading
 from binnet._validation import check_integer
 from binnet.cli import _folders
 from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
@@ -39,12 +40,20 @@ def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
     """Return the tables of a configuration file, and the number of samples that it holds out."""
     tables = _folders.read_tables(path)
     data = tables.pop("data", {})
-    if not isinstance(data, dict):
-        raise TypeError(f"[data] must be a table of parameters, got {data!r}")
-    unknown = data.keys() - {"validation"}
-    if unknown:
-        raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
+    with reading(path):
+        if not isinstance(data, dict):
+            raise TypeError(f"[data] must be a table of parameters, got {data!r}")
+        unknown = data.keys() - {"validation"}
+        if unknown:
+            raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
     return tables, data.get("validation")
+
+
+def read_parameters(path: Path, base: Configuration) -> tuple[Configuration, int | None]:
+    """Return the parameters of a configuration file, else of `base`, and the samples held out."""
+    tables, held_out = read_configuration(path)
+    with reading(path):
+        return Configuration.from_dict(tables, base), held_out
 
 
 def write_configuration(folder: Path, configuration: Configuration, validation: int) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from binnet._records import reading
 from binnet._threads import resolve_threads
 from binnet._validation import check_labels
 from binnet.cli import _runs
@@ -20,7 +19,6 @@ from binnet.cli._folders import describe_files
 from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
-    Configuration,
     TrainingResult,
     load_checkpoint,
     preset,
@@ -98,9 +96,7 @@ def _start(
     configuration = preset(preset_name or "default", parameters["n_modules"])
     held_out = None
     if config is not None:
-        tables, held_out = _runs.read_configuration(config)
-        with reading(config):
-            configuration = Configuration.from_dict(tables, configuration)
+        configuration, held_out = _runs.read_parameters(config, configuration)
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
