@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from binnet import preset
+from binnet._files import name_temporary
 from binnet.cli import _folders, main
 from binnet.learning import Run, save_checkpoint
 from library_cases import draw_spins
@@ -120,6 +123,16 @@ def test_a_split_that_was_edited(tmp_path: Path) -> None:
                     ["quantize", "run"], ["hardware", "report", "run"]):  # fmt: skip
         shown = refuse(command, REFUSED)
         assert "run/config.toml leaves 40 training samples, but the run learned 60; set" in shown
+
+
+def test_what_a_killed_run_left_is_no_content(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    left = name_temporary(tmp_path / "a.png")
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{process.pid}-"))
+    left.write_text("half")
+    assert _folders.make_folder(tmp_path, "", "") == tmp_path
+    assert not left.exists()
 
 
 def test_a_damaged_record_of_sessions(tmp_path: Path) -> None:

@@ -10,18 +10,22 @@ import threading
 from pathlib import Path
 
 import pytest
+import xarray
 
 from binnet._files import (
     MARK,
     atomic_path,
     check_file,
+    check_signature,
     is_ours,
     make_mark,
     name_beside,
     name_temporary,
     overwriting,
     write_json,
+    write_netcdf,
 )
+from binnet.plotting import make_panels, save_figure
 
 
 def test_replaces_on_success(tmp_path: Path) -> None:
@@ -181,6 +185,32 @@ def test_leftovers_of_killed_processes_are_removed(tmp_path: Path) -> None:
         path.write_text("x")
     check_file(tmp_path / "a.png")
     assert sorted(tmp_path.iterdir()) == sorted(kept)
+
+
+def test_pictures_and_data_are_known(tmp_path: Path) -> None:
+    figure, _ = make_panels()
+    for name in ("a.png", "a.pdf", "a.svg"):
+        save_figure(figure, tmp_path / name)
+        assert is_ours(tmp_path / name)
+        figure.savefig(tmp_path / name)
+        assert not is_ours(tmp_path / name)
+        with pytest.raises(FileExistsError, match="no mark"):
+            save_figure(figure, tmp_path / name)
+        save_figure(figure, tmp_path / name, overwrite=True)
+    path = tmp_path / "a.nc"
+    write_netcdf(path, xarray.Dataset({"a": ("x", [1.5])}))
+    assert is_ours(path)
+    assert check_signature(path)
+    read = xarray.load_dataset(path, engine="h5netcdf")
+    assert read["a"].values == [1.5]
+    content = path.read_bytes()
+    for place in (100, len(content) // 2, len(content) - 10):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(ValueError, match=r"a\.nc is damaged or was edited"):
+            check_signature(path)
+    read.to_netcdf(path, engine="h5netcdf")  # what a user made of it, with its attributes
+    assert not is_ours(path)
+    assert not check_signature(path)
 
 
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:

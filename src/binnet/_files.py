@@ -133,7 +133,9 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
     if head[8:].startswith(b'{"__metadata__":{"binnet":'):
         return True
     mark = MARK.encode()
-    if head.startswith((b"\x89PNG", b"\x89HDF", b"%PDF", b"<?xml")):
+    if head.startswith(b"\x89HDF"):
+        return _SIGNATURE.search(tail) is not None
+    if head.startswith((b"\x89PNG", b"%PDF", b"<?xml")):
         return mark in head or mark in tail
     return mark in head.partition(b"\n")[0]
 
@@ -255,7 +257,8 @@ def write_netcdf(
     path: str | os.PathLike[str], dataset: xr.Dataset, *, overwrite: bool = False, **options: Any
 ) -> None:
     """Write a dataset as NetCDF, atomically; further options are those of its `to_netcdf`."""
-    marked = dataset.assign_attrs(binnet=make_mark())
+    # Not the mark: what a user makes of the file and writes again has its attributes, too.
+    marked = dataset.assign_attrs(binnet=get_version())
     with atomic_path(path, overwrite=overwrite) as temporary:
         marked.to_netcdf(temporary, engine="h5netcdf", **options)
         sign(temporary)
