@@ -134,6 +134,7 @@ class Format:
     read: Callable[[Path], Any]
     is_checked: bool
     damage: Callable[[Path, np.random.Generator], None] | None = None
+    few: int = 40  # mutations that take a second or two
 
 
 def _plain(value: Any) -> Any:
@@ -361,7 +362,7 @@ FORMATS = {
     "rates": Format(_write_rates, _read_rates, True),
     "rates-edited": Format(_write_rates, _read_rates, False, _edit_header),
     "nir": Format(_write_nir, _read_nir, True),
-    "nir-foreign": Format(_write_foreign_nir, _read_nir, False),
+    "nir-foreign": Format(_write_foreign_nir, _read_nir, False, few=5),
     "images": Format(_write_images, _read_images, True),
     "images-edited": Format(_write_images, _read_images, False, _edit_manifest),
     "configuration": Format(_write_configuration, _read_configuration, False),

@@ -105,6 +105,11 @@ def test_folders_of_others(tmp_path: Path) -> None:
     Path("notes/todo.txt").write_text("mine")
     text = binnet("rnn", "study", "--quick", "--out", "notes", code=1)
     assert "notes is not empty and holds nothing of this study; name another --out" in text
+    Path("study").mkdir()
+    Path("study/romo-bptt.nc.partial").touch()  # one that was begun
+    Path("study/exponents.png").write_text("mine")
+    text = binnet("rnn", "study", "--quick", "--out", "study", code=1)
+    assert "study/exponents.png exists and has no mark" in text
     save_quantized("network.safetensors", cases.make_quantized(4))
     export = ("export", "network.safetensors", "--output", "notes", "--format")
     assert "notes exists and is not an empty folder" in binnet(*export, "memh", code=1)

@@ -203,9 +203,7 @@ def test_a_table_comes_back_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "energy.toml"
     path.write_text(tomli_w.dumps(TABLE.to_dict()))
     assert EnergyTable.from_toml(path) == TABLE
-    path.write_bytes(
-        b"\xef\xbb\xbf" + path.read_bytes()
-    )  # a byte-order mark, as of Windows' editor
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # a byte-order mark
     assert EnergyTable.from_toml(path) == TABLE
 
 

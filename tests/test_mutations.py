@@ -18,7 +18,7 @@ from mutations import FORMATS
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/statm").exists(), reason="the limit of memory needs Linux"
 )
-FEW, MANY = 40, 2000
+MANY = 2000
 
 
 def count(name: str, n: int) -> dict[str, object]:
@@ -45,7 +45,7 @@ def check(name: str, n: int) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_few_mutations(name: str) -> None:
-    check(name, FEW)
+    check(name, FORMATS[name].few)
 
 
 @pytest.mark.slow

@@ -54,9 +54,7 @@ def build_embedded(data_dir: Path | None = None, out: Path = DEFAULT_OUT) -> Pat
 def main(data_dir: Path | None, out: Path, force: bool) -> None:  # numpydoc ignore=PR01
     """Build the embedded data set, byte for byte the same on every run, from the MNIST files."""
     try:
-        with overwriting(
-            force or out == DEFAULT_OUT
-        ):  # that one is binnet's, though without a mark
+        with overwriting(force or out == DEFAULT_OUT):  # the latter is ours, without a mark
             build_embedded(data_dir, out)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error

@@ -8,10 +8,14 @@ from typing import Any
 
 import click
 
+from binnet._files import check_file
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._folders import make_study_folder
 from binnet.cli.studies._shared import Findings, run_study, whole_option, workers_option
+
+_WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
+            "more-gains.png")  # fmt: skip
 
 
 @click.command()
@@ -51,6 +55,9 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
     if not draw_only:
         with clear_errors():
             make_study_folder(out, {grid.name for grid in plan_study(**options)})
+            for pattern in _WRITTEN:
+                for path in out.glob(pattern):
+                    check_file(path)
     run_study(out / "summary.json", options if draw_only else {**options, "workers": workers}, work)
 
 
