@@ -1,6 +1,9 @@
 """What the commands refuse: one clear line, the right exit code, and neither work nor folders."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from binnet import preset
-from binnet.cli import main
+from binnet._files import name_temporary
+from binnet.cli import _folders, main
 from binnet.learning import Run, save_checkpoint
 from library_cases import draw_spins
 
@@ -100,6 +104,49 @@ def test_configuration_files(text: str, message: str, tmp_path: Path) -> None:
     shown = refuse(["train", "--config", "config.toml", "--out", "run"], REFUSED)
     assert message in shown
     assert list(tmp_path.iterdir()) == [config]
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"\xef\xbb\xbf[network]\nn_hidden = 0\n")
+    shown = refuse(["train", "--config", "config.toml", "--out", "run"], REFUSED)
+    assert shown == "Error: config.toml: n_hidden must be an integer >= 1, got 0"
+
+
+def test_a_split_that_was_edited(tmp_path: Path) -> None:
+    """Samples that were learned are not measured as if they had been held out."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.toml").write_text("[data]\nvalidation = 20\n")
+    save_checkpoint(run / "checkpoint.safetensors", Run.start(preset(), 60, "abc"))
+    for command in (["evaluate", "run"], ["train", "--resume", "run"], ["representations", "run"],
+                    ["quantize", "run"], ["hardware", "report", "run"]):  # fmt: skip
+        shown = refuse(command, REFUSED)
+        assert "run/config.toml leaves 40 training samples, but the run learned 60; set" in shown
+
+
+def test_what_a_killed_run_left_is_no_content(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    left = name_temporary(tmp_path / "a.png")
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{process.pid}-"))
+    left.write_text("half")
+    assert _folders.make_folder(tmp_path, "", "") == tmp_path
+    assert not left.exists()
+
+
+def test_a_damaged_record_of_sessions(tmp_path: Path) -> None:
+    _folders.add_provenance(tmp_path, 1, 1)
+    _folders.add_provenance(tmp_path, 1, 1)
+    path = tmp_path / "provenance.json"
+    content = path.read_text()
+    assert len(json.loads(content)) == 2
+    for damaged in (content.replace('"threads": 1', '"threads": 3', 1), content[:-3], "{}", "[3]"):
+        path.write_text(damaged)
+        with pytest.raises(
+            ValueError,
+            match=r"provenance\.json .*(was edited|must hold a table|remove it, and the)",
+        ):
+            _folders.add_provenance(tmp_path, 1, 1)
 
 
 def test_folders_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

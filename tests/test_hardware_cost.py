@@ -203,6 +203,8 @@ def test_a_table_comes_back_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "energy.toml"
     path.write_text(tomli_w.dumps(TABLE.to_dict()))
     assert EnergyTable.from_toml(path) == TABLE
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # a byte-order mark
+    assert EnergyTable.from_toml(path) == TABLE
 
 
 @pytest.mark.parametrize(
@@ -217,6 +219,12 @@ def test_a_table_comes_back_from_a_file(tmp_path: Path) -> None:
         ({"access": 3.0}, TypeError, "access must be a list of numbers, got 3.0"),
         ({"memory_kib": []}, ValueError, "memory_kib must be ascending sizes, at least one"),
         ({"memory_kib": [8, 8]}, ValueError, "memory_kib must be ascending sizes"),
+        ({"process_nm": 10**400}, ValueError, r"energy\.toml: process_nm must be a finite number"),
+        (
+            {"access": [1, 10**400]},
+            ValueError,
+            r"energy\.toml: access\[1\] must be a finite number",
+        ),
         ({"source": 3}, TypeError, "source must be a string"),
         ({"multiply": 0.2}, ValueError, "unknown entry 'multiply'; known are accumulate"),
     ],

@@ -2,7 +2,8 @@
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 import hardware_cases as cases
 from binnet import relax
+from binnet._files import MARK, is_ours
 from library_cases import draw_spins
 
 nir = pytest.importorskip("nir")
@@ -222,16 +224,80 @@ def test_other_integer_graphs_are_refused(change: Callable[[Any], object], messa
         from_nir(graph)
 
 
+@contextmanager
+def unsigned(path: Path) -> Iterator[Any]:
+    """Open a file of ours to make one of another tool of it."""
+    with h5py.File(path, "r+") as file:
+        del file.attrs["binnet"]
+        yield file
+    path.write_bytes(path.read_bytes().replace(MARK.encode(), bytes(len(MARK))))
+
+
+def test_edited_files_of_ours_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.nir"
+    write_nir(path, cases.make_float())
+    assert is_ours(path)
+    with h5py.File(path, "r+") as file:
+        file["node/nodes/couplings/weight"][0, 1] += 1
+    with pytest.raises(ValueError, match=r"a\.nir is damaged or was edited: its digest is not"):
+        read_nir(path)
+
+
+def replace(file: Any, place: str, value: Any) -> None:
+    del file[place]
+    file[place] = value
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: replace(f, "node/nodes/loop", h5py.SoftLink("/node")), "nodes/loop is a link"),
+        (lambda f: replace(f, "node/nodes/loop", f["node"]), "loop is in two places, or too deep"),
+        (lambda f: replace(f, "node/metadata", h5py.ExternalLink("b", "/")), "metadata is a link"),
+        (
+            lambda f: f.create_dataset("node/x", (2**40, 2), "f8", chunks=(2**16, 2)),
+            r"/node/x declares float64 of shape \(1099511627776, 2\), more than",
+        ),
+        (lambda f: replace(f, "node/nodes/couplings/weight", 3.0), "damaged or no"),
+        (lambda f: replace(f, "node/nodes/couplings/weight", np.ones((12, 8))), "damaged or no"),
+        (lambda f: replace(f, "node/nodes/couplings/type", 3), "is damaged or no NIR file"),
+        (lambda f: replace(f, "node/edges", np.ones(3)), "damaged or no valid NIR graph"),
+        (lambda f: replace(f, "node/edges", "a"), "damaged or no valid NIR graph"),
+        (lambda f: replace(f, "node/metadata/format", np.ones(3)), "has the format array"),
+        (lambda f: replace(f, "node/metadata/feedback", 1), "feedback in the metadata must be a"),
+        (lambda f: replace(f, "node/metadata/feedback", "a"), "feedback in the metadata must be a"),
+        (lambda f: replace(f, "node/metadata/self_coupling", "a"), "self_coupling in the metadata"),
+        (lambda f: f.create_group("node/metadata/self_coupling/a"), "damaged or no"),
+        (lambda f: replace(f, "node/nodes", 3), "damaged or no NIR file"),
+    ],
+)
+def test_hostile_files_are_refused_in_one_line(
+    change: Callable[[Any], object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.nir"
+    write_nir(path, cases.make_float())
+    with unsigned(path) as file:
+        if "loop" in message:
+            file["node/nodes/loop"] = 1
+        if change.__code__.co_names == ("create_group",):
+            del file["node/metadata/self_coupling"]
+        change(file)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_nir(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_bad_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
     with pytest.raises(FileNotFoundError, match="there is no NIR file"):
         read_nir(path)
     path.write_text("no HDF5")
-    with pytest.raises(ValueError, match="is not a NIR file"):
+    with pytest.raises(ValueError, match=r"a\.nir is damaged or no NIR file"):
         read_nir(path)
     with h5py.File(path, "w") as file:
         file["other"] = 1
-    with pytest.raises(ValueError, match="is not a NIR file"):
+    with pytest.raises(ValueError, match=r"a\.nir is damaged or no NIR file"):
         read_nir(path)
 
 
@@ -239,7 +305,7 @@ def test_bad_files_are_refused(tmp_path: Path) -> None:
 def test_missing_shapes_are_refused(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
     write_nir(path, cases.make_float())
-    with h5py.File(path, "r+") as file:
+    with unsigned(path) as file:
         del file[f"node/nodes/{name}/shape"]
     with pytest.raises(ValueError, match=rf"node '{name}' \({name.title()}\) has no shape"):
         read_nir(path)
@@ -248,7 +314,7 @@ def test_missing_shapes_are_refused(name: str, tmp_path: Path) -> None:
 def test_unsupported_nodes_in_files_are_named(tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
     write_nir(path, cases.make_float())
-    with h5py.File(path, "r+") as file:
+    with unsigned(path) as file:
         del file["node/nodes/spins/type"]
         file["node/nodes/spins/type"] = "Izhikevich"
     with pytest.raises(ValueError, match=r"node 'spins' is a Izhikevich, which .* supported are"):
@@ -258,9 +324,9 @@ def test_unsupported_nodes_in_files_are_named(tmp_path: Path) -> None:
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.nir"
     write_nir(path, cases.make_float())
-    with h5py.File(path, "r+") as file:
+    with unsigned(path) as file:
         file["node/nodes/input/shape"][...] = 9
-    with pytest.raises(ValueError, match=r"is not a valid NIR graph: .*mismatch"):
+    with pytest.raises(ValueError, match=r"is damaged or no valid NIR graph: .*mismatch"):
         read_nir(path)
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,9 @@ GOOD = idx_bytes(np.arange(24, dtype="u1").reshape(2, 3, 4))
         (gzip.compress(GOOD, mtime=0)[:10] + b"\xff" * 20, "damaged gzip file"),
         (gzip.compress(GOOD, mtime=0) + b"junk", "damaged gzip file"),
         (gzip.compress(GOOD[:-1], mtime=0), "truncated"),
+        (gzip.compress(GOOD + b"!", mtime=0), "trailing bytes.*takes 40.*has 41"),
+        (b"\0\0\x08\x43" + b"\0\0\0\x01" * 66 + b"\0\0\0\x00", "no array can have the shape"),
+        (b"\0\0\x0e\x04" + bytes(4) + b"\xff" * 12, "no array can have the shape"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, content: bytes, message: str) -> None:
@@ -60,6 +64,17 @@ def test_damage_is_named(tmp_path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
     with pytest.raises(DataFileError, match=f"digits-idx3-ubyte: .*{message}.*again"):
         read_idx(path)
+
+
+def test_no_more_is_unpacked_than_the_header_says(tmp_path: Path) -> None:
+    path = tmp_path / "bomb"
+    path.write_bytes(gzip.compress(GOOD + bytes(2**28)))
+    tracemalloc.start()
+    with pytest.raises(DataFileError, match="trailing bytes"):
+        read_idx(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**23
 
 
 def test_missing_file(tmp_path: Path) -> None:

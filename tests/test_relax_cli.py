@@ -79,7 +79,7 @@ def test_float_couplings_and_random_subsets(tmp_path: Path) -> None:
         (["--neurons", 10, "--max-sweeps", 0], 1, "--max-sweeps must be .* got 0"),
         (["--neurons", 10, "--threads", 0], 1, "--threads must be"),
         (["--neurons", 10, "--seed", -1], 1, "--seed must be an integer >= 0, got -1"),
-        (["--neurons", 10, "--output", "no/such/r.nc"], 1, "create it first"),
+        (["--neurons", 10, "--output", "no/such/r.nc"], 2, "create it first"),
         (["--neurons", 10, "--output", "r.txt"], 2, "must end in .nc"),
         (["--neurons", 10, "--update-order", "parallel"], 2, "is not one of 'sync', 'async'"),
         ([], 2, "Missing option '--neurons'"),

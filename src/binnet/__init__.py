@@ -49,11 +49,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "schedules": ["FeedbackSchedule"],
         "states": ["pack_states", "unpack_states"],
         "_provenance": ["get_version"],
+        "_records": ["UncheckedFileWarning"],
     },
 )
 
 if TYPE_CHECKING:
     from binnet._provenance import get_version as get_version
+    from binnet._records import UncheckedFileWarning as UncheckedFileWarning
     from binnet.datasets import load_entangled_mnist as load_entangled_mnist
     from binnet.datasets import load_mnist as load_mnist
     from binnet.dynamics import FreeRelaxation as FreeRelaxation

@@ -92,7 +92,11 @@ def check_real(
     """Return one number as a finite float between low and high (see check_reals)."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be {_describe_reals(low, high, above, below)}, got {value!r}")
-    checked = check_reals(name, float(value), low, high, above=above, below=below, remedy=remedy)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = math.inf
+    checked = check_reals(name, number, low, high, above=above, below=below, remedy=remedy)
     return float(checked)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
+from io import TextIOWrapper
+from typing import Any
 
 import click
 
 from binnet._provenance import get_version
+from binnet._records import UncheckedFileWarning
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
@@ -24,12 +28,22 @@ from binnet.cli.theory import theory
 from binnet.cli.train import train
 
 
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(get_version(), prog_name="binnet")
 def main() -> None:
     """Learning without backpropagation in binary recurrent networks."""
-    # A warning is for the user, who does not know the line of the code that gives it.
-    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
+    if isinstance(sys.stdout, TextIOWrapper):
+        # Names of files are shown as they are, also those that are not UTF-8.
+        sys.stdout.reconfigure(errors="surrogateescape")
+    warnings.formatwarning = _format_warning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **line: Any
+) -> str:
+    """Show a warning in one line: a user does not know the line of the code that gives it."""
+    return f"{'note' if issubclass(category, UncheckedFileWarning) else 'warning'}: {message}\n"
 
 
 main.add_command(train)

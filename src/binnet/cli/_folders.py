@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
-from binnet._files import atomic_path, write_json
+from binnet._files import atomic_path, make_mark, may_overwrite, remove_leftovers, write_json
 from binnet._provenance import describe_run
+from binnet._records import check_sealed, read_toml, reading, seal
 
 CHECKPOINT = "checkpoint.safetensors"
 CONFIGURATION = "config.toml"
@@ -25,6 +25,8 @@ def make_folder(out: Path | None, name: str, command: str) -> Path:
     """Return a new, writable folder for a run of `command`: `out`, or runs/TIME-NAME."""
     if out is None:
         out = Path("runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
+    if out.is_dir():
+        remove_leftovers(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
             f"{out} exists and is not an empty folder; name another --out, or go on with the run "
@@ -41,6 +43,24 @@ def make_folder(out: Path | None, name: str, command: str) -> Path:
     return out
 
 
+def make_study_folder(out: Path, names: Collection[str]) -> None:
+    """Make the folder of a study with files NAME.nc, or find that of a study that was begun."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot create the folder {out} ({error.strerror}); name another --out"
+        ) from error
+    remove_leftovers(out)
+    found = {path.name for path in out.iterdir()}
+    ours = {f"{name}.nc{suffix}" for name in names for suffix in ("", ".partial")}
+    if found and not found & ours and not may_overwrite():
+        raise FileExistsError(
+            f"{out} is not empty and holds nothing of this study; name another --out, or put its "
+            "files there all the same, with --force"
+        )
+
+
 def find_checkpoint(run: Path, command: str) -> Path:
     """Return the checkpoint of a run folder that `command` wrote."""
     if not (run / CHECKPOINT).is_file():
@@ -53,27 +73,26 @@ def find_checkpoint(run: Path, command: str) -> Path:
 
 def read_tables(path: Path) -> dict[str, Any]:
     """Return the tables of a configuration file."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"there is no configuration file {path}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(
-            f"{path} is not TOML ({error}); the config.toml of a run shows the form"
-        ) from None
+    return read_toml(path, "configuration file", "the config.toml of a run shows the form")
 
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
     """Write a resolved configuration; the option --config reads it."""
     with atomic_path(folder / CONFIGURATION) as temporary:
-        temporary.write_text(tomli_w.dumps(tables), encoding="utf-8")
+        temporary.write_text(f"# {make_mark()}\n{tomli_w.dumps(tables)}", encoding="utf-8")
 
 
 def add_provenance(folder: Path, seed: int, threads: int) -> None:
     """Note that a session begins: a run has one, and one more each time that it is resumed."""
     path = folder / PROVENANCE
-    sessions = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    write_json(path, [*sessions, describe_run(seed, threads)])
+    sessions = []
+    if path.exists():
+        with reading(path, "record of a run", "remove it, and the run goes on"):
+            found = json.loads(path.read_bytes())
+            if not isinstance(found, list):
+                raise ValueError(f"a list of sessions is expected, got {type(found).__name__}")
+            sessions = [check_sealed(path, each) for each in found]
+    write_json(path, [*sessions, seal(describe_run(seed, threads))], overwrite=True)
 
 
 def describe_files(folder: Path) -> str:

@@ -53,10 +53,10 @@ def load_source(run: Path, bits: int | None) -> Source:
 
 def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:
     """Return inputs that the network was not trained on: the run's test or validation samples."""
-    validation = None
-    if run.is_dir():
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
-    _, sets = _runs.load_samples(source.network.n_inputs, validation or 0)
+    if source.training is None:
+        _, sets = _runs.load_samples(source.network.n_inputs, 0)
+    else:
+        _, sets = _runs.load_samples_of(run, source.training)
     ((X, _),) = sets.values()
     return np.asarray(X[:samples])
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from binnet._files import write_json
+from binnet._records import reading
 from binnet._validation import check_integer
 from binnet.cli import _folders
 from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
 from binnet.datasets import load_entangled_mnist
-from binnet.learning import Configuration, TrainingResult, history_as_records
+from binnet.learning import Configuration, Run, TrainingResult, history_as_records
 
 __all__ = ["CHECKPOINT", "CONFIGURATION", "METRICS", "PROVENANCE"]
 
@@ -39,12 +40,20 @@ def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
     """Return the tables of a configuration file, and the number of samples that it holds out."""
     tables = _folders.read_tables(path)
     data = tables.pop("data", {})
-    if not isinstance(data, dict):
-        raise TypeError(f"[data] must be a table of parameters, got {data!r}")
-    unknown = data.keys() - {"validation"}
-    if unknown:
-        raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
+    with reading(path):
+        if not isinstance(data, dict):
+            raise TypeError(f"[data] must be a table of parameters, got {data!r}")
+        unknown = data.keys() - {"validation"}
+        if unknown:
+            raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
     return tables, data.get("validation")
+
+
+def read_parameters(path: Path, base: Configuration) -> tuple[Configuration, int | None]:
+    """Return the parameters of a configuration file, else of `base`, and the samples held out."""
+    tables, held_out = read_configuration(path)
+    with reading(path):
+        return Configuration.from_dict(tables, base), held_out
 
 
 def write_configuration(folder: Path, configuration: Configuration, validation: int) -> None:
@@ -59,7 +68,7 @@ def add_provenance(folder: Path, configuration: Configuration, threads: int) -> 
 
 def write_metrics(folder: Path, result: TrainingResult) -> None:
     """Write the measurements of all epochs so far."""
-    write_json(folder / METRICS, history_as_records(result.history))
+    write_json(folder / METRICS, history_as_records(result.history), overwrite=True)
 
 
 def draw_pictures(folder: Path, result: TrainingResult) -> None:
@@ -73,11 +82,30 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
         ", ".join(f"{value:g}" for value in p.each(name)) for name in ("n_hidden", "self_coupling")
     )
     title = f"H = {sizes}; $J_D$ = {couplings}; seed {result.configuration.training.seed}"
-    save_figure(draw_learning_curves(result.history, title), folder / CURVES)
+    # The folder is the run's own; older versions left no mark in their pictures.
+    save_figure(draw_learning_curves(result.history, title), folder / CURVES, overwrite=True)
     save_figure(
         draw_stabilities(result.history, plasticity.margin, plasticity.readout_margin, title),
         folder / STABILITIES,
+        overwrite=True,
     )
+
+
+def load_samples_of(folder: Path, run: Run) -> tuple[Samples, dict[str, Samples]]:
+    """Return the samples of a run, as `load_samples` does.
+
+    The run's folder says how many were held out; the checkpoint, which cannot be edited, how many
+    were learned. Others would be measured on samples that were learned, and nobody would know.
+    """
+    path = folder / CONFIGURATION
+    _, validation = read_configuration(path)
+    samples, sets = load_samples(run.configuration.network.n_inputs, validation or 0)
+    if len(samples[1]) != run.n_samples:
+        raise ValueError(
+            f"{path} leaves {len(samples[1])} training samples, but the run learned "
+            f"{run.n_samples}; set validation in its [data] to what it was"
+        )
+    return samples, sets
 
 
 def load_samples(n_inputs: int, validation: int) -> tuple[Samples, dict[str, Samples]]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet._files import atomic_path, write_json
+from binnet._files import name_beside, write_json, write_netcdf
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option
 
 if TYPE_CHECKING:
     from binnet.fixed_points import FixedPoints
@@ -28,7 +28,10 @@ _OPTIONS = {
 
 
 def _check(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
-    return None if output is None else check_output(output, (".json", ".nc", *FIGURE_SUFFIXES))
+    if output is None:
+        return None
+    beside = (".json",) if output.suffix in FIGURE_SUFFIXES else ()
+    return check_output(output, (".json", ".nc", *FIGURE_SUFFIXES), beside)
 
 
 @click.command()
@@ -60,6 +63,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), callback=_check,
               help="Counts and pair overlaps as .json, or a figure (.png, .pdf, .svg) with its "
               "data beside it; the fixed points of one network as NetCDF (.nc).")  # fmt: skip
+@force_option
 def count(
     neurons: int,
     self_coupling: float,
@@ -200,15 +204,14 @@ def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
 def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> None:
     dataset = result.to_dataset(threads=run["threads"])
     dataset.attrs["provenance"] = json.dumps(run)
-    with atomic_path(output) as temporary:
-        dataset.to_netcdf(temporary, engine="h5netcdf")
+    write_netcdf(output, dataset)
     click.echo(f"states: {output}")
 
 
 def _save(output: Path, record: dict[str, Any]) -> None:
     """Write the numbers, and the figure if that is what was asked for."""
     if output.suffix != ".json":
-        from binnet.plotting import make_panels
+        from binnet.plotting import make_panels, save_figure
         from binnet.plotting.fixed_points import plot_pair_overlaps
 
         pairs, network = record["pairs"], record["network"]
@@ -220,9 +223,8 @@ def _save(output: Path, record: dict[str, Any]) -> None:
             f"$N$ = {network['n_neurons']}, $J_D$ = {network['self_coupling']:g}, "
             f"{len(record['counts'])} networks"
         )
-        with atomic_path(output) as temporary:
-            figure.savefig(temporary, dpi=200, format=output.suffix[1:])
+        save_figure(figure, output, dpi=200)
         click.echo(f"figure: {output}")
-    data = output.with_suffix(".json")
+    data = name_beside(output, ".json")
     write_json(data, record)
     click.echo(f"data:   {data}")

@@ -22,9 +22,8 @@ def evaluate(run: Path, threads: int | None) -> None:
     """
     with clear_errors():
         state = load_checkpoint(_runs.find_checkpoint(run))
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
         configuration = state.configuration
-        _, sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
+        _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         training = configuration.training
         predictions = predict(

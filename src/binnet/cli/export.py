@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from binnet._files import atomic_path, check_folder
+from binnet._files import atomic_path, check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import force_option
 from binnet.cli._networks import draw_spins, load_inputs, load_source
 from binnet.networks import BinaryNetwork
 
@@ -40,6 +41,7 @@ FORMATS = ("nir", "memh", "verilog")
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
               help="of random inputs and initial states")  # fmt: skip
+@force_option
 def export_network(
     run: Path,
     format: str,
@@ -55,11 +57,14 @@ def export_network(
     RUN is a run folder of `binnet train` or a network file.
     """
     from binnet.hardware.golden_vectors import record_golden_vectors
-    from binnet.hardware.memory_images import write_memory_images
+    from binnet.hardware.memory_images import check_new_folder, write_memory_images
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
-        check_folder(output)
+        if format == "nir":
+            check_file(output)
+        else:
+            check_new_folder(output)
         source = load_source(run, bits)
         network = source.network
         if format == "nir":
@@ -98,6 +103,7 @@ def export_network(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path),
               help="network file to write (.safetensors)")  # fmt: skip
+@force_option
 def import_network(file: Path, output: Path) -> None:
     """Read a network from FILE, a NIR graph or a folder of memory images, into a network file.
 
@@ -108,7 +114,7 @@ def import_network(file: Path, output: Path) -> None:
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
-        check_folder(output)
+        check_file(output)
         if file.is_dir() or file.suffix == ".json":
             network: BinaryNetwork | QuantizedNetwork = read_memory_images(file).network
         else:

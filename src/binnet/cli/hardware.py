@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
-from binnet._files import check_folder, write_json
+from binnet._files import check_file, write_json
+from binnet._provenance import get_version
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import force_option
 from binnet.cli._networks import Source, load_inputs, load_source
 
 
@@ -33,6 +35,7 @@ def hardware() -> None:
 @click.option("--json", "as_json", is_flag=True, help="print JSON instead of text")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="write the JSON into this file, too")  # fmt: skip
+@force_option
 @click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
 def report(
     run: Path,
@@ -54,7 +57,7 @@ def report(
 
     with clear_errors():
         if output is not None:
-            check_folder(output)
+            check_file(output)
         table = EnergyTable() if energy is None else EnergyTable.from_toml(energy)
         source = load_source(run, bits)
         result = report_cost(
@@ -65,9 +68,10 @@ def report(
             threads=threads,
             **_read_training(source),
         )
+        record = {"binnet": get_version(), **result.to_dict()}
         if output is not None:
-            write_json(output, result.to_dict())
-    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else format_cost(result))
+            write_json(output, record)
+    click.echo(json.dumps(record, indent=2) if as_json else format_cost(result))
 
 
 def _read_training(source: Source) -> dict[str, Any]:

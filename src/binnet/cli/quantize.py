@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from binnet._files import check_folder, write_json
+from binnet._files import check_file, name_beside, write_json
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import force_option
 from binnet.dynamics import predict
 from binnet.hardware import save_quantized
 from binnet.learning import load_checkpoint
@@ -52,6 +53,7 @@ from binnet.networks.quantisation import OVERFLOWS
     help="file of the network, its report goes beside it as JSON  [default: RUN/int{BITS}"
     ".safetensors]",
 )
+@force_option
 @click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
 def quantize_run(
     run: Path,
@@ -71,7 +73,9 @@ def quantize_run(
         check_bits("--bits", bits)
         path = out or run / f"int{bits}.safetensors"
         state = load_checkpoint(_runs.find_checkpoint(run))
-        check_folder(path)
+        report_path = name_beside(path, ".json")
+        check_file(path)
+        check_file(report_path)
         configuration = state.configuration
         if configuration.arithmetic.bits:
             raise ValueError(
@@ -94,8 +98,7 @@ def quantize_run(
             seed=seed,
             overflow=overflow,
         )
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
-        _, sets = _runs.load_samples(network.n_inputs, validation or 0)
+        _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         options: dict[str, Any] = {
             "max_sweeps": training.inference_sweeps,
@@ -115,13 +118,13 @@ def quantize_run(
             "quantization": report.to_dict(),
             "run": describe_run(training.seed, resolve_threads(threads)),
         }
-        write_json(path.with_suffix(".json"), record)
+        write_json(report_path, record)
     click.echo(_format_report(report))
     click.echo(
         f"{name} accuracy {before:.4f} in {training.dtype}, {after:.4f} in {bits} bits: "
         f"{before - after:+.4f} lost"
     )
-    click.echo(f"network: {path}\nreport:  {path.with_suffix('.json')}")
+    click.echo(f"network: {path}\nreport:  {report_path}")
 
 
 def _format_report(report: QuantizationReport) -> str:

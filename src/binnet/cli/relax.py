@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet._files import atomic_path, check_folder
+from binnet._files import name_beside, write_netcdf
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import check_output, force_option
 from binnet.cli._update_order import renamed_option, update_order_option
 from binnet.networks.random import COUPLING_DTYPES, DISTRIBUTIONS
 
@@ -73,7 +74,9 @@ _ONLY_STORED = {
 @click.option("--threads", type=int, help="Threads of the kernels.  [default: all cores]")
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               default="relaxation.nc", show_default=True,
+              callback=lambda ctx, param, value: check_output(value, (".nc",), (".png",)),
               help="NetCDF file of everything measured; its picture goes beside it.")  # fmt: skip
+@force_option
 def relax(
     update_order: str,
     replicas: int,
@@ -85,14 +88,11 @@ def relax(
     **of_network: Any,
 ) -> None:
     """Relax a random network without input from random states, towards its fixed points."""
-    if output.suffix != ".nc":
-        raise click.BadParameter(f"{output} must end in .nc", param_hint="--output")
     from tqdm import tqdm
 
     import binnet.dynamics as library
 
     with clear_errors(_OPTIONS):
-        check_folder(output)
         network = _draw_network(seed=seed, **of_network)
         began = time.perf_counter()
         result = library.relax(
@@ -106,9 +106,8 @@ def relax(
             progress=lambda parts: tqdm(parts, unit="part", disable=None, leave=False),
         )
         _report(result, time.perf_counter() - began)
-        picture = output.with_suffix(".png")
-        with atomic_path(output) as temporary:
-            result.to_dataset().to_netcdf(temporary, engine="h5netcdf")
+        picture = name_beside(output, ".png")
+        write_netcdf(output, result.to_dataset())
         _draw(network.self_coupling, result, update_order, picture)
     click.echo(f"data:    {output}\npicture: {picture}")
 

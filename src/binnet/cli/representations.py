@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from binnet._files import atomic_path, write_json
+from binnet._files import name_beside, write_json, write_netcdf
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import check_output
+from binnet.cli._figures import check_output, force_option
 from binnet.cli.studies._shared import tell_files
 from binnet.learning import load_checkpoint
 
@@ -33,6 +33,7 @@ from binnet.learning import load_checkpoint
     help="figure (.png); NetCDF and JSON of the same name go beside it  "
     "[default: RUN/representations.png]",
 )
+@force_option
 def representations(
     run: Path, samples: int, sweeps: int | None, threads: int | None, output: Path | None
 ) -> None:
@@ -50,10 +51,9 @@ def representations(
 
     with clear_errors():
         state = load_checkpoint(_runs.find_checkpoint(run))
-        output = check_output(output or run / "representations.png", (".png",))
-        _, validation = _runs.read_configuration(run / _runs.CONFIGURATION)
+        output = check_output(output or run / "representations.png", (".png",), (".nc", ".json"))
         configuration = state.configuration
-        _, sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
+        _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         X, y = choose_samples(X, y, samples)
         options = {"threads": threads} | ({"max_sweeps": sweeps} if sweeps else {})
@@ -62,11 +62,10 @@ def representations(
         sizes = ", ".join(map(str, configuration.network.sizes))
         title = f"H = {sizes}; {state.epoch} epochs, seed {configuration.training.seed}; {name} set"
         save_figure(draw_representations(result, title), output)
-        with atomic_path(output.with_suffix(".nc")) as temporary:
-            packed = {"similarity": {"zlib": True, "complevel": 4}}
-            result.to_netcdf(temporary, engine="h5netcdf", encoding=packed)
+        packed = {"similarity": {"zlib": True, "complevel": 4}}
+        write_netcdf(name_beside(output, ".nc"), result, encoding=packed)
         write_json(
-            output.with_suffix(".json"),
+            name_beside(output, ".json"),
             {
                 "set": name,
                 "samples": len(y),
@@ -83,4 +82,4 @@ def representations(
             f"{r['between']:6.3f} ± {r['between_std']:.3f}   {r['clustering']:.3f}"
         )
     click.echo(f"clustering of the inputs: {float(result['input_clustering']):.3f}")
-    tell_files([output], output.with_suffix(".json"))
+    tell_files([output], name_beside(output, ".json"))

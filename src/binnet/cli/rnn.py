@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet._files import write_json
+from binnet._records import reading
 from binnet._threads import resolve_threads
 from binnet.cli import _folders
 from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
@@ -162,7 +163,8 @@ def _start(
             raise ValueError(
                 f"{config} has no table [rnn]; the config.toml of a run shows the form"
             )
-        configuration = RateConfiguration.from_dict(table, configuration)
+        with reading(config):
+            configuration = RateConfiguration.from_dict(table, configuration)
     changes = {name: value for name, value in parameters.items() if value is not None}
     configuration = RateConfiguration.from_dict(changes, configuration)
     tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
@@ -195,7 +197,9 @@ def _write_metrics(
             name: {"mean": float(s.exponents[0]), "standard_error": float(s.errors[0])}
             for name, s in exponents.items()
         }
-    write_json(folder / _folders.METRICS, metrics | {"losses": result.losses.tolist()})
+    write_json(
+        folder / _folders.METRICS, metrics | {"losses": result.losses.tolist()}, overwrite=True
+    )
 
 
 def _draw(folder: Path, result: RateTrainingResult) -> None:
@@ -205,7 +209,7 @@ def _draw(folder: Path, result: RateTrainingResult) -> None:
     if len(result.losses):
         c = result.configuration
         title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
-        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE)
+        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE, overwrite=True)
 
 
 def _report(

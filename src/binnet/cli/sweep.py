@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from binnet._files import check_file
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import force_option
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="result, .nc (NetCDF) or .zarr; pictures go beside it",
 )
+@force_option
 @click.option("--workers", type=int, default=1, show_default=True, help="processes  [>= 1]")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
 @click.option(
@@ -74,6 +77,7 @@ def sweep(
         if dry_run:
             click.echo(sweeps.plan(grid, wanted, fixed=fixed, path=output, workers=workers))
             return
+        check_file(output.with_suffix(".png"))
         try:
             result = sweeps.run(
                 grid, wanted, fixed=fixed, path=output, workers=workers, scheduler=scheduler,

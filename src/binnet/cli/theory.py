@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet._files import atomic_path, write_json
+from binnet._files import name_beside, write_json
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 def _check_output(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
-    return check_output(output, FIGURE_SUFFIXES)
+    return check_output(output, FIGURE_SUFFIXES, (".json",))
 
 
 _SELF_COUPLING = click.FloatRange(0.0)
@@ -47,9 +47,10 @@ def _plain(values: Any) -> list[float | None]:
 
 def _save(figure: Figure, output: Path, record: dict[str, Any], seed: int = 0) -> None:
     """Write the figure and, beside it, the numbers it shows and where they come from."""
-    with atomic_path(output) as temporary:
-        figure.savefig(temporary, dpi=200, bbox_inches="tight")
-    data = output.with_suffix(".json")
+    from binnet.plotting import save_figure
+
+    save_figure(figure, output, dpi=200, bbox_inches="tight")
+    data = name_beside(output, ".json")
     write_json(data, {"run": describe_run(seed, threads=1), **record})
     click.echo(f"figure: {output}\ndata:   {data}")
 
@@ -72,6 +73,7 @@ def theory() -> None:
 @click.option("--seed", type=_SEED, default=0, show_default=True,
               help="Seed of the dynamical estimate.")  # fmt: skip
 @click.option("--output", default="phase.png", **_OUTPUT)
+@force_option
 def phase(
     minimum: float,
     maximum: float,
@@ -135,6 +137,7 @@ def phase(
               help="Number of distances per curve.")  # fmt: skip
 @click.option("--rtol", **_RTOL)
 @click.option("--output", default="local_entropy.png", **_OUTPUT)
+@force_option
 def local_entropy(
     first: tuple[float, ...], more: tuple[float, ...], points: int, rtol: float, output: Path
 ) -> None:

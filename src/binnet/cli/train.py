@@ -19,7 +19,6 @@ from binnet.cli._folders import describe_files
 from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
-    Configuration,
     TrainingResult,
     load_checkpoint,
     preset,
@@ -97,8 +96,7 @@ def _start(
     configuration = preset(preset_name or "default", parameters["n_modules"])
     held_out = None
     if config is not None:
-        tables, held_out = _runs.read_configuration(config)
-        configuration = Configuration.from_dict(tables, configuration)
+        configuration, held_out = _runs.read_parameters(config, configuration)
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
@@ -125,10 +123,9 @@ def _start(
 
 def _resume(folder: Path, threads: int | None) -> tuple[Path, TrainingResult]:
     checkpoint = _runs.find_checkpoint(folder)
-    _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
-    configuration = load_checkpoint(checkpoint).configuration
-    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation or 0)
-    _runs.add_provenance(folder, configuration, resolve_threads(threads))
+    stopped = load_checkpoint(checkpoint)
+    (X, y), sets = _runs.load_samples_of(folder, stopped)
+    _runs.add_provenance(folder, stopped.configuration, resolve_threads(threads))
     result = resume_run(
         checkpoint,
         X,

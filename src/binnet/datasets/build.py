@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from .._files import overwriting
 from ._embedded import N_FEATURES, NAME, SEED, write_embedded
 from .entangled import entangle
 from .mnist import load_mnist
@@ -49,10 +50,12 @@ def build_embedded(data_dir: Path | None = None, out: Path = DEFAULT_OUT) -> Pat
     default=DEFAULT_OUT,
     help="The .npz file to write.  [default: the one inside the package]",
 )
-def main(data_dir: Path | None, out: Path) -> None:  # numpydoc ignore=PR01
+@click.option("--force", is_flag=True, help="Also replace files that binnet did not write.")
+def main(data_dir: Path | None, out: Path, force: bool) -> None:  # numpydoc ignore=PR01
     """Build the embedded data set, byte for byte the same on every run, from the MNIST files."""
     try:
-        build_embedded(data_dir, out)
+        with overwriting(force or out == DEFAULT_OUT):  # the latter is ours, without a mark
+            build_embedded(data_dir, out)
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"wrote {out} ({out.stat().st_size} bytes) and {out.with_suffix('.json').name}")

@@ -8,6 +8,7 @@ Files may be gzip-compressed: the content decides, not the name.
 from __future__ import annotations
 
 import gzip
+import io
 import math
 import os
 import zlib
@@ -19,19 +20,23 @@ from numpy.typing import NDArray
 
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
+_LONGEST_HEADER = 4 + 4 * 255
 
 
 class DataFileError(OSError):
     """A data file is damaged, truncated or not the file that its name promises."""
 
 
-def read_unpacked(path: str | os.PathLike[str]) -> bytes:
+def read_unpacked(path: str | os.PathLike[str], limit: int | None = None) -> bytes:
     """Return the content of a file, gunzipped if it starts as a gzip file does.
 
     Parameters
     ----------
     path : path-like
         The file, of any name.
+    limit : int, optional
+        Bytes that its content cannot have: no more are unpacked. Default: as many as the header of
+        an IDX file announces, and one.
 
     Returns
     -------
@@ -49,11 +54,32 @@ def read_unpacked(path: str | os.PathLike[str]) -> bytes:
     if not content.startswith(_GZIP_MAGIC):
         return content
     try:
-        return gzip.decompress(content)
+        # A file of a megabyte can unpack to a gigabyte.
+        with gzip.open(io.BytesIO(content)) as stream:
+            head = _read(stream, _LONGEST_HEADER)
+            limit = _measure(head) + 1 if limit is None else limit
+            return head + _read(stream, limit - len(head))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataFileError(
             f"{path}: damaged gzip file ({error}); copy or download it again"
         ) from error
+
+
+def _read(stream: gzip.GzipFile, n_bytes: int) -> bytes:
+    """Return up to so many bytes of a stream, asking for memory as they come."""
+    parts = []
+    while n_bytes > 0 and (part := stream.read(min(n_bytes, 2**20))):
+        parts.append(part)
+        n_bytes -= len(part)
+    return b"".join(parts)
+
+
+def _measure(head: bytes) -> int:
+    """Return the bytes of an IDX file that begins so; those of `head` where it is none."""
+    if len(head) < 4 or head[2] not in _DTYPES or len(head) < 4 + 4 * head[3]:
+        return len(head)
+    shape = (int(n) for n in np.frombuffer(head, ">u4", count=head[3], offset=4))
+    return 4 + 4 * head[3] + math.prod(shape) * np.dtype(_DTYPES[head[2]]).itemsize
 
 
 def parse_idx(content: bytes, name: str = "IDX data") -> NDArray[Any]:
@@ -92,14 +118,19 @@ def parse_idx(content: bytes, name: str = "IDX data") -> NDArray[Any]:
             f"but the file ends after {len(content)}; {remedy}"
         )
     shape = tuple(int(n) for n in np.frombuffer(content, ">u4", count=n_dims, offset=4))
-    expected = start + math.prod(shape) * dtype.itemsize
+    expected = _measure(content[:start])
     if len(content) != expected:
         problem = "truncated" if len(content) < expected else "trailing bytes in"
         raise DataFileError(
             f"{name}: {problem} IDX file: an array of shape {shape} and type {dtype.name} takes "
             f"{expected} bytes with its header, but the file has {len(content)}; {remedy}"
         )
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    try:
+        values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # too many dimensions, or too large ones beside a 0
+        raise DataFileError(
+            f"{name}: no array can have the shape {shape} ({error}); {remedy}"
+        ) from None
     return values.astype(dtype.newbyteorder("="))  # a copy: writable, native byte order
 
 

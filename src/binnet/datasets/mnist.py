@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .idx import DataFileError, parse_idx, read_unpacked
 
 ENVIRONMENT_VARIABLE = "BINNET_MNIST_DIR"
+_LARGEST = 2**26  # bytes; the images of the training set are 47 million
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -171,7 +172,7 @@ def _load_file(
 
 
 def _read_verified(path: Path, file: MnistFile) -> bytes:
-    content = read_unpacked(path)
+    content = read_unpacked(path, _LARGEST)
     found = hashlib.sha256(content).hexdigest()
     if found != file.sha256:
         raise DataFileError(
@@ -209,7 +210,7 @@ def download_file(file: MnistFile, folder: Path, mirrors: Sequence[str] = MIRROR
     def fetch_unpacked(url: str, output_file: str, _pooch: object) -> None:
         # pooch compares the checksum after this step, so it is that of the uncompressed file.
         pooch.HTTPDownloader(chunk_size=2**16, timeout=30)(url, output_file, None)
-        Path(output_file).write_bytes(read_unpacked(output_file))
+        Path(output_file).write_bytes(read_unpacked(output_file, _LARGEST))
 
     answers = []
     for mirror in mirrors:

@@ -7,13 +7,13 @@ figures of their own.
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from binnet._records import read_toml
 from binnet._validation import check_real
 
 _KIB = 8 * 1024  # bits
@@ -123,12 +123,7 @@ class EnergyTable:
             If it is not TOML, an entry is missing, unknown or out of its range.
         """
         path = Path(path)
-        try:
-            entries = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise FileNotFoundError(f"there is no energy table {path}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"the energy table {path} is not TOML ({error})") from None
+        entries = read_toml(path, "energy table", "`binnet hardware report --json` shows the form")
         return cls._from_entries(path, entries)
 
     @classmethod

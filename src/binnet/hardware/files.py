@@ -6,14 +6,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from binnet._records import Record, reading
 from binnet._tensors import open_tensors, write_tensors
 from binnet.networks import BLOCKS, QuantizedNetwork
-from binnet.networks.quantised import SCALARS, formats_from_dict
+from binnet.networks.formats import read_formats
+from binnet.networks.quantised import SCALARS
 
-_FORMAT = "binnet-quantized-1"
+_FORMAT = "binnet-quantized"
 
 
-def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
+def save_quantized(path: str | Path, network: QuantizedNetwork, *, overwrite: bool = False) -> None:
     """Write a network in integers, atomically.
 
     Parameters
@@ -22,6 +24,8 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
         File to write, ending in .safetensors by convention.
     network : QuantizedNetwork
         The network.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     network.refuse_structure("a file of integers")
     info = {
@@ -29,7 +33,7 @@ def save_quantized(path: str | Path, network: QuantizedNetwork) -> None:
         **{name: getattr(network, name) for name in SCALARS},
     }
     tensors = {name: getattr(network, name) for name in BLOCKS}
-    write_tensors(path, _FORMAT, tensors, info)
+    write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
 
 
 def load_quantized(path: str | Path) -> QuantizedNetwork:
@@ -52,17 +56,20 @@ def load_quantized(path: str | Path) -> QuantizedNetwork:
     ValueError
         If it is damaged or not a network in integers.
     """
+    path = Path(path)
     tensors, info = open_network(path)
-    if info.get("format") != _FORMAT or set(tensors) != set(BLOCKS):
+    if info.values.get("format") != _FORMAT or set(tensors) != set(BLOCKS):
         raise ValueError(
             f"{path} is not a network in integers of this version of binnet (format {_FORMAT}); "
             "`binnet quantize` writes them"
         )
-    formats = formats_from_dict(info["formats"])
-    return QuantizedNetwork(**tensors, formats=formats, **{name: info[name] for name in SCALARS})
+    with reading(path, "network in integers"):
+        formats = read_formats(info.table("formats"))
+        scalars: dict[str, Any] = {name: info.integer(name, -(2**31)) for name in SCALARS}
+        return QuantizedNetwork(**tensors, formats=formats, **scalars)
 
 
-def open_network(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def open_network(path: str | Path) -> tuple[dict[str, Any], Record]:
     """Read the arrays and values of a file that may hold a network.
 
     Parameters
@@ -74,7 +81,7 @@ def open_network(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     -------
     tensors : dict of str to ndarray
         The arrays.
-    info : dict
+    info : Record
         What its header says besides; empty if it is not one of ours.
     """
     missing = f"there is no file {path}; name one that `binnet quantize` or `binnet import` wrote"

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_DIGITS = frozenset("0123456789abcdefABCDEF")
+
 
 def count_digits(lanes: int, bits: int) -> int:
     """Return the hexadecimal digits of a word.
@@ -85,17 +87,15 @@ def from_hex_words(name: str, text: str, shape: tuple[int, int], bits: int) -> N
     digits = count_digits(lanes, bits)
     if len(lines) != words:
         raise ValueError(f"{name} must have {words} lines, one a word, got {len(lines)}")
-    integers = np.empty(shape, np.int64)
-    for k, line in enumerate(lines):
-        try:
-            if len(line) != digits:
-                raise ValueError
-            packed = np.frombuffer(bytes.fromhex(line.zfill(digits + digits % 2)), np.uint8)
-        except ValueError:
+    for k, line in enumerate(lines):  # before memory is asked for, so that there is as much text
+        if len(line) != digits or not set(line) <= _DIGITS:
             raise ValueError(
                 f"{name} must have words of {digits} hexadecimal digits ({lanes} lanes of {bits} "
                 f"bits), got {line[:32]!r} in line {k + 1}"
-            ) from None
+            )
+    integers = np.empty(shape, np.int64)
+    for k, line in enumerate(lines):
+        packed = np.frombuffer(bytes.fromhex(line.zfill(digits + digits % 2)), np.uint8)
         planes = np.unpackbits(packed[::-1], bitorder="little")[: lanes * bits]
         planes = planes.reshape(lanes, bits).astype(np.int64)
         codes = (planes << np.arange(bits)).sum(axis=1)

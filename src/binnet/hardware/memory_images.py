@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._files import atomic_path, check_folder, write_json
+from binnet._files import atomic_path, check_folder, remove_leftovers, write_json
 from binnet._provenance import get_version
+from binnet._records import Record, check_sealed, reading, seal
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
 from binnet.networks import BLOCKS, NetworkFormats, QFormat, QuantizedNetwork
+from binnet.networks.formats import FRACTION_BITS
 
 FORMAT = "binnet-memory-images-1"
 MANIFEST = "manifest.json"
@@ -105,9 +107,7 @@ def write_memory_images(
     """
     network.refuse_structure("a folder of memory images")
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")
-    check_folder(folder)
+    check_new_folder(folder)
     folder.mkdir(exist_ok=True)
     formats = network.formats
     shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
@@ -147,8 +147,28 @@ def write_memory_images(
         "golden_vectors": {"vectors": n_vectors, "sweeps": n_sweeps, "files": files},
         "provenance": dict(provenance or {}),
     }
-    write_json(folder / MANIFEST, manifest)
+    write_json(folder / MANIFEST, seal(manifest))
     return folder / MANIFEST
+
+
+def check_new_folder(folder: Path) -> None:
+    """Refuse a folder that holds something or cannot be made, before there is work to lose.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    OSError
+        If it is no empty folder, or its parent does not exist or cannot be written.
+    """
+    if folder.is_dir():
+        remove_leftovers(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not an empty folder; name another one")
+    check_folder(folder)
 
 
 def self_coupling_constant(network: QuantizedNetwork) -> int:
@@ -199,23 +219,24 @@ def read_memory_images(folder: str | os.PathLike[str]) -> MemoryImages:
         raise FileNotFoundError(
             f"there is no {path}; name a folder that `binnet export --format memh` wrote"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); export the images again") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"{path} is not a manifest of memory images (format {FORMAT})")
-    try:
-        return MemoryImages(*_read(path.parent, manifest), manifest)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{path} is damaged: {error} is missing or no valid entry; export the images again"
-        ) from None
+    check_sealed(path, manifest)
+    with reading(path, "manifest of memory images", "export the images again"):
+        return MemoryImages(*_read(path.parent, Record(path, manifest)), manifest)
 
 
-def _read(folder: Path, manifest: dict[str, Any]) -> tuple[QuantizedNetwork, GoldenVectors]:
-    sizes, files = manifest["network"], manifest["golden_vectors"]["files"]
-    for entry in (*manifest["blocks"].values(), *files.values()):
-        _check_hash(folder, entry)
-    n_hidden, n_inputs, n_outputs = (sizes[k] for k in ("n_hidden", "n_inputs", "n_outputs"))
+def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVectors]:
+    sizes, vectors, blocks = (manifest.table(k) for k in ("network", "golden_vectors", "blocks"))
+    files = vectors.table("files")
+    for table in (blocks, files):  # also those that are not read below
+        for name in table.values:
+            _read_content(folder, table.table(name))
+    n_hidden, n_inputs, n_outputs = (
+        sizes.integer(k, 1) for k in ("n_hidden", "n_inputs", "n_outputs")
+    )
     shapes = {
         "couplings": (n_hidden, n_hidden),
         "input_weights": (n_inputs, n_hidden),
@@ -225,24 +246,26 @@ def _read(folder: Path, manifest: dict[str, Any]) -> tuple[QuantizedNetwork, Gol
     weights: dict[str, Any] = {}
     formats = {}
     for name in BLOCKS:
-        entry = manifest["blocks"][name]
-        formats[name] = QFormat(entry["bits"], entry["fraction_bits"])
+        entry = blocks.table(name)
+        formats[name] = QFormat(
+            entry.integer("bits", 1, 16), entry.integer("fraction_bits", *FRACTION_BITS)
+        )
         integers = _read_words(folder, entry, shapes[name])
         weights[name] = np.ascontiguousarray(integers.T.astype(formats[name].dtype))
     np.fill_diagonal(weights["couplings"], 0)
     network = QuantizedNetwork(
         **weights,
         formats=NetworkFormats(**formats),
-        self_coupling=sizes["self_coupling"],
-        margin=sizes["margin"],
-        readout_margin=sizes["readout_margin"],
+        self_coupling=sizes.integer("self_coupling"),
+        margin=sizes.integer("margin", -(2**31)),
+        readout_margin=sizes.integer("readout_margin", -(2**31)),
     )
-    n_vectors, n_sweeps = (manifest["golden_vectors"][key] for key in ("vectors", "sweeps"))
+    n_vectors, n_sweeps = (vectors.integer(key, 1) for key in ("vectors", "sweeps"))
     widths = {"inputs": n_inputs, "silent": 1, "initial_states": n_hidden, "states": n_hidden}
     read = {
-        name: _read_words(folder, files[name], (n_vectors * n_sweeps, lanes))
-        if name == "states"
-        else _read_words(folder, files[name], (n_vectors, lanes))
+        name: _read_words(
+            folder, files.table(name), (n_vectors * (n_sweeps if name == "states" else 1), lanes)
+        )
         for name, lanes in (*widths.items(), ("readout_fields", n_outputs))
     }
     initial = np.where(read["silent"] > 0, 0, read["initial_states"]).astype(np.int8)
@@ -279,21 +302,25 @@ def _write_words(path: Path, words: NDArray[Any], bits: int) -> dict[str, Any]:
     }
 
 
-def _read_words(folder: Path, entry: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.int64]:
-    text = (folder / entry["file"]).read_text(encoding="ascii")
-    return from_hex_words(entry["file"], text, shape, entry["bits"])
+def _read_words(folder: Path, entry: Record, shape: tuple[int, int]) -> NDArray[np.int64]:
+    name, content = entry.text("file"), _read_content(folder, entry)
+    bits = entry.integer("bits", 1, _READOUT_FIELD_BITS)
+    return from_hex_words(name, content.decode("ascii", "replace"), shape, bits)
 
 
-def _check_hash(folder: Path, entry: dict[str, Any]) -> None:
-    name = str(entry["file"])
+def _read_content(folder: Path, entry: Record) -> bytes:
+    """Return the bytes of a file, after their SHA-256 was found right."""
+    name = entry.text("file")
     if Path(name).name != name:
         raise ValueError(f"the manifest names {name!r}, which is not a file beside it")
     path = folder / name
     if not path.is_file():
         raise FileNotFoundError(f"the manifest names {name}, but {folder} does not hold it")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != entry["sha256"]:
+    content, wanted = path.read_bytes(), entry.text("sha256")
+    found = hashlib.sha256(content).hexdigest()
+    if found != wanted:
         raise ValueError(
             f"{path} is not the file that the manifest describes: its SHA-256 is {found}, the "
-            f"manifest says {entry['sha256']}; copy or export the images again"
+            f"manifest says {wanted}; copy or export the images again"
         )
+    return content

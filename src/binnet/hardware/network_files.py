@@ -6,15 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
+from binnet._records import reading
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
-_FORMAT = "binnet-network-1"
+_FORMAT = "binnet-network"
 _SHAPE = ("self_coupling", "sizes", "excitation")
 
 
-def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) -> None:
+def save_network(
+    path: str | Path, network: BinaryNetwork | QuantizedNetwork, *, overwrite: bool = False
+) -> None:
     """Write a network, atomically.
 
     Parameters
@@ -23,15 +26,17 @@ def save_network(path: str | Path, network: BinaryNetwork | QuantizedNetwork) ->
         File to write, ending in .safetensors by convention.
     network : BinaryNetwork or QuantizedNetwork
         The network.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     if isinstance(network, QuantizedNetwork):
-        save_quantized(path, network)
+        save_quantized(path, network, overwrite=overwrite)
         return
     tensors = {name: getattr(network, name) for name in BLOCKS}
     if network.connectivity is not None:
         tensors["connectivity"] = network.connectivity.astype(np.uint8)
     info = {name: getattr(network, name) for name in _SHAPE}
-    write_tensors(path, _FORMAT, tensors, info)
+    write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
 
 
 def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
@@ -54,11 +59,14 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     ValueError
         If it is damaged or no network.
     """
+    path = Path(path)
     tensors, info = open_network(path)
-    if info.get("format") != _FORMAT:
+    if info.values.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
     if set(tensors) - {"connectivity"} != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
     if "connectivity" in tensors:
         tensors["connectivity"] = tensors["connectivity"].astype(bool)
-    return BinaryNetwork(**tensors, **{name: info[name] for name in _SHAPE})
+    with reading(path, "network"):
+        shape = {name: info.per_module(name) for name in _SHAPE}
+        return BinaryNetwork(**tensors, **shape)

@@ -22,11 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 try:
+    import h5py
     import nir
 except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
-from binnet._files import atomic_path
+from binnet._files import atomic_path, make_mark, sign
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-nir-1"
@@ -123,7 +124,10 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
 
 
 def write_nir(
-    path: str | os.PathLike[str], network: BinaryNetwork | QuantizedNetwork
+    path: str | os.PathLike[str],
+    network: BinaryNetwork | QuantizedNetwork,
+    *,
+    overwrite: bool = False,
 ) -> nir.NIRGraph:
     """Write a network as a NIR file, atomically.
 
@@ -133,6 +137,8 @@ def write_nir(
         File to write, ending in .nir by convention.
     network : BinaryNetwork or QuantizedNetwork
         The network.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
 
     Returns
     -------
@@ -140,8 +146,11 @@ def write_nir(
         The graph that was written.
     """
     graph = to_nir(network)
-    with atomic_path(path) as temporary:
+    with atomic_path(path, overwrite=overwrite) as temporary:
         nir.write(temporary, graph)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs["binnet"] = make_mark()
+        sign(temporary)
     return graph
 
 

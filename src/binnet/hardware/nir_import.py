@@ -19,9 +19,15 @@ try:
 except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
+from binnet._files import check_signature
+from binnet._records import reading
+from binnet._validation import check_integer, check_real
+from binnet.hardware._hdf5 import find_arrays, try_reading
 from binnet.hardware.nir_export import EDGES, FORMAT
 from binnet.networks import BinaryNetwork, NetworkFormats, QFormat, QuantizedNetwork
+from binnet.networks.formats import FRACTION_BITS
 
+_LARGEST_SHIFT = FRACTION_BITS[1] - FRACTION_BITS[0]
 _SUPPORTED = ("Input", "Affine", "Threshold", "Output")
 
 
@@ -48,15 +54,14 @@ def read_nir(path: str | os.PathLike[str]) -> BinaryNetwork | QuantizedNetwork:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no NIR file {path}")
-    _check_file(path)
-    try:
+    if not check_signature(path):
+        try_reading(path)
+    with reading(path, "NIR file"):
+        _check_file(path)
+    with reading(path, "valid NIR graph"):
         graph = nir.read(path)
-    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
-        raise ValueError(f"{path} is not a valid NIR graph: {error}") from None
-    try:
+    with reading(path, "binary recurrent network"):
         return from_nir(graph)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a binary recurrent network: {error}") from None
 
 
 def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
@@ -81,15 +86,16 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
         If the graph has nodes, edges, thresholds, biases or self-couplings that a binary recurrent
         network does not have; the message names the node and the reason.
     """
-    if graph.metadata.get("format", FORMAT) != FORMAT:
+    metadata = graph.metadata
+    form = metadata.get("format", FORMAT)
+    if not isinstance(form, str) or form != FORMAT:
         raise ValueError(
-            f"the graph has the format {graph.metadata['format']!r}, this version of binnet reads "
-            f"{FORMAT}"
+            f"the graph has the format {form!r}, this version of binnet reads {FORMAT}"
         )
     names = _assign_roles(graph)
     blocks = {role: graph.nodes[names[role]] for role in ("couplings", "input_weights", "readout")}
     weights = {role: np.asarray(node.weight) for role, node in blocks.items()}
-    metadata = graph.metadata
+    _check_shapes(names, weights)
     kinds = {array.dtype.kind for array in weights.values()}
     if kinds not in ({"i"}, {"f"}):
         raise ValueError(
@@ -107,7 +113,8 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
     weights["couplings"] = weights["couplings"].copy()
     np.fill_diagonal(weights["couplings"], 0)
     self_coupling = _entry(metadata, "self_coupling", diagonal[0].item())
-    if diagonal.dtype.type(self_coupling) != diagonal[0]:
+    wanted = check_real("self_coupling in the metadata", self_coupling)
+    if (wanted if integer else diagonal.dtype.type(wanted)) != diagonal[0]:
         raise ValueError(
             f"the metadata say self_coupling = {self_coupling}, but node {names['couplings']!r} "
             f"has {diagonal[0]} on its diagonal"
@@ -116,27 +123,24 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
         return _to_quantized(metadata, names, blocks, weights, self_coupling)
     dtype = np.result_type(*weights.values())
     n_hidden, n_outputs = len(diagonal), len(weights["readout"])
-    feedback = _entry(metadata, "feedback", np.zeros((n_hidden, n_outputs)))
+    feedback = _take_feedback(metadata, "f", np.zeros((n_hidden, n_outputs)))
     return BinaryNetwork(
         couplings=weights["couplings"].astype(dtype),
         input_weights=weights["input_weights"].astype(dtype),
         readout=weights["readout"].astype(dtype),
-        feedback=np.asarray(feedback).astype(dtype),
+        feedback=feedback.astype(dtype),
         self_coupling=float(self_coupling),
     )
 
 
 def _check_file(path: Path) -> None:
     """Say which node is unsupported or has no shape, for which nir.read has no message."""
-    try:
-        with h5py.File(path, "r") as file:
-            nodes = file["node/nodes"]
-            entries = {
-                name: (node["type"][()].decode("utf8"), set(node.keys()))
-                for name, node in nodes.items()
-            }
-    except (OSError, KeyError, AttributeError) as error:
-        raise ValueError(f"{path} is not a NIR file ({error})") from None
+    with h5py.File(path, "r") as file:
+        find_arrays(path, file)
+        entries = {
+            name: (node["type"][()].decode("utf8"), set(node.keys()))
+            for name, node in file["node/nodes"].items()
+        }
     for name, (kind, keys) in entries.items():
         _check_kind(name, kind)
         if kind in ("Input", "Output") and "shape" not in keys:
@@ -188,6 +192,20 @@ def _assign_roles(graph: nir.NIRGraph) -> dict[str, str]:
     return names
 
 
+def _check_shapes(names: dict[str, str], weights: dict[str, NDArray[Any]]) -> None:
+    """Refuse weights that are no matrices, or not of one number of neurons."""
+    for role, array in weights.items():
+        if array.ndim != 2 or array.size == 0:
+            raise ValueError(
+                f"node {names[role]!r} must have a matrix of weights, got shape {array.shape}"
+            )
+    n_hidden = len(weights["couplings"])
+    found = (*weights["couplings"].shape, len(weights["input_weights"]))
+    if {*found, weights["readout"].shape[1]} != {n_hidden}:
+        shapes = ", ".join(f"{names[role]}: {array.shape}" for role, array in weights.items())
+        raise ValueError(f"the weights must be of one number of hidden neurons, got {shapes}")
+
+
 def _check_thresholds(
     graph: nir.NIRGraph, names: dict[str, str], blocks: dict[str, Any], integer: bool
 ) -> None:
@@ -228,8 +246,9 @@ def _to_quantized(
     integers: dict[str, Any] = {}
     for role, node in blocks.items():
         try:
-            formats[role] = QFormat(int(node.metadata["bits"]), int(node.metadata["fraction_bits"]))
-            shift = int(node.metadata["shift"])
+            bits = (_take_integer(node.metadata, key) for key in ("bits", "fraction_bits"))
+            formats[role] = QFormat(*bits)
+            shift = _take_integer(node.metadata, "shift", 0, _LARGEST_SHIFT)
         except KeyError as error:
             raise ValueError(
                 f"node {names[role]!r} has integer weights, but its metadata lack {error}"
@@ -241,10 +260,13 @@ def _to_quantized(
             )
         integers[role] = _to_format(names[role], unshifted, formats[role])
     try:
-        bits = (int(metadata[f"feedback_{name}"]) for name in ("bits", "fraction_bits"))
+        bits = (_take_integer(metadata, f"feedback_{name}") for name in ("bits", "fraction_bits"))
         formats["feedback"] = QFormat(*bits)
-        integers["feedback"] = _to_format("feedback", metadata["feedback"], formats["feedback"])
-        margin, readout_margin = (int(metadata[name]) for name in ("margin", "readout_margin"))
+        feedback = _take_feedback(metadata, "iu")
+        integers["feedback"] = _to_format("feedback", feedback, formats["feedback"])
+        margin, readout_margin = (
+            _take_integer(metadata, name) for name in ("margin", "readout_margin")
+        )
     except KeyError as error:
         raise ValueError(f"the graph has integer weights, but its metadata lack {error}") from None
     return QuantizedNetwork(
@@ -263,6 +285,27 @@ def _to_format(name: str, integers: NDArray[Any], format: QFormat) -> NDArray[An
             f"{integers.min()} to {integers.max()}"
         )
     return integers.astype(format.dtype)
+
+
+def _take_integer(
+    metadata: dict[str, Any], name: str, low: int = -(2**31), high: int = 2**31 - 1
+) -> int:
+    value = metadata[name]
+    value = value.item() if isinstance(value, np.generic) else value
+    return check_integer(f"{name} in the metadata", value, low, high)
+
+
+def _take_feedback(
+    metadata: dict[str, Any], kinds: str, default: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    found = metadata["feedback"] if default is None else metadata.get("feedback", default)
+    array = np.asarray(found)
+    if array.ndim != 2 or array.dtype.kind not in kinds:
+        raise ValueError(
+            f"feedback in the metadata must be a matrix of weights, got {array.dtype} of shape "
+            f"{array.shape}"
+        )
+    return array
 
 
 def _entry(metadata: dict[str, Any], name: str, default: Any) -> Any:

@@ -6,15 +6,16 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.run import Run
 
-_FORMAT = "binnet-training-1"
+_FORMAT, _KIND = "binnet-training", "training checkpoint"
 
 
-def save_checkpoint(path: str | Path, run: Run) -> None:
+def save_checkpoint(path: str | Path, run: Run, *, overwrite: bool = False) -> None:
     """Write a run, atomically.
 
     Parameters
@@ -23,6 +24,8 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         File to write, ending in .safetensors by convention.
     run : Run
         Run to write.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
     """
     tensors = run.synapses.tensors() | {"changes": run.changes, "totals": run.totals}
     info: dict[str, Any] = {
@@ -34,7 +37,7 @@ def save_checkpoint(path: str | Path, run: Run) -> None:
         "seconds": run.seconds,
         "history": [dataclasses.asdict(metrics) for metrics in run.history],
     }
-    write_tensors(path, _FORMAT, tensors, info | run.synapses.describe())
+    write_tensors(path, _FORMAT, tensors, info | run.synapses.describe(), overwrite=overwrite)
 
 
 def load_checkpoint(path: str | Path) -> Run:
@@ -58,20 +61,44 @@ def load_checkpoint(path: str | Path) -> Run:
         If it is damaged, not a checkpoint of binnet, or does not fit its own configuration.
     """
     path = Path(path)
-    written, info = read_tensors(path, _FORMAT, "training checkpoint")
+    written, info = read_tensors(path, _FORMAT, _KIND)
+    with reading(path, _KIND):
+        return _read_run(path, written, info)
+
+
+def _read_run(path: Path, written: dict[str, Any], info: Record) -> Run:
     tensors = {_renew(name): tensor for name, tensor in written.items()}
-    configuration = Configuration.from_dict(info["configuration"])
+    configuration = Configuration.from_dict(info.table("configuration").values)
     kind = configuration.rule.synapses(configuration)
     expected = kind.expect_tensors(configuration)
     expected["changes"] = ((configuration.schedule.n_sweeps,), "int64")
     expected["totals"] = ((4,), "int64")
     _check_tensors(path, tensors, configuration, expected)
     synapses = kind.from_tensors(configuration, tensors, info)
-    run = Run(configuration, info["n_samples"], info["fingerprint"], synapses)
+    run = Run(configuration, info.integer("n_samples", 1), info.text("fingerprint"), synapses)
     run.changes[:], run.totals[:] = tensors["changes"], tensors["totals"]
-    run.epoch, run.batch, run.seconds = info["epoch"], info["batch"], info["seconds"]
-    run.history += [EpochMetrics(**record) for record in info["history"]]
+    run.epoch, run.seconds = info.integer("epoch"), info.real("seconds")
+    run.batch = info.integer("batch", 0, run.batches_per_epoch)
+    run.history += [_read_metrics(record) for record in info.tables("history")]
     return run
+
+
+def _read_metrics(record: Record) -> EpochMetrics:
+    accuracy, unstable = record.table("accuracy"), record.table("unstable")
+    quantiles = record.table("stability_quantiles")
+    return EpochMetrics(
+        epoch=record.integer("epoch", 1),
+        accuracy={name: accuracy.real(name) for name in accuracy.values},
+        unstable={name: unstable.real(name) for name in unstable.values},
+        sweeps=record.real("sweeps"),
+        fixed_points=record.real("fixed_points"),
+        flips=record.reals("flips"),
+        saturation=record.real("saturation"),
+        stability_quantiles={name: quantiles.reals(name) for name in quantiles.values},
+        rate_factor=record.real("rate_factor"),
+        seconds=record.real("seconds"),
+        samples_per_second=record.real("samples_per_second"),
+    )
 
 
 def _renew(name: str) -> str:

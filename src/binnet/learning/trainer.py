@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tqdm.auto import tqdm
 
-from binnet._files import check_folder
+from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
@@ -71,6 +71,7 @@ def train(
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
     checkpoint: str | Path | None = None,
+    overwrite: bool = False,
     on_epoch: Callable[[TrainingResult], None] | None = None,
     progress: bool = False,
 ) -> TrainingResult:
@@ -96,6 +97,8 @@ def train(
         whichever is faster while it runs (one, where other processes keep cores busy).
     checkpoint : path-like, optional
         File (.safetensors) to write after each epoch and when stopped.
+    overwrite : bool, default False
+        Whether `checkpoint` may replace a file that binnet did not write.
     on_epoch : callable, optional
         Called with the result so far after each epoch.
     progress : bool, default False
@@ -112,6 +115,8 @@ def train(
         If an argument has the wrong type, shape or range.
     FileNotFoundError, PermissionError
         If the folder of `checkpoint` does not exist or cannot be written.
+    FileExistsError, IsADirectoryError
+        If `checkpoint` is a folder or a file that binnet did not write.
 
     Examples
     --------
@@ -124,9 +129,10 @@ def train(
     sets = _check_sets(evaluate_on, configuration)
     choice = ThreadChoice(threads)
     if checkpoint is not None:
-        check_folder(checkpoint)
+        check_file(checkpoint, overwrite=overwrite)
     run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
-    return _go_on(run, samples, sets, choice, checkpoint, on_epoch, progress)
+    with overwriting(overwrite):
+        return _go_on(run, samples, sets, choice, checkpoint, on_epoch, progress)
 
 
 def resume(
@@ -161,6 +167,7 @@ def resume(
         If there is no checkpoint, it is damaged, or the samples are not those of the run.
     """
     run = load_checkpoint(checkpoint)
+    check_file(checkpoint)
     samples = _check_samples("", X, y, run.configuration)
     if _fingerprint(*samples) != run.fingerprint:
         raise ValueError(

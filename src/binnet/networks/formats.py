@@ -6,6 +6,7 @@ range. One bit is the pair -1, +1; two bits are the ternary -1, 0, +1.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._records import Record
 from binnet._validation import check_choice, check_integer
 
 BITS = (1, 2, 4, 8, 16)
@@ -238,3 +240,26 @@ class NetworkFormats:
     def input_shift(self) -> int:
         """How far the sum over the inputs is shifted left in the accumulator."""
         return self.fraction_bits - self.input_weights.fraction_bits
+
+
+def read_formats(record: Record) -> NetworkFormats:
+    """Read what ``dataclasses.asdict`` makes of formats.
+
+    Parameters
+    ----------
+    record : Record
+        Bits and fraction bits of each block, of the header of a file.
+
+    Returns
+    -------
+    NetworkFormats
+        The formats.
+    """
+    names = [block.name for block in dataclasses.fields(NetworkFormats)]
+    tables = {name: record.table(name) for name in names}
+    return NetworkFormats(
+        **{
+            name: QFormat(table.integer("bits"), table.integer("fraction_bits", *FRACTION_BITS))
+            for name, table in tables.items()
+        }
+    )

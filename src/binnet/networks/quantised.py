@@ -316,22 +316,6 @@ def largest_fields(
     )
 
 
-def formats_from_dict(tables: dict[str, dict[str, int]]) -> NetworkFormats:
-    """Read what ``dataclasses.asdict`` makes of formats.
-
-    Parameters
-    ----------
-    tables : dict of str to dict
-        Bits and fraction bits of each block.
-
-    Returns
-    -------
-    NetworkFormats
-        The formats.
-    """
-    return NetworkFormats(**{name: QFormat(**tables[name]) for name in BLOCKS})
-
-
 def spread_integers(value: int | tuple[int, ...], sizes: tuple[int, ...]) -> NDArray[np.int64]:
     """Return the value of each module at each of its neurons.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet._files import atomic_path
+from binnet._files import atomic_path, make_mark
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -124,18 +124,34 @@ def plot_seeds(
     ax.errorbar(x, mean, bars, capsize=2, label=label, **(curve_style(k) | style))
 
 
-def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure as PNG, 150 dots per inch, atomically.
+def save_figure(
+    figure: Figure, path: str | Path, *, overwrite: bool = False, **options: Any
+) -> None:
+    """Write a figure as its suffix says, else as PNG, atomically.
 
     Parameters
     ----------
     figure : Figure
         What to write.
     path : path-like
-        File to write.
+        File to write: .png, .pdf or .svg.
+    overwrite : bool, default False
+        Whether a file may be replaced that binnet did not write.
+    **options : Any
+        As of `matplotlib.figure.Figure.savefig`. Default: 150 dots per inch.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file that binnet did not write.
+    OSError
+        If the file cannot be written.
     """
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    suffix = Path(path).suffix
+    form = suffix[1:] if suffix in (".pdf", ".svg") else "png"
+    mark = {("Software" if form == "png" else "Creator"): make_mark()}
+    with atomic_path(path, overwrite=overwrite) as temporary:
+        figure.savefig(temporary, format=form, metadata=mark, **{"dpi": 150, **options})
 
 
 def deprecate(old: str, new: Callable[..., Any]) -> Callable[..., Any]:

@@ -40,13 +40,20 @@ class SGD:
         """Return what a checkpoint needs to go on: nothing."""
         return {}
 
-    def restore(self, state: Mapping[str, Floats]) -> None:
+    def restore(self, state: Mapping[str, Floats], weights: Mapping[str, Floats]) -> None:
         """Take up a state.
 
         Parameters
         ----------
         state : mapping of str to ndarray
             What `state` returned.
+        weights : mapping of str to ndarray
+            The weights that it belongs to.
+
+        Raises
+        ------
+        ValueError
+            If it is not that of such weights.
         """
 
 
@@ -102,19 +109,31 @@ class Adam:
         tensors |= {f"mean.{name}": value for name, value in self._means.items()}
         return tensors | {f"square.{name}": value for name, value in self._squares.items()}
 
-    def restore(self, state: Mapping[str, Floats]) -> None:
+    def restore(self, state: Mapping[str, Floats], weights: Mapping[str, Floats]) -> None:
         """Take up a state.
 
         Parameters
         ----------
         state : mapping of str to ndarray
             What `state` returned.
+        weights : mapping of str to ndarray
+            The weights that it belongs to.
+
+        Raises
+        ------
+        ValueError
+            If it is not that of such weights.
         """
-        self._steps = int(state["steps"][0])
+        self._steps = int(check_real("steps", float(state["steps"][0]), 0.0))
         for name, value in state.items():
             kind, _, weight = name.partition(".")
             if kind in ("mean", "square"):
+                of = weights[weight]
+                if (value.shape, value.dtype) != (of.shape, of.dtype):
+                    raise ValueError(f"{name} must be {of.dtype} of shape {of.shape}")
                 (self._means if kind == "mean" else self._squares)[weight] = value.copy()
+        if self._means.keys() != self._squares.keys():
+            raise ValueError("every mean must have its square, and every square its mean")
 
 
 def make_optimiser(name: str, learning_rate: float) -> Adam | SGD:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from binnet._files import check_folder
+from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
 from binnet._provenance import describe_run
+from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
 from binnet.rate._gradients import compute_gradient
@@ -28,7 +29,7 @@ from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.tasks import Task, get
 
-_FORMAT = "binnet-rate-1"
+_FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
 # Updates between two checkpoints: a second or less of work.
 _ITERATIONS_PER_CHECKPOINT = 250
 #: Updates that a loss is averaged over when a run is judged.
@@ -131,6 +132,7 @@ def train(
     network: RateRNN | None = None,
     threads: int | None = 1,
     checkpoint: str | Path | None = None,
+    overwrite: bool = False,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
     progress: bool = False,
 ) -> RateTrainingResult:
@@ -152,6 +154,8 @@ def train(
         Threads of rtrl; the other rules run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
+    overwrite : bool, default False
+        Whether `checkpoint` may replace a file that binnet did not write.
     on_checkpoint : callable, optional
         Called with the result so far whenever a checkpoint is due.
     progress : bool, default False
@@ -168,6 +172,8 @@ def train(
         If an argument has the wrong type or range.
     FileNotFoundError, PermissionError
         If the folder of `checkpoint` does not exist or cannot be written.
+    FileExistsError, IsADirectoryError
+        If `checkpoint` is a folder or a file that binnet did not write.
     DivergenceError
         If the loss is no longer finite; the last good checkpoint stays.
 
@@ -180,12 +186,13 @@ def train(
     """
     configuration = configuration or RateConfiguration()
     if checkpoint is not None:
-        check_folder(checkpoint)
+        check_file(checkpoint, overwrite=overwrite)
     n_threads = resolve_threads(threads)
     if network is None:
         network = start_network(configuration, task)
     state = _State(configuration, network.copy(), np.empty(0))
-    return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+    with overwriting(overwrite):
+        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
 
 
 def resume(
@@ -216,6 +223,7 @@ def resume(
         If there is no checkpoint, or it is damaged.
     """
     state = _State.load(checkpoint)
+    check_file(checkpoint)
     return _run(state, task, resolve_threads(threads), checkpoint, on_checkpoint, progress)
 
 
@@ -294,18 +302,38 @@ class _State:
 
     @classmethod
     def load(cls, path: str | Path) -> _State:
-        tensors, info = read_tensors(Path(path), _FORMAT, "checkpoint of a rate network")
-        configuration = RateConfiguration.from_dict(info["configuration"])
+        path = Path(path)
+        tensors, info = read_tensors(path, _FORMAT, _KIND)
+        with reading(path, _KIND):
+            return cls._restore(path, tensors, info)
+
+    @classmethod
+    def _restore(cls, path: Path, tensors: dict[str, Any], info: Record) -> _State:
+        configuration = RateConfiguration.from_dict(info.table("configuration").values)
         if not {*WEIGHTS, "losses"} <= tensors.keys():
             raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
         recurrent, input_weights, readout = (tensors[name].copy() for name in WEIGHTS)
         network = RateRNN(
             recurrent, input_weights, readout, configuration.leak, configuration.activation
         )
-        state = cls(configuration, network, tensors["losses"])
+        losses = tensors["losses"]
+        if (
+            network.n_neurons != configuration.n_hidden
+            or network.dtype.name != configuration.dtype
+            or losses.ndim != 1
+            or losses.dtype != np.float64
+            or len(losses) > configuration.iterations
+        ):
+            raise ValueError(
+                f"{path} does not fit its configuration: {network.n_neurons} neurons in "
+                f"{network.dtype}, {losses.dtype} losses of shape {losses.shape}; use an undamaged "
+                "checkpoint"
+            )
+        state = cls(configuration, network, losses)
         prefix = "optimiser."
         state.optimiser.restore(
-            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)}
+            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)},
+            network.weights(),
         )
         return state
 

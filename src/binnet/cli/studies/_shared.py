@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import check_output
+from binnet.cli._figures import check_output, force_option
 from binnet.cli._numbers import Numbers
 
 if TYPE_CHECKING:
@@ -23,15 +23,16 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def output_option(default: str, data: str = ".nc and .json") -> Decorator:
-    """Return the option for the figure, beside which the data go."""
-    return click.option(
+    """Return the options for the figure, beside which the data go, and for what it may replace."""
+    option = click.option(
         "--output",
         type=click.Path(dir_okay=False, path_type=Path),
         default=default,
         show_default=True,
-        callback=lambda ctx, param, value: check_output(value, (".png",)),
+        callback=lambda ctx, param, value: check_output(value, (".png",), (".json",)),
         help=f"figure (.png); data of the same name, {data}, go beside it",
     )
+    return lambda command: option(force_option(command))
 
 
 def numbers_option(

@@ -8,8 +8,14 @@ from typing import Any
 
 import click
 
+from binnet._files import check_file
 from binnet.cli._common import clear_errors
+from binnet.cli._figures import force_option
+from binnet.cli._folders import make_study_folder
 from binnet.cli.studies._shared import Findings, run_study, whole_option, workers_option
+
+_WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
+            "more-gains.png")  # fmt: skip
 
 
 @click.command()
@@ -23,6 +29,7 @@ from binnet.cli.studies._shared import Findings, run_study, whole_option, worker
     show_default=True,
     help="folder of results and figures; what is finished in it is not run again",
 )
+@force_option
 @click.option(
     "--draw-only", is_flag=True, help="run nothing: tables and figures of what is in the folder"
 )
@@ -33,7 +40,7 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
     same command goes on with it.
     """
     from binnet.plotting.rate_study import draw_study
-    from binnet.studies.rate import load_study, run_rate, summarise
+    from binnet.studies.rate import load_study, plan_study, run_rate, summarise
 
     def work() -> Findings:
         if draw_only:
@@ -47,7 +54,10 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
 
     if not draw_only:
         with clear_errors():
-            out.mkdir(parents=True, exist_ok=True)
+            make_study_folder(out, {grid.name for grid in plan_study(**options)})
+            for pattern in _WRITTEN:
+                for path in out.glob(pattern):
+                    check_file(path)
     run_study(out / "summary.json", options if draw_only else {**options, "workers": workers}, work)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._records import Record
+from binnet._validation import check_reals
 from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
 from binnet.networks import BinaryNetwork
 from binnet.networks.layout import lay_out_structure
@@ -133,7 +134,7 @@ class FloatSynapses(Synapses):
         return expected | {"scales": ((3,), "float64")}
 
     @classmethod
-    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Record) -> Self:
         """Return the synapses with these arrays."""
         p = settings.network
         connectivity = tensors.get("connectivity")
@@ -144,7 +145,8 @@ class FloatSynapses(Synapses):
             excitation=p.excitation,
             connectivity=None if connectivity is None else connectivity.astype(bool),
         )
-        return cls(settings, weights, tensors["scales"].copy())
+        scales = check_reals("scales", tensors["scales"], 0.0, above=True)
+        return cls(settings, weights, scales.copy())
 
     def batches_before_pause(self, batch: int) -> int | None:
         """Return how many batches may be learned before the scales are multiplied in."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._records import Record
 from binnet.dynamics import check_amplitudes, stream_key
 from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
 from binnet.learning.rules._float import expect_blocks
@@ -39,7 +39,8 @@ from binnet.networks import (
     lay_out_structure,
     quantize,
 )
-from binnet.networks.quantised import SCALARS, formats_from_dict, sum_feedback
+from binnet.networks.formats import read_formats
+from binnet.networks.quantised import SCALARS, sum_feedback
 
 _LATENT = "latent_"  # before the names of latent weights in a checkpoint
 _UPDATE_STREAM, _REGISTER_STREAM = 3, 4
@@ -313,17 +314,16 @@ class IntegerSynapses(Synapses):
         return expected
 
     @classmethod
-    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Record) -> Self:
         """Return the synapses with these arrays, formats and scalars."""
         connectivity = tensors.get("connectivity")
-        scalars: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in info["scalars"].items()
-        }
+        found = info.table("scalars")
+        names = (*SCALARS, "sizes", "excitation") if settings.network.n_modules > 1 else SCALARS
+        scalars = {name: found.per_module(name) for name in names}
         blocks: dict[str, Any] = {name: tensors[name] for name in BLOCKS}
         weights = QuantizedNetwork(
             **blocks,
-            formats=formats_from_dict(info["formats"]),
+            formats=read_formats(info.table("formats")),
             connectivity=None if connectivity is None else connectivity.astype(bool),
             **scalars,
         )
@@ -332,9 +332,18 @@ class IntegerSynapses(Synapses):
             for name, tensor in tensors.items()
             if name.startswith(_LATENT)
         }
-        return cls(
-            settings, weights, latent, tensors["registers"].copy(), tensors["synapses"].copy()
-        )
+        formats = dict(zip(BLOCKS, latent_formats(settings, weights.formats), strict=True))
+        for name, block in latent.items():
+            low, high = formats[name].low, formats[name].high
+            if block.min() < low or block.max() > high:
+                raise ValueError(
+                    f"{_LATENT}{name} must be within {low}..{high}, got {block.min()} to "
+                    f"{block.max()}"
+                )
+        registers, counts = tensors["registers"], tensors["synapses"]
+        if (registers == 0).any() or (counts < 0).any():  # a register of 0 would stay 0
+            raise ValueError("registers must not be 0 and the counts of synapses not negative")
+        return cls(settings, weights, latent, registers.copy(), counts.copy())
 
     def batches_before_pause(self, batch: int) -> None:
         """Return None: integers have no scales that would have to be multiplied in."""

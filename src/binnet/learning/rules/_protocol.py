@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._records import Record
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.parameters import TrainingParameters
 from binnet.learning.plasticity import PerceptronPlasticity
@@ -111,7 +112,7 @@ class Synapses(ABC):
 
     @classmethod
     @abstractmethod
-    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, settings: Settings, tensors: Tensors, info: Record) -> Self:
         """Return the synapses that `tensors` and `describe` told of."""
 
     @abstractmethod
