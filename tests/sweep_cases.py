@@ -59,3 +59,10 @@ def return_nothing(x: float) -> None:
 
 def executions(folder: Path) -> list[str]:
     return [line for log in folder.glob("*.log") for line in log.read_text().splitlines()]
+
+
+def fail_on_demand(x: int) -> dict[str, int]:
+    """Fails in its last cell while the environment says so, which is no part of its code."""
+    if x == 3 and os.environ.get("BINNET_TEST_FAIL"):
+        raise ArithmeticError("not today")
+    return {"y": x}
