@@ -178,7 +178,7 @@ class Sweep:
                 cells[key] = KeptCell(measurement, None)
             return results.assemble(self.grid, self.description, cells, sessions)
         if self.finished is not None:
-            return self._read(progress, "read, not measured: run before")
+            return self._read(progress, "read, not measured")
         with self._open_journal() as journal:
             # Another process may have finished it between our first look and the journal's opening.
             self._look_for_result()
@@ -189,7 +189,7 @@ class Sweep:
         if self.finished is None:
             raise SweepError(f"{journal.path} was removed while the sweep ran; run it again")
         journal.path.unlink(missing_ok=True)
-        return self._read(progress, "finished by another process meanwhile, and read")
+        return self._read(progress, "finished by another process meanwhile")
 
     def _fill(
         self, journal: Journal, n_workers: int, scheduler: str | None, errors: str, progress: bool
