@@ -10,7 +10,7 @@ from binnet.sweeps._results import load
 from binnet.sweeps._sameness import adopting
 from binnet.sweeps._sessions import SweepRecord, watch
 from binnet.sweeps._sweep import SweepError
-from binnet.sweeps.engine import Plan, plan, run
+from binnet.sweeps.engine import Plan, check, plan, run
 from binnet.sweeps.grid import Grid, Observable
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "SweepError",
     "SweepRecord",
     "adopting",
+    "check",
     "load",
     "plan",
     "run",

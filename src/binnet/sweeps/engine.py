@@ -66,6 +66,29 @@ def _shorten(values: Sequence[Any]) -> str:
     return " ".join(shown if len(shown) <= 8 else [*shown[:5], "...", *shown[-2:]])
 
 
+def check(
+    grid: Mapping[str, Sequence[Any]] | Grid,
+    observable: Function | Observable,
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    path: str | os.PathLike[str] | None = None,
+    adopt: bool = False,
+) -> None:
+    """Refuse now what `run` would refuse before its first cell; measure and change nothing.
+
+    Parameters
+    ----------
+    grid, observable, fixed, path, adopt : optional
+        As for `run`.
+
+    Raises
+    ------
+    TypeError, ValueError, OSError, ImportError
+        As for `run`.
+    """
+    Sweep(grid, observable, fixed, path, adopt)
+
+
 def plan(
     grid: Mapping[str, Sequence[Any]] | Grid,
     observable: Function | Observable,
