@@ -52,7 +52,7 @@ def no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
         ("chain", {"samples": 60001}, "samples must be"),
         ("bits", {"n_hidden": 0}, "n_hidden must be"),
         ("bits", {"samples": 0}, "samples must be"),
-        ("sizes", {"models": ("default", "mlp"), "sizes": (10, 0)}, "n_hidden must be"),
+        ("sizes", {"models": ("default", "mlp"), "sizes": (10, 0)}, "sizes must be"),
         ("sizes", {"epochs": 0}, "epochs must be"),
         ("symmetry", {"presets": ("default", "none")}, "none"),
         ("symmetry", {"n_hidden": 0}, "n_hidden must be"),

@@ -97,7 +97,6 @@ def _check(model: str, n_hidden: int, epochs: int, seed: int, samples: int) -> N
     check_integer("samples", samples, 1, N_SAMPLES)
     check_integer("epochs", epochs, 1)
     check_integer("seed", seed, 0, 2**32 - 1)  # of scikit-learn's generators
-    check_integer("sizes", n_hidden, 1 if model == "mlp" else 0)
 
 
 def _make_classifier(model: str, n_hidden: int, epochs: int, seed: int) -> Any:
@@ -166,6 +165,8 @@ def run_sizes(
     """
     for model in models:
         check_choice("models", model, (*PRESETS, "mlp"))
+    for size in sizes:
+        check_integer("sizes", size, 1)
     every = range(check_integer("seeds", seeds, 1))
     fixed = {"epochs": epochs, "samples": samples}
     settings = {model: preset(model).to_dict() for model in models if model in PRESETS}
