@@ -13,8 +13,8 @@ import json
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,14 +98,14 @@ class Journal:
         self,
         description: Mapping[str, Any],
         cells: Mapping[str, KeptCell] | None = None,
-        session: Mapping[str, Any] | None = None,
+        sessions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Note which sweep this is the journal of, and the cells that it begins with."""
         self._description = json.dumps(description)
         with self._clear_errors(), self._connection:
             self._write("description", self._description)
-            if session is not None:
-                self._write("session 0", json.dumps(session))
+            for number, session in enumerate(sessions):
+                self._write(f"session {number}", json.dumps(session))
             for key, cell in (cells or {}).items():
                 self._insert(key, cell)
 
@@ -203,25 +203,41 @@ class Journal:
         return len(damaged)
 
     def _read_all(self) -> tuple[dict[str, KeptCell], list[int]]:
+        """Return finished cells by key, and the rows of damaged ones; as much as can be read."""
         cells: dict[str, KeptCell] = {}
         damaged = []
-        with self._clear_errors():
-            for rowid, key, data, origin, digest in self._connection.execute(
-                "SELECT rowid, key, data, origin, digest FROM cells"
-            ):
-                try:
-                    if digest is not None and digest != _digest(key, origin, data):
-                        raise ValueError
-                    cells[key] = KeptCell(_from_bytes(data), origin)
-                except Exception:  # whatever NumPy and zipfile make of bytes that are no archive
-                    damaged.append(rowid)
+        seen = set()
+        for order in ("ASC", "DESC"):  # from both ends, up to a place that SQLite cannot read
+            with suppress(sqlite3.DatabaseError, UnicodeDecodeError):
+                for rowid, key, data, origin, digest in self._connection.execute(
+                    f"SELECT rowid, key, data, origin, digest FROM cells ORDER BY rowid {order}"
+                ):
+                    if rowid in seen:
+                        break
+                    seen.add(rowid)
+                    try:
+                        if digest is not None and digest != _digest(key, origin, data):
+                            raise ValueError
+                        cells[key] = KeptCell(_from_bytes(data), origin)
+                    except (
+                        Exception
+                    ):  # whatever NumPy and zipfile make of bytes that are no archive
+                        damaged.append(rowid)
         return cells, damaged
+
+    def is_sound(self) -> bool:
+        """Return whether SQLite finds its file in order."""
+        try:
+            found = self._connection.execute("PRAGMA integrity_check(1)").fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError):
+            return False
+        return found == [("ok",)]
 
     @contextmanager
     def _clear_errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, _DAMAGED)
             raise OSError(f"cannot use the journal {self.path} ({error}). {remedy}") from error
 

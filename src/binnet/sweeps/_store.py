@@ -1,8 +1,10 @@
 """Results in files: NetCDF or Zarr, never half written, with a digest of what is in them.
 
-The digest is an attribute of the file that no dataset in memory has. It is checked on reading, and
-before a journal is given up for the file. What a file declares is compared with its size and with
-the machine's memory before anything is read.
+There are two, both checked on reading, and before a journal is given up for the file. One is of
+the content, in an attribute that no dataset in memory has. The other is of all bytes of a NetCDF
+file, behind its end, where readers do not look: HDF5 itself may loop for ever on damaged bytes, and
+is given none. What a file declares is compared with its size and with the machine's memory before
+anything is read.
 """
 
 from __future__ import annotations
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 SUFFIXES = (".nc", ".zarr")
 _DIGEST = "digest"
 _MOST_PACKED = 1100  # deflate, the usual filter, packs a thousandfold at most
+_END = b"\nbinnet sha256 "
+_END_SIZE = len(_END) + 65
+_PART = 2**20  # bytes that are read at once
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _logger = logging.getLogger("binnet")
 
@@ -60,8 +65,33 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
     dataset = dataset.assign_attrs({_DIGEST: digest_of(dataset)})
     if path.suffix == ".nc":
         dataset.to_netcdf(path, engine="h5netcdf")
+        end = _make_end(path, path.stat().st_size)
+        with path.open("ab") as file:
+            file.write(end)
     else:
         dataset.to_zarr(path, mode="w-", consolidated=False)
+
+
+def _make_end(path: Path, size: int) -> bytes:
+    """Return what stands behind the first `size` bytes of a file."""
+    held = hashlib.sha256()
+    with path.open("rb") as file:
+        while size and (part := file.read(min(size, _PART))):
+            held.update(part)
+            size -= len(part)
+    return _END + held.hexdigest().encode() + b"\n"
+
+
+def _check_bytes(path: Path) -> None:
+    """Refuse a file whose bytes are not those that were written, if it has a digest of them."""
+    size = path.stat().st_size - _END_SIZE
+    if size < 0:
+        return
+    with path.open("rb") as file:
+        file.seek(size)
+        end = file.read()
+    if end.startswith(_END) and end != _make_end(path, size):
+        raise ValueError("its bytes are not those that were written")
 
 
 def _check_written(temporary: Path, path: Path) -> None:
@@ -92,6 +122,8 @@ def read_result(path: Path) -> xr.Dataset:
     import xarray as xr
 
     try:
+        if path.is_file():
+            _check_bytes(path)
         check_sizes(path)
         if path.suffix == ".zarr":
             dataset = xr.load_dataset(path, engine="zarr", consolidated=False)

@@ -141,7 +141,7 @@ class Sweep:
     def _open_journal(self) -> Iterator[Journal]:
         """Open this sweep's journal, begun and without damaged cells; refuse that of another."""
         assert self.path is not None
-        with closing(Journal(results.journal_path(self.path))) as journal:
+        with closing(self._find_sound_journal(results.journal_path(self.path))) as journal:
             damaged = journal.drop_damaged()
             if damaged:
                 _logger.warning(
@@ -152,8 +152,28 @@ class Sweep:
                 journal.renew(self.description, found.origin)
             else:  # new, or of a sweep of which nothing was finished
                 session = {"cells": len(self._earlier), "machines": self._earlier_machines}
-                journal.begin(self.description, self._earlier, session if self._earlier else None)
+                journal.begin(self.description, self._earlier, [session] if self._earlier else [])
             yield journal
+
+    def _find_sound_journal(self, path: Path) -> Journal:
+        """Open the journal; what can be read of a damaged one goes into a new one in its place."""
+        journal = Journal(path)
+        if journal.is_sound():
+            return journal
+        with closing(journal):
+            description, (cells, _) = journal.description(), journal.read()
+            sessions = journal.sessions()
+        if description is None:
+            raise OSError(f"cannot use the journal {path}: it is damaged; move it away")
+        aside = path.with_name(f"{path.name}.damaged")
+        os.replace(path, aside)
+        _logger.warning(
+            "note: %s was damaged and is now %s; %d of its cells could be read and are kept",
+            path, aside, len(cells),
+        )  # fmt: skip
+        journal = Journal(path)
+        journal.begin(description, cells, sessions)
+        return journal
 
     def cost(self, cell: Cell) -> float:
         """Relative work of a cell."""
@@ -205,8 +225,12 @@ class Sweep:
                 self._any_kept = True
         journal.check_ours()
         cells, damaged = journal.read()
-        if damaged:
-            raise SweepError(f"{damaged} cells were damaged on the disk{self._what_is_left()}")
+        lost = self.grid.n_cells - len(cells)
+        if damaged or lost:
+            raise SweepError(
+                f"{max(damaged, lost)} cells were damaged on the disk; run the same sweep again"
+                f"{self._what_is_left()}"
+            )
         dataset = results.assemble(self.grid, self.description, cells, journal.sessions())
         results.save(dataset, self.path)
         journal.close()
