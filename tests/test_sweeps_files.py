@@ -382,3 +382,13 @@ def test_results_of_earlier_commits_are_read_with_a_note(caplog: Any) -> None:
     for path in files:
         assert sweeps.load(path).attrs["finished_cells"] > 0
         assert f"{path} is of a version without digests" in caplog.text
+
+
+def test_integers_that_are_rounded_while_cells_are_missing_are_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setenv("BINNET_TEST_FAIL", "1")
+    with pytest.raises(sweeps.SweepError):
+        run({"x": [2**53 + 1, 3]}, sweep_cases.fail_on_demand, path=tmp_path / "a.nc")
+    sweeps.load(tmp_path / "a.nc")
+    assert "y holds integers beyond 2**53" in caplog.text

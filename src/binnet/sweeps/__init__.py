@@ -9,7 +9,7 @@ number of workers nor the order in which they finish changes a bit.
 from binnet.sweeps._results import load
 from binnet.sweeps._sameness import adopting
 from binnet.sweeps._sessions import SweepRecord, watch
-from binnet.sweeps._sweep import SweepError
+from binnet.sweeps._workers import SweepError
 from binnet.sweeps.engine import Plan, check, plan, run
 from binnet.sweeps.grid import Grid, Observable
 

@@ -20,6 +20,7 @@ from binnet.sweeps.grid import RENAMED, Grid, cell_key
 if TYPE_CHECKING:
     import xarray as xr
 
+_EXACT = 2**53  # integers up to which float64 holds each
 _logger = logging.getLogger("binnet")
 
 
@@ -63,6 +64,14 @@ def _lay_out(
     _, dims, first = present[0]
     dtype = _join_types(name, [values for _, _, values in present])
     if len(present) < len(keys):
+        if dtype.kind in "iu" and any(
+            values.size and max(int(values.max()), -int(values.min())) > _EXACT
+            for _, _, values in present
+        ):
+            _logger.warning(
+                "note: %s holds integers beyond 2**53, which are rounded while cells are missing",
+                name,
+            )
         dtype = np.result_type(dtype, np.float32 if dtype.kind == "f" else np.float64)
         table = np.full((len(keys), *first.shape), np.nan, dtype)
     else:

@@ -19,16 +19,13 @@ from binnet.sweeps._layout import Layout
 from binnet.sweeps._sameness import Match, is_adopting, match
 from binnet.sweeps._sessions import SweepRecord, begin_session, note_cell, note_sweep
 from binnet.sweeps._store import SUFFIXES
+from binnet.sweeps._workers import SweepError
 from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _logger = logging.getLogger("binnet")
-
-
-class SweepError(RuntimeError):
-    """A sweep that could not be finished; what was measured is in its journal."""
 
 
 class Sweep:

@@ -23,6 +23,10 @@ _CONNECT_SECONDS = 20
 _TRIES = 2  # alone, of a cell whose process has died
 
 
+class SweepError(RuntimeError):
+    """A sweep that could not be finished; what was measured is in its journal."""
+
+
 class Outcome(NamedTuple):
     """What became of a cell."""
 
@@ -180,7 +184,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
         ) from None
     for worker, version in client.run(get_version).items():
         if version != get_version():
-            raise RuntimeError(
+            raise SweepError(
                 f"worker {worker} has binnet {version}, this process {get_version()}; install the "
                 "same version on both"
             )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from binnet._validation import check_choice, check_integer
 from binnet.sweeps import _workers as pool
-from binnet.sweeps._sweep import Sweep, SweepError
+from binnet.sweeps._sweep import Sweep
+from binnet.sweeps._workers import SweepError
 from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
 
 if TYPE_CHECKING:
@@ -184,7 +185,8 @@ def run(
     A file belongs to the observable's code: to its bytecode, to that of the user's functions and
     classes that it refers to, and to the values of globals, defaults and enclosed variables that
     they read; of installed packages, to the version. Globals that a function assigns itself, and
-    names that it looks up by a string, are not seen. The observable of another file is refused.
+    names that it looks up by a string, are not seen; a global that cells fill is another one
+    afterwards. What belongs to other code is refused, or adopted.
 
     Raises
     ------
