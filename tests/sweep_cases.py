@@ -49,6 +49,34 @@ def die_at_two(x: float, kind: str, seed: int) -> dict[str, object]:
     return measure(x, kind, seed)
 
 
+def die_in_many_ways(x: int) -> dict[str, int]:
+    """Two of the cells kill their process, each in its way."""
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if x == 5:
+        os._exit(0)
+    return {"y": x}
+
+
+def die_once(x: int, folder: str) -> dict[str, int]:
+    """The process that measures a cell for the first time dies."""
+    died = Path(folder) / "died"
+    if x == 2 and not died.exists():
+        died.touch()
+        os._exit(1)
+    return {"y": x}
+
+
+def wait_for_the_other(x: int, folder: str) -> dict[str, int]:
+    """Ends when another process measures the same cell."""
+    (Path(folder) / f"{x}-{os.getpid()}").touch()
+    deadline = time.monotonic() + 60
+    while len(list(Path(folder).glob(f"{x}-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2 if os.environ.get("BINNET_TEST_SLOW") and x > 1 else 0)
+    return {"y": x}
+
+
 def change_shape(x: float) -> dict[str, object]:
     return {"y": (("bin",), np.zeros(int(x)))}
 
@@ -59,3 +87,10 @@ def return_nothing(x: float) -> None:
 
 def executions(folder: Path) -> list[str]:
     return [line for log in folder.glob("*.log") for line in log.read_text().splitlines()]
+
+
+def fail_on_demand(x: int) -> dict[str, int]:
+    """Fails in its last cell while the environment says so, which is no part of its code."""
+    if x == 3 and os.environ.get("BINNET_TEST_FAIL"):
+        raise ArithmeticError("not today")
+    return {"y": x}

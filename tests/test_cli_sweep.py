@@ -1,5 +1,8 @@
 """`binnet sweep`: values on the command line, files and pictures, dry runs and errors."""
 
+import importlib
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,49 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
     assert not (tmp_path / "sweep.png").exists()
 
 
+def test_a_single_cell_is_a_result(tmp_path: Path) -> None:
+    done = binnet("relaxation", "n_neurons=20", "self_coupling=1", "seed=0", *AXES[3:])
+    assert done.exit_code == 0, done.output
+    assert "1 cells in sweep.nc" in done.output
+    assert dict(sweeps.load("sweep.nc").sizes) == {"replica": 4, "sweep": 30}
+
+
+def test_more_values_and_other_code(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = (
+        "def area(a):\n    with open('calls', 'a') as calls:\n        calls.write('x')\n"
+        "    return {{'area': {} * a}}\n"
+    )
+    module = tmp_path / "my_edited_observable.py"
+    for factor, axis, options, words, values in (
+        (1, "a=1,2", [], "2 cells in sweep.nc", [1, 2]),
+        (1, "a=0..2", [], "3 cells in sweep.nc", [0, 1, 2]),
+        (1, "a=0..2", [], "was read, not measured", [0, 1, 2]),
+        (10, "a=0..3", [], "changed since is area; ", None),
+        (10, "a=0..3", ["--dry-run", "--adopt"], "4 cells, 3 of them finished", None),
+        (10, "a=0..3", ["--adopt"], "4 cells in sweep.nc", [0, 1, 2, 30]),
+    ):
+        module.write_text(source.format(factor))
+        sys.modules.pop(module.stem, None)
+        importlib.invalidate_caches()
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        done = binnet(f"{module.stem}:area", axis, *options)
+        assert words in done.output + caplog.text
+        assert "Traceback" not in done.output
+        if values is not None:
+            assert done.exit_code == 0
+            assert sweeps.load("sweep.nc")["area"].values.tolist() == values
+    assert len((tmp_path / "calls").read_text()) == 2 + 1 + 2 + 1  # a pilot runs twice
+
+
+def test_a_plan_that_fails_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "my_failing_observable.py").write_text(
+        "def fail(a):\n    return {'y': 1 / 0 * a}\n"
+    )
+    done = binnet("my_failing_observable:fail", "a=1,2", "--dry-run")
+    assert done.exit_code == 1
+    assert done.output.startswith('Error: the cell {"a": 1} raised:')
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -83,7 +129,8 @@ def test_a_function_of_ones_own(tmp_path: Path) -> None:
         (["relaxation", "seed=3..1"], "the range is empty"),
         (["relaxation", "seed=0..x"], "cannot read the values '0..x' of seed"),
         (["relaxation", "self_coupling=0:1"], "FIRST:LAST:COUNT"),
-        (["relaxation", "seed=0"], "no parameter has more than one value"),
+        (["relaxation", "seed=0"], "needs n_neurons, self_coupling"),
+        (["relaxation"], "with at least one parameter"),
         (["relaxation", "seed=0..1", "seed=2..3"], "a parameter is given twice"),
         (["relaxation", "seed=0..1", "colour=red"], "unknown parameter 'colour'"),
         (["relaxation", "seed=0..1"], "needs n_neurons, self_coupling"),

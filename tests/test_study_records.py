@@ -26,6 +26,7 @@ from binnet.cli import main
 from binnet.cli import studies as commands
 from binnet.studies import rate as rate_study
 from binnet.studies import record_study
+from binnet.studies.self_coupling import SelfCouplingPlan
 
 TINY = "--hidden 10 --epochs 1 --samples 200"
 # Command, its options, and number of sweeps.
@@ -35,6 +36,7 @@ STUDIES = {
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),
     "symmetry": (f"{TINY} --preset source", 1),
+    "self-coupling": (f"--quick {TINY}", 4),
 }
 OLD_NAMES = {
     "capacity": ["capacity"],
@@ -50,8 +52,11 @@ def invoke(*words: object) -> str:
 
 
 @pytest.mark.parametrize("name", STUDIES)
-def test_records_say_what_ran(name: str, tmp_path: Path) -> None:
+def test_records_say_what_ran(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options, n_sweeps = STUDIES[name]
+    small = {"trained": (0.5,), "relaxed": (0.0, 2.0), "calculated": (0.1,), "n_trajectories": 500}
+    quick = SelfCouplingPlan.quick
+    monkeypatch.setattr(SelfCouplingPlan, "quick", lambda **given: quick(**small | given))
     output = tmp_path / "figure.png"
     words = ["study", name, *options.split(), "--seeds", "2", "--output", output]
     shown = invoke(*words)
@@ -59,6 +64,7 @@ def test_records_say_what_ran(name: str, tmp_path: Path) -> None:
     record = json.loads(output.with_suffix(".json").read_text())
     assert next(iter(record)) == "parameters"
     run = record["run"]
+    assert "seed" not in run  # of a single run
     assert run["seeds"] == [0, 1]
     assert run["workers"] == 1
     assert run["threads"] == resolve_threads(None)
@@ -66,7 +72,7 @@ def test_records_say_what_ran(name: str, tmp_path: Path) -> None:
     assert len(run["sweeps"]) == n_sweeps
     for part in run["sweeps"]:
         assert (tmp_path / part["file"]).is_file()
-        assert part["seeds"] == [0, 1]
+        assert part["seeds"] in ([0, 1], [])  # the theory draws nothing
         (session,) = part["sessions"]
         assert session["cells"] == part["cells"] > 0
         assert session["workers"] == 1
@@ -177,6 +183,21 @@ def test_what_nobody_noted_is_null(tmp_path: Path) -> None:
     assert run["workers"] is None
     assert run["seeds"] == [0, 1, 2, 3]
     assert run["sweeps"][0]["sessions"] is None
+
+
+def test_a_study_with_more_seeds_measures_the_new_ones_only(tmp_path: Path) -> None:
+    output = tmp_path / "figure.png"
+    words = ["study", "symmetry", *STUDIES["symmetry"][0].split(), "--output", output]
+    invoke(*words, "--seeds", 1)
+    first = sweeps.load(output.with_suffix(".nc"))
+    invoke(*words, "--seeds", 2)
+    run = json.loads(output.with_suffix(".json").read_text())["run"]
+    earlier, now = run["sweeps"][0]["sessions"]
+    assert (earlier["cells"], now["cells"], now["threads"]) == (1, 1, resolve_threads(None))
+    assert run["seeds"] == [0, 1]
+    assert run["threads"] is None  # nobody knows it of the first
+    grown = sweeps.load(output.with_suffix(".nc"))
+    np.testing.assert_array_equal(grown["symmetry"].sel(seed=[0]), first["symmetry"])
 
 
 def test_a_record_goes_nowhere_that_is_not_there(tmp_path: Path) -> None:

@@ -76,14 +76,89 @@ def test_killed_and_run_again_gives_the_unbroken_file(
     assert path.read_bytes() == unbroken.read_bytes()
 
 
-@pytest.mark.filterwarnings("ignore:A worker stopped:UserWarning")
 def test_a_worker_that_dies_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "sweep.nc"
-    with pytest.raises(sweeps.SweepError, match=r"(?s)a worker process died.*goes on from there"):
+    words = (
+        r"(?s)cell \{.*\"x\": 2.0\} failed: a worker process died of it, 2 .*SIGKILL.*goes on from"
+    )
+    with pytest.raises(sweeps.SweepError, match=words):
         sweeps.run(GRID, sweep_cases.die_at_two, path=path, workers=2, progress=False)
     left = sweeps.load(path)
     assert left.attrs["finished_cells"] < 24
     assert left.x.values.tolist() == GRID["x"]
+
+
+def test_cells_that_kill_their_workers_fail_and_the_others_are_measured(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.nc"
+    options: dict[str, Any] = {"path": path, "workers": 2, "progress": False}
+    for _ in range(2):  # again and again
+        with pytest.raises(sweeps.SweepError, match=r"(?s)died of it.*1 more cells raised or died"):
+            sweeps.run(
+                {"x": range(8)}, sweep_cases.die_in_many_ways, errors="continue", **options
+            )  # fmt: skip
+        left = sweeps.load(path)["y"]
+        assert left.isnull().values.tolist() == [x in (2, 5) for x in range(8)]
+
+
+def test_a_worker_that_dies_by_chance_costs_nothing(tmp_path: Path) -> None:
+    result = sweeps.run(
+        {"x": range(4)}, sweep_cases.die_once, fixed={"folder": str(tmp_path)}, workers=2,
+        progress=False,
+    )  # fmt: skip
+    assert (tmp_path / "died").exists()
+    assert result["y"].values.tolist() == [0, 1, 2, 3]
+
+
+TWIN = """
+import sys
+sys.path[:] = {path!r}
+import sweep_cases
+from binnet import sweeps
+result = sweeps.run({{"x": range(6)}}, sweep_cases.wait_for_the_other,
+                    fixed={{"folder": sys.argv[2]}}, path=sys.argv[1])
+print(result.y.values.tolist())
+"""
+
+
+def test_two_identical_sweeps_at_once_end_in_the_same_result(tmp_path: Path, logs: Path) -> None:
+    """One is slower by a cell, and finds the journal gone and the result there."""
+    path = tmp_path / "sweep.nc"
+    code = TWIN.format(path=sys.path)
+    twins = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), str(logs)],
+            env={**os.environ, "BINNET_TEST_SLOW": slow}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )
+        for slow in ("", "1")
+    ]  # fmt: skip
+    for twin in twins:
+        out, errors = twin.communicate(timeout=100)
+        assert twin.returncode == 0, errors
+        assert out == "[0, 1, 2, 3, 4, 5]\n"
+    assert "finished by another process meanwhile" in errors
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["logs", "sweep.nc"]
+    assert sweeps.load(path).attrs["finished_cells"] == 6
+
+
+def test_a_journal_that_is_removed_or_taken_over_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.nc"
+
+    def observe(x: int) -> dict[str, int]:
+        if x == 1:
+            (tmp_path / "sweep.nc.partial").unlink()
+        return {"y": x}
+
+    with pytest.raises(sweeps.SweepError, match="was removed while the sweep ran; run it again"):
+        sweeps.run({"x": range(3)}, observe, path=path, progress=False)
+
+    def begin_another(x: int) -> dict[str, int]:
+        with pytest.raises(sweeps.SweepError):
+            sweeps.run({"x": [0]}, lambda x: {"y": 1 // x}, path=path, progress=False)
+        return {"y": x}
+
+    with pytest.raises(OSError, match="another run has taken it over"):
+        sweeps.run({"x": [1, 2]}, begin_another, path=path, progress=False)
 
 
 def test_a_cell_that_raises_in_a_worker(tmp_path: Path) -> None:

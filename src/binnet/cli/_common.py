@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 
 import click
 
+ADOPT_HELP = "keep cells that another version of binnet, or other code, has measured"
+
 
 @contextmanager
 def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet._files import check_file
-from binnet.cli._common import clear_errors
+from binnet.cli._common import ADOPT_HELP, clear_errors
 from binnet.cli._figures import force_option
 
 if TYPE_CHECKING:
@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     type=click.Choice(["stop", "continue"]),
     default="stop",
     show_default=True,
-    help="what to do when a cell raises",
+    help="what to do when a cell raises, or kills its process again and again",
 )
+@click.option("--adopt", is_flag=True, help=ADOPT_HELP)
 @click.option("--dry-run", is_flag=True, help="print the grid and the estimated time, then stop")
 def sweep(
     observable: str,
@@ -51,6 +52,7 @@ def sweep(
     workers: int,
     scheduler: str | None,
     errors: str,
+    adopt: bool,
     dry_run: bool,
 ) -> None:
     """Measure OBSERVABLE at every combination of parameter values.
@@ -61,7 +63,8 @@ def sweep(
     VALUES are a list (sync,async), a range of whole numbers (0..9), or FIRST:LAST:COUNT evenly
     spaced numbers (0.2:1.0:9). One value alone holds a parameter fixed.
 
-    A sweep that was stopped goes on when it is run again, and ends in the same file.
+    A sweep that was stopped goes on when it is run again, and ends in the same file. One that is
+    finished is read; run with more values, only the new cells are measured.
     """
     from binnet import sweeps
 
@@ -72,25 +75,36 @@ def sweep(
             raise click.UsageError("a parameter is given twice; list its values in one argument")
         fixed = {name: values[0] for name, values in lists.items() if len(values) == 1}
         grid = {name: values for name, values in lists.items() if len(values) > 1}
-        if not grid:
-            raise click.UsageError("no parameter has more than one value: there is no grid")
-        if dry_run:
-            click.echo(sweeps.plan(grid, wanted, fixed=fixed, path=output, workers=workers))
-            return
-        check_file(output.with_suffix(".png"))
         try:
+            if dry_run:
+                planned = sweeps.plan(
+                    grid, wanted, fixed=fixed, path=output, workers=workers, adopt=adopt
+                )
+                click.echo(planned)
+                return
+            check_file(output.with_suffix(".png"))
             result = sweeps.run(
                 grid, wanted, fixed=fixed, path=output, workers=workers, scheduler=scheduler,
-                errors=errors,
+                errors=errors, adopt=adopt,
             )  # fmt: skip
-        except (sweeps.SweepError, ImportError) as error:
+        except sweeps.SweepError as error:
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
-            done = sweeps.load(output).attrs["finished_cells"]
-            click.echo(f"\nstopped; {done} cells are kept, the same command goes on from there")
+            click.echo(f"\nstopped{_count_kept(output)}; the same command goes on from there")
             sys.exit(130)
     click.echo(f"{result.attrs['finished_cells']} cells in {output}")
     _draw(result, output)
+
+
+def _count_kept(output: Path) -> str:
+    """Return how many cells the journal of a sweep that was stopped holds, as text."""
+    from binnet import sweeps
+
+    try:
+        done = sweeps.load(f"{output}.partial").attrs["finished_cells"]
+    except (OSError, ValueError):  # it was stopped before there was one
+        return ""
+    return f"; {done} cells are kept"
 
 
 def _find(name: str) -> Observable:

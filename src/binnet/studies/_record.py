@@ -127,10 +127,14 @@ def _describe(
         parts[file or number] = {**part, "sessions": sessions}
     every = [part["sessions"] for part in parts.values()]
     sessions = None if None in every else [session for group in every for session in group]
-    threads, workers = (
-        None if sessions is None else max((session[name] for session in sessions), default=1)
-        for name in ("threads", "workers")
-    )
+    threads, workers = (_find_most(name, sessions) for name in ("threads", "workers"))
     seeds = sorted({seed for part in parts.values() for seed in part["seeds"]})
     run = describe_run(threads=threads, seeds=seeds, workers=workers)
     return {**run, **session, "sweeps": list(parts.values())}
+
+
+def _find_most(name: str, sessions: Sequence[Mapping[str, Any]] | None) -> int | None:
+    """Return the largest number of any session; None where one has not noted it."""
+    if sessions is None or any(name not in session for session in sessions):
+        return None
+    return max((session[name] for session in sessions), default=1)

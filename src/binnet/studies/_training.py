@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
+from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, TrainingResult, preset, train
 from binnet.sweeps import Observable
 
+N_SAMPLES = 60000  # for training
 
-def observe(function: Callable[..., Mapping[str, Any]], *names: str, **options: Any) -> Observable:
-    """Return the observable of a study whose results depend on these presets."""
+
+def observe(
+    function: Callable[..., Mapping[str, Any]],
+    *names: str,
+    configure: Callable[..., Configuration],
+    **options: Any,
+) -> Observable:
+    """Return the observable of a study whose results depend on these presets.
+
+    `configure` returns what a cell trains, of its parameters but `samples`.
+    """
+
+    def check(samples: int, **parameters: Any) -> None:
+        check_training(configure(**parameters), samples)
+
     settings = {name: preset(name).to_dict() for name in names}
-    return Observable(function, settings=settings, **options)
+    return Observable(function, settings=settings, check=check, **options)
+
+
+def check_training(configuration: Configuration, samples: int) -> None:
+    """Refuse, before any cell is measured, what `train_whole` would refuse in each."""
+    check_integer("samples", samples, 1, N_SAMPLES)
+    configuration.rule.synapses(configuration)
+    find_data()
+
+
+@cache
+def find_data() -> None:
+    """Refuse to begin without the data set, or with a damaged one."""
+    load_entangled_mnist()
 
 
 def train_whole(

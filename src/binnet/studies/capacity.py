@@ -127,7 +127,24 @@ def recall_associations(
         after the last one: beyond its capacity a network that goes on learning forgets.
     """
     associations = draw_associations(_count(load, n_hidden), n_inputs, n_classes, seed)
-    configuration = configure_depth(
+    configuration = _configure(n_modules, n_hidden, seed, epochs, attachment, n_inputs, n_classes)
+    result = train(associations.X, associations.y, configuration)
+    if not result.completed:
+        raise KeyboardInterrupt  # no half-trained network among the results
+    recalled = [metrics.accuracy["train"] for metrics in result.history]
+    return {"recalled": max(recalled), "last": recalled[-1]}
+
+
+def _configure(
+    n_modules: int,
+    n_hidden: int,
+    seed: int,
+    epochs: int,
+    attachment: str = "last",
+    n_inputs: int = 100,
+    n_classes: int = 10,
+) -> Configuration:
+    return configure_depth(
         n_modules,
         attachment,
         n_hidden=n_hidden,
@@ -136,11 +153,6 @@ def recall_associations(
         epochs=epochs,
         seed=seed,
     )
-    result = train(associations.X, associations.y, configuration)
-    if not result.completed:
-        raise KeyboardInterrupt  # no half-trained network among the results
-    recalled = [metrics.accuracy["train"] for metrics in result.history]
-    return {"recalled": max(recalled), "last": recalled[-1]}
 
 
 def _count(load: float, n_hidden: int) -> int:
@@ -148,14 +160,18 @@ def _count(load: float, n_hidden: int) -> int:
     return max(1, round(load * n_hidden))
 
 
-def _check(**parameters: Any) -> None:
-    load = check_real("load", parameters["load"], 0.0, above=True)
-    check_choice("attachment", parameters["attachment"], ATTACHMENTS)
+def _check(load: float, **parameters: Any) -> None:
+    """Refuse a cell before any is measured."""
+    check_real("load", load, 0.0, float(TRAIN_SAMPLES_MEASURED), above=True)
     for name, low in (("n_modules", 1), ("n_hidden", 1), ("seed", 0), ("epochs", 1)):
         check_integer(name, parameters[name], low)
+    for name, low in (("n_inputs", 1), ("n_classes", 2)):
+        check_integer(name, parameters.get(name, low), low)
     check_integer(
         "P = load * n_hidden", _count(load, parameters["n_hidden"]), 1, TRAIN_SAMPLES_MEASURED
     )
+    configuration = _configure(**parameters)
+    configuration.rule.synapses(configuration)
 
 
 def _cost(n_modules: int, load: float, n_hidden: int, **_: Any) -> float:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from binnet import sweeps
 from binnet._validation import check_integer
 from binnet.learning import Configuration, preset
+from binnet.studies._parts import Part, run_parts
 from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def train_chain(
         "accuracy" (epoch,) on the test set; "fixed_points" (epoch,), the fraction of training
         relaxations that end in one.
     """
-    configuration = preset("chain", n_modules).replace(excitation=excitation)
-    return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
+    return _train(_configure_chain(n_modules, excitation, n_hidden, epochs, seed), samples)
 
 
 def train_single(
@@ -71,8 +70,27 @@ def train_single(
     dict
         As of `train_chain`.
     """
-    configuration = preset("single").replace(self_coupling=self_coupling, update_order=update_order)
-    return _train(configuration.replace(n_hidden=n_hidden, epochs=epochs, seed=seed), samples)
+    return _train(_configure_single(self_coupling, update_order, n_hidden, epochs, seed), samples)
+
+
+def _configure_chain(
+    n_modules: int, excitation: float, n_hidden: int, epochs: int, seed: int
+) -> Configuration:
+    return preset("chain", n_modules).replace(
+        excitation=excitation, n_hidden=n_hidden, epochs=epochs, seed=seed
+    )
+
+
+def _configure_single(
+    self_coupling: float, update_order: str, n_hidden: int, epochs: int, seed: int
+) -> Configuration:
+    return preset("single").replace(
+        self_coupling=self_coupling,
+        update_order=update_order,
+        n_hidden=n_hidden,
+        epochs=epochs,
+        seed=seed,
+    )
 
 
 def _train(configuration: Configuration, samples: int) -> dict[str, Any]:
@@ -121,28 +139,22 @@ def run_chains(
         What `train_chain` (seed, n_modules, excitation) and `train_single` (seed, update_order,
         self_coupling) measured.
     """
-    for length in n_modules:
-        for excitation in excitations:
-            preset("chain", length).replace(excitation=excitation)  # refuses bad ones at once
     every = range(check_integer("seeds", seeds, 1))
-    options: dict[str, Any] = {
-        "fixed": {"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
-        "workers": workers,
-        "progress": progress,
-    }
-    singles = sweeps.run(
+    fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
+    singles = Part(
+        output.with_suffix(".singles.nc"),
         {"seed": every, "update_order": ("sync", "async"), "self_coupling": self_couplings},
-        observe(train_single, "single"),
-        path=output.with_suffix(".singles.nc"),
-        **options,
+        observe(train_single, "single", configure=_configure_single),
+        fixed,
     )
-    chains = sweeps.run(
+    chains = Part(
+        output.with_suffix(".chains.nc"),
         {"seed": every, "n_modules": n_modules, "excitation": excitations},
-        observe(train_chain, "chain"),
-        path=output.with_suffix(".chains.nc"),
-        **options,
+        observe(train_chain, "chain", configure=_configure_chain),
+        fixed,
     )
-    return chains, singles
+    of_singles, of_chains = run_parts((singles, chains), workers=workers, progress=progress)
+    return of_chains, of_singles
 
 
 def summarise_chains(chains: xr.Dataset, singles: xr.Dataset) -> list[dict[str, Any]]:

@@ -18,6 +18,8 @@ from binnet import sweeps
 from binnet._validation import check_integer
 from binnet.rate import DivergenceError, RateConfiguration, lyapunov_spectrum, start_network, train
 from binnet.rate.tasks import get
+from binnet.studies._parts import Part, run_parts
+from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -79,6 +81,18 @@ def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[
     }
 
 
+def _check(n_exponents: int | None = None, **parameters: Any) -> None:
+    """Refuse a cell before any is measured."""
+    configuration = RateConfiguration(**parameters)
+    get(configuration.task)
+    if n_exponents is not None:
+        check_integer("n_exponents", n_exponents, 1, configuration.n_hidden)
+
+
+TRAINING = Observable(measure_training, check=_check)
+"""`measure_training` with its checks, for `sweeps.run`."""
+
+
 @dataclass(frozen=True)
 class Experiment:
     """One grid of a study.
@@ -110,14 +124,23 @@ class Experiment:
         xarray.Dataset
             The measurements on the grid.
         """
-        return sweeps.run(
-            self.axes,
-            measure_training,
-            fixed=self.fixed,
-            path=folder / f"{self.name}.nc",
-            workers=workers,
-            progress=progress,
-        )
+        (result,) = run_parts([self.locate(folder)], workers=workers, progress=progress)
+        return result
+
+    def locate(self, folder: Path) -> Part:
+        """Return its sweep, with its file.
+
+        Parameters
+        ----------
+        folder : Path
+            Where its file is.
+
+        Returns
+        -------
+        Part
+            The sweep.
+        """
+        return Part(folder / f"{self.name}.nc", self.axes, TRAINING, self.fixed)
 
 
 def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
@@ -221,7 +244,8 @@ def run_rate(
         The measurements of each grid by its name.
     """
     plan = plan_study(quick=quick, seeds=seeds)
-    return {grid.name: grid.run(folder, workers=workers, progress=progress) for grid in plan}
+    found = run_parts([grid.locate(folder) for grid in plan], workers=workers, progress=progress)
+    return {grid.name: result for grid, result in zip(plan, found, strict=True)}
 
 
 def load_study(folder: Path, *, quick: bool = False, seeds: int = 5) -> dict[str, xr.Dataset]:

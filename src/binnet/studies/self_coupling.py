@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from binnet import sweeps, theory
-from binnet._validation import check_choice, check_integer
-from binnet.learning import preset
+from binnet import theory
+from binnet._validation import check_choice, check_integer, check_real
+from binnet.learning import Configuration, preset
+from binnet.studies._parts import Part, run_parts
 from binnet.studies._training import observe, train_whole
 from binnet.studies.convergence import RELAXATION, convergence_thresholds
+from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -163,15 +165,20 @@ def train_at(
         "accuracy" (epoch) on the test set; "fixed_points" (epoch), the fraction of training
         relaxations that ended in a fixed point; "seconds", spent learning.
     """
-    configuration = preset(preset_name).replace(
-        self_coupling=self_coupling, n_hidden=n_hidden, epochs=epochs, seed=seed
-    )
-    result = train_whole(configuration, samples)
+    result = train_whole(_configure(self_coupling, seed, preset_name, n_hidden, epochs), samples)
     return {
         "accuracy": ("epoch", [m.accuracy["test"] for m in result.history]),
         "fixed_points": ("epoch", [m.fixed_points for m in result.history]),
         "seconds": sum(m.seconds for m in result.history),
     }
+
+
+def _configure(
+    self_coupling: float, seed: int, preset_name: str, n_hidden: int, epochs: int
+) -> Configuration:
+    return preset(preset_name).replace(
+        self_coupling=self_coupling, n_hidden=n_hidden, epochs=epochs, seed=seed
+    )
 
 
 def compute_entropies(self_coupling: float, distances: Sequence[float]) -> Mapping[str, Any]:
@@ -215,7 +222,7 @@ def find_transition(
     mapping
         "threshold" and its "error".
     """
-    check_choice("transition", transition, TRANSITIONS)
+    _check_transition(transition, n_trajectories, n_sweeps)
     found: theory.Threshold | theory.Freezing
     if transition == "gap closes":
         found = theory.critical_self_coupling()
@@ -224,6 +231,18 @@ def find_transition(
     else:
         found = theory.freezing_self_coupling(n_trajectories=n_trajectories, n_sweeps=n_sweeps)
     return {"threshold": float(found.self_coupling), "error": float(found.error)}
+
+
+def _check_entropies(self_coupling: float, distances: Sequence[float]) -> None:
+    check_real("self_coupling", self_coupling, 0.0)
+    for distance in distances:
+        check_real("distances", distance, 0.0, 0.5, above=True)
+
+
+def _check_transition(transition: str, n_trajectories: int, n_sweeps: int) -> None:
+    check_choice("transition", transition, TRANSITIONS)
+    check_integer("n_trajectories", n_trajectories, 10)
+    check_integer("n_sweeps", n_sweeps, 1)
 
 
 def run_self_coupling(
@@ -252,52 +271,37 @@ def run_self_coupling(
     """
     p = plan or SelfCouplingPlan()
 
-    def run(name: str, axes: dict[str, Any], observable: Any, fixed: dict[str, Any]) -> xr.Dataset:
-        return sweeps.run(
-            axes,
-            observable,
-            fixed=fixed,
-            path=None if output is None else Path(output).with_suffix(f".{name}.nc"),
-            workers=workers,
-            progress=progress,
-        )
+    def name(part: str) -> Path | None:
+        return None if output is None else Path(output).with_suffix(f".{part}.nc")
 
-    return SelfCouplingResult(
-        transitions=run(
-            "transitions",
-            {"transition": TRANSITIONS},
-            find_transition,
-            {"n_trajectories": p.n_trajectories, "n_sweeps": p.n_sweeps},
-        ),
-        entropies=run(
-            "entropies",
-            {"self_coupling": p.calculated},
-            compute_entropies,
-            {"distances": DISTANCES},
-        ),
-        convergence=run(
-            "convergence",
-            {
-                "update_order": ("sync", "async"),
-                "self_coupling": p.relaxed,
-                "seed": range(p.networks),
-            },
-            RELAXATION,
-            {"n_neurons": p.n_hidden, "replicas": p.replicas, "max_sweeps": p.max_sweeps},
-        ),
-        # The seed is the first axis: a study that is stopped has every self-coupling once.
-        learning=run(
-            "learning",
-            {"seed": range(p.seeds), "self_coupling": p.trained},
-            observe(train_at, p.preset),
-            {
-                "preset_name": p.preset,
-                "n_hidden": p.n_hidden,
-                "epochs": p.epochs,
-                "samples": p.samples,
-            },
-        ),
+    transitions = Part(
+        name("transitions"),
+        {"transition": TRANSITIONS},
+        Observable(find_transition, check=_check_transition),
+        {"n_trajectories": p.n_trajectories, "n_sweeps": p.n_sweeps},
     )
+    entropies = Part(
+        name("entropies"),
+        {"self_coupling": p.calculated},
+        Observable(compute_entropies, check=_check_entropies),
+        {"distances": DISTANCES},
+    )
+    convergence = Part(
+        name("convergence"),
+        {"update_order": ("sync", "async"), "self_coupling": p.relaxed, "seed": range(p.networks)},
+        RELAXATION,
+        {"n_neurons": p.n_hidden, "replicas": p.replicas, "max_sweeps": p.max_sweeps},
+    )
+    # The seed is the first axis: a study that is stopped has every self-coupling once.
+    learning = Part(
+        name("learning"),
+        {"seed": range(p.seeds), "self_coupling": p.trained},
+        observe(train_at, p.preset, configure=_configure),
+        {"preset_name": p.preset, "n_hidden": p.n_hidden, "epochs": p.epochs, "samples": p.samples},
+    )
+    parts = (transitions, entropies, convergence, learning)
+    found = run_parts(parts, workers=workers, progress=progress)
+    return SelfCouplingResult(found[3], found[2], found[1], found[0])
 
 
 def summarise_self_coupling(result: SelfCouplingResult) -> dict[str, Any]:

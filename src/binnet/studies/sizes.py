@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binnet import sweeps
 from binnet._validation import check_choice, check_integer
 from binnet.datasets import load_entangled_mnist
-from binnet.learning import PRESETS, preset
+from binnet.learning import PRESETS, Configuration, preset
 from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
-from binnet.studies._training import observe, train_whole
+from binnet.studies._parts import Part, run_parts
+from binnet.studies._training import N_SAMPLES, check_training, find_data, train_whole
+from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -55,8 +56,7 @@ def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int)
         and "seconds" of training, without compilation.
     """
     if model in PRESETS:
-        configuration = preset(model).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
-        result = train_whole(configuration, samples)
+        result = train_whole(_configure(model, n_hidden, epochs, seed), samples)
         seconds = sum(metrics.seconds for metrics in result.history)
         accuracy = result.history[-1].accuracy
         return {
@@ -82,8 +82,24 @@ def train_model(model: str, n_hidden: int, epochs: int, seed: int, samples: int)
     }
 
 
-def _make_classifier(model: str, n_hidden: int, epochs: int, seed: int) -> Any:
+def _configure(model: str, n_hidden: int, epochs: int, seed: int) -> Configuration:
+    return preset(model).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
+
+
+def _check(model: str, n_hidden: int, epochs: int, seed: int, samples: int) -> None:
+    """Refuse a cell before any is measured."""
+    check_choice("models", model, (*PRESETS, "mlp", *LINEAR))
+    if model in PRESETS:
+        check_training(_configure(model, n_hidden, epochs, seed), samples)
+        return
     _require_scikit_learn()
+    find_data()
+    check_integer("samples", samples, 1, N_SAMPLES)
+    check_integer("epochs", epochs, 1)
+    check_integer("seed", seed, 0, 2**32 - 1)  # of scikit-learn's generators
+
+
+def _make_classifier(model: str, n_hidden: int, epochs: int, seed: int) -> Any:
     from sklearn.linear_model import LogisticRegression, Perceptron
     from sklearn.neural_network import MLPClassifier
 
@@ -151,30 +167,28 @@ def run_sizes(
         check_choice("models", model, (*PRESETS, "mlp"))
     for size in sizes:
         check_integer("sizes", size, 1)
-    if linear or "mlp" in models:
-        _require_scikit_learn()
     every = range(check_integer("seeds", seeds, 1))
     fixed = {"epochs": epochs, "samples": samples}
-    options: dict[str, Any] = {"workers": workers, "progress": progress}
-    trained = [model for model in models if model in PRESETS]
-    observable = observe(train_model, *trained, cost=_cost)
-    result = sweeps.run(
-        {"seed": every, "model": models, "n_hidden": sizes},
-        observable,
-        fixed=fixed,
-        path=output.with_suffix(".sizes.nc"),
-        **options,
-    )
-    if not linear:
-        return result, None
-    peers = sweeps.run(
-        {"seed": every, "model": LINEAR},
-        sweeps.Observable(train_model, cost=_cost),
-        fixed={**fixed, "n_hidden": 0},
-        path=output.with_suffix(".linear.nc"),
-        **options,
-    )
-    return result, peers
+    settings = {model: preset(model).to_dict() for model in models if model in PRESETS}
+    parts = [
+        Part(
+            output.with_suffix(".sizes.nc"),
+            {"seed": every, "model": models, "n_hidden": sizes},
+            Observable(train_model, cost=_cost, check=_check, settings=settings),
+            fixed,
+        )
+    ]
+    if linear:
+        parts.append(
+            Part(
+                output.with_suffix(".linear.nc"),
+                {"seed": every, "model": LINEAR},
+                Observable(train_model, cost=_cost, check=_check),
+                {**fixed, "n_hidden": 0},
+            )
+        )
+    result, *peers = run_parts(parts, workers=workers, progress=progress)
+    return result, peers[0] if peers else None
 
 
 def _cost(n_hidden: int, epochs: int, samples: int, **_: Any) -> float:

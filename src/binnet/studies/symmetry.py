@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from binnet import sweeps
 from binnet._validation import check_integer
-from binnet.learning import TrainingResult, preset
+from binnet.learning import Configuration, TrainingResult, preset
 from binnet.networks import BinaryNetwork
 from binnet.studies._training import observe, train_whole
 
@@ -67,7 +67,7 @@ def train_and_measure(
         of what was learned, J less its draw, NaN at epoch 0; "change" (epoch,), the norm of what
         was learned over that of the draw; "accuracy" (epoch,) on the test set, NaN at epoch 0.
     """
-    configuration = preset(preset_name).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
+    configuration = _configure(preset_name, n_hidden, epochs, seed)
     drawn = BinaryNetwork.random(
         configuration.network, seed, configuration.training.dtype
     ).couplings.astype(np.float64)
@@ -90,6 +90,10 @@ def train_and_measure(
         name: ("epoch", np.array(values))
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
     }
+
+
+def _configure(preset_name: str, n_hidden: int, epochs: int, seed: int) -> Configuration:
+    return preset(preset_name).replace(n_hidden=n_hidden, epochs=epochs, seed=seed)
 
 
 def run_symmetry(
@@ -127,7 +131,7 @@ def run_symmetry(
         preset(name)  # refuses an unknown one before any is trained
     return sweeps.run(
         {"seed": range(check_integer("seeds", seeds, 1)), "preset_name": presets},
-        observe(train_and_measure, *presets),
+        observe(train_and_measure, *presets, configure=_configure),
         fixed={"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
         path=output,
         workers=workers,

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binnet import sweeps
 from binnet._deprecation import renamed_members, renamed_parameter
 from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.dynamics import predict
 from binnet.learning import Configuration, preset
 from binnet.networks import BITS, quantize
+from binnet.studies._parts import Part, run_parts
 from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
@@ -35,6 +35,17 @@ __getattr__ = renamed_members(
 
 def _configure(n_hidden: int, epochs: int, seed: int, **arithmetic: Any) -> Configuration:
     return preset().replace(n_hidden=n_hidden, epochs=epochs, seed=seed, **arithmetic)
+
+
+def _configure_integers(
+    bits: int, rounding: str, n_hidden: int, epochs: int, seed: int
+) -> Configuration:
+    return _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", rounding=rounding)
+
+
+def _configure_latent(bits: int, n_hidden: int, epochs: int, seed: int) -> Configuration:
+    latent_bits = LATENT_BITS[bits]
+    return _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", latent_bits=latent_bits)
 
 
 def train_in_floats(n_hidden: int, epochs: int, seed: int, samples: int) -> dict[str, Any]:
@@ -84,9 +95,7 @@ def train_in_integers(
     dict
         "accuracy" (epoch,) on the test set.
     """
-    return _measure_integers(
-        samples, _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", rounding=rounding)
-    )
+    return _measure_integers(samples, _configure_integers(bits, rounding, n_hidden, epochs, seed))
 
 
 def train_latent_weights(
@@ -106,10 +115,7 @@ def train_latent_weights(
     dict
         "accuracy" (epoch,) on the test set.
     """
-    return _measure_integers(
-        samples,
-        _configure(n_hidden, epochs, seed, arithmetic=f"int{bits}", latent_bits=LATENT_BITS[bits]),
-    )
+    return _measure_integers(samples, _configure_latent(bits, n_hidden, epochs, seed))
 
 
 def _measure_integers(samples: int, configuration: Configuration) -> dict[str, Any]:
@@ -149,29 +155,28 @@ def run_weight_bits(
         `train_latent_weights` (bits, seed) measured.
     """
     every = range(check_integer("seeds", seeds, 1))
-    options: dict[str, Any] = {
-        "fixed": {"n_hidden": n_hidden, "epochs": epochs, "samples": samples},
-        "workers": workers,
-        "progress": progress,
-    }
-    floats = sweeps.run(
-        {"seed": every},
-        observe(train_in_floats, "default"),
-        path=output.with_suffix(".float.nc"),
-        **options,
+    fixed = {"n_hidden": n_hidden, "epochs": epochs, "samples": samples}
+    parts = (
+        Part(
+            output.with_suffix(".float.nc"),
+            {"seed": every},
+            observe(train_in_floats, "default", configure=_configure),
+            fixed,
+        ),
+        Part(
+            output.with_suffix(".wide.nc"),
+            {"bits": tuple(LATENT_BITS), "seed": every},
+            observe(train_latent_weights, "default", configure=_configure_latent),
+            fixed,
+        ),
+        Part(
+            output.with_suffix(".integers.nc"),
+            {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": every},
+            observe(train_in_integers, "default", configure=_configure_integers),
+            fixed,
+        ),
     )
-    latent = sweeps.run(
-        {"bits": tuple(LATENT_BITS), "seed": every},
-        observe(train_latent_weights, "default"),
-        path=output.with_suffix(".wide.nc"),
-        **options,
-    )
-    integers = sweeps.run(
-        {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": every},
-        observe(train_in_integers, "default"),
-        path=output.with_suffix(".integers.nc"),
-        **options,
-    )
+    floats, latent, integers = run_parts(parts, workers=workers, progress=progress)
     return floats, integers.sortby("bits"), latent
 
 

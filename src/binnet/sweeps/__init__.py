@@ -7,8 +7,10 @@ number of workers nor the order in which they finish changes a bit.
 """
 
 from binnet.sweeps._results import load
+from binnet.sweeps._sameness import adopting
 from binnet.sweeps._sessions import SweepRecord, watch
-from binnet.sweeps.engine import Plan, SweepError, plan, run
+from binnet.sweeps._workers import SweepError
+from binnet.sweeps.engine import Plan, check, plan, run
 from binnet.sweeps.grid import Grid, Observable
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "Plan",
     "SweepError",
     "SweepRecord",
+    "adopting",
+    "check",
     "load",
     "plan",
     "run",

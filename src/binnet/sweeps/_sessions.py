@@ -87,7 +87,8 @@ class SweepRecord:
         The sessions that measured its cells: "cells", how many; "workers", processes; "threads",
         the most that the kernels of a cell ran on; "threads_by_clock", whether a cell also ran on
         fewer, whichever had been faster; "blas_threads", the most that linear algebra could use;
-        "command", "started" and "machines". None for a finished file, which does not hold them.
+        "command", "started" and "machines". Of the cells of a finished file that the sweep goes on
+        from, "cells" and "machines" only. None for a finished file, which does not hold them.
     machine : dict or None
         Of a finished file, the machine that measured it.
     """

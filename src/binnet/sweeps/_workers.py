@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +18,13 @@ from binnet.sweeps._journal import Measurement
 from binnet.sweeps._sessions import Surroundings, describe_surroundings
 from binnet.sweeps.grid import Cell
 
+Function = Callable[..., Mapping[str, Any]]
 _CONNECT_SECONDS = 20
+_TRIES = 2  # alone, of a cell whose process has died
+
+
+class SweepError(RuntimeError):
+    """A sweep that could not be finished; what was measured is in its journal."""
 
 
 class Outcome(NamedTuple):
@@ -23,21 +32,21 @@ class Outcome(NamedTuple):
 
     number: int  # of the cell
     measurement: Measurement | None  # None where the function raised
-    error: str  # the traceback, then
+    error: str  # what became of it, then
     seconds: float
     surroundings: Surroundings | None = None  # None where the function raised
 
 
-def measure_cell(
-    function: Callable[..., Mapping[str, Any]], number: int, parameters: Cell
-) -> Outcome:
+def measure_cell(function: Function, number: int, parameters: Cell) -> Outcome:
     """Call the function; what it raises is part of the outcome."""
     begun = time.perf_counter()
     try:
         with watch_threads() as threads:
-            measurement = _to_measurement(function(**parameters))
+            # Its own copy: what the function does to its parameters must not reach the next cell.
+            measurement = _to_measurement(function(**copy.deepcopy(parameters)))
     except Exception:
-        return Outcome(number, None, traceback.format_exc(), time.perf_counter() - begun)
+        error = f"raised:\n{traceback.format_exc()}"
+        return Outcome(number, None, error, time.perf_counter() - begun)
     seconds = time.perf_counter() - begun
     return Outcome(number, measurement, "", seconds, describe_surroundings(threads))
 
@@ -50,42 +59,88 @@ def _to_measurement(result: Any) -> Measurement:
         )
     measurement = {}
     for name, value in result.items():
+        if not isinstance(name, str):
+            raise TypeError(f"names of variables must be strings, got {name!r}")
         dims, values = value if isinstance(value, tuple) else ((), value)
         dims = (dims,) if isinstance(dims, str) else tuple(dims)
-        array = np.asarray(values)
-        if array.dtype.kind not in "biuf":
-            raise TypeError(f"{name} must be numbers, got {value!r}")
+        array = np.array(values)  # a copy: the function may fill the same array in the next cell
+        if array.dtype.kind not in "biuf" or not all(isinstance(dim, str) for dim in dims):
+            raise TypeError(f"{name} must be numbers, with names of dimensions, got {value!r}")
         if array.ndim != len(dims):
             raise ValueError(
-                f"{name} has {array.ndim} axes but the dimensions {dims}; return (dims, array)"
+                f"{name} has {array.ndim} axes but the dimensions {dims}, for the shape "
+                f"{array.shape}; return (dims, array)"
             )
-        measurement[str(name)] = (dims, array)
+        measurement[name] = (dims, array.astype(array.dtype.newbyteorder("="), copy=False))
     return measurement
 
 
-def measure_here(
-    function: Callable[..., Mapping[str, Any]], cells: Sequence[tuple[int, Cell]]
-) -> Iterator[Outcome]:
+def measure_here(function: Function, cells: Sequence[tuple[int, Cell]]) -> Iterator[Outcome]:
     """Measure one cell after the other in this process."""
     for number, cell in cells:
         yield measure_cell(function, number, cell)
 
 
 def measure_locally(
-    function: Callable[..., Mapping[str, Any]], cells: Sequence[tuple[int, Cell]], workers: int
+    function: Function, cells: Sequence[tuple[int, Cell]], workers: int
 ) -> Iterator[Outcome]:
-    """Measure on `workers` processes that share the cores of this machine."""
+    """Measure on `workers` processes that share the cores of this machine.
+
+    Where one dies, those cells that may have killed it are measured alone, so that it is known
+    which of them does, or that there was too little memory for many at once.
+    """
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    left = dict(cells)
+    while left:
+        begun: list[int] = []
+        try:
+            for outcome in _measure_together(function, left, begun, workers):
+                del left[outcome.number]
+                yield outcome
+        except BrokenProcessPool:
+            for number in [number for number in begun if number in left]:
+                yield _measure_alone(function, number, left.pop(number), workers)
+
+
+def _measure_together(
+    function: Function, cells: Mapping[int, Cell], begun: list[int], workers: int
+) -> Generator[Outcome]:
+    """Measure the cells; `begun` gets the numbers of those that were handed out."""
     import joblib
 
+    def hand_out() -> Iterator[Any]:
+        for number, cell in list(cells.items()):
+            begun.append(number)
+            yield joblib.delayed(measure_cell)(function, number, cell)
+
     threads = max(1, count_cores() // workers)
-    with joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=threads):
-        yield from joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(measure_cell)(function, number, cell) for number, cell in cells
-        )
+    with (
+        joblib.parallel_config("loky", n_jobs=workers, inner_max_num_threads=threads),
+        warnings.catch_warnings(),
+    ):
+        # joblib guesses at a leak of memory; what has happened is found out and said.
+        warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
+        yield from joblib.Parallel(return_as="generator_unordered")(hand_out())
+
+
+def _measure_alone(function: Function, number: int, cell: Cell, workers: int) -> Outcome:
+    """Measure one cell while no other is, as often as it may kill its process."""
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    for _ in range(_TRIES):
+        try:
+            (outcome,) = _measure_together(function, {number: cell}, [], workers)
+            return outcome
+        except BrokenProcessPool as error:
+            codes = re.search(r"exit codes of the workers are \{(.*?)\}", str(error))
+    how = "" if codes is None else f" ({codes[1]})"
+    error_text = f"failed: a worker process died of it, {_TRIES} times also when it ran alone{how}"
+    return Outcome(number, None, error_text, 0.0)
 
 
 def measure_on_cluster(
-    function: Callable[..., Mapping[str, Any]], cells: Sequence[tuple[int, Cell]], scheduler: str
+    function: Function, cells: Sequence[tuple[int, Cell]], scheduler: str
 ) -> Iterator[Outcome]:
     """Measure on the workers of a Dask scheduler; it repeats the cells of workers that die."""
     try:
@@ -113,9 +168,9 @@ def measure_on_cluster(
             try:
                 yield future.result()
             except KilledWorker as error:
-                yield Outcome(number, None, f"the workers that measured it died: {error}", 0.0)
+                yield Outcome(number, None, f"killed the workers that measured it: {error}", 0.0)
             except Exception:  # the function could not even be loaded there
-                yield Outcome(number, None, traceback.format_exc(), 0.0)
+                yield Outcome(number, None, f"raised:\n{traceback.format_exc()}", 0.0)
             future.release()
 
 
@@ -129,7 +184,7 @@ def _check_workers(client: Any, scheduler: str) -> None:
         ) from None
     for worker, version in client.run(get_version).items():
         if version != get_version():
-            raise RuntimeError(
+            raise SweepError(
                 f"worker {worker} has binnet {version}, this process {get_version()}; install the "
                 "same version on both"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import itertools
@@ -13,11 +14,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet._deprecation import warn_of_old_name
 from binnet._provenance import get_version
+from binnet.sweeps._identity import identify, name_function
 
 Cell = dict[str, Any]  # a value for each parameter
+_INT64, _UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
 
 # Parameters of binnet's own observables by the names that they had before.
 RENAMED = {"dynamics": "update_order", "module_coupling": "excitation"}
@@ -32,7 +36,8 @@ class Observable:
     function : callable
         Called as ``function(**parameters)`` in a worker process, so it must be importable there;
         returns a mapping from names to numbers or to ``(dims, array)``. It must depend on its
-        parameters alone: randomness enters through a parameter such as ``seed``.
+        parameters alone: randomness enters through a parameter such as ``seed``. Its code is part
+        of what a sweep is: see `run`.
     cost : callable, optional
         ``cost(**parameters)``, relative work of a cell: weighs the time left. Default: all alike.
     check : callable, optional
@@ -50,9 +55,25 @@ class Observable:
 
     @property
     def name(self) -> str:
-        """Module and name of the function."""
-        name = getattr(self.function, "__qualname__", repr(self.function))
-        return f"{getattr(self.function, '__module__', '')}:{name}"
+        """Module and name of the function, of that behind a `functools.partial`, or of a class."""
+        return name_function(self.function)
+
+    def identify(self) -> dict[str, str] | None:
+        """Return digests of the code and of the values that the function is made of.
+
+        Returns
+        -------
+        dict of str or None
+            One for each part: the function's bytecode; functions, classes and values of the
+            user's that it refers to; versions of the installed packages among them. None for an
+            observable of binnet's own, whose version says what it does.
+
+        Raises
+        ------
+        TypeError
+            If it refers to something that cannot be told from another, as an open file or a lock.
+        """
+        return identify(self.function)
 
     def rename_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters by the names that they have now.
@@ -115,10 +136,11 @@ class Grid:
     Parameters
     ----------
     axes : mapping of str to sequence
-        Values of each parameter: all strings, all integers or all finite numbers, each once.
+        Values of each parameter: all strings, all integers (of int64, or of uint64) or all finite
+        numbers, each once. Without any, the fixed parameters are the only cell.
     fixed : mapping, optional
         Further parameters that are the same at every cell (strings, numbers, booleans, None, or
-        lists and mappings of them).
+        lists and mappings of them). Every cell gets its own copy.
 
     Raises
     ------
@@ -136,7 +158,7 @@ class Grid:
     fixed: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not hasattr(self.axes, "items") or not self.axes:
+        if not hasattr(self.axes, "items") or not (self.axes or self.fixed):
             raise ValueError(
                 "the grid must be a mapping from parameters to their values, with at least one "
                 f"parameter, got {self.axes!r}"
@@ -172,7 +194,21 @@ class Grid:
             Value of each parameter.
         """
         for values in itertools.product(*self.axes.values()):
-            yield {**dict(zip(self.axes, values, strict=True)), **self.fixed}
+            yield {**dict(zip(self.axes, values, strict=True)), **copy.deepcopy(dict(self.fixed))}
+
+    def coordinates(self) -> dict[str, NDArray[Any]]:
+        """Return the values of the axes as arrays, integers exactly.
+
+        Returns
+        -------
+        dict of ndarray
+            One for each axis.
+        """
+        found = {}
+        for name, values in self.axes.items():
+            unsigned = isinstance(values[0], int) and max(values) > _INT64.max
+            found[name] = np.array(values, np.uint64 if unsigned else None)
+        return found
 
     def describe(self, observable: Observable) -> dict[str, Any]:
         """Return what makes two sweeps the same, as plain values.
@@ -238,8 +274,9 @@ def _check_axis(name: str, values: Any) -> tuple[Any, ...]:
         pass
     elif all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in plain):
         plain = [int(v) for v in plain]
+        _check_integers(name, plain)
     elif all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in plain):
-        plain = [float(v) for v in plain]
+        plain = [_to_float(name, v) for v in plain]
     else:
         raise TypeError(f"axis {name!r} must hold only strings or only numbers, got {plain!r}")
     for value in plain:
@@ -249,3 +286,24 @@ def _check_axis(name: str, values: Any) -> tuple[Any, ...]:
         twice = next(value for value in plain if plain.count(value) > 1)
         raise ValueError(f"axis {name!r} holds {twice!r} twice; name each value once")
     return tuple(plain)
+
+
+def _check_integers(name: str, values: list[int]) -> None:
+    """Refuse integers that no one type of NumPy's and of the files' holds."""
+    low, high = min(values), max(values)
+    if low < _INT64.min or high > (_INT64.max if low < 0 else _UINT64.max):
+        raise ValueError(
+            f"axis {name!r} must hold integers in {_INT64.min}..{_INT64.max}, or in "
+            f"0..{_UINT64.max}, got {low} to {high}"
+        )
+
+
+def _to_float(name: str, value: Any) -> float:
+    """Return a number as a float, which must hold it."""
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if isinstance(value, numbers.Integral | np.floating) and number != value == value:
+        raise ValueError(f"axis {name!r} holds {value}, which is no float; give it rounded")
+    return number

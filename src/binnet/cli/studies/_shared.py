@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet.cli._common import clear_errors
+from binnet.cli._common import ADOPT_HELP, clear_errors
 from binnet.cli._figures import check_output, force_option
 from binnet.cli._numbers import Numbers
 
@@ -58,7 +58,24 @@ def whole_option(name: str, default: int, meaning: str | None = None, low: int =
 
 
 seeds_option = whole_option("--seeds", 3, "repetitions, from seed 0 on")
-workers_option = whole_option("--workers", 1, "processes")
+
+
+def _let_adopt(context: click.Context, parameter: click.Parameter, adopt: bool) -> None:
+    if adopt:
+        from binnet import sweeps
+
+        context.with_resource(sweeps.adopting())
+
+
+_workers_option = whole_option("--workers", 1, "processes")
+_adopt_option = click.option(
+    "--adopt", is_flag=True, expose_value=False, callback=_let_adopt, help=ADOPT_HELP
+)
+
+
+def workers_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what all studies share: on how many processes they run, and what they may keep."""
+    return _workers_option(_adopt_option(command))
 
 
 def training_options(*, epochs: int, hidden: int | None = None) -> Decorator:
