@@ -236,11 +236,15 @@ class Run:
     def next_epoch(self) -> None:
         """Turn to the next epoch."""
         self.epoch += 1
+        self.begin_epoch()
+        self.synapses.pause()
+
+    def begin_epoch(self) -> None:
+        """Turn to the first batch of the epoch, and forget what was counted in it."""
         self.batch = 0
         self.seconds = 0.0
         self.changes[:] = 0
         self.totals[:] = 0
-        self.synapses.pause()
 
     def _order(self) -> NDArray[np.int64]:
         sequence = np.random.SeedSequence(
