@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,16 @@ from typing import Any, NoReturn
 import click
 
 
+def open_missing_streams() -> None:
+    """Put the null device where standard output or error are closed (``2>&-``, pythonw).
+
+    Else the first files that are opened take their numbers, and whatever compiled code prints.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 @contextmanager
 def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn errors about what the user passed, or has not installed, into one line.
@@ -20,6 +31,8 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads any more: click ends the process without a word
     except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         line = str(error)
         for name, option in (options or {}).items():

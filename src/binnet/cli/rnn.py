@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from binnet._records import reading
 from binnet._threads import resolve_threads
 from binnet.cli import _folders
 from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
+from binnet.cli._figures import save_pictures
 from binnet.cli._options import Parameter, add_options
 from binnet.rate import (
     ACTIVATIONS,
@@ -203,13 +205,13 @@ def _write_metrics(
 
 
 def _draw(folder: Path, result: RateTrainingResult) -> None:
-    from binnet.plotting import save_figure
     from binnet.plotting.rate import draw_losses
 
     if len(result.losses):
         c = result.configuration
         title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
-        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE, overwrite=True)
+        draw = partial(draw_losses, result.losses, c.task, title)
+        save_pictures({folder / CURVE: draw}, overwrite=True)
 
 
 def _report(

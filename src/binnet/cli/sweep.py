@@ -12,7 +12,7 @@ import click
 
 from binnet._files import check_file
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import force_option
+from binnet.cli._figures import force_option, save_pictures
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -155,13 +155,13 @@ def _draw(result: xr.Dataset, output: Path) -> None:
     """Draw what can be drawn of the result, beside it."""
     if "n_converged" not in result or not {"self_coupling", "seed"} <= set(result.dims):
         return
-    from binnet.plotting import save_figure
     from binnet.plotting.sweeps import draw_convergence
     from binnet.studies import convergence_thresholds
 
     picture = output.with_suffix(".png")
     thresholds = convergence_thresholds(result)
-    save_figure(draw_convergence(result, thresholds, "Convergence of random networks"), picture)
-    click.echo(f"picture: {picture}")
+    title = "Convergence of random networks"
+    for path in save_pictures({picture: lambda: draw_convergence(result, thresholds, title)}):
+        click.echo(f"picture: {path}")
     for line in thresholds.to_dataframe().round(4).reset_index().to_string(index=False).split("\n"):
         click.echo(line)

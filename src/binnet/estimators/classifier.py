@@ -42,7 +42,9 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
 
     The features become spins: +1 where a feature is above `threshold`, else -1, as in
     `sklearn.naive_bayes.BernoulliNB`; for dense real features put a `RandomSignProjection` before
-    it. A `fit` or `partial_fit` that fails leaves the classifier as it was. Parameters that are None have the value of `preset`; see `binnet.NetworkParameters`,
+    it. A `fit` or `partial_fit` that fails leaves the classifier as it was.
+
+    Parameters that are None have the value of `preset`; see `binnet.NetworkParameters`,
     `binnet.PerceptronPlasticity` and `binnet.TrainingParameters` for what they mean.
 
     Parameters

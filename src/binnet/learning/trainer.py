@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
@@ -196,13 +196,12 @@ def _go_on(
     with ExitStack() as stack:
         interrupt = stack.enter_context(DeferredInterrupt())
         bar = stack.enter_context(
-            tqdm(
+            progress_bar(
                 total=configuration.training.epochs * run.n_samples,
                 initial=run.samples_seen,
                 unit=" samples",
                 unit_scale=True,
                 disable=not progress,
-                dynamic_ncols=True,
             )
         )
         _compile(run, samples, bar)

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
@@ -366,9 +366,9 @@ def _run(
         # Divergence is told by the loss, in one clear sentence.
         stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
         bar = stack.enter_context(
-            tqdm(
+            progress_bar(
                 total=c.iterations, initial=state.iteration, unit="it", disable=not progress,
-                dynamic_ncols=True, desc=f"{c.task}, {c.rule}, gain {c.gain:g}",
+                desc=f"{c.task}, {c.rule}, gain {c.gain:g}",
             )
         )  # fmt: skip
         if state.iteration == 0:

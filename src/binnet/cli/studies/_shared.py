@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import check_output, force_option
+from binnet.cli._figures import check_output, force_option, save_pictures
 from binnet.cli._numbers import Numbers
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Findings:
     """What a study has found."""
 
     results: Mapping[str, Any]  # for JSON
-    figures: Mapping[Path, Figure]
+    figures: Mapping[Path, Callable[[], Figure]]
     table: Sequence[str]  # lines
 
 
@@ -134,20 +134,18 @@ def run_study(
     `options` says which option stands for a parameter of the library that an error may name.
     """
     with clear_errors(options), _stopping_is_safe():
-        from binnet.plotting import save_figure
         from binnet.studies import record_study
 
         with record_study(data, parameters) as results:
             found = work()
-            for path, figure in found.figures.items():
-                save_figure(figure, path)
             results.update(found.results)
+    figures = save_pictures(found.figures)
     for line in found.table:
         click.echo(line)
-    tell_files(found.figures, data)
+    tell_files(figures, data)
 
 
-def tell_files(figures: Mapping[Path, Any] | Sequence[Path], data: Path) -> None:
+def tell_files(figures: Sequence[Path], data: Path) -> None:
     """Say where the figures and the data are."""
     for path in figures:
         click.echo(f"figure: {path}")

@@ -39,7 +39,7 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
     The best learning rate of each condition is chosen. The study can be stopped at any time; the
     same command goes on with it.
     """
-    from binnet.plotting.rate_study import draw_study
+    from binnet.plotting.rate_study import list_figures
     from binnet.studies.rate import load_study, plan_study, run_rate, summarise
 
     def work() -> Findings:
@@ -48,7 +48,7 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
         else:
             results = run_rate(out, workers=workers, **options)
         tables = {name: summarise(result) for name, result in results.items()}
-        figures = {out / f"{name}.png": figure for name, figure in draw_study(results).items()}
+        figures = {out / f"{name}.png": draw for name, draw in list_figures(results).items()}
         lines = [line for name, table in tables.items() for line in ("", name, *_tabulate(table))]
         return Findings({"tables": _plain(tables)}, figures, lines)
 
