@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-
 CODE = f"import sys; sys.path[:] = {sys.path!r}\nfrom binnet.cli import main\nmain()"
 RELAX = ["relax", "--neurons", "40", "--replicas", "4", "--threads", "1"]
 TRAIN = ["rnn", "train", "--iterations", "3", "--hidden", "8", "--out", "run"]

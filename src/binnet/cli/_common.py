@@ -40,13 +40,17 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
         raise click.ClickException(line) from error
 
 
-def refuse_changes(options: Mapping[str, Any]) -> None:
-    """Refuse the options of the present command that are given, as it resumes a run."""
+def refuse_changes(options: Mapping[str, Any], longer: str) -> None:
+    """Refuse the options of the present command that are given, as it resumes a run.
+
+    `longer` is the option that may be given, as it only lets the run end later.
+    """
     command = click.get_current_context().command
     given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
-    if given:
+    if given and given != [longer]:
         raise click.UsageError(
-            f"--resume goes on with the run's own parameters; it cannot change {', '.join(given)}"
+            "--resume goes on with the run's own parameters; it cannot change "
+            + ", ".join(option for option in given if option != longer)
         )
 
 

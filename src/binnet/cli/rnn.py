@@ -122,7 +122,7 @@ def rnn() -> None:
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
-    "but --threads",
+    "but --threads, and --iterations to go on beyond the end",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     """Train a rate network on a task by a learning rule.
@@ -133,10 +133,11 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     with _clear_errors():
         n_threads = resolve_threads(1 if threads is None else threads)
         if resume is not None:
-            refuse_changes(options)
+            refuse_changes(options, "--iterations")
             checkpoint = _folders.find_checkpoint(resume, COMMAND)
             folder, configuration = resume, load_result(checkpoint).configuration
-            arguments: dict[str, Any] = {"checkpoint": checkpoint}
+            longer = options["iterations"]
+            arguments: dict[str, Any] = {"checkpoint": checkpoint, "iterations": longer}
             run: Any = resume_run
         else:
             configuration, folder = _start(**options)
@@ -149,6 +150,7 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
             on_checkpoint=lambda result: _write_metrics(folder, result),
             progress=True,
         )
+        _write_configuration(folder, result.configuration)  # which may have more iterations now
         exponents = _measure_exponents(result)
         _write_metrics(folder, result, exponents)
         _draw(folder, result)
@@ -172,8 +174,12 @@ def _start(
     tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
     name = f"{configuration.task}-{configuration.rule}-gain{configuration.gain:g}"
     folder = _folders.make_folder(out, f"{name}-seed{configuration.seed}", COMMAND)
-    _folders.write_tables(folder, {"rnn": configuration.to_dict()})
+    _write_configuration(folder, configuration)
     return configuration, folder
+
+
+def _write_configuration(folder: Path, configuration: RateConfiguration) -> None:
+    _folders.write_tables(folder, {"rnn": configuration.to_dict()})
 
 
 def _measure_exponents(result: RateTrainingResult) -> dict[str, LyapunovSpectrum]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._threads import run_in_step
+from binnet._validation import check_integer
 from binnet.dynamics import make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
@@ -118,6 +119,27 @@ class Run:
     def rate_factor(self) -> float:
         """What multiplied the learning rates in the last batch."""
         return float(self._rate_factors(self.batch - 1, 1)[0])
+
+    def set_epochs(self, epochs: int) -> None:
+        """Let the run end after another number of epochs, more than it has finished.
+
+        With constant rates it then ends like a run of so many epochs, bit by bit. Rates that fall
+        linearly go on as in such a run, but those of the epochs before were of the shorter one.
+
+        Parameters
+        ----------
+        epochs : int
+            The new number.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not larger than that of the finished epochs.
+        """
+        remedy = f"the run has finished {self.epoch}"
+        check_integer("epochs", epochs, self.epoch + 1, remedy=remedy)
+        self.configuration = self.configuration.replace(epochs=epochs)
+        self.synapses.settings = self.configuration
 
     def network(self) -> BinaryNetwork:
         """Return the network in floating point."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from binnet._provenance import describe_run
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
+from binnet._validation import check_integer
 from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Floats, Workspace
@@ -198,6 +199,7 @@ def train(
 def resume(
     checkpoint: str | Path,
     *,
+    iterations: int | None = None,
     task: Task | None = None,
     threads: int | None = 1,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
@@ -209,6 +211,9 @@ def resume(
     ----------
     checkpoint : path-like
         What `train` wrote; it is written on.
+    iterations : int, optional
+        After how many updates in all the run is to end, more than it has done: so a finished run
+        goes on, to exactly the end of a run of so many. Default: as before.
     task, threads, on_checkpoint, progress : optional
         As for `train`.
 
@@ -220,9 +225,11 @@ def resume(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no checkpoint, or it is damaged.
+        If there is no checkpoint, it is damaged, or `iterations` is not more than it has done.
     """
     state = _State.load(checkpoint)
+    if iterations is not None:
+        state.set_iterations(iterations)
     check_file(checkpoint)
     return _run(state, task, resolve_threads(threads), checkpoint, on_checkpoint, progress)
 
@@ -270,6 +277,15 @@ class _State:
     @property
     def finished(self) -> bool:
         return self.iteration == self.configuration.iterations
+
+    def set_iterations(self, iterations: int) -> None:
+        """Let the run end after another number of updates, more than it has done."""
+        remedy = f"the run has done {self.iteration}"
+        check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
+        self.configuration = replace(self.configuration, iterations=iterations)
+        losses = np.zeros(iterations)
+        losses[: self.iteration] = self.losses[: self.iteration]
+        self.losses = losses
 
     def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
         return RateTrainingResult(
