@@ -175,7 +175,7 @@ def test_too_large_a_network_is_no_traceback(monkeypatch: pytest.MonkeyPatch) ->
         raise MemoryError("Unable to allocate 7.28 TiB for an array")
 
     monkeypatch.setattr("binnet.networks.BinaryNetwork.random", allocate)
-    assert "Unable to allocate 7.28 TiB" in refuse(["train", "--hidden", "1000000"], REFUSED)
+    assert "Unable to allocate 7.28 TiB" in refuse(["train", "--hidden", "1000"], REFUSED)
 
 
 def test_resume_takes_no_other_options(tmp_path: Path) -> None:

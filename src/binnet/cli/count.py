@@ -40,7 +40,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 @click.command()
 @click.option("--neurons", required=True, type=int, help="N, number of neurons, up to about 30.")
 @click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")
-@click.option("--draws", default=1, show_default=True, type=click.IntRange(1),
+@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 10**6),
               help="Random networks.")  # fmt: skip
 @click.option("--distribution", default="gaussian", show_default=True,
               type=click.Choice(["gaussian", "sign"]), help="Of the couplings.")  # fmt: skip

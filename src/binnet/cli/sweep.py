@@ -13,6 +13,7 @@ import click
 from binnet._files import check_file
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option, save_pictures
+from binnet.cli.studies._shared import MOST_WORKERS
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     help="result, .nc (NetCDF) or .zarr; pictures go beside it",
 )
 @force_option
-@click.option("--workers", type=int, default=1, show_default=True, help="processes  [>= 1]")
+@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True,
+              help="processes")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
 @click.option(
     "--errors",

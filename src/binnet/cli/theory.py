@@ -33,7 +33,7 @@ _RTOL: dict[str, Any] = {
     "help": "Relative accuracy of the local entropies.",
 }
 _SEED = click.IntRange(0)
-_POINTS = click.IntRange(2)
+_POINTS = click.IntRange(2, 10000)
 _OUTPUT: dict[str, Any] = {
     "type": click.Path(dir_okay=False, path_type=Path),
     "callback": _check_output,
@@ -203,7 +203,7 @@ def _draw_local_entropy(
 @click.option("--self-coupling", required=True, type=_SELF_COUPLING, help="Self-coupling J_D >= 0.")
 @click.option("--margin", type=float, default=0.0, show_default=True,
               help="Stability that every neuron must exceed.")  # fmt: skip
-@click.option("--enumerate", "draws", type=click.IntRange(0), default=0, show_default=True,
+@click.option("--enumerate", "draws", type=click.IntRange(0, 10**6), default=0, show_default=True,
               help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
 @click.option("--seed", type=_SEED, default=0, show_default=True,
               help="Seed of the random networks.")  # fmt: skip

@@ -25,6 +25,7 @@ from binnet.learning import (
 )
 from binnet.learning import resume as resume_run
 from binnet.learning import train as start_run
+from binnet.learning.run import check_size
 
 
 @click.command()
@@ -105,6 +106,8 @@ def _start(
     validation = validation if validation is not None else held_out or 0
     (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
+    with clear_errors({p.name: p.option for p in PARAMETERS}):
+        check_size(configuration, len(y))
     folder = _runs.make_folder(out, configuration)
     _runs.write_configuration(folder, configuration, validation)
     _runs.add_provenance(folder, configuration, n_threads)

@@ -93,7 +93,7 @@ def measure_basins(
     """
     is_random = find_order(update_order, "free").is_random
     check_integer("max_sweeps", max_sweeps, 1)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, None)
     n = network.n_neurons
     if n > MOST_NEURONS:
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._threads import run_in_step
 from binnet._validation import check_integer
 from binnet.dynamics import make_update, stream_key
@@ -91,6 +92,7 @@ class Run:
         Run
             The run.
         """
+        check_size(configuration, n_samples)
         kind = configuration.rule.synapses(configuration)
         return cls(configuration, n_samples, fingerprint, kind.start(configuration))
 
@@ -278,3 +280,28 @@ class Run:
         done = self.epoch * self.batches_per_epoch
         total = self.configuration.training.epochs * self.batches_per_epoch
         return self.configuration.plasticity.rate_factors(done + first, n, total)
+
+
+def check_size(configuration: Configuration, n_samples: int) -> None:
+    """Refuse a run that takes more memory than there is.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        All parameters.
+    n_samples : int
+        Training samples.
+
+    Raises
+    ------
+    MemoryError
+        If it does.
+    """
+    p, training = configuration.network, configuration.training
+    p.check_memory(training.dtype)
+    numbers = 4 * p.n_neurons + p.n_inputs + 2 * p.n_outputs + 2 * configuration.schedule.n_sweeps
+    check_memory(
+        f"batch_size = {training.batch_size}: the states and fields of a batch",
+        4.0 * training.batch_size * numbers,
+        f"take fewer; there are {n_samples} samples" if n_samples else "take fewer",
+    )

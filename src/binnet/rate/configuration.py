@@ -98,8 +98,9 @@ class RateConfiguration:
             check_choice(name, getattr(self, name), choices)
         for name in ("n_hidden", "iterations", "batch_size", "floss_batch_size"):
             keep_integer(self, name, 1)
-        for name in ("floss_exponents", "floss_iterations", "seed"):
+        for name in ("floss_exponents", "floss_iterations"):
             keep_integer(self, name, 0)
+        keep_integer(self, "seed", 0, None)
         keep_real(self, "gain", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
         object.__setattr__(self, "leak", check_leak(self.leak))

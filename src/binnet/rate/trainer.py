@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
+from binnet._memory import check_memory
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._records import Record, reading
@@ -25,6 +26,7 @@ from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.configuration import CUSTOM, RateConfiguration
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import floss
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
@@ -37,10 +39,6 @@ _ITERATIONS_PER_CHECKPOINT = 250
 WINDOW = 100
 # Independent random streams of a seed.
 _WEIGHTS, _TRIALS, _FEEDBACK, _FLOSSING = range(4)
-
-
-class DivergenceError(ArithmeticError):
-    """The loss of a training run is no longer finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,9 +262,8 @@ class _State:
     ) -> None:
         self.configuration, self.network = configuration, network
         self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
-        self.losses = np.zeros(configuration.iterations)
         self.iteration = len(losses)
-        self.losses[: self.iteration] = losses
+        self.losses = _lengthen(losses, configuration.iterations)
         self.feedback = None
         if configuration.feedback == "random":
             rng = np.random.default_rng((configuration.seed, _FEEDBACK))
@@ -283,9 +280,7 @@ class _State:
         remedy = f"the run has done {self.iteration}"
         check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
         self.configuration = replace(self.configuration, iterations=iterations)
-        losses = np.zeros(iterations)
-        losses[: self.iteration] = self.losses[: self.iteration]
-        self.losses = losses
+        self.losses = _lengthen(self.losses[: self.iteration], iterations)
 
     def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
         return RateTrainingResult(
@@ -393,10 +388,7 @@ def _run(
             loss = state.learn(draw, threads, work)
             if not math.isfinite(loss):
                 kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
-                raise DivergenceError(
-                    f"training diverged: the loss is {loss} at iteration {state.iteration} with "
-                    f"learning_rate {c.learning_rate:g}; try a lower one{kept and '; ' + kept}"
-                )
+                raise DivergenceError.at(state.iteration, loss, c, kept)
             bar.update()
             if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
                 bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
@@ -405,6 +397,11 @@ def _run(
                     save()
         save()
     return state.result(provenance)
+
+
+def _lengthen(losses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    check_memory(f"iterations = {n}: the losses", 8 * n, "take fewer")
+    return np.concatenate([losses, np.zeros(n - len(losses))])
 
 
 def _find_task(configuration: RateConfiguration, task: Task | None) -> Task:

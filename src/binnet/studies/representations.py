@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from binnet.learning import Configuration
 
+_MOST_SWEEPS = 10000  # every one of them begins with the first
+
 
 @renamed_parameter("dynamics", "update_order")
 def measure_representations(
@@ -81,7 +83,7 @@ def measure_representations(
 
     inputs = check_spins("X", X, network.n_inputs)
     labels = check_labels("y", y, len(inputs), network.n_outputs)
-    check_integer("max_sweeps", max_sweeps, 1)
+    check_integer("max_sweeps", max_sweeps, 1, _MOST_SWEEPS)
     order = np.argsort(labels, kind="stable")
     inputs, labels = inputs[order], labels[order]
     within, between = _pairs(labels)

@@ -50,15 +50,18 @@ def numbers_option(
     )
 
 
-def whole_option(name: str, default: int, meaning: str | None = None, low: int = 1) -> Decorator:
+def whole_option(
+    name: str, default: int, meaning: str | None = None, low: int = 1, high: int | None = None
+) -> Decorator:
     """Return an option that takes a whole number."""
     return click.option(
-        name, type=click.IntRange(low), default=default, show_default=True, help=meaning
+        name, type=click.IntRange(low, high), default=default, show_default=True, help=meaning
     )
 
 
-seeds_option = whole_option("--seeds", 3, "repetitions, from seed 0 on")
-workers_option = whole_option("--workers", 1, "processes")
+MOST_WORKERS, MOST_SEEDS = 1024, 10000
+seeds_option = whole_option("--seeds", 3, "repetitions, from seed 0 on", high=MOST_SEEDS)
+workers_option = whole_option("--workers", 1, "processes", high=MOST_WORKERS)
 
 
 def training_options(*, epochs: int, hidden: int | None = None) -> Decorator:

@@ -12,7 +12,7 @@ from binnet._files import check_file
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._folders import make_study_folder
-from binnet.cli.studies._shared import Findings, run_study, whole_option, workers_option
+from binnet.cli.studies._shared import MOST_SEEDS, Findings, run_study, whole_option, workers_option
 
 _WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
             "more-gains.png")  # fmt: skip
@@ -20,7 +20,7 @@ _WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
 
 @click.command()
 @click.option("--quick", is_flag=True, help="about two minutes: two gains, 2000 updates, 2 seeds")
-@whole_option("--seeds", 5, "runs per condition")
+@whole_option("--seeds", 5, "runs per condition", high=MOST_SEEDS)
 @workers_option
 @click.option(
     "--out",
