@@ -64,8 +64,9 @@ def _read_control_group() -> float | None:
         ):
             if root not in controllers.split(","):
                 continue
-            # A container sees its own group at the root, whatever the name of the group.
-            for folder in (_CGROUPS / root / group.strip("/"), _CGROUPS / root):
+            # The limits of the groups around it hold, too; a container sees its own at the root.
+            own = _CGROUPS / root / group.strip("/")
+            for folder in (own, *own.parents[: len(Path(group).parts) - 1]):
                 try:
                     left.append(
                         float((folder / limit).read_text()) - float((folder / used).read_text())

@@ -35,7 +35,8 @@ def check_integer(
     except TypeError:
         raise TypeError(f"{name} must be {valid}, got {value!r}") from None
     if number > MOST == high:
-        raise ValueError(f"{name} must be {valid} and below 2**63, got {number:.3g}")
+        shown = number if number.bit_length() <= 128 else f"one of {number.bit_length()} bits"
+        raise ValueError(f"{name} must be {valid} and below 2**63, got {shown}")
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} must be {valid}, got {number}{remedy and '; ' + remedy}")
     return number

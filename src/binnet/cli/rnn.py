@@ -172,6 +172,7 @@ def _start(
     changes = {name: value for name, value in parameters.items() if value is not None}
     configuration = RateConfiguration.from_dict(changes, configuration)
     tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
+    configuration.check_memory()
     name = f"{configuration.task}-{configuration.rule}-gain{configuration.gain:g}"
     folder = _folders.make_folder(out, f"{name}-seed{configuration.seed}", COMMAND)
     _write_configuration(folder, configuration)

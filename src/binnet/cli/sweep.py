@@ -15,6 +15,8 @@ from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option, save_pictures
 from binnet.cli.studies._shared import MOST_WORKERS
 
+_MOST_VALUES = 10**6
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -129,6 +131,7 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
             first, last = (int(part) for part in text.split(".."))
             if last < first:
                 raise ValueError("the range is empty")
+            _check_number(last - first + 1)
             return name, list(range(first, last + 1))
         if ":" in text:
             import numpy as np
@@ -136,6 +139,7 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
             begin, end, count = text.split(":")
             if int(count) < 2:
                 raise ValueError("COUNT must be at least 2")
+            _check_number(int(count))
             # 12 digits: 0.3, not 0.30000000000000004
             spaced = np.linspace(float(begin), float(end), int(count))
             return name, [float(f"{value:.12g}") for value in spaced]
@@ -151,6 +155,11 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
         except ValueError:
             continue
     return name, parts
+
+
+def _check_number(n_values: int) -> None:
+    if n_values > _MOST_VALUES:
+        raise ValueError(f"it has more than {_MOST_VALUES} values")
 
 
 def _draw(result: xr.Dataset, output: Path) -> None:

@@ -14,6 +14,7 @@ import click
 from binnet._files import name_beside, write_json
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
+from binnet._validation import check_real
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
 
@@ -159,9 +160,10 @@ def local_entropy(
     import binnet.theory as calculator
 
     with clear_errors():
+        values = [check_real("--self-coupling", j, 0.0) for j in sorted({*first, *more})]
         distance = np.geomspace(2e-4, 0.5, points)
         curves, gaps, notes, record = {}, {}, {}, []
-        for j in progress_bar(sorted(set(first + more)), unit="J_D"):
+        for j in progress_bar(values, unit="J_D"):
             curve = calculator.local_entropy(j, distance, rtol=rtol)
             gap = calculator.overlap_gap(j, rtol=rtol)
             curves[j], gaps[j] = (distance, curve.value), (gap.lower, gap.upper)

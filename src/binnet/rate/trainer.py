@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
-from binnet._memory import check_memory
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._records import Record, reading
@@ -184,6 +183,7 @@ def train(
     10
     """
     configuration = configuration or RateConfiguration()
+    configuration.check_memory()
     if checkpoint is not None:
         check_file(checkpoint, overwrite=overwrite)
     n_threads = resolve_threads(threads)
@@ -400,7 +400,6 @@ def _run(
 
 
 def _lengthen(losses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    check_memory(f"iterations = {n}: the losses", 8 * n, "take fewer")
     return np.concatenate([losses, np.zeros(n - len(losses))])
 
 
