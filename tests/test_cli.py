@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from safetensors.numpy import load_file
 
 from binnet import load_checkpoint, preset
+from binnet._files import name_temporary
 from binnet.cli import main
 from binnet.cli.train import train
 from library_cases import draw_spins
@@ -170,6 +172,90 @@ def test_resume_of_a_finished_run_repeats_the_report(tmp_path: Path) -> None:
     assert len(json.loads((run / "metrics.json").read_text())) == 2
     assert len(json.loads((run / "provenance.json").read_text())) == 2
     assert [f.name for f in sorted(run.iterdir())] == FILES
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_finished_run_goes_on_to_more_epochs(tmp_path: Path) -> None:
+    """With constant rates it ends in the bytes of a run of as many epochs; else it says not."""
+    constant = [*SMALL, "--rate-schedule", "constant"]
+    for arguments in ([*constant, "--epochs", 4, "--out", tmp_path / "whole"],
+                      [*constant, "--out", tmp_path / "run"],
+                      [*SMALL, "--out", tmp_path / "falling"]):  # fmt: skip
+        binnet("train", *arguments)
+    refused = binnet("train", "--resume", tmp_path / "run", "--epochs", 2, code=1)
+    assert "--epochs must be an integer >= 3, got 2; the run has finished 2" in refused.output
+    result = binnet("train", "--resume", tmp_path / "run", "--epochs", 4)
+    assert "accuracy after epoch 4 of 4" in result.stdout
+    assert "rates fall" not in result.stderr
+    assert read(tmp_path / "run") == read(tmp_path / "whole")
+    run, whole = (load_file(tmp_path / name / FILES[0]) for name in ("run", "whole"))
+    assert run.keys() == whole.keys()
+    for name, tensor in whole.items():
+        assert tensor.tobytes() == run[name].tobytes(), name
+    result = binnet("train", "--resume", tmp_path / "falling", "--epochs", 3)
+    assert "the end is not that of 3 epochs from the start" in result.stderr
+    metrics = json.loads((tmp_path / "falling" / "metrics.json").read_text())
+    factors = [record["rate_factor"] for record in metrics]
+    assert factors[0] > factors[1] > 0
+    assert 0 < factors[2] < 0.34
+
+
+class Killed(BaseException):
+    """What ends a process at once."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, name: str, *arguments: object) -> None:
+    """Run a command until it calls a function, and leave what a killed process would leave."""
+
+    def die(*arguments: object, **options: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(name, die)
+        with pytest.raises(Killed):
+            CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_run_that_was_killed_at_its_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before its first checkpoint it can be started over, after it, at once, resumed."""
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    binnet("train", *SMALL, "--out", whole)
+    kill_at(monkeypatch, "binnet.learning.trainer.ThreadChoice", "train", *SMALL, "--out", run)
+    assert {path.name for path in run.iterdir()} == {"config.toml", "provenance.json"}
+    message = binnet("train", "--resume", run, code=1).output
+    assert "was stopped before its first checkpoint; start over in it, with the same" in message
+    assert f"binnet train --config {run / 'config.toml'} --out {run}" in message
+    result = binnet("train", "--config", run / "config.toml", "--threads", 1, "--out", run)
+    assert f"starting over in {run}: a run was stopped there at its start" in result.stderr
+    assert len(json.loads((run / "provenance.json").read_text())) == 1
+    assert read(run) == read(whole)
+    again = tmp_path / "again"
+    kill_at(monkeypatch, "binnet.learning.trainer._compile", "train", *SMALL, "--out", again)
+    assert not load_checkpoint(again / FILES[0]).history
+    binnet("train", "--resume", again, "--threads", 1)
+    expected = load_file(whole / FILES[0])
+    for folder in (run, again):
+        for name, tensor in load_file(folder / FILES[0]).items():
+            assert tensor.tobytes() == expected[name].tobytes(), name
+
+
+@pytest.mark.usefixtures("_no_pictures")
+def test_only_unfinished_starts_are_started_over(tmp_path: Path) -> None:
+    """Not a folder with a user's own file, nor one that another process has just begun in."""
+    run = tmp_path / "run"
+    run.mkdir()
+    config = run / "config.toml"
+    config.write_text("[training]\nepochs = 1\n")
+    options = ["train", "--config", config, *SMALL, "--out", run]
+    assert "is not an empty folder" in binnet(*options, code=1).output
+    (run / "provenance.json").write_text('[{"binnet": "0.1.0"}]')
+    (run / "notes.txt").write_text("keep me")
+    assert "is not an empty folder" in binnet(*options, code=1).output
+    (run / "notes.txt").unlink()
+    name_temporary(run / "claim").touch()  # of this process, which lives
+    assert "is not an empty folder" in binnet(*options, code=1).output
+    assert config.read_text() == "[training]\nepochs = 1\n"
 
 
 def test_help_names_symbols_ranges_and_defaults() -> None:

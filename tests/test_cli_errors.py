@@ -69,7 +69,7 @@ def refuse(arguments: list[str], code: int) -> str:
         ("--validation -1", USAGE, "-1 is not in the range x>=0"),
         ("--config nowhere.toml", REFUSED, "there is no configuration file nowhere.toml"),
         ("--config .", USAGE, "File '.' is a directory"),
-        ("--nonsense 3", USAGE, "No such option '--nonsense'"),
+        ("--nonsense 3", USAGE, "No such option"),
     ],
 )
 def test_options(options: str, code: int, message: str, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_too_large_a_network_is_no_traceback(monkeypatch: pytest.MonkeyPatch) ->
         raise MemoryError("Unable to allocate 7.28 TiB for an array")
 
     monkeypatch.setattr("binnet.networks.BinaryNetwork.random", allocate)
-    assert "Unable to allocate 7.28 TiB" in refuse(["train", "--hidden", "1000000"], REFUSED)
+    assert "Unable to allocate 7.28 TiB" in refuse(["train", "--hidden", "1000"], REFUSED)
 
 
 def test_resume_takes_no_other_options(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def test_a_plan_that_fails_is_no_traceback(tmp_path: Path) -> None:
         (["fixed_points", "n_neurons=20,31", "self_coupling=0,1", "seed=0"], "in 1..30, got 31"),
         (["relaxation", *AXES, "--output", "out.csv"], "must end in .nc or .zarr, got out.csv"),
         (["relaxation", *AXES, "--output", "no/out.nc"], "does not exist; create it first"),
-        (["relaxation", *AXES, "--workers", "0"], "workers must be an integer >= 1, got 0"),
+        (["relaxation", *AXES, "--workers", "0"], "0 is not in the range 1<=x<=1024"),
         (["relaxation", "self_coupling=-1,1", *AXES[1:]], "self_coupling must be a finite number"),
     ],
     ids=str,

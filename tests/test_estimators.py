@@ -15,13 +15,14 @@ pytest.importorskip("sklearn")
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import BernoulliNB
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from binnet import BinaryRecurrentClassifier, RandomSignProjection, predict, preset, train
 from binnet.datasets import project_and_binarise
 from binnet.estimators import classifier
-from binnet.learning import OnlineLearner
+from binnet.learning import OnlineLearner, Run
 
 EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
 
@@ -155,8 +156,76 @@ def test_threshold_makes_spins_of_features() -> None:
     spins = BinaryRecurrentClassifier(**options).fit(X, y)
     bits = BinaryRecurrentClassifier(threshold=0.5, **options).fit((X + 1) // 2, y)
     np.testing.assert_array_equal(bits.network_.input_weights, spins.network_.input_weights)
-    at_zero = np.where(X == 1, 0.0, -0.1)  # sign(0) = +1
-    np.testing.assert_array_equal(spins.predict(at_zero), spins.predict(X))
+    at_threshold = np.where(X == 1, 0.1, 0.0)
+    np.testing.assert_array_equal(spins.predict(at_threshold), spins.predict(X))
+
+
+def test_bits_need_no_threshold() -> None:
+    """Features 0 and 1, and bool, are the spins that BernoulliNB takes them for."""
+    X, y = make_spins()
+    options = {"n_hidden": 20, "epochs": 2, "random_state": 0, "threads": 1}
+    spins = BinaryRecurrentClassifier(**options).fit(X, y)
+    for features in (X == 1, (X == 1).astype(int), (X == 1).astype(np.float32)):
+        bits = BinaryRecurrentClassifier(**options).fit(features, y)
+        np.testing.assert_array_equal(bits.network_.input_weights, spins.network_.input_weights)
+        np.testing.assert_array_equal(bits.decision_function(features), spins.decision_function(X))
+        bernoulli = BernoulliNB(binarize=bits.threshold).fit(features, y)
+        np.testing.assert_array_equal(
+            bits._to_spins(features) == 1, bernoulli._check_X(np.asarray(features)) == 1
+        )
+
+
+def test_refit_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = make_spins()
+    model = BinaryRecurrentClassifier(20, epochs=1, random_state=0, threads=1).fit(X, y)
+    fields, before = model.decision_function(X), dict(vars(model))
+    other, names = np.hstack([X, X]), np.array(["a", "b", "c"])[np.arange(len(X)) % 3]
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(classifier, "train", refuse)
+    with pytest.raises(MemoryError):
+        model.fit(other, names)
+    with pytest.raises(ValueError, match="must be a finite number >= 0, got -1"):
+        model.set_params(self_coupling=-1.0).fit(other, names)
+    model.set_params(self_coupling=None)
+    with pytest.raises(ValueError, match="which is not one of classes"):
+        model.partial_fit(X, y + 1)
+    assert vars(model) == before
+    np.testing.assert_array_equal(model.decision_function(X), fields)
+    fresh = BinaryRecurrentClassifier(0)
+    with pytest.raises(ValueError, match="n_hidden must be an integer >= 1"):
+        fresh.partial_fit(X, y, classes=[0, 1])
+    assert vars(fresh).keys() == vars(BinaryRecurrentClassifier(0)).keys()
+    projection = RandomSignProjection(8, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="n_components must be"):
+        projection.set_params(n_components=0).fit(other)
+    assert projection.transform(X).shape == (len(X), 8)
+
+
+def test_partial_fit_that_is_stopped_learns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the next one is not that of the samples that were left."""
+    X, y = make_spins()
+    model, other = (
+        BinaryRecurrentClassifier(20, batch_size=8, random_state=0, threads=1) for _ in range(2)
+    )
+    for each in (model, other):
+        each.partial_fit(X, y, classes=[0, 1])
+    learn = Run.learn
+
+    def stop(run: Run, X: Any, y: Any, n_batches: int, threads: int) -> None:
+        learn(run, X, y, 3, threads)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(Run, "learn", stop)
+        with pytest.raises(KeyboardInterrupt):
+            model.partial_fit(X, y)
+    np.testing.assert_array_equal(model.decision_function(X), other.decision_function(X))
+    for each in (model, other):
+        each.partial_fit(X[:8], y[:8])
+    np.testing.assert_array_equal(model.network_.couplings, other.network_.couplings)
 
 
 def test_interrupt_ends_fit_and_keeps_what_was_learned(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,5 +63,41 @@ def test_every_public_name_resolves() -> None:
         _ = binnet.nonsense
 
 
-def test_version() -> None:
-    assert isinstance(binnet.get_version(), str)
+def test_version(tmp_path: Path) -> None:
+    assert binnet.__version__ == binnet.get_version()
+    code = """
+import runpy
+sys.argv = ["binnet", "--version"]
+try:
+    runpy.run_module("binnet", run_name="__main__", alter_sys=True)
+except SystemExit as done:
+    assert not done.code
+"""
+    assert f"version {binnet.__version__}" in run_python(code, tmp_path)
+
+
+def test_names_that_need_scikit_learn_are_not_listed_without_it(tmp_path: Path) -> None:
+    code = """
+import builtins, warnings
+load = builtins.__import__
+def hide(name, *arguments):
+    if name.partition(".")[0] == "sklearn":
+        raise ModuleNotFoundError(f"No module named {name!r}")
+    return load(name, *arguments)
+builtins.__import__ = hide
+warnings.simplefilter("ignore", DeprecationWarning)
+import inspect, pydoc
+import binnet
+from binnet import *
+print(train is binnet.train, "BinaryRecurrentClassifier" in globals())
+print("relax" in dict(inspect.getmembers(binnet)), hasattr(binnet, "nonsense"))
+print("load_entangled_mnist" in pydoc.render_doc(binnet))
+try:
+    binnet.RandomSignProjection
+except ImportError as error:
+    print(error)
+"""
+    shown = run_python(code, tmp_path).splitlines()
+    assert shown[:3] == ["True False", "True False", "True"]
+    assert 'pip install "binnet[sklearn]"' in shown[3]
+    assert {"estimators", "RandomSignProjection"} <= set(dir(binnet))

@@ -57,7 +57,7 @@ def test_a_number_stands_for_all_modules() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"n_modules": 0}, "n_modules must be an integer >= 1, got 0"),
+        ({"n_modules": 0}, "n_modules must be an integer in 1..65536, got 0"),
         ({"n_modules": 2, "n_hidden": (3, 4, 5)}, "one for each of the 2 modules, got 3"),
         ({"n_modules": 2, "excitation": (0.1, -1)}, "excitation must be a finite number >= 0"),
         ({"density": 1.5}, "density must be a finite number >= 0 and <= 1, got 1.5"),

@@ -56,6 +56,33 @@ def test_train_leaves_a_folder_that_says_everything(tmp_path: Path) -> None:
     np.testing.assert_allclose(per_tau, per_step / 0.5, atol=2e-4)
 
 
+def test_finished_run_goes_on_to_more_iterations(tmp_path: Path) -> None:
+    short, whole = tmp_path / "short", tmp_path / "whole"
+    assert run("train", *SMALL, "--out", short).exit_code == 0
+    assert run("train", *SMALL, "--iterations", 60, "--out", whole).exit_code == 0
+    refused = run("train", "--resume", short, "--iterations", 40)
+    assert refused.exit_code == 1
+    assert "iterations must be an integer >= 41, got 40; the run has done 40" in refused.output
+    refused = run("train", "--resume", short, "--iterations", 60, "--gain", 1)
+    assert refused.output.strip().endswith("it cannot change --gain")
+    assert run("train", "--resume", short, "--iterations", 60).exit_code == 0
+    for name in ("checkpoint.safetensors", "config.toml"):
+        assert (short / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_run_that_was_killed_before_its_first_checkpoint_is_started_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:  # as by a kill while gradient flossing is at work
+        patch.setattr("binnet.rate.trainer.start_network", None)
+        assert run("train", *SMALL, "--out", folder).exit_code == 1
+    assert "was stopped before its first checkpoint" in run("train", "--resume", folder).output
+    result = run("train", *SMALL, "--out", folder)
+    assert result.exit_code == 0
+    assert f"starting over in {folder}" in result.stderr
+
+
 def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,32 @@ def test_the_adapter_pads_trials_and_is_seeded() -> None:
         tasks.from_neurogym(object())
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [
+        ("gt", None, r"has an array of shape \(4, 3\) and none"),
+        ("ob", None, r"has none and an array of shape \(4,\)"),
+        ("gt", np.zeros((4, 2)), r"and an array of shape \(4, 2\): choose a supervised env"),
+        ("gt", np.zeros(3, int), r"and an array of shape \(3,\)"),
+    ],
+    ids=["no-gt", "no-ob", "gt-of-two", "short-gt"],
+)
+def test_environments_without_targets_are_refused_at_once(
+    name: str, value: object, found: str
+) -> None:
+    env = SimpleNamespace(
+        action_space=SimpleNamespace(n=2), seed=lambda seed: None, new_trial=lambda: None,
+        ob=np.zeros((4, 3)), gt=np.zeros(4, int),
+    )  # fmt: skip
+    assert tasks.from_neurogym(env)(2, 0).inputs.shape == (2, 4, 3)
+    if value is None:
+        delattr(env, name)
+    else:
+        setattr(env, name, value)
+    with pytest.raises(TypeError, match=found):
+        tasks.from_neurogym(env)
+
+
 @pytest.mark.filterwarnings("default")  # gymnasium's, on neurogym's metadata
 @pytest.mark.parametrize(
     ("name", "environment"),

@@ -147,6 +147,12 @@ def test_checkpoints_come_while_it_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert seen == [0, 20, 40, 60]
 
 
+def test_no_learning_rate_is_blamed_before_the_first_update() -> None:
+    configuration = RateConfiguration(gain=1e25, iterations=3, n_hidden=16)
+    with pytest.raises(DivergenceError, match="before the first update, whatever the learning rat"):
+        train(configuration)
+
+
 def test_divergence_is_told_and_the_last_good_checkpoint_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,7 +62,11 @@ def test_phase_writes_figure_and_table(tmp_path):
         (["count", "--neurons", "many", "--self-coupling", 1], 2, "not a valid integer"),
         (["phase", "--minimum", 0], 2, "--minimum': 0.0 is not in the range"),
         (["phase", "--minimum", 3], 2, "--minimum must be below --maximum, got 3 and 2"),
-        (["local-entropy", "--self-coupling", 0.1, "--points", 1], 2, "not in the range x>=2"),
+        (
+            ["local-entropy", "--self-coupling", 0.1, "--points", 1],
+            2,
+            "1 is not in the range 2<=x<=",
+        ),
         (["local-entropy", "--self-coupling", 0.1, -3], 2, "No such option"),
         (["local-entropy", "--self-coupling", 0.1, "--rtol", 0], 2, "1e-13<=x<=0.1"),
         (["local-entropy"], 2, "Missing option"),

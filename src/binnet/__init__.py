@@ -5,11 +5,12 @@ What is listed here is loaded when first used: ``import binnet`` alone loads nei
 Matplotlib.
 """
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_load, _, _names = lazy_loader.attach(
     __name__,
     submodules=[
         "datasets",
@@ -52,8 +53,28 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "_records": ["UncheckedFileWarning"],
     },
 )
+_NEED_SCIKIT_LEARN = {"estimators", "BinaryRecurrentClassifier", "RandomSignProjection"}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _load("get_version")()
+    if name == "__all__":
+        return __dir__()
+    return _load(name)
+
+
+def __dir__() -> list[str]:
+    """Return what is to be had here, so that help and ``import *`` meet nothing that is not."""
+    try:
+        importlib.import_module("binnet.estimators")
+    except ImportError:
+        return [name for name in _names if name not in _NEED_SCIKIT_LEARN]
+    return list(_names)
+
 
 if TYPE_CHECKING:
+    __version__: str
     from binnet._provenance import get_version as get_version
     from binnet._records import UncheckedFileWarning as UncheckedFileWarning
     from binnet.datasets import load_entangled_mnist as load_entangled_mnist

@@ -17,18 +17,26 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+#: Integers beyond are none to NumPy; only seeds may be, by `high=None`.
+MOST = 2**63 - 1
+#: Finite numbers beyond are mistakes: single precision ends at 3e38, and fields are sums.
+_LARGEST = 1e30
+
 
 def check_integer(
-    name: str, value: object, low: int, high: int | None = None, *, remedy: str = ""
+    name: str, value: object, low: int, high: int | None = MOST, *, remedy: str = ""
 ) -> int:
     """Return `value` as an int in low..high, or say what is wrong with it."""
-    valid = f"an integer >= {low}" if high is None else f"an integer in {low}..{high}"
+    valid = f"an integer >= {low}" if high in (None, MOST) else f"an integer in {low}..{high}"
     if isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be {valid}, got {value!r}")
     try:
         number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{name} must be {valid}, got {value!r}") from None
+    if number > MOST == high:
+        shown = number if number.bit_length() <= 128 else f"one of {number.bit_length()} bits"
+        raise ValueError(f"{name} must be {valid} and below 2**63, got {shown}")
     if number < low or (high is not None and number > high):
         raise ValueError(f"{name} must be {valid}, got {number}{remedy and '; ' + remedy}")
     return number
@@ -66,6 +74,10 @@ def check_reals(
         raise ValueError(
             f"{name} must be {valid}, got {array[where]:g}{at}{remedy and '; ' + remedy}"
         )
+    if array.size and np.abs(array).max() > _LARGEST:
+        raise ValueError(
+            f"{name} must be {valid} of a size up to {_LARGEST:g}, got {np.abs(array).max():g}"
+        )
     return array
 
 
@@ -100,9 +112,9 @@ def check_real(
     return float(checked)
 
 
-def keep_integer(owner: object, name: str, low: int) -> None:
+def keep_integer(owner: object, name: str, low: int, high: int | None = MOST) -> None:
     """Check an integer field of a frozen dataclass and keep it as a plain int, as JSON takes it."""
-    object.__setattr__(owner, name, check_integer(name, getattr(owner, name), low))
+    object.__setattr__(owner, name, check_integer(name, getattr(owner, name), low, high))
 
 
 def keep_real(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._validation import check_choice, keep_integer, keep_real
 
 ANNEALINGS = ("step", "linear", "exponential", "none")
@@ -70,6 +71,9 @@ class FeedbackSchedule:
                 f"warmup must be <= feedback = {self.feedback} sweeps, of which it is the first "
                 f"part, got {self.warmup}; shorten the warm-up or lengthen feedback"
             )
+        check_memory(
+            f"feedback + free = {self.n_sweeps} sweeps", 16.0 * self.n_sweeps, "take fewer"
+        )
         if self.n_sweeps == 0:
             raise ValueError("feedback + free must be >= 1 sweep, got 0 + 0")
         check_choice("annealing", self.annealing, ANNEALINGS)

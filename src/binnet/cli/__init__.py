@@ -11,6 +11,7 @@ import click
 
 from binnet._provenance import get_version
 from binnet._records import UncheckedFileWarning
+from binnet.cli._common import open_missing_streams
 from binnet.cli.count import count
 from binnet.cli.evaluate import evaluate
 from binnet.cli.export import export_network, import_network
@@ -28,11 +29,11 @@ from binnet.cli.theory import theory
 from binnet.cli.train import train
 
 
-
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(get_version(), prog_name="binnet")
 def main() -> None:
     """Learning without backpropagation in binary recurrent networks."""
+    open_missing_streams()
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files are shown as they are, also those that are not UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,16 @@ import click
 ADOPT_HELP = "keep cells that another version of binnet, or other code, has measured"
 
 
+def open_missing_streams() -> None:
+    """Put the null device where standard output or error are closed (``2>&-``, pythonw).
+
+    Else the first files that are opened take their numbers, and whatever compiled code prints.
+    """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
 @contextmanager
 def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
     """Turn errors about what the user passed, or has not installed, into one line.
@@ -22,6 +33,8 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise  # nobody reads any more: click ends the process without a word
     except (ValueError, TypeError, OSError, MemoryError, ImportError) as error:
         line = str(error)
         for name, option in (options or {}).items():
@@ -29,13 +42,17 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
         raise click.ClickException(line) from error
 
 
-def refuse_changes(options: Mapping[str, Any]) -> None:
-    """Refuse the options of the present command that are given, as it resumes a run."""
+def refuse_changes(options: Mapping[str, Any], longer: str) -> None:
+    """Refuse the options of the present command that are given, as it resumes a run.
+
+    `longer` is the option that may be given, as it only lets the run end later.
+    """
     command = click.get_current_context().command
     given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
-    if given:
+    if given and given != [longer]:
         raise click.UsageError(
-            f"--resume goes on with the run's own parameters; it cannot change {', '.join(given)}"
+            "--resume goes on with the run's own parameters; it cannot change "
+            + ", ".join(option for option in given if option != longer)
         )
 
 

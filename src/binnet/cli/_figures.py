@@ -1,15 +1,18 @@
-"""Files that commands write: where they may go, and what they may replace."""
+"""Files that commands write: where they may go, what they may replace, pictures that fail."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from binnet._files import check_file, name_beside, overwriting
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 
@@ -45,3 +48,26 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
     except OSError as error:
         raise click.BadParameter(str(error)) from None
     return output
+
+
+def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any) -> list[Path]:
+    """Draw pictures, write them as `binnet.plotting.save_figure` does, and return those written.
+
+    One that fails is a warning at the end of the command: it must not cost the numbers.
+    """
+    written = []
+    for path, draw in pictures.items():
+        try:
+            from binnet.plotting import default_settings, save_figure
+
+            with default_settings():
+                save_figure(draw(), path, **options)
+            written.append(path)
+        except Exception as error:  # whatever matplotlib and the user's machine come up with
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            _warn_at_the_end(f"warning: the picture {path} could not be drawn: {reason}")
+    return written
+
+
+def _warn_at_the_end(line: str) -> None:
+    click.get_current_context().call_on_close(lambda: click.echo(line, err=True))

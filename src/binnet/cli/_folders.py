@@ -9,9 +9,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 import tomli_w
 
-from binnet._files import atomic_path, make_mark, may_overwrite, remove_leftovers, write_json
+from binnet._files import (
+    atomic_path,
+    is_ours,
+    make_mark,
+    may_overwrite,
+    name_temporary,
+    remove_leftovers,
+    write_json,
+)
 from binnet._provenance import describe_run
 from binnet._records import check_sealed, read_toml, reading, seal
 
@@ -27,6 +36,7 @@ def make_folder(out: Path | None, name: str, command: str) -> Path:
         out = Path("runs") / f"{datetime.now().strftime('%Y%m%d-%H%M%S')}-{name}"
     if out.is_dir():
         remove_leftovers(out)
+        _clear_unfinished_start(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
             f"{out} exists and is not an empty folder; name another --out, or go on with the run "
@@ -40,7 +50,32 @@ def make_folder(out: Path | None, name: str, command: str) -> Path:
         ) from error
     if not os.access(out, os.W_OK | os.X_OK):
         raise PermissionError(f"cannot write into the run folder {out}; name another --out")
+    _occupy(out)
     return out
+
+
+def _clear_unfinished_start(folder: Path) -> None:
+    """Empty the folder of a run that was killed before its first checkpoint; nothing is lost."""
+    if is_unfinished_start(folder):
+        for path in folder.iterdir():
+            path.unlink()
+        click.echo(f"starting over in {folder}: a run was stopped there at its start", err=True)
+
+
+def is_unfinished_start(folder: Path) -> bool:
+    """Return whether a folder holds only what a run of ours writes before its first checkpoint."""
+    names = {path.name for path in folder.iterdir()}
+    ours = any(is_ours(folder / name) for name in names)  # one may be of an older version
+    return ours and names <= {CONFIGURATION, PROVENANCE}
+
+
+def _occupy(folder: Path) -> None:
+    """Until the command ends, let no other process take its start for an unfinished one."""
+    claim = name_temporary(folder / "claim")
+    claim.touch()
+    click.get_current_context().call_on_close(lambda: claim.unlink(missing_ok=True))
+    if [path for path in folder.iterdir() if path != claim]:
+        raise FileExistsError(f"another process has begun a run in {folder}; name another --out")
 
 
 def make_study_folder(out: Path, names: Collection[str]) -> None:
@@ -63,6 +98,11 @@ def make_study_folder(out: Path, names: Collection[str]) -> None:
 
 def find_checkpoint(run: Path, command: str) -> Path:
     """Return the checkpoint of a run folder that `command` wrote."""
+    if run.is_dir() and is_unfinished_start(run):
+        raise FileNotFoundError(
+            f"the run in {run} was stopped before its first checkpoint; start over in it, with the "
+            f"same options: {command} --config {run / CONFIGURATION} --out {run}"
+        )
     if not (run / CHECKPOINT).is_file():
         raise FileNotFoundError(
             f"{run} is not a run folder: it has no {CHECKPOINT}; name a folder that `{command}` "

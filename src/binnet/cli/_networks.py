@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet.cli import _runs
 from binnet.hardware.network_files import load_network
 from binnet.learning import Run, load_checkpoint
@@ -63,6 +64,7 @@ def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:
 
 def draw_spins(shape: tuple[int, int], seed: int, stream: int) -> NDArray[np.int8]:
     """Return random spins, independent for each stream of a seed."""
+    check_memory(f"--vectors {shape[0]}", 9.0 * shape[0] * shape[1], "take fewer")
     generator: Any = np.random.default_rng([stream, seed])
     spins: NDArray[np.int8] = generator.choice(np.array([-1, 1], np.int8), shape)
     return spins

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:  # before click 8.4 there is no click.ParamType[...]
+    ParamType = click.ParamType
 
-class Numbers(click.ParamType[Any]):
+
+class Numbers(ParamType):
     """Numbers with commas between them."""
 
     def __init__(self, kind: type[int] | type[float]) -> None:

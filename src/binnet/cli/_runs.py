@@ -11,6 +11,7 @@ from binnet._files import write_json
 from binnet._records import reading
 from binnet._validation import check_integer
 from binnet.cli import _folders
+from binnet.cli._figures import save_pictures
 from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, Run, TrainingResult, history_as_records
@@ -73,7 +74,7 @@ def write_metrics(folder: Path, result: TrainingResult) -> None:
 
 def draw_pictures(folder: Path, result: TrainingResult) -> None:
     """Draw learning curves and stabilities, if there is an epoch to draw."""
-    from binnet.plotting import draw_learning_curves, draw_stabilities, save_figure
+    from binnet.plotting import draw_learning_curves, draw_stabilities
 
     if not result.history:
         return
@@ -83,12 +84,13 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
     )
     title = f"H = {sizes}; $J_D$ = {couplings}; seed {result.configuration.training.seed}"
     # The folder is the run's own; older versions left no mark in their pictures.
-    save_figure(draw_learning_curves(result.history, title), folder / CURVES, overwrite=True)
-    save_figure(
-        draw_stabilities(result.history, plasticity.margin, plasticity.readout_margin, title),
-        folder / STABILITIES,
-        overwrite=True,
-    )
+    pictures = {
+        folder / CURVES: lambda: draw_learning_curves(result.history, title),
+        folder / STABILITIES: lambda: draw_stabilities(
+            result.history, plasticity.margin, plasticity.readout_margin, title
+        ),
+    }
+    save_pictures(pictures, overwrite=True)
 
 
 def load_samples_of(folder: Path, run: Run) -> tuple[Samples, dict[str, Samples]]:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet._files import name_beside, write_json, write_netcdf
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from binnet.fixed_points import FixedPoints
 
 
@@ -37,7 +40,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 @click.command()
 @click.option("--neurons", required=True, type=int, help="N, number of neurons, up to about 30.")
 @click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")
-@click.option("--draws", default=1, show_default=True, type=click.IntRange(1),
+@click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 10**6),
               help="Random networks.")  # fmt: skip
 @click.option("--distribution", default="gaussian", show_default=True,
               type=click.Choice(["gaussian", "sign"]), help="Of the couplings.")  # fmt: skip
@@ -81,8 +84,6 @@ def count(
 
     Ctrl-C ends the draws and keeps what was counted.
     """
-    from tqdm import tqdm
-
     from binnet import RandomNetwork, fixed_points
 
     parameters = {
@@ -97,7 +98,9 @@ def count(
         n_threads = resolve_threads(threads)
         run = describe_run(seed, n_threads)
         try:
-            for k in tqdm(range(draws), unit="network", disable=None if draws > 1 else True):
+            for k in progress_bar(
+                range(draws), unit="network", disable=None if draws > 1 else True
+            ):
                 result = fixed_points.enumerate(
                     RandomNetwork.draw(**parameters, seed=seed + k),
                     method=method,
@@ -112,12 +115,15 @@ def count(
                 raise
         seconds = time.perf_counter() - begun
         record = _summarise(found, parameters, margin)
-        _print(record, seconds, draws)
+        files = []
         if output is not None and wants_states:
-            _save_states(output, result, run)
+            files = [_save_states(output, result, run)]
         elif output is not None:
             completed = {"draws": draws, "completed": len(found) == draws}
-            _save(output, {"run": run, **completed, **record})
+            files = _save(output, {"run": run, **completed, **record})
+    _print(record, seconds, draws)
+    for line in files:
+        click.echo(line)
     if len(found) < draws:
         sys.exit(130)
 
@@ -201,30 +207,34 @@ def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
     click.echo(text)
 
 
-def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> None:
+def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> str:
+    """Write the fixed points, and return the line that says where."""
     dataset = result.to_dataset(threads=run["threads"])
     dataset.attrs["provenance"] = json.dumps(run)
     write_netcdf(output, dataset)
-    click.echo(f"states: {output}")
+    return f"states: {output}"
 
 
-def _save(output: Path, record: dict[str, Any]) -> None:
-    """Write the numbers, and the figure if that is what was asked for."""
-    if output.suffix != ".json":
-        from binnet.plotting import make_panels, save_figure
-        from binnet.plotting.fixed_points import plot_pair_overlaps
-
-        pairs, network = record["pairs"], record["network"]
-        figure, (ax,) = make_panels(size=(6.5, 4.2))
-        plot_pair_overlaps(
-            pairs["mean"], ax, error=pairs["standard_error"], expected=pairs["closed_form"]
-        )
-        ax.set_title(
-            f"$N$ = {network['n_neurons']}, $J_D$ = {network['self_coupling']:g}, "
-            f"{len(record['counts'])} networks"
-        )
-        save_figure(figure, output, dpi=200)
-        click.echo(f"figure: {output}")
+def _save(output: Path, record: dict[str, Any]) -> list[str]:
+    """Write the numbers, and the figure if that is what was asked for; say where they are."""
     data = name_beside(output, ".json")
     write_json(data, record)
-    click.echo(f"data:   {data}")
+    figures = {} if output.suffix == ".json" else {output: lambda: _draw(record)}
+    written = save_pictures(figures, dpi=200)
+    return [*(f"figure: {path}" for path in written), f"data:   {data}"]
+
+
+def _draw(record: dict[str, Any]) -> Figure:
+    from binnet.plotting import make_panels
+    from binnet.plotting.fixed_points import plot_pair_overlaps
+
+    pairs, network = record["pairs"], record["network"]
+    figure, (ax,) = make_panels(size=(6.5, 4.2))
+    plot_pair_overlaps(
+        pairs["mean"], ax, error=pairs["standard_error"], expected=pairs["closed_form"]
+    )
+    ax.set_title(
+        f"$N$ = {network['n_neurons']}, $J_D$ = {network['self_coupling']:g}, "
+        f"{len(record['counts'])} networks"
+    )
+    return figure

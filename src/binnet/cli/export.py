@@ -90,13 +90,14 @@ def export_network(
         start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
         golden = record_golden_vectors(network, X, start, sweeps=sweeps)
         manifest = write_memory_images(output, network, golden, describe_run(seed, threads=1))
-        click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
         if format == "verilog":
             bench = to_test_bench(network, golden)
             for name, content in ((f"{MODULE}.v", text), (f"{MODULE}_tb.v", bench)):
                 with atomic_path(output / name) as temporary:
                     temporary.write_text(content, encoding="ascii")
-            click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
+    click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
+    if format == "verilog":
+        click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
 
 
 @click.command("import")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from binnet._files import name_beside, write_netcdf
+from binnet._progress import progress_bar
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import check_output, force_option
+from binnet.cli._figures import check_output, force_option, save_pictures
 from binnet.cli._update_order import renamed_option, update_order_option
 from binnet.networks.random import COUPLING_DTYPES, DISTRIBUTIONS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from binnet.dynamics import FreeRelaxation
     from binnet.networks import ImplicitNetwork, RandomNetwork
 
@@ -88,8 +92,6 @@ def relax(
     **of_network: Any,
 ) -> None:
     """Relax a random network without input from random states, towards its fixed points."""
-    from tqdm import tqdm
-
     import binnet.dynamics as library
 
     with clear_errors(_OPTIONS):
@@ -103,13 +105,15 @@ def relax(
             max_sweeps=max_sweeps,
             seed=seed,
             threads=threads,
-            progress=lambda parts: tqdm(parts, unit="part", disable=None, leave=False),
+            progress=lambda parts: progress_bar(parts, unit="part", disable=None, leave=False),
         )
-        _report(result, time.perf_counter() - began)
-        picture = name_beside(output, ".png")
+        seconds = time.perf_counter() - began
         write_netcdf(output, result.to_dataset())
-        _draw(network.self_coupling, result, update_order, picture)
-    click.echo(f"data:    {output}\npicture: {picture}")
+    _report(result, seconds)
+    click.echo(f"data:    {output}")
+    draw = partial(_draw, network.self_coupling, result, update_order)
+    for picture in save_pictures({name_beside(output, ".png"): draw}):
+        click.echo(f"picture: {picture}")
 
 
 def _draw_network(
@@ -153,10 +157,10 @@ def _report(result: FreeRelaxation, seconds: float) -> None:
     click.echo(f"time         {seconds:.3g} s, compilation of the kernels included")
 
 
-def _draw(self_coupling: float, result: FreeRelaxation, update_order: str, picture: Path) -> None:
+def _draw(self_coupling: float, result: FreeRelaxation, update_order: str) -> Figure:
     import numpy as np
 
-    from binnet.plotting import make_panels, save_figure
+    from binnet.plotting import make_panels
     from binnet.plotting.dynamics import plot_flips_per_sweep, plot_relaxation_times
 
     title = f"N = {result.n_neurons}, $J_D$ = {self_coupling:g}"
@@ -167,4 +171,4 @@ def _draw(self_coupling: float, result: FreeRelaxation, update_order: str, pictu
     plot_flips_per_sweep({update_order: fractions}, left)
     times = np.where(result.converged, result.sweeps, np.inf)
     plot_relaxation_times({update_order: times}, right)
-    save_figure(figure, picture)
+    return figure

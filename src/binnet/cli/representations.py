@@ -11,7 +11,7 @@ from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import check_output, force_option
+from binnet.cli._figures import check_output, force_option, save_pictures
 from binnet.cli.studies._shared import tell_files
 from binnet.learning import load_checkpoint
 
@@ -41,7 +41,6 @@ def representations(
 
     They are measured in every module and after every sweep, and in the network as the run drew it.
     """
-    from binnet.plotting import save_figure
     from binnet.plotting.representations import draw_representations
     from binnet.studies.representations import (
         choose_samples,
@@ -61,7 +60,6 @@ def representations(
         records = summarise_representations(result)
         sizes = ", ".join(map(str, configuration.network.sizes))
         title = f"H = {sizes}; {state.epoch} epochs, seed {configuration.training.seed}; {name} set"
-        save_figure(draw_representations(result, title), output)
         packed = {"similarity": {"zlib": True, "complevel": 4}}
         write_netcdf(name_beside(output, ".nc"), result, encoding=packed)
         write_json(
@@ -82,4 +80,5 @@ def representations(
             f"{r['between']:6.3f} ± {r['between_std']:.3f}   {r['clustering']:.3f}"
         )
     click.echo(f"clustering of the inputs: {float(result['input_clustering']):.3f}")
-    tell_files([output], name_beside(output, ".json"))
+    pictures = save_pictures({output: lambda: draw_representations(result, title)})
+    tell_files(pictures, name_beside(output, ".json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from binnet._records import reading
 from binnet._threads import resolve_threads
 from binnet.cli import _folders
 from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
+from binnet.cli._figures import save_pictures
 from binnet.cli._options import Parameter, add_options
 from binnet.rate import (
     ACTIVATIONS,
@@ -120,7 +122,7 @@ def rnn() -> None:
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
-    "but --threads",
+    "but --threads, and --iterations to go on beyond the end",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     """Train a rate network on a task by a learning rule.
@@ -131,10 +133,11 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     with _clear_errors():
         n_threads = resolve_threads(1 if threads is None else threads)
         if resume is not None:
-            refuse_changes(options)
+            refuse_changes(options, "--iterations")
             checkpoint = _folders.find_checkpoint(resume, COMMAND)
             folder, configuration = resume, load_result(checkpoint).configuration
-            arguments: dict[str, Any] = {"checkpoint": checkpoint}
+            longer = options["iterations"]
+            arguments: dict[str, Any] = {"checkpoint": checkpoint, "iterations": longer}
             run: Any = resume_run
         else:
             configuration, folder = _start(**options)
@@ -147,6 +150,7 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
             on_checkpoint=lambda result: _write_metrics(folder, result),
             progress=True,
         )
+        _write_configuration(folder, result.configuration)  # which may have more iterations now
         exponents = _measure_exponents(result)
         _write_metrics(folder, result, exponents)
         _draw(folder, result)
@@ -168,10 +172,15 @@ def _start(
     changes = {name: value for name, value in parameters.items() if value is not None}
     configuration = RateConfiguration.from_dict(changes, configuration)
     tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
+    configuration.check_memory()
     name = f"{configuration.task}-{configuration.rule}-gain{configuration.gain:g}"
     folder = _folders.make_folder(out, f"{name}-seed{configuration.seed}", COMMAND)
-    _folders.write_tables(folder, {"rnn": configuration.to_dict()})
+    _write_configuration(folder, configuration)
     return configuration, folder
+
+
+def _write_configuration(folder: Path, configuration: RateConfiguration) -> None:
+    _folders.write_tables(folder, {"rnn": configuration.to_dict()})
 
 
 def _measure_exponents(result: RateTrainingResult) -> dict[str, LyapunovSpectrum]:
@@ -203,13 +212,13 @@ def _write_metrics(
 
 
 def _draw(folder: Path, result: RateTrainingResult) -> None:
-    from binnet.plotting import save_figure
     from binnet.plotting.rate import draw_losses
 
     if len(result.losses):
         c = result.configuration
         title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
-        save_figure(draw_losses(result.losses, c.task, title), folder / CURVE, overwrite=True)
+        draw = partial(draw_losses, result.losses, c.task, title)
+        save_pictures({folder / CURVE: draw}, overwrite=True)
 
 
 def _report(

@@ -12,7 +12,10 @@ import click
 
 from binnet._files import check_file
 from binnet.cli._common import ADOPT_HELP, clear_errors
-from binnet.cli._figures import force_option
+from binnet.cli._figures import force_option, save_pictures
+from binnet.cli.studies._shared import MOST_WORKERS
+
+_MOST_VALUES = 10**6
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +37,8 @@ if TYPE_CHECKING:
     help="result, .nc (NetCDF) or .zarr; pictures go beside it",
 )
 @force_option
-@click.option("--workers", type=int, default=1, show_default=True, help="processes  [>= 1]")
+@click.option("--workers", type=click.IntRange(1, MOST_WORKERS), default=1, show_default=True,
+              help="processes")  # fmt: skip
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
 @click.option(
     "--errors",
@@ -141,6 +145,7 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
             first, last = (int(part) for part in text.split(".."))
             if last < first:
                 raise ValueError("the range is empty")
+            _check_number(last - first + 1)
             return name, list(range(first, last + 1))
         if ":" in text:
             import numpy as np
@@ -148,6 +153,7 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
             begin, end, count = text.split(":")
             if int(count) < 2:
                 raise ValueError("COUNT must be at least 2")
+            _check_number(int(count))
             # 12 digits: 0.3, not 0.30000000000000004
             spaced = np.linspace(float(begin), float(end), int(count))
             return name, [float(f"{value:.12g}") for value in spaced]
@@ -165,17 +171,22 @@ def _parse(axis: str) -> tuple[str, list[Any]]:
     return name, parts
 
 
+def _check_number(n_values: int) -> None:
+    if n_values > _MOST_VALUES:
+        raise ValueError(f"it has more than {_MOST_VALUES} values")
+
+
 def _draw(result: xr.Dataset, output: Path) -> None:
     """Draw what can be drawn of the result, beside it."""
     if "n_converged" not in result or not {"self_coupling", "seed"} <= set(result.dims):
         return
-    from binnet.plotting import save_figure
     from binnet.plotting.sweeps import draw_convergence
     from binnet.studies import convergence_thresholds
 
     picture = output.with_suffix(".png")
     thresholds = convergence_thresholds(result)
-    save_figure(draw_convergence(result, thresholds, "Convergence of random networks"), picture)
-    click.echo(f"picture: {picture}")
+    title = "Convergence of random networks"
+    for path in save_pictures({picture: lambda: draw_convergence(result, thresholds, title)}):
+        click.echo(f"picture: {path}")
     for line in thresholds.to_dataframe().round(4).reset_index().to_string(index=False).split("\n"):
         click.echo(line)

@@ -5,15 +5,18 @@ Thin on purpose: parse, call the library, print, and write figures with the data
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from binnet._files import name_beside, write_json
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
+from binnet._validation import check_real
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option
+from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,7 +34,7 @@ _RTOL: dict[str, Any] = {
     "help": "Relative accuracy of the local entropies.",
 }
 _SEED = click.IntRange(0)
-_POINTS = click.IntRange(2)
+_POINTS = click.IntRange(2, 10000)
 _OUTPUT: dict[str, Any] = {
     "type": click.Path(dir_okay=False, path_type=Path),
     "callback": _check_output,
@@ -45,14 +48,14 @@ def _plain(values: Any) -> list[float | None]:
     return [float(v) if abs(v) < float("inf") else None for v in values]
 
 
-def _save(figure: Figure, output: Path, record: dict[str, Any], seed: int = 0) -> None:
-    """Write the figure and, beside it, the numbers it shows and where they come from."""
-    from binnet.plotting import save_figure
-
-    save_figure(figure, output, dpi=200, bbox_inches="tight")
+def _save(
+    draw: Callable[[], Figure], output: Path, record: dict[str, Any], seed: int = 0
+) -> list[str]:
+    """Write numbers and where they come from, and their figure; return lines that say where."""
     data = name_beside(output, ".json")
     write_json(data, {"run": describe_run(seed, threads=1), **record})
-    click.echo(f"figure: {output}\ndata:   {data}")
+    written = save_pictures({output: draw}, dpi=200, bbox_inches="tight")
+    return [*(f"figure: {path}" for path in written), f"data:   {data}"]
 
 
 @click.group()
@@ -89,44 +92,54 @@ def phase(
             f"--minimum must be below --maximum, got {minimum:g} and {maximum:g}"
         )
     import numpy as np
-    from tqdm import tqdm
 
     import binnet.theory as calculator
-    from binnet.plotting import make_panels
-    from binnet.plotting.theory import plot_complexity, plot_gap
 
     with clear_errors():
         grid = np.geomspace(minimum, maximum, points)
         table = calculator.phase_diagram(
-            grid, rtol=rtol, progress=lambda rows: tqdm(rows, unit="J_D")
+            grid, rtol=rtol, progress=lambda rows: progress_bar(rows, unit="J_D")
         )
         critical = calculator.critical_self_coupling()
         monotone = calculator.monotone_self_coupling()
-        click.echo(f"critical self-coupling  {critical.self_coupling:.6f} +- {critical.error:.1g}"
-                   f"  (gap closes at distance {critical.distance:.5f})")  # fmt: skip
-        click.echo(f"entropy monotone from   {monotone.self_coupling:.6f} +- {monotone.error:.1g}")
         thresholds = {"critical": critical.self_coupling, "monotone": monotone.self_coupling}
         errors = {"critical": critical.error, "monotone": monotone.error}
         orders = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
-        for name, fraction in tqdm(orders.items(), unit="order", disable=not orders):
+        for name, fraction in progress_bar(orders.items(), unit="order", disable=not orders):
             freezing = calculator.freezing_self_coupling(update_fraction=fraction, seed=seed)
             thresholds[name], errors[name] = freezing.self_coupling, freezing.error
-        for name in orders:
-            click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
-        figure, (top, bottom) = make_panels(1, 2, size=(8.5, 6.0), sharex=True)
-        plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
-        plot_gap(table, bottom, closing=(critical.self_coupling, critical.distance))
-        for value in thresholds.values():
-            bottom.axvline(value, color="0.7", lw=0.8, zorder=0)
-        bottom.set_xscale("log")
-        bottom.set_xlabel(r"self-coupling $J_D$")
-        columns = {name: _plain(column) for name, column in table.items()}
         record = {
             "thresholds": thresholds,
             "threshold_errors": errors,
             "gap_closes_at": critical.distance,
+            "rtol": rtol,
+            "table": {name: _plain(column) for name, column in table.items()},
         }
-        _save(figure, output, {**record, "rtol": rtol, "table": columns}, seed)
+        closing = (critical.self_coupling, critical.distance)
+        files = _save(lambda: _draw_phase(table, thresholds, closing), output, record, seed)
+    click.echo(f"critical self-coupling  {critical.self_coupling:.6f} +- {critical.error:.1g}"
+               f"  (gap closes at distance {critical.distance:.5f})")  # fmt: skip
+    click.echo(f"entropy monotone from   {monotone.self_coupling:.6f} +- {monotone.error:.1g}")
+    for name in orders:
+        click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
+    for line in files:
+        click.echo(line)
+
+
+def _draw_phase(
+    table: Mapping[str, Any], thresholds: Mapping[str, float], closing: tuple[float, float]
+) -> Figure:
+    from binnet.plotting import make_panels
+    from binnet.plotting.theory import plot_complexity, plot_gap
+
+    figure, (top, bottom) = make_panels(1, 2, size=(8.5, 6.0), sharex=True)
+    plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
+    plot_gap(table, bottom, closing=closing)
+    for value in thresholds.values():
+        bottom.axvline(value, color="0.7", lw=0.8, zorder=0)
+    bottom.set_xscale("log")
+    bottom.set_xlabel(r"self-coupling $J_D$")
+    return figure
 
 
 @theory.command("local-entropy")
@@ -143,16 +156,14 @@ def local_entropy(
 ) -> None:
     """Draw the local entropy of the densest clusters over distance, with the overlap gap shaded."""
     import numpy as np
-    from tqdm import tqdm
 
     import binnet.theory as calculator
-    from binnet.plotting import make_panels
-    from binnet.plotting.theory import plot_local_entropy
 
     with clear_errors():
+        values = [check_real("--self-coupling", j, 0.0) for j in sorted({*first, *more})]
         distance = np.geomspace(2e-4, 0.5, points)
         curves, gaps, notes, record = {}, {}, {}, []
-        for j in tqdm(sorted(set(first + more)), unit="J_D"):
+        for j in progress_bar(values, unit="J_D"):
             curve = calculator.local_entropy(j, distance, rtol=rtol)
             gap = calculator.overlap_gap(j, rtol=rtol)
             curves[j], gaps[j] = (distance, curve.value), (gap.lower, gap.upper)
@@ -165,15 +176,28 @@ def local_entropy(
                 "distance": _plain(distance), "entropy": _plain(curve.value),
                 "error": _plain(curve.error), "replicas": _plain(curve.replicas),
             })  # fmt: skip
-        figure, (left, right) = make_panels(2, size=(9.5, 4.0))
-        plot_local_entropy(curves, left)
-        plot_local_entropy(curves, right, gaps=gaps)
-        floor = min(-0.012, *(1.15 * float(np.min(entropy)) for _, entropy in curves.values()))
-        right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
-        right.set_title("around zero; gap shaded")
-        _save(figure, output, {"rtol": rtol, "curves": record})
+        files = _save(
+            lambda: _draw_local_entropy(curves, gaps), output, {"rtol": rtol, "curves": record}
+        )
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")
+    for line in files:
+        click.echo(line)
+
+
+def _draw_local_entropy(
+    curves: Mapping[float, tuple[Any, Any]], gaps: Mapping[float, tuple[float, float]]
+) -> Figure:
+    from binnet.plotting import make_panels
+    from binnet.plotting.theory import plot_local_entropy
+
+    figure, (left, right) = make_panels(2, size=(9.5, 4.0))
+    plot_local_entropy(curves, left)
+    plot_local_entropy(curves, right, gaps=gaps)
+    floor = min(-0.012, *(1.15 * float(min(entropy)) for _, entropy in curves.values()))
+    right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
+    right.set_title("around zero; gap shaded")
+    return figure
 
 
 @theory.command()
@@ -185,7 +209,7 @@ def local_entropy(
               help="Standard deviation of Gaussian external fields.")  # fmt: skip
 @click.option("--symmetry", type=click.FloatRange(-1.0, 1.0), default=0.0, show_default=True,
               help="eta, correlation of J_ij and J_ji.")  # fmt: skip
-@click.option("--enumerate", "draws", type=click.IntRange(0), default=0, show_default=True,
+@click.option("--enumerate", "draws", type=click.IntRange(0, 10**6), default=0, show_default=True,
               help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
 @click.option("--seed", type=_SEED, default=0, show_default=True,
               help="Seed of the random networks.")  # fmt: skip
@@ -208,7 +232,6 @@ def count(
             f"got {neurons}; without it the expected number is printed"
         )
     import numpy as np
-    from tqdm import tqdm
 
     import binnet.theory as calculator
     from binnet import RandomNetwork, fixed_points
@@ -233,7 +256,7 @@ def count(
                 "how long more would take"
             )
         exact = []
-        for draw in tqdm(range(draws), unit="network", disable=None):
+        for draw in progress_bar(range(draws), unit="network", disable=None):
             network = RandomNetwork.draw(
                 neurons, self_coupling, symmetry=symmetry, field_std=field, dtype="float64",
                 seed=seed + draw,

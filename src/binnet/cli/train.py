@@ -25,6 +25,7 @@ from binnet.learning import (
 )
 from binnet.learning import resume as resume_run
 from binnet.learning import train as start_run
+from binnet.learning.run import check_size
 
 
 @click.command()
@@ -64,7 +65,7 @@ from binnet.learning import train as start_run
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
-    "but --threads",
+    "but --threads, and --epochs to go on beyond the end",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     """Train the binary recurrent network on entangled MNIST, offline, by local plasticity.
@@ -74,8 +75,8 @@ def train(resume: Path | None, threads: int | None, **options: Any) -> None:
     """
     with clear_errors():
         if resume is not None:
-            refuse_changes(options)
-            folder, result = _resume(resume, threads)
+            refuse_changes(options, "--epochs")
+            folder, result = _resume(resume, threads, options["epochs"])
         else:
             folder, result = _start(threads, **options)
         _runs.write_metrics(folder, result)  # again: a crash may have come before the last epoch's
@@ -105,6 +106,8 @@ def _start(
     validation = validation if validation is not None else held_out or 0
     (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
+    with clear_errors({p.name: p.option for p in PARAMETERS}):
+        check_size(configuration, len(y))
     folder = _runs.make_folder(out, configuration)
     _runs.write_configuration(folder, configuration, validation)
     _runs.add_provenance(folder, configuration, n_threads)
@@ -121,15 +124,30 @@ def _start(
     return folder, result
 
 
-def _resume(folder: Path, threads: int | None) -> tuple[Path, TrainingResult]:
+def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path, TrainingResult]:
     checkpoint = _runs.find_checkpoint(folder)
-    stopped = load_checkpoint(checkpoint)
-    (X, y), sets = _runs.load_samples_of(folder, stopped)
-    _runs.add_provenance(folder, stopped.configuration, resolve_threads(threads))
+    run = load_checkpoint(checkpoint)
+    before, n_threads = run.configuration.training.epochs, resolve_threads(threads)
+    if epochs is not None:
+        with clear_errors({"epochs": "--epochs"}):
+            run.set_epochs(epochs)
+    configuration = run.configuration
+    (X, y), sets = _runs.load_samples_of(folder, run)
+    if configuration.training.epochs != before:
+        _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
+        _runs.write_configuration(folder, configuration, validation or 0)
+        if configuration.plasticity.rate_schedule != "constant":
+            click.echo(
+                f"the rates fall over the run: from here on as in a run of {epochs} epochs, before "
+                f"as in one of {before}; the end is not that of {epochs} epochs from the start",
+                err=True,
+            )
+    _runs.add_provenance(folder, configuration, n_threads)
     result = resume_run(
         checkpoint,
         X,
         y,
+        epochs=epochs,
         evaluate_on=sets,
         threads=threads,
         on_epoch=lambda result: _runs.write_metrics(folder, result),

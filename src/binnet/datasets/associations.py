@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._validation import check_integer
 
 
@@ -73,7 +74,9 @@ def draw_associations(
         check_integer("n_inputs", n_inputs, 1),
     )
     n_classes = check_integer("n_classes", n_classes, 2)
-    sequence = np.random.SeedSequence(check_integer("seed", seed, 0))
+    what = f"n_associations = {shape[0]} of n_inputs = {shape[1]}"
+    check_memory(what, 2.0 * shape[0] * shape[1], "take fewer of either")
+    sequence = np.random.SeedSequence(check_integer("seed", seed, 0, None))
     inputs, labels = (np.random.default_rng(child) for child in sequence.spawn(2))
     X = np.where(inputs.random(shape) < 0.5, -1, 1).astype(np.int8)
     y = (labels.random(shape[0]) * n_classes).astype(np.int64)

@@ -14,6 +14,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._validation import check_integer
 
 from ._embedded import ATTRIBUTION, LICENCE, N_FEATURES, SEED, Arrays, read_embedded
@@ -181,6 +182,8 @@ def projection_matrix(n_features: int, seed: int, n_inputs: int = N_PIXELS) -> N
     n_features = check_integer("n_features", n_features, 1)
     seed = check_integer("seed", seed, 0, 2**32 - 1)
     n_inputs = check_integer("n_inputs", n_inputs, 1)
+    what = f"n_features = {n_features} of n_inputs = {n_inputs}: the projection"
+    check_memory(what, 16.0 * n_features * n_inputs, "take fewer features")
     # With seed 0, the draw on which the reference figures were measured. NEP 19 lets numpy change
     # this stream in a later version; the embedded bits would stay, and a test would tell.
     normal = np.random.Generator(np.random.PCG64(seed)).standard_normal((n_inputs, n_features))

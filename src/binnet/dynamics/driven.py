@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
+from binnet._memory import check_memory
 from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
@@ -157,6 +158,11 @@ def relax_driven(
                 f"max_sweeps must be >= {len(amplitudes)}, the sweeps of the schedule, got "
                 f"{n_sweeps}; shorten the schedule or allow more sweeps"
             )
+        check_memory(
+            f"max_sweeps = {n_sweeps}: the records of {n_samples} samples",
+            8.0 * n_sweeps * (n_samples + 3),
+            "take fewer",
+        )
         amplitudes = np.append(amplitudes, np.full(n_sweeps, amplitudes[-1]))[:n_sweeps]
     start = None
     if initial_states is not None:
@@ -249,7 +255,7 @@ def stream_key(seed: int, stream: int) -> np.uint64:
     uint64
         Key for the kernels.
     """
-    sequence = np.random.SeedSequence(check_integer("seed", seed, 0), spawn_key=(stream,))
+    sequence = np.random.SeedSequence(check_integer("seed", seed, 0, None), spawn_key=(stream,))
     return np.uint64(sequence.generate_state(1, np.uint64)[0])
 
 

@@ -6,7 +6,7 @@ instead: that is what `relax_free` measures. With int16 couplings every field is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
+from binnet._memory import check_memory
 from binnet._provenance import describe_run
 from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_spins
@@ -147,8 +148,14 @@ def relax_free(
     n_threads = resolve_threads(threads)
     options = _Options(order, probability, n_sweeps, bool(stop_at_cycle))
     parts = []
-    chunks: Iterable[slice] = _cut(len(start), network.n_neurons, n_threads)
-    shown = chunks if progress is None else progress(chunks)
+    chunks: Sequence[slice] = _cut(len(start), network.n_neurons, n_threads)
+    at_once = chunks[0].stop
+    check_memory(
+        f"max_sweeps = {n_sweeps}: the records of {at_once} replicas",
+        12.0 * at_once * n_sweeps,
+        "take fewer",
+    )
+    shown: Iterable[slice] = chunks if progress is None else progress(chunks)
     for chunk in shown:
         parts.append(
             _relax_chunk(network, options, start[chunk], (seed, chunk.start), threads, shown)
@@ -211,7 +218,9 @@ def _choose_start(
                 f"{'at least 1' if n is None else n}"
             )
         return start
-    sequence = np.random.SeedSequence(check_integer("seed", seed, 0), spawn_key=(1,))
+    # States, and stabilities in float64.
+    check_memory(f"replicas = {n or 1}: their states", 9.0 * (n or 1) * n_neurons, "take fewer")
+    sequence = np.random.SeedSequence(check_integer("seed", seed, 0, None), spawn_key=(1,))
     bits = np.random.default_rng(sequence).integers(0, 2, (n or 1, n_neurons), np.int8)
     return np.asarray(2 * bits - 1, dtype=np.int8)
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from binnet._deprecation import renamed_parameter
 from binnet._validation import check_real
 from binnet.dynamics import relax
+from binnet.estimators._fitting import unchanged_by_failure
 from binnet.learning import Configuration, OnlineLearner, preset, train
 
 # Parameters of the configuration that are parameters of the classifier; None: the preset's.
@@ -39,9 +40,11 @@ _DECIDED = ("n_inputs", "n_outputs", "seed")
 class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
     """Classifier: a binary recurrent network that learns by local plasticity.
 
-    The features become spins, x = sign(feature - threshold) with sign(0) = +1, as in
+    The features become spins: +1 where a feature is above `threshold`, else -1, as in
     `sklearn.naive_bayes.BernoulliNB`; for dense real features put a `RandomSignProjection` before
-    it. Parameters that are None have the value of `preset`; see `binnet.NetworkParameters`,
+    it. A `fit` or `partial_fit` that fails leaves the classifier as it was.
+
+    Parameters that are None have the value of `preset`; see `binnet.NetworkParameters`,
     `binnet.PerceptronPlasticity` and `binnet.TrainingParameters` for what they mean.
 
     Parameters
@@ -67,7 +70,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         Further parameters of `binnet.Configuration.replace` that have no name here, such as
         ``{"n_modules": 3}``.
     threshold : float, default 0.0
-        What a feature is compared with to become a spin.
+        What a feature must be above to become +1; the default fits spins, {0, 1} and bool.
     random_state : int, RandomState or None, default None
         Of the initial weights, the order of the samples and the update order.
     threads : int, optional
@@ -166,21 +169,22 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         KeyboardInterrupt
             If Ctrl-C stopped it; what was learned until then stays in `network_`.
         """
-        X, y = validate_data(self, X, y)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
-        self._configuration = self._configure()
-        # A batch cannot hold more than all samples; a larger one would only take memory.
-        batch_size = min(self._configuration.training.batch_size, len(labels))
-        result = train(
-            self._to_spins(X),
-            labels,
-            self._configuration.replace(batch_size=batch_size),
-            threads=self.threads,
-            progress=self.verbose,
-        )
-        self.network_, self.history_, self._run = result.network, result.history, result.run
-        self._learner: OnlineLearner | None = None
+        with unchanged_by_failure(self):
+            X, y = validate_data(self, X, y)
+            check_classification_targets(y)
+            self.classes_, labels = np.unique(np.asarray(y), return_inverse=True)
+            self._configuration = self._configure()
+            # A batch cannot hold more than all samples; a larger one would only take memory.
+            batch_size = min(self._configuration.training.batch_size, len(labels))
+            result = train(
+                self._to_spins(X),
+                labels,
+                self._configuration.replace(batch_size=batch_size),
+                threads=self.threads,
+                progress=self.verbose,
+            )
+            self.network_, self.history_, self._run = result.network, result.history, result.run
+            self._learner: OnlineLearner | None = None
         if not result.completed:  # a grid search must not take it for a whole fit and go on
             raise KeyboardInterrupt
         return self
@@ -209,6 +213,11 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         TypeError, ValueError
             If the samples, the classes or a parameter are not what they must be.
         """
+        with unchanged_by_failure(self):
+            self._learn_once_more(X, y, classes)
+        return self
+
+    def _learn_once_more(self, X: ArrayLike, y: ArrayLike, classes: ArrayLike | None) -> None:
         is_first = not hasattr(self, "network_")
         X, y = validate_data(self, X, y, reset=is_first)
         check_classification_targets(y)
@@ -230,7 +239,6 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             self._learner = OnlineLearner(self._configuration, self.threads, run)
         self._learner.learn(self._to_spins(X), np.searchsorted(self.classes_, y))
         self.network_ = self._learner.network
-        return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return the readout fields f_c after a relaxation without feedback.
@@ -309,4 +317,4 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
 
     def _to_spins(self, X: ArrayLike) -> NDArray[np.int8]:
         threshold = check_real("threshold", self.threshold)
-        return np.where(np.asarray(X) >= threshold, np.int8(1), np.int8(-1))
+        return np.where(np.asarray(X) > threshold, np.int8(1), np.int8(-1))

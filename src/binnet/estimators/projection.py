@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from binnet._validation import check_integer
 from binnet.datasets.entangled import projection_matrix
+from binnet.estimators._fitting import unchanged_by_failure
 
 
 class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -67,12 +68,13 @@ class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         TypeError, ValueError
             If the samples or a parameter are not what they must be.
         """
-        validate_data(self, X, accept_sparse="csr")
-        n_components = check_integer("n_components", self.n_components, 1)
-        seed = self.random_state
-        if not isinstance(seed, numbers.Integral):
-            seed = int(check_random_state(seed).randint(2**32, dtype=np.uint32))
-        self.components_ = projection_matrix(n_components, seed, self.n_features_in_)
+        with unchanged_by_failure(self):
+            validate_data(self, X, accept_sparse="csr")
+            n_components = check_integer("n_components", self.n_components, 1)
+            seed = self.random_state
+            if not isinstance(seed, numbers.Integral):
+                seed = int(check_random_state(seed).randint(2**32, dtype=np.uint32))
+            self.components_ = projection_matrix(n_components, seed, self.n_features_in_)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.int8]:

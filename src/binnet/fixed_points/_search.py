@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from binnet._progress import progress_bar
 from binnet._threads import in_pieces, share_out
 from binnet.fixed_points._conditions import FixedPointConditions, make_order
 
@@ -92,7 +92,7 @@ class Search:
         """Do all tasks."""
         parts, n_found = [], 0
         pieces = in_pieces(self.n_tasks, first=4 * self._threads, least=self._threads)
-        with tqdm(
+        with progress_bar(
             total=self.n_tasks,
             unit="task",
             disable=None if progress else True,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from binnet._deprecation import renamed_attribute
+from binnet._progress import progress_bar
 from binnet._threads import resolve_threads
 from binnet._validation import check_integer
 from binnet.dynamics import FreeRelaxation, relax_free
@@ -93,7 +93,7 @@ def measure_basins(
     """
     is_random = find_order(update_order, "free").is_random
     check_integer("max_sweeps", max_sweeps, 1)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, None)
     n = network.n_neurons
     if n > MOST_NEURONS:
         raise ValueError(
@@ -108,7 +108,9 @@ def measure_basins(
     ends, at_rest = np.empty(2**n, np.int64), np.empty(2**n, bool)
     n_threads = resolve_threads(threads)
     shown = None if progress else True
-    for first in tqdm(range(0, 2**n, _STARTS), unit="part", disable=shown, delay=1.0, leave=False):
+    for first in progress_bar(
+        range(0, 2**n, _STARTS), unit="part", disable=shown, delay=1.0, leave=False
+    ):
         part = slice(first, min(first + _STARTS, 2**n))
         words = np.arange(part.start, part.stop, dtype=np.uint64)
         result: FreeRelaxation = relax_free(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from binnet._deprecation import renamed_attribute, renamed_parameter
+from binnet._progress import progress_bar
 from binnet._threads import resolve_threads, share_out
 from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.networks import RandomNetwork
@@ -203,7 +203,7 @@ def _count_distances(
     n = len(states)
     counts = np.zeros((threads, 64 * states.shape[1] + 1), np.int64)
     n_rows = max(1, _PAIRS_PER_CALL // max(n, 1))
-    with tqdm(
+    with progress_bar(
         total=n, unit="state", disable=None if progress else True, delay=1.0, leave=False
     ) as bar:
         for first in range(0, n, n_rows):
@@ -229,7 +229,7 @@ def _transform_distances(
 
     n_low = min(n_neurons, _TRANSFORM_BITS)
     totals = [0] * (n_neurons + 1)  # B_w, in Python's integers: 64 bits may not hold them
-    for high in tqdm(
+    for high in progress_bar(
         range(2 ** (n_neurons - n_low)),
         unit="block",
         disable=None if progress else True,

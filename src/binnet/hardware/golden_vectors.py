@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from binnet._memory import check_memory
 from binnet._validation import check_integer, check_spins
 from binnet.dynamics import relax
 from binnet.networks import QuantizedNetwork
@@ -101,6 +102,8 @@ def record_golden_vectors(
             f"initial_states must be silent as a whole or not at all, got {awake[partly[0]]} of "
             f"{network.n_neurons} spins awake in row {partly[0]}: a chip has one bit per spin"
         )
+    what = f"sweeps = {n_sweeps} of {len(X)} vectors: the states"
+    check_memory(what, float(len(X)) * n_sweeps * network.n_neurons, "take fewer of either")
     states = np.empty((len(X), n_sweeps, network.n_neurons), np.int8)
     state = start
     for t in range(n_sweeps):

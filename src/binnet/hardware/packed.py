@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
+from binnet._memory import check_memory
 from binnet._threads import in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
@@ -224,7 +225,10 @@ def _choose_feedback(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the class that each sample is steered to, and a(t) of each sweep."""
     targets = np.zeros(n_samples, np.int64)
-    amplitudes = np.zeros(check_integer("max_sweeps", max_sweeps, 1))
+    n_sweeps = check_integer("max_sweeps", max_sweeps, 1)
+    what = f"max_sweeps = {n_sweeps}: the records of {n_samples} samples"
+    check_memory(what, 8.0 * n_sweeps * (n_samples + 1), "take fewer")
+    amplitudes = np.zeros(n_sweeps)
     if labels is not None:
         targets = check_labels("labels", labels, n_samples, network.n_outputs)
         amplitudes = (schedule or FeedbackSchedule()).amplitudes

@@ -13,7 +13,7 @@ from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.parameters import TrainingParameters
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
 from binnet.learning.rules import RULES, Perceptron, PlasticityRule, ThirdFactor
-from binnet.networks.modules import NetworkParameters
+from binnet.networks.modules import MOST_MODULES, NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
 
@@ -345,5 +345,9 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
     (0.0, 1.0, 0.0)
     """
     check_choice("preset", name, PRESETS)
-    n = _MODULES.get(name, 1) if n_modules is None else check_integer("n_modules", n_modules, 1)
+    n = (
+        _MODULES.get(name, 1)
+        if n_modules is None
+        else check_integer("n_modules", n_modules, 1, MOST_MODULES)
+    )
     return _PRESETS[name](n)

@@ -45,7 +45,7 @@ class OnlineLearner:
         return self._run.network()
 
     def learn(self, X: ArrayLike, y: ArrayLike) -> None:
-        """Learn each sample once, in a random order.
+        """Learn each sample once, in a random order; if it fails or is stopped, nothing is learned.
 
         Parameters
         ----------
@@ -62,7 +62,12 @@ class OnlineLearner:
         run, threads = self._run, resolve_threads(self._threads)
         inputs = check_spins("X", X, run.configuration.network.n_inputs)
         labels = check_labels("y", y, len(inputs), run.configuration.network.n_outputs)
-        run.n_samples = len(inputs)
-        while not run.epoch_is_complete:
-            run.learn(inputs, labels, run.batches_per_epoch, threads)
+        before, run.n_samples = copy.deepcopy(run.synapses), len(inputs)
+        try:
+            while not run.epoch_is_complete:
+                run.learn(inputs, labels, run.batches_per_epoch, threads)
+        except BaseException:
+            run.synapses = before
+            run.begin_epoch()
+            raise
         run.next_epoch()

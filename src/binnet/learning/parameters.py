@@ -51,7 +51,7 @@ class TrainingParameters:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "inference_sweeps"):
             keep_integer(self, name, 1)
-        keep_integer(self, "seed", 0)
+        keep_integer(self, "seed", 0, None)
         find_order(self.update_order, "driven")
         keep_real(self, "update_probability", 0.0, 1.0, above=True)
         check_choice("dtype", self.dtype, DTYPES)

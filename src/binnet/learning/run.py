@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._threads import run_in_step
+from binnet._validation import check_integer
 from binnet.dynamics import make_update, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
@@ -90,6 +92,7 @@ class Run:
         Run
             The run.
         """
+        check_size(configuration, n_samples)
         kind = configuration.rule.synapses(configuration)
         return cls(configuration, n_samples, fingerprint, kind.start(configuration))
 
@@ -118,6 +121,27 @@ class Run:
     def rate_factor(self) -> float:
         """What multiplied the learning rates in the last batch."""
         return float(self._rate_factors(self.batch - 1, 1)[0])
+
+    def set_epochs(self, epochs: int) -> None:
+        """Let the run end after another number of epochs, more than it has finished.
+
+        With constant rates it then ends like a run of so many epochs, bit by bit. Rates that fall
+        linearly go on as in such a run, but those of the epochs before were of the shorter one.
+
+        Parameters
+        ----------
+        epochs : int
+            The new number.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is not larger than that of the finished epochs.
+        """
+        remedy = f"the run has finished {self.epoch}"
+        check_integer("epochs", epochs, self.epoch + 1, remedy=remedy)
+        self.configuration = self.configuration.replace(epochs=epochs)
+        self.synapses.settings = self.configuration
 
     def network(self) -> BinaryNetwork:
         """Return the network in floating point."""
@@ -236,11 +260,15 @@ class Run:
     def next_epoch(self) -> None:
         """Turn to the next epoch."""
         self.epoch += 1
+        self.begin_epoch()
+        self.synapses.pause()
+
+    def begin_epoch(self) -> None:
+        """Turn to the first batch of the epoch, and forget what was counted in it."""
         self.batch = 0
         self.seconds = 0.0
         self.changes[:] = 0
         self.totals[:] = 0
-        self.synapses.pause()
 
     def _order(self) -> NDArray[np.int64]:
         sequence = np.random.SeedSequence(
@@ -252,3 +280,28 @@ class Run:
         done = self.epoch * self.batches_per_epoch
         total = self.configuration.training.epochs * self.batches_per_epoch
         return self.configuration.plasticity.rate_factors(done + first, n, total)
+
+
+def check_size(configuration: Configuration, n_samples: int) -> None:
+    """Refuse a run that takes more memory than there is.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        All parameters.
+    n_samples : int
+        Training samples.
+
+    Raises
+    ------
+    MemoryError
+        If it does.
+    """
+    p, training = configuration.network, configuration.training
+    p.check_memory(training.dtype)
+    numbers = 4 * p.n_neurons + p.n_inputs + 2 * p.n_outputs + 2 * configuration.schedule.n_sweeps
+    check_memory(
+        f"batch_size = {training.batch_size}: the states and fields of a batch",
+        4.0 * training.batch_size * numbers,
+        f"take fewer; there are {n_samples} samples" if n_samples else "take fewer",
+    )

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from tqdm.auto import tqdm
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
@@ -96,7 +96,7 @@ def train(
         Threads to run on at most; the result does not depend on it. Default: all cores or one,
         whichever is faster while it runs (one, where other processes keep cores busy).
     checkpoint : path-like, optional
-        File (.safetensors) to write after each epoch and when stopped.
+        File (.safetensors) to write at the start, after each epoch and when stopped.
     overwrite : bool, default False
         Whether `checkpoint` may replace a file that binnet did not write.
     on_epoch : callable, optional
@@ -132,6 +132,8 @@ def train(
         check_file(checkpoint, overwrite=overwrite)
     run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
     with overwriting(overwrite):
+        if checkpoint is not None:  # a run that is killed in its first epoch can be resumed, too
+            save_checkpoint(checkpoint, run)
         return _go_on(run, samples, sets, choice, checkpoint, on_epoch, progress)
 
 
@@ -140,6 +142,7 @@ def resume(
     X: ArrayLike,
     y: ArrayLike,
     *,
+    epochs: int | None = None,
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
     on_epoch: Callable[[TrainingResult], None] | None = None,
@@ -147,12 +150,19 @@ def resume(
 ) -> TrainingResult:
     """Take up a stopped run: the end is that of a run that was never stopped, bit by bit.
 
+    With `epochs` a finished run goes on as well. If its rates are constant, the end is that of a
+    run of so many epochs, bit by bit. Rates that fall linearly depend on the number of epochs: they
+    go on as in the longer run, though the epochs before were those of the shorter one.
+
     Parameters
     ----------
     checkpoint : path-like
         What `train` wrote; it is written on.
     X, y : array_like
         The same training samples as before.
+    epochs : int, optional
+        After how many epochs in all the run is to end, more than it has finished. Default: as
+        before.
     evaluate_on, threads, on_epoch, progress : optional
         As for `train`.
 
@@ -164,9 +174,12 @@ def resume(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no checkpoint, it is damaged, or the samples are not those of the run.
+        If there is no checkpoint, it is damaged, the samples are not those of the run, or `epochs`
+        is not more than it has finished.
     """
     run = load_checkpoint(checkpoint)
+    if epochs is not None:
+        run.set_epochs(epochs)
     check_file(checkpoint)
     samples = _check_samples("", X, y, run.configuration)
     if _fingerprint(*samples) != run.fingerprint:
@@ -196,13 +209,12 @@ def _go_on(
     with ExitStack() as stack:
         interrupt = stack.enter_context(DeferredInterrupt())
         bar = stack.enter_context(
-            tqdm(
+            progress_bar(
                 total=configuration.training.epochs * run.n_samples,
                 initial=run.samples_seen,
                 unit=" samples",
                 unit_scale=True,
                 disable=not progress,
-                dynamic_ncols=True,
             )
         )
         _compile(run, samples, bar)

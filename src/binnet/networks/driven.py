@@ -143,8 +143,9 @@ class BinaryNetwork:
             The network.
         """
         p = parameters
+        p.check_memory(np.dtype(dtype).name)
         n_neurons = p.n_neurons
-        draw = np.random.default_rng(check_integer("seed", seed, 0)).standard_normal
+        draw = np.random.default_rng(check_integer("seed", seed, 0, None)).standard_normal
         couplings = draw((n_neurons, n_neurons))
         std = _coupling_std(p)
         connectivity = _connect(p, std, seed)

@@ -122,7 +122,7 @@ class QFormat:
         saturated = int(((scaled < self.low) | (scaled > self.high)).sum())
         inside = np.clip(scaled, self.low, self.high)
         if rounding == "stochastic":
-            generator = np.random.default_rng(check_integer("seed", seed, 0))
+            generator = np.random.default_rng(check_integer("seed", seed, 0, None))
             # In levels from the lowest, which lie `step` apart.
             levels = np.floor((inside - self.low) / self.step + generator.random(inside.shape))
             integers = self.low + self.step * levels

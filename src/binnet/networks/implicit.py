@@ -71,7 +71,7 @@ class ImplicitNetwork:
         n_neurons = check_integer("n_neurons", self.n_neurons, 1, largest)
         object.__setattr__(self, "n_neurons", n_neurons)
         keep_real(self, "self_coupling", 0.0)
-        keep_integer(self, "seed", 0)
+        keep_integer(self, "seed", 0, None)
 
     @property
     def n_signs(self) -> int:

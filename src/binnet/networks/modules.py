@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._validation import check_integer, check_real, keep_integer
+from binnet._memory import check_memory
+from binnet._validation import MOST, check_integer, check_real, keep_integer
 
 # A value for all modules, or one for each.
+#: Modules of a network at most; the couplings of as many neurons take tens of gigabytes.
+MOST_MODULES = 2**16
+
 PerModule = float | tuple[float, ...]
 
 _STRENGTHS = (
@@ -86,8 +90,10 @@ class NetworkParameters:
     readout_strength: PerModule = 1.0
 
     def __post_init__(self) -> None:
-        for name, low in (("n_inputs", 1), ("n_outputs", 2), ("n_modules", 1)):
-            keep_integer(self, name, low)
+        for name, low, high in (
+            ("n_inputs", 1, MOST), ("n_outputs", 2, MOST), ("n_modules", 1, MOST_MODULES)
+        ):  # fmt: skip
+            keep_integer(self, name, low, high)
         self._keep("n_hidden", check_integer, 1)
         for name in _STRENGTHS:
             self._keep(name, check_real, 0.0)
@@ -102,6 +108,28 @@ class NetworkParameters:
     def _keep(self, name: str, check: Callable[..., Any], *limits: float) -> None:
         value = check_per_module(name, getattr(self, name), self.n_modules, check, *limits)
         object.__setattr__(self, name, value)
+
+    def check_memory(self, dtype: str) -> None:
+        """Refuse a network whose weights take more memory than there is.
+
+        Parameters
+        ----------
+        dtype : str
+            Of the weights.
+
+        Raises
+        ------
+        MemoryError
+            If they do.
+        """
+        n, itemsize = self.n_neurons, np.dtype(dtype).itemsize
+        weights = n * (n + self.n_inputs + 2 * self.n_outputs)
+        check_memory(
+            f"n_hidden = {self.n_hidden} in n_modules = {self.n_modules} with n_inputs = "
+            f"{self.n_inputs} and n_outputs = {self.n_outputs}: the weights",
+            float(weights) * (8 + itemsize),  # they are drawn in float64
+            "take a smaller network",
+        )
 
     def each(self, name: str) -> tuple[Any, ...]:
         """Return a parameter of each module.

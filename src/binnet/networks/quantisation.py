@@ -164,7 +164,7 @@ def quantize(
     for k, name in enumerate(BLOCKS):
         values = getattr(network, name)
         integers[name], saturated[name] = getattr(formats, name).quantize(
-            values, rounding, check_integer("seed", seed, 0) + k
+            values, rounding, check_integer("seed", seed, 0, None) + k
         )
     np.fill_diagonal(integers["couplings"], 0)
     if network.connectivity is not None:

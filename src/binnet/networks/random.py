@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._deprecation import renamed_parameter
+from binnet._memory import check_memory
 from binnet._validation import check_choice, check_integer, check_real, keep_real
 
 DISTRIBUTIONS = ("gaussian", "sign")
@@ -102,12 +103,12 @@ class RandomNetwork:
     def _check_field_range(self) -> None:
         """Refuse couplings whose fields could leave the 32-bit accumulator."""
         beside = (self.self_coupling + np.abs(self.fields)) / self.scale
-        largest = int((_absolute_row_sums(self.couplings) + np.ceil(beside)).max())
+        largest = float((_absolute_row_sums(self.couplings) + np.ceil(beside)).max())
         if largest > _INT32_MAX:
             raise ValueError(
-                f"the largest possible |field| is {largest} in units of scale = {self.scale:g}, "
-                f"beyond the {_INT32_MAX} of a 32-bit accumulator; use a larger scale with "
-                "smaller integers, or float32 couplings"
+                f"the largest possible |field| is {largest:.12g} in units of scale = "
+                f"{self.scale:g}, beyond the {_INT32_MAX} of a 32-bit accumulator; use a larger "
+                "scale with smaller integers, or float32 couplings"
             )
 
     @classmethod
@@ -182,12 +183,17 @@ class RandomNetwork:
         rho = check_real("density", density, 0.0, 1.0, above=True)
         excitation = check_real("excitation", excitation)
         std_field = check_real("field_std", field_std, 0.0)
-        sequence = np.random.SeedSequence(check_integer("seed", seed, 0))
+        sequence = np.random.SeedSequence(check_integer("seed", seed, 0, None))
         of_couplings, of_fields = (np.random.default_rng(part) for part in sequence.spawn(2))
 
+        working = np.float64 if dtype == "float64" else np.float32
+        check_memory(
+            f"n_neurons = {n_total}: the couplings",
+            n_total**2 * (np.dtype(working).itemsize + 2.0 * (dtype == "int16")),
+            "take fewer neurons, or couplings that are drawn again when needed (ImplicitNetwork)",
+        )
         n = n_total // modules
         std = 1.0 / math.sqrt(rho * n)
-        working = np.float64 if dtype == "float64" else np.float32
         # The kernels read the couplings *from* a neuron: these are the rows in memory.
         J = np.zeros((n_total, n_total), working).T
         for first in range(0, n_total, n):

@@ -3,7 +3,7 @@
 `plot_...` takes data and an Axes and returns the Axes; `draw_...` returns a Figure.
 """
 
-from binnet.plotting._style import COLOURS, make_panels, save_figure
+from binnet.plotting._style import COLOURS, default_settings, make_panels, save_figure
 from binnet.plotting.curves import draw_curves, plot_curves
 from binnet.plotting.training import (
     draw_learning_curves,
@@ -15,6 +15,7 @@ from binnet.plotting.training import (
 
 __all__ = [
     "COLOURS",
+    "default_settings",
     "draw_curves",
     "draw_learning_curves",
     "draw_stabilities",

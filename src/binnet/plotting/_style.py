@@ -7,8 +7,11 @@ and returns the Axes; `draw_...` returns a Figure.
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +54,25 @@ def dash(k: int) -> Any:
 def curve_style(k: int) -> dict[str, Any]:
     """Return colour, marker and dash of the k-th curve."""
     return {"color": colour(k), "marker": marker(k), "linestyle": dash(k), "markersize": 4}
+
+
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """Draw with matplotlib's own settings, whatever the user's matplotlibrc and backend are.
+
+    Pictures then need neither LaTeX nor a window system, and are the same for everybody.
+    """
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+    import matplotlib.style
+
+    with matplotlib.style.context("default"):
+        yield
 
 
 def make_panels(

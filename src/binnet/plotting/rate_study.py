@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from binnet.plotting.rate import draw_curves_by_rule, draw_exponents_by_rule, draw_flossing
@@ -29,26 +30,43 @@ def draw_study(results: Mapping[str, xr.Dataset]) -> dict[str, Figure]:
     dict
         The figures by name.
     """
+    return {name: draw() for name, draw in list_figures(results).items()}
+
+
+def list_figures(results: Mapping[str, xr.Dataset]) -> dict[str, Callable[[], Figure]]:
+    """Say which figures there are results for, and how each is drawn.
+
+    Parameters
+    ----------
+    results : mapping of str to xarray.Dataset
+        From `binnet.studies.rate.run_rate`.
+
+    Returns
+    -------
+    dict
+        Functions that draw, by the name of the figure.
+    """
     best = {name: _measured(select_best(result)) for name, result in results.items()}
-    figures = {}
+    figures: dict[str, Callable[[], Figure]] = {}
     for task in _TASKS:
         rules = _by_rule(best, task)
         if rules:
             curves = {label: _curves(result) for label, result in rules.items()}
-            figures[f"curves-{task}"] = draw_curves_by_rule(
-                curves, BLOCK, task, f"{task}: best learning rate of each initial gain"
-            )
+            title = f"{task}: best learning rate of each initial gain"
+            figures[f"curves-{task}"] = partial(draw_curves_by_rule, curves, BLOCK, task, title)
     rules = _by_rule(best, "romo")
     more = _by_rule(best, "romo", "-more-gains")
     both = {name: _curves(rules[name]) | _curves(more[name]) for name in rules if name in more}
     if both:
         ordered = {label: dict(sorted(panel.items())) for label, panel in both.items()}
-        figures["more-gains"] = draw_curves_by_rule(ordered, BLOCK, "romo", "romo: more gains")
+        figures["more-gains"] = partial(
+            draw_curves_by_rule, ordered, BLOCK, "romo", "romo: more gains"
+        )
     if rules:
         panels = {label: (result["gain"], _exponents(result)) for label, result in rules.items()}
-        figures["exponents"] = draw_exponents_by_rule(panels, "romo: Lyapunov exponents")
+        figures["exponents"] = partial(draw_exponents_by_rule, panels, "romo: Lyapunov exponents")
     if {"romo-bptt", "romo-eprop", "romo-eprop-flossed"} <= best.keys():
-        figures["flossing"] = _draw_flossed(best)
+        figures["flossing"] = partial(_draw_flossed, best)
     return figures
 
 

@@ -7,6 +7,7 @@ Lyapunov exponents are measured, or pushed towards 0 before it learns (gradient 
 from binnet.rate import tasks
 from binnet.rate._trajectories import Trajectory
 from binnet.rate.configuration import RateConfiguration
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import (
     FLOSSINGS,
     FlossingGradient,
@@ -19,7 +20,6 @@ from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.trainer import (
-    DivergenceError,
     RateTrainingResult,
     load_result,
     resume,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from binnet._memory import check_memory
 from binnet._validation import check_choice, keep_integer, keep_real
 from binnet.rate._trajectories import check_leak
 from binnet.rate.flossing import FLOSSINGS
@@ -98,8 +99,9 @@ class RateConfiguration:
             check_choice(name, getattr(self, name), choices)
         for name in ("n_hidden", "iterations", "batch_size", "floss_batch_size"):
             keep_integer(self, name, 1)
-        for name in ("floss_exponents", "floss_iterations", "seed"):
+        for name in ("floss_exponents", "floss_iterations"):
             keep_integer(self, name, 0)
+        keep_integer(self, "seed", 0, None)
         keep_real(self, "gain", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
         object.__setattr__(self, "leak", check_leak(self.leak))
@@ -113,6 +115,21 @@ class RateConfiguration:
                 f"feedback 'random' needs one of the rules {', '.join(LOCAL_RULES)}; "
                 f"{self.rule} has no learning signal to replace"
             )
+
+    def check_memory(self) -> None:
+        """Refuse a run that takes more memory than there is.
+
+        Raises
+        ------
+        MemoryError
+            If it does.
+        """
+        for what, n_bytes in (
+            (f"n_hidden = {self.n_hidden}: the weights", 16.0 * self.n_hidden**2),
+            (f"batch_size = {self.batch_size}: the trials", 500.0 * self.batch_size),
+            (f"iterations = {self.iterations}: the losses", 8.0 * self.iterations),
+        ):
+            check_memory(what, n_bytes, "take fewer")
 
     def to_dict(self) -> dict[str, Any]:
         """Return all parameters as plain values.

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
+from binnet._progress import progress_bar
 from binnet._validation import check_choice, check_integer
 from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
 from binnet.rate._trajectories import (
@@ -210,7 +210,7 @@ def floss(
     flossed = network.copy()
     exponents = np.zeros((iterations, n_exponents))
     with threadpool_limits(1):  # many small matrices
-        for k in tqdm(range(iterations), unit="it", disable=not progress, desc="flossing"):
+        for k in progress_bar(range(iterations), unit="it", disable=not progress, desc="flossing"):
             trials = draw(batch_size, (seed, k))
             step = flossing_gradient(
                 flossed, trials.inputs, n_exponents, version=version, warmup=warmup, seed=seed

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from binnet._deprecation import renamed_attribute
+from binnet._memory import check_memory
 from binnet._validation import check_choice, check_integer, check_matrix, check_real
 from binnet.rate._trajectories import (
     Floats,
@@ -128,6 +129,7 @@ class RateRNN:
         """
         sizes = {"n_inputs": n_inputs, "n_outputs": n_outputs, "n_hidden": n_hidden}
         n_inputs, n_outputs, n = (check_integer(name, size, 1) for name, size in sizes.items())
+        check_memory(f"n_hidden = {n}: the weights", 16.0 * n * (n + n_inputs), "take fewer")
         gain = check_real("gain", gain, 0.0)
         check_choice("dtype", dtype, DTYPES)
         rng = np.random.default_rng(seed)

@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from tqdm.auto import tqdm
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
+from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
+from binnet._validation import check_integer
 from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.configuration import CUSTOM, RateConfiguration
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import floss
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
@@ -36,10 +38,6 @@ _ITERATIONS_PER_CHECKPOINT = 250
 WINDOW = 100
 # Independent random streams of a seed.
 _WEIGHTS, _TRIALS, _FEEDBACK, _FLOSSING = range(4)
-
-
-class DivergenceError(ArithmeticError):
-    """The loss of a training run is no longer finite."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +183,7 @@ def train(
     10
     """
     configuration = configuration or RateConfiguration()
+    configuration.check_memory()
     if checkpoint is not None:
         check_file(checkpoint, overwrite=overwrite)
     n_threads = resolve_threads(threads)
@@ -198,6 +197,7 @@ def train(
 def resume(
     checkpoint: str | Path,
     *,
+    iterations: int | None = None,
     task: Task | None = None,
     threads: int | None = 1,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
@@ -209,6 +209,9 @@ def resume(
     ----------
     checkpoint : path-like
         What `train` wrote; it is written on.
+    iterations : int, optional
+        After how many updates in all the run is to end, more than it has done: so a finished run
+        goes on, to exactly the end of a run of so many. Default: as before.
     task, threads, on_checkpoint, progress : optional
         As for `train`.
 
@@ -220,9 +223,11 @@ def resume(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no checkpoint, or it is damaged.
+        If there is no checkpoint, it is damaged, or `iterations` is not more than it has done.
     """
     state = _State.load(checkpoint)
+    if iterations is not None:
+        state.set_iterations(iterations)
     check_file(checkpoint)
     return _run(state, task, resolve_threads(threads), checkpoint, on_checkpoint, progress)
 
@@ -257,9 +262,8 @@ class _State:
     ) -> None:
         self.configuration, self.network = configuration, network
         self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
-        self.losses = np.zeros(configuration.iterations)
         self.iteration = len(losses)
-        self.losses[: self.iteration] = losses
+        self.losses = _lengthen(losses, configuration.iterations)
         self.feedback = None
         if configuration.feedback == "random":
             rng = np.random.default_rng((configuration.seed, _FEEDBACK))
@@ -270,6 +274,13 @@ class _State:
     @property
     def finished(self) -> bool:
         return self.iteration == self.configuration.iterations
+
+    def set_iterations(self, iterations: int) -> None:
+        """Let the run end after another number of updates, more than it has done."""
+        remedy = f"the run has done {self.iteration}"
+        check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
+        self.configuration = replace(self.configuration, iterations=iterations)
+        self.losses = _lengthen(self.losses[: self.iteration], iterations)
 
     def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
         return RateTrainingResult(
@@ -366,9 +377,9 @@ def _run(
         # Divergence is told by the loss, in one clear sentence.
         stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
         bar = stack.enter_context(
-            tqdm(
+            progress_bar(
                 total=c.iterations, initial=state.iteration, unit="it", disable=not progress,
-                dynamic_ncols=True, desc=f"{c.task}, {c.rule}, gain {c.gain:g}",
+                desc=f"{c.task}, {c.rule}, gain {c.gain:g}",
             )
         )  # fmt: skip
         if state.iteration == 0:
@@ -377,10 +388,7 @@ def _run(
             loss = state.learn(draw, threads, work)
             if not math.isfinite(loss):
                 kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
-                raise DivergenceError(
-                    f"training diverged: the loss is {loss} at iteration {state.iteration} with "
-                    f"learning_rate {c.learning_rate:g}; try a lower one{kept and '; ' + kept}"
-                )
+                raise DivergenceError.at(state.iteration, loss, c, kept)
             bar.update()
             if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
                 bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
@@ -389,6 +397,10 @@ def _run(
                     save()
         save()
     return state.result(provenance)
+
+
+def _lengthen(losses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    return np.concatenate([losses, np.zeros(n - len(losses))])
 
 
 def _find_task(configuration: RateConfiguration, task: Task | None) -> Task:

@@ -123,7 +123,7 @@ def _check(
     """Refuse a cell of a sweep of `relaxation`; a network of the smallest size tries the others."""
     check_integer("n_neurons", n_neurons, 1)
     check_real("self_coupling", self_coupling, 0.0)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, None)
     find_order(update_order, "free")
     check_integer("replicas", replicas, 1)
     check_integer("max_sweeps", max_sweeps, 1)
@@ -181,7 +181,7 @@ def convergence_thresholds(result: xr.Dataset, *, seed: int = 0) -> xr.Dataset:
     n_converged = result["n_converged"].transpose(..., "self_coupling", "seed")
     n_runs = result.sizes["replica"]
     couplings = result["self_coupling"].values
-    rng = np.random.default_rng(check_integer("seed", seed, 0))
+    rng = np.random.default_rng(check_integer("seed", seed, 0, None))
     table = n_converged.values.reshape(-1, *n_converged.shape[-2:])
     columns = np.array([_fit_with_error(couplings, counts, n_runs, rng) for counts in table])
     others = n_converged.dims[:-2]

@@ -46,7 +46,7 @@ def _check(
 ) -> None:
     modules = check_integer("n_modules", draw.get("n_modules", 1), 1)
     check_integer("n_neurons", n_neurons, 1, _MOST_NEURONS)
-    check_integer("seed", seed, 0)
+    check_integer("seed", seed, 0, None)
     check_real("margin", margin)
     RandomNetwork.draw(modules, self_coupling, **draw)
 

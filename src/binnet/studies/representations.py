@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
+from binnet._memory import check_memory
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, relax_driven
 from binnet.networks import AnyNetwork, BinaryNetwork
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from binnet.learning import Configuration
+
+_MOST_SWEEPS = 10000  # every one of them begins with the first
 
 
 @renamed_parameter("dynamics", "update_order")
@@ -81,9 +84,11 @@ def measure_representations(
 
     inputs = check_spins("X", X, network.n_inputs)
     labels = check_labels("y", y, len(inputs), network.n_outputs)
-    check_integer("max_sweeps", max_sweeps, 1)
+    check_integer("max_sweeps", max_sweeps, 1, _MOST_SWEEPS)
     order = np.argsort(labels, kind="stable")
     inputs, labels = inputs[order], labels[order]
+    n = len(inputs)
+    check_memory(f"{n} samples: the overlaps of all pairs", 16.0 * n * n, "take fewer")
     within, between = _pairs(labels)
     layout = sizes or (
         network.sizes if isinstance(network, BinaryNetwork) else (network.n_neurons,)

@@ -116,7 +116,8 @@ def _require_scikit_learn() -> None:
     except ImportError as error:
         raise ImportError(
             "the classifiers to compare with need scikit-learn; install it with "
-            'pip install "binnet[sklearn]", or train presets only'
+            'pip install "binnet[sklearn]", or train presets only: without "mlp", and with '
+            "linear=False (--no-linear)"
         ) from error
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from binnet._files import check_folder
+from binnet._progress import progress_bar
 from binnet.sweeps import _results as results
 from binnet.sweeps import _workers as pool
 from binnet.sweeps._journal import Journal, JournalGoneError, KeptCell, Measurement, identify_file
@@ -253,14 +254,12 @@ class Sweep:
         sessions: list[dict[str, Any]],
     ) -> Generator[tuple[str, Measurement]]:
         """Measure the pending cells; count and hand on each as soon as it is finished."""
-        from tqdm import tqdm
-
         pending = self.pending()
         if pending:
             sessions.append(begin_session(n_workers, scheduler))
         cells = dict(pending)
         failures = []
-        bar = tqdm(
+        bar = progress_bar(
             total=sum(self.cost(cell) for _, cell in pending),
             disable=not progress or not pending,
             bar_format="{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}]",

@@ -105,7 +105,7 @@ def dynamical_cavity(
     trajectories = check_integer("n_trajectories", n_trajectories, 10)
     remedy = "errors come from the spread of populations"
     batches = check_integer("n_batches", n_batches, 2, remedy=remedy)
-    seed = check_integer("seed", seed, 0)
+    seed = check_integer("seed", seed, 0, None)
     if rtol is not None:
         rtol = _checks.tolerance(rtol)
     flips: list[FloatArray] = []

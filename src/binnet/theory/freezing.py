@@ -74,7 +74,7 @@ def freezing_from_plateaus(
             f"grid, plateau and plateau_error must have one shape, got {x.shape}, {f.shape} and "
             f"{spread.shape}"
         )
-    rng = np.random.default_rng(check_integer("seed", seed, 0))
+    rng = np.random.default_rng(check_integer("seed", seed, 0, None))
     best = _zero(x, f, 1)
     resampled = [_zero(x, f + spread * rng.standard_normal(f.size), 1) for _ in range(200)]
     others = np.array([_zero(x[2:], f[2:], 1), _zero(x, f, 2)])
@@ -155,7 +155,7 @@ def freezing_self_coupling(
     trajectories = check_integer("n_trajectories", n_trajectories, 10)
     remedy = "errors come from the spread of populations"
     batches = check_integer("n_batches", n_batches, 2, remedy=remedy)
-    seed = check_integer("seed", seed, 0)
+    seed = check_integer("seed", seed, 0, None)
     most = batches
     if rtol is not None:
         rtol, most = _checks.tolerance(rtol), _MOST_BATCHES * batches

@@ -227,7 +227,7 @@ def solve(
     y = check_real("replicas", replicas, 1.0, 1e6, above=True)
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     attempts = check_integer("n_attempts", n_attempts, 1)
-    seed = check_integer("seed", seed, 0)
+    seed = check_integer("seed", seed, 0, None)
     instance = Instance(couplings, self_coupling, field, exact=False)
     best = np.ones(instance.n, dtype=np.int8)
     fewest, n_iterations = instance.n + 1, 0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from binnet.cli._common import ADOPT_HELP, clear_errors
-from binnet.cli._figures import check_output, force_option
+from binnet.cli._figures import check_output, force_option, save_pictures
 from binnet.cli._numbers import Numbers
 
 if TYPE_CHECKING:
@@ -50,14 +50,17 @@ def numbers_option(
     )
 
 
-def whole_option(name: str, default: int, meaning: str | None = None, low: int = 1) -> Decorator:
+def whole_option(
+    name: str, default: int, meaning: str | None = None, low: int = 1, high: int | None = None
+) -> Decorator:
     """Return an option that takes a whole number."""
     return click.option(
-        name, type=click.IntRange(low), default=default, show_default=True, help=meaning
+        name, type=click.IntRange(low, high), default=default, show_default=True, help=meaning
     )
 
 
-seeds_option = whole_option("--seeds", 3, "repetitions, from seed 0 on")
+MOST_WORKERS, MOST_SEEDS = 1024, 10000
+seeds_option = whole_option("--seeds", 3, "repetitions, from seed 0 on", high=MOST_SEEDS)
 
 
 def _let_adopt(context: click.Context, parameter: click.Parameter, adopt: bool) -> None:
@@ -67,7 +70,7 @@ def _let_adopt(context: click.Context, parameter: click.Parameter, adopt: bool) 
         context.with_resource(sweeps.adopting())
 
 
-_workers_option = whole_option("--workers", 1, "processes")
+_workers_option = whole_option("--workers", 1, "processes", high=MOST_WORKERS)
 _adopt_option = click.option(
     "--adopt", is_flag=True, expose_value=False, callback=_let_adopt, help=ADOPT_HELP
 )
@@ -136,7 +139,7 @@ class Findings:
     """What a study has found."""
 
     results: Mapping[str, Any]  # for JSON
-    figures: Mapping[Path, Figure]
+    figures: Mapping[Path, Callable[[], Figure]]
     table: Sequence[str]  # lines
 
 
@@ -151,20 +154,18 @@ def run_study(
     `options` says which option stands for a parameter of the library that an error may name.
     """
     with clear_errors(options), _stopping_is_safe():
-        from binnet.plotting import save_figure
         from binnet.studies import record_study
 
         with record_study(data, parameters) as results:
             found = work()
-            for path, figure in found.figures.items():
-                save_figure(figure, path)
             results.update(found.results)
+    figures = save_pictures(found.figures)
     for line in found.table:
         click.echo(line)
-    tell_files(found.figures, data)
+    tell_files(figures, data)
 
 
-def tell_files(figures: Mapping[Path, Any] | Sequence[Path], data: Path) -> None:
+def tell_files(figures: Sequence[Path], data: Path) -> None:
     """Say where the figures and the data are."""
     for path in figures:
         click.echo(f"figure: {path}")

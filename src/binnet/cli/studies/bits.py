@@ -35,7 +35,7 @@ def bits(output: Path, **options: Any) -> None:
     def work() -> Findings:
         results = run_weight_bits(output, **options)
         summary = summarise_weight_bits(*results)
-        figures = {output: draw_weight_bits(*results, describe_training(**options))}
+        figures = {output: lambda: draw_weight_bits(*results, describe_training(**options))}
         return Findings({"test_accuracy": summary}, figures, _tabulate(summary))
 
     run_study(output.with_suffix(".json"), options, work, {"n_hidden": "--hidden"})

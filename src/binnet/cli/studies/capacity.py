@@ -61,7 +61,7 @@ def capacity(inputs: int, classes: int, output: Path, **options: Any) -> None:
         result = run_capacity(output.with_suffix(".nc"), **parameters)
         records = summarise_capacity(result)
         title = f"{inputs} inputs, {classes} classes, {options['epochs']} epochs"
-        figures = {output: draw_capacity(result, title)}
+        figures = {output: lambda: draw_capacity(result, title)}
         return Findings({"capacity": records}, figures, _tabulate(records, options["loads"]))
 
     names = {"n_modules": "--modules", "n_hidden": "--hidden", "load": "--loads"}

@@ -41,7 +41,7 @@ def chain(output: Path, **options: Any) -> None:
         results = run_chains(output, **options)
         records = summarise_chains(*results)
         title = describe_training(**options | {"n_hidden": f"{options['n_hidden']} a module"})
-        figures = {output: draw_chains(*results, title)}
+        figures = {output: lambda: draw_chains(*results, title)}
         return Findings({"last_epoch": records}, figures, _tabulate(records))
 
     names = {

@@ -12,7 +12,7 @@ from binnet._files import check_file
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._folders import make_study_folder
-from binnet.cli.studies._shared import Findings, run_study, whole_option, workers_option
+from binnet.cli.studies._shared import MOST_SEEDS, Findings, run_study, whole_option, workers_option
 
 _WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
             "more-gains.png")  # fmt: skip
@@ -20,7 +20,7 @@ _WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
 
 @click.command()
 @click.option("--quick", is_flag=True, help="about two minutes: two gains, 2000 updates, 2 seeds")
-@whole_option("--seeds", 5, "runs per condition")
+@whole_option("--seeds", 5, "runs per condition", high=MOST_SEEDS)
 @workers_option
 @click.option(
     "--out",
@@ -39,7 +39,7 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
     The best learning rate of each condition is chosen. The study can be stopped at any time; the
     same command goes on with it.
     """
-    from binnet.plotting.rate_study import draw_study
+    from binnet.plotting.rate_study import list_figures
     from binnet.studies.rate import load_study, plan_study, run_rate, summarise
 
     def work() -> Findings:
@@ -48,7 +48,7 @@ def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
         else:
             results = run_rate(out, workers=workers, **options)
         tables = {name: summarise(result) for name, result in results.items()}
-        figures = {out / f"{name}.png": figure for name, figure in draw_study(results).items()}
+        figures = {out / f"{name}.png": draw for name, draw in list_figures(results).items()}
         lines = [line for name, table in tables.items() for line in ("", name, *_tabulate(table))]
         return Findings({"tables": _plain(tables)}, figures, lines)
 

@@ -65,7 +65,7 @@ def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> No
         result = run_self_coupling(output, plan, workers=workers)
         summary = summarise_self_coupling(result)
         title = describe_training(**vars(plan) | {"n_hidden": f"N = {plan.n_hidden}"})
-        figures = {output: draw_self_coupling(result, title)}
+        figures = {output: lambda: draw_self_coupling(result, title)}
         return Findings(summary, figures, _tabulate(summary))
 
     parameters = {**vars(plan), "workers": workers}

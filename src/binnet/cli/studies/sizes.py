@@ -53,7 +53,8 @@ def sizes(output: Path, **options: Any) -> None:
     def work() -> Findings:
         results = run_sizes(output, **options)
         records = summarise_sizes(*results)
-        figures = {output: draw_sizes(*results, SOURCE_FIGURE, describe_training(**options))}
+        title = describe_training(**options)
+        figures = {output: lambda: draw_sizes(*results, SOURCE_FIGURE, title)}
         return Findings({"models": records}, figures, _tabulate(records))
 
     names = {"sizes": "--hidden", "n_hidden": "--hidden"}

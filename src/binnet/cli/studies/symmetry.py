@@ -43,7 +43,7 @@ def symmetry(output: Path, **options: Any) -> None:
     def work() -> Findings:
         result = run_symmetry(output.with_suffix(".nc"), **options)
         records = summarise_symmetry(result)
-        figures = {output: draw_symmetry(result, describe_training(**options))}
+        figures = {output: lambda: draw_symmetry(result, describe_training(**options))}
         return Findings({"last_epoch": records}, figures, _tabulate(records))
 
     run_study(output.with_suffix(".json"), options, work, {"n_hidden": "--hidden"})

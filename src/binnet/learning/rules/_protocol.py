@@ -69,6 +69,8 @@ class LaidOutRule(NamedTuple):
 class Synapses(ABC):
     """The weights that a rule changes, in one arithmetic; all that a checkpoint holds of them."""
 
+    settings: Settings
+
     @classmethod
     @abstractmethod
     def start(cls, settings: Settings) -> Self:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet.rate.tasks._trials import Seed, Trials, start
 
@@ -33,7 +34,7 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
     Raises
     ------
     TypeError
-        If `env` is not such an environment.
+        If `env` is not such an environment: some have no targets, as they are for rewards only.
 
     Examples
     --------
@@ -46,14 +47,13 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
         raise TypeError(
             f"env must be a neurogym TrialEnv with discrete actions, got {type(env).__name__}"
         )
+    bare.seed(0)
+    _draw_trial(bare)  # refuses an environment without targets now, not when training begins
 
     def draw(batch_size: int = 32, seed: Seed = 0) -> Trials:
         batch_size, rng = start(batch_size, seed)
         bare.seed(int(rng.integers(2**31)))
-        trials = []
-        for _ in range(batch_size):
-            bare.new_trial()
-            trials.append((np.asarray(bare.ob), np.asarray(bare.gt)))
+        trials = [_draw_trial(bare) for _ in range(batch_size)]
         n_steps = max(len(labels) for _, labels in trials)
         inputs = np.zeros((batch_size, n_steps, trials[0][0].shape[1]), np.float32)
         labels = np.zeros((batch_size, n_steps), np.int64)
@@ -63,3 +63,20 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
         return Trials(inputs, labels, mask, "cross_entropy", int(n_actions))
 
     return draw
+
+
+def _draw_trial(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return observations (steps, inputs) and targets (steps,) of a new trial."""
+    env.new_trial()
+    ob, gt = (np.asarray(getattr(env, name, None)) for name in ("ob", "gt"))
+    if ob.ndim != 2 or gt.shape != ob.shape[:1]:
+        raise TypeError(
+            "after new_trial, env must have observations ob (steps, inputs) and targets gt (steps,)"
+            f"; {type(env).__name__} has {_describe(ob)} and {_describe(gt)}: choose a supervised "
+            "environment"
+        )
+    return ob, gt
+
+
+def _describe(array: NDArray[Any]) -> str:
+    return "none" if array.dtype == object else f"an array of shape {array.shape}"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._validation import check_integer
 
 Seed = int | tuple[int, ...] | np.random.Generator
@@ -47,7 +48,10 @@ class Trials:
 def start(batch_size: int, seed: Seed) -> tuple[int, np.random.Generator]:
     """Return the checked batch size, and the generator to draw the batch with."""
     batch_size = check_integer("batch_size", batch_size, 1)
+    check_memory(f"batch_size = {batch_size}: the trials", 500.0 * batch_size, "take fewer")
     if isinstance(seed, np.random.Generator):
         return batch_size, seed
     parts = seed if isinstance(seed, tuple) else (seed,)
-    return batch_size, np.random.default_rng([check_integer("seed", part, 0) for part in parts])
+    return batch_size, np.random.default_rng(
+        [check_integer("seed", part, 0, None) for part in parts]
+    )
