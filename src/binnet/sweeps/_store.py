@@ -1,9 +1,9 @@
 """Results in files: NetCDF or Zarr, never half written, with a digest of what is in them.
 
 There are two, both checked on reading, and before a journal is given up for the file. One is of
-the content, in an attribute that no dataset in memory has. The other is of all bytes of a NetCDF
-file, behind its end, where readers do not look: HDF5 itself may loop for ever on damaged bytes, and
-is given none. What a file declares is compared with its size and with the machine's memory before
+the content, in an attribute that no dataset in memory has. The other is the signature of all bytes
+of a NetCDF file (`binnet._files.sign`): HDF5 itself may loop for ever on damaged bytes, and is
+given none. What a file declares is compared with its size and with the memory that is left before
 anything is read.
 """
 
@@ -12,10 +12,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import logging
 import math
 import os
-import secrets
 import shutil
 import tempfile
 import warnings
@@ -24,7 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binnet._files import atomic_path
+from binnet._files import atomic_path, check_signature, name_temporary, sign
+from binnet._memory import check_memory
+from binnet._records import warn_unchecked
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,22 +32,18 @@ if TYPE_CHECKING:
 SUFFIXES = (".nc", ".zarr")
 _DIGEST = "digest"
 _MOST_PACKED = 1100  # deflate, the usual filter, packs a thousandfold at most
-_END = b"\nbinnet sha256 "
-_END_SIZE = len(_END) + 65
-_PART = 2**20  # bytes that are read at once
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_logger = logging.getLogger("binnet")
 
 
 def write_result(dataset: xr.Dataset, path: Path) -> None:
     """Write a result under a temporary name, read it back, and rename it if it is the same."""
     if path.suffix == ".nc":
-        with atomic_path(path) as temporary:
+        # What it replaces has been read: it is this sweep's, with fewer cells.
+        with atomic_path(path, overwrite=True) as temporary:
             _write(dataset, temporary)
             _check_written(temporary, path)
         return
-    temporary = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    replaced = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    temporary, replaced = name_temporary(path), name_temporary(path)
     try:
         _write(dataset, temporary)
         _check_written(temporary, path)
@@ -65,33 +61,9 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
     dataset = dataset.assign_attrs({_DIGEST: digest_of(dataset)})
     if path.suffix == ".nc":
         dataset.to_netcdf(path, engine="h5netcdf")
-        end = _make_end(path, path.stat().st_size)
-        with path.open("ab") as file:
-            file.write(end)
+        sign(path)
     else:
         dataset.to_zarr(path, mode="w-", consolidated=False)
-
-
-def _make_end(path: Path, size: int) -> bytes:
-    """Return what stands behind the first `size` bytes of a file."""
-    held = hashlib.sha256()
-    with path.open("rb") as file:
-        while size and (part := file.read(min(size, _PART))):
-            held.update(part)
-            size -= len(part)
-    return _END + held.hexdigest().encode() + b"\n"
-
-
-def _check_bytes(path: Path) -> None:
-    """Refuse a file whose bytes are not those that were written, if it has a digest of them."""
-    size = path.stat().st_size - _END_SIZE
-    if size < 0:
-        return
-    with path.open("rb") as file:
-        file.seek(size)
-        end = file.read()
-    if end.startswith(_END) and end != _make_end(path, size):
-        raise ValueError("its bytes are not those that were written")
 
 
 def _check_written(temporary: Path, path: Path) -> None:
@@ -123,7 +95,7 @@ def read_result(path: Path) -> xr.Dataset:
 
     try:
         if path.is_file():
-            _check_bytes(path)
+            check_signature(path)
         check_sizes(path)
         if path.suffix == ".zarr":
             dataset = xr.load_dataset(path, engine="zarr", consolidated=False)
@@ -145,8 +117,8 @@ def read_result(path: Path) -> xr.Dataset:
             f"{path} is damaged: it does not hold what was written; bring a copy of it back, or "
             "remove it and run the sweep again"
         )
-    if found is None:
-        _logger.warning("note: %s is of a version without digests: read unchecked", path)
+    if found is None and "sweep" in dataset.attrs:  # else it is of somebody else
+        warn_unchecked(path)
     return dataset
 
 
@@ -185,12 +157,7 @@ def _plain(value: Any) -> Any:
 def check_sizes(path: Path) -> None:
     """Refuse a file that declares more than it can hold, or than there is memory for."""
     declared = _sum_zarr(path) if path.suffix == ".zarr" else _sum_netcdf(path)
-    memory = _count_memory()
-    if declared > memory:
-        raise MemoryError(
-            f"{path} declares {declared / 2**30:.3g} GiB and this machine has "
-            f"{memory / 2**30:.3g} GiB: it is damaged, or for a larger machine"
-        )
+    check_memory(f"{path}: what it declares", declared, "it is damaged, or for a larger machine")
 
 
 def _sum_netcdf(path: Path) -> int:
@@ -230,11 +197,3 @@ def _sum_zarr(path: Path) -> int:
 
     group = zarr.open_group(path, mode="r")
     return sum(math.prod(array.shape) * array.dtype.itemsize for _, array in group.arrays())
-
-
-def _count_memory() -> float:
-    """Return the bytes of memory that the machine has."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return math.inf

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from binnet._files import check_folder
+from binnet._files import check_folder, remove_leftovers
 from binnet._progress import progress_bar
 from binnet.sweeps import _results as results
 from binnet.sweeps import _workers as pool
@@ -87,6 +87,7 @@ class Sweep:
                     'Zarr needs the package zarr: pip install "binnet[zarr]", or write .nc'
                 ) from None
         check_folder(path)
+        remove_leftovers(path.parent)
         self._look_for_result()
         if self.finished is None:
             self.layout.accept(cell.measurement for cell in self._read_journal().values())
