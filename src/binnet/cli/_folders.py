@@ -71,9 +71,12 @@ def is_unfinished_start(folder: Path) -> bool:
 
 def _occupy(folder: Path) -> None:
     """Until the command ends, let no other process take its start for an unfinished one."""
+    command = click.get_current_context(silent=True)
+    if command is None:
+        return
     claim = name_temporary(folder / "claim")
     claim.touch()
-    click.get_current_context().call_on_close(lambda: claim.unlink(missing_ok=True))
+    command.call_on_close(lambda: claim.unlink(missing_ok=True))
     if [path for path in folder.iterdir() if path != claim]:
         raise FileExistsError(f"another process has begun a run in {folder}; name another --out")
 

@@ -35,7 +35,7 @@ from binnet.rate import train as start_run
 from binnet.rate.configuration import FEEDBACKS
 from binnet.rate.lyapunov import WARMUP
 from binnet.rate.model import DTYPES
-from binnet.rate.trainer import WINDOW
+from binnet.rate.results import WINDOW
 
 if TYPE_CHECKING:
     from binnet.rate import LyapunovSpectrum

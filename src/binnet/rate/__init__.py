@@ -18,9 +18,9 @@ from binnet.rate.flossing import (
 from binnet.rate.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
+from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.trainer import (
-    RateTrainingResult,
     load_result,
     resume,
     start_network,

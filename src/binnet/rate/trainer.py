@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,53 +29,14 @@ from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import floss
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
+from binnet.rate.results import WINDOW, RateTrainingResult
 from binnet.rate.tasks import Task, get
 
 _FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
 # Updates between two checkpoints: a second or less of work.
 _ITERATIONS_PER_CHECKPOINT = 250
-#: Updates that a loss is averaged over when a run is judged.
-WINDOW = 100
 # Independent random streams of a seed.
 _WEIGHTS, _TRIALS, _FEEDBACK, _FLOSSING = range(4)
-
-
-@dataclass(frozen=True, eq=False)
-class RateTrainingResult:
-    """What training leaves.
-
-    Attributes
-    ----------
-    network : RateRNN
-        The network as it was learned so far.
-    losses : ndarray, shape (iterations,)
-        Loss of each update's batch, before the update.
-    configuration : RateConfiguration
-        All parameters of the run.
-    provenance : dict
-        Version, seed, threads, CPU and packages.
-    completed : bool
-        False if Ctrl-C (or SIGTERM) stopped the run.
-    """
-
-    network: RateRNN
-    losses: NDArray[np.float64]
-    configuration: RateConfiguration
-    provenance: dict[str, Any]
-    completed: bool
-
-    @property
-    def final_loss(self) -> float:
-        """Mean loss of the last 100 updates."""
-        return float(self.losses[-WINDOW:].mean()) if len(self.losses) else math.nan
-
-    @property
-    def lowest_loss(self) -> float:
-        """Lowest mean loss of 100 updates in a row: what a run reached that later lost it."""
-        if len(self.losses) <= WINDOW:
-            return self.final_loss
-        sums = np.cumsum(np.concatenate([[0.0], self.losses]))
-        return float((sums[WINDOW:] - sums[:-WINDOW]).min() / WINDOW)
 
 
 def start_network(
