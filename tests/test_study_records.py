@@ -153,7 +153,7 @@ def test_a_study_that_was_stopped_keeps_its_sessions(
         run("second")
         results["answer"] = 42
     record = json.loads(path.read_text())
-    assert list(record) == ["parameters", "answer", "run"]
+    assert list(record) == ["parameters", "answer", "run", "sha256"]
     first, second = record["run"]["sweeps"]
     assert first["sessions"] == stopped["run"]["sweeps"][0]["sessions"]
     assert first["sessions"][0]["command"] != ["another", "session"]

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from binnet import sweeps
-from binnet._files import check_folder, write_json
+from binnet._files import check_file, is_ours, write_json
 from binnet._provenance import describe_machine, describe_run, describe_session
+from binnet._records import check_sealed, reading, seal
 from binnet.sweeps import SweepRecord
 
 _UNFINISHED = "unfinished"
@@ -51,7 +52,9 @@ def record_study(
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written.
+        If the folder does not exist or cannot be written, or if binnet did not write the file there.
+    ValueError
+        If the record there is damaged.
 
     Examples
     --------
@@ -62,7 +65,7 @@ def record_study(
     ...     results["last_epoch"] = summarise_symmetry(measured)
     """
     path = Path(path)
-    check_folder(path)
+    check_file(path)
     earlier = _read(path)
     known = {
         (part.get("file"), part.get("sweep")): part["sessions"]
@@ -79,20 +82,18 @@ def record_study(
             # The sessions of the sweeps that are finished are nowhere else.
             finished = any(s.path is not None and s.path.exists() and s.sessions for s in seen)
             if finished and (not earlier or _UNFINISHED in earlier):
-                write_json(
-                    path, {**asked, _UNFINISHED: True, "run": _describe(seen, known, session)}
-                )
+                run = _describe(seen, known, session)
+                write_json(path, seal({**asked, _UNFINISHED: True, "run": run}))
             raise
-    write_json(path, {**asked, **results, "run": _describe(seen, known, session)})
+    write_json(path, seal({**asked, **results, "run": _describe(seen, known, session)}))
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Return the record that is there; an empty one where there is none, or something else."""
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+    if not is_ours(path):
         return {}
-    return found if isinstance(found, dict) else {}
+    with reading(path, "record of a study", "remove it, and who measured is forgotten"):
+        return check_sealed(path, json.loads(path.read_text("utf-8")))
 
 
 def _describe(
