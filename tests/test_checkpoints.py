@@ -144,8 +144,11 @@ def test_a_flipped_bit_is_refused(path: Path) -> None:
             (lambda t, i, name=name: i.pop(name), rf"x: its header lacks {name}")
             for name in ("configuration", "n_samples", "fingerprint", "epoch", "batch", "history")
         ),
-        (lambda t, i: i.update(epoch=-1), r"x: epoch in its header must be an integer in 0.*-1"),
-        (lambda t, i: i.update(epoch=2**70), r"x: epoch in its header must be an integer in 0\.\."),
+        (
+            lambda t, i: i.update(epoch=-1),
+            r"x: epoch in its header must be an integer >= 0, got -1",
+        ),
+        (lambda t, i: i.update(epoch=2**70), r"x: epoch in its header must be .* below 2"),
         (lambda t, i: i.update(batch=14), r"x: batch in its header must be .* in 0\.\.13, got 14"),
         (lambda t, i: i.update(seconds="a"), r"x: seconds in its header must be a finite number"),
         (lambda t, i: i.update(n_samples=True), r"x: n_samples in its header must be an integer"),
