@@ -84,6 +84,14 @@ def test_a_single_cell_is_a_result(tmp_path: Path) -> None:
     assert dict(sweeps.load("sweep.nc").sizes) == {"replica": 4, "sweep": 30}
 
 
+def test_one_threshold_alone_is_a_line(tmp_path: Path) -> None:
+    done = binnet("relaxation", "n_neurons=20", *(axis for axis in AXES if "n_neurons" not in axis))
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.output.splitlines()]
+    header = lines.index(["threshold", "width", "threshold_error"])
+    assert len(lines[header + 1]) == 3
+
+
 def test_more_values_and_other_code(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = (
         "def area(a):\n    with open('calls', 'a') as calls:\n        calls.write('x')\n"

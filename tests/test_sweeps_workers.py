@@ -50,6 +50,22 @@ def test_one_worker_and_three_write_the_same_bytes(tmp_path: Path) -> None:
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path, logs: Path) -> None:
+    arguments = [sys.executable, "-c", CODE, str(tmp_path / "killed.nc"), str(logs), "2"]
+    process = subprocess.Popen(arguments, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while len(list(logs.iterdir())) < 2:  # a file of each worker
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.kill()
+    process.wait(60)
+    with pytest.raises(ProcessLookupError):  # nobody of its session is left
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_and_run_again_gives_the_unbroken_file(
     tmp_path: Path, logs: Path, workers: int

@@ -188,5 +188,7 @@ def _draw(result: xr.Dataset, output: Path) -> None:
     title = "Convergence of random networks"
     for path in save_pictures({picture: lambda: draw_convergence(result, thresholds, title)}):
         click.echo(f"picture: {path}")
-    for line in thresholds.to_dataframe().round(4).reset_index().to_string(index=False).split("\n"):
-        click.echo(line)
+    # One threshold alone has no axis that a table could have.
+    rows = thresholds if thresholds.dims else thresholds.expand_dims("row")
+    table = rows.to_dataframe().round(4).reset_index(drop=not thresholds.dims)
+    click.echo(table.to_string(index=False))

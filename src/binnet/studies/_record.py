@@ -52,7 +52,7 @@ def record_study(
     Raises
     ------
     OSError
-        If the folder does not exist or cannot be written, or if binnet did not write the file there.
+        If the folder does not exist or cannot be written, or if binnet did not write a file there.
     ValueError
         If the record there is damaged.
 

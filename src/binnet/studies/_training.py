@@ -9,6 +9,7 @@ from typing import Any
 from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, TrainingResult, preset, train
+from binnet.learning.run import check_size
 from binnet.sweeps import Observable
 
 N_SAMPLES = 60000  # for training
@@ -36,6 +37,7 @@ def check_training(configuration: Configuration, samples: int) -> None:
     """Refuse, before any cell is measured, what `train_whole` would refuse in each."""
     check_integer("samples", samples, 1, N_SAMPLES)
     configuration.rule.synapses(configuration)
+    check_size(configuration, samples)
     find_data()
 
 

@@ -16,6 +16,7 @@ from binnet import sweeps
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.datasets import draw_associations
 from binnet.learning import Configuration, preset, train
+from binnet.learning.run import check_size
 from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
 from binnet.sweeps import Observable
 
@@ -172,6 +173,7 @@ def _check(load: float, **parameters: Any) -> None:
     )
     configuration = _configure(**parameters)
     configuration.rule.synapses(configuration)
+    check_size(configuration, _count(load, parameters["n_hidden"]))
 
 
 def _cost(n_modules: int, load: float, n_hidden: int, **_: Any) -> float:

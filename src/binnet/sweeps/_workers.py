@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
+import threading
 import time
 import traceback
 import warnings
@@ -21,6 +23,9 @@ from binnet.sweeps.grid import Cell
 Function = Callable[..., Mapping[str, Any]]
 _CONNECT_SECONDS = 20
 _TRIES = 2  # alone, of a cell whose process has died
+_LOOK_SECONDS = 0.5  # between two looks of a worker whether its parent is there
+
+_watching = False  # whether this process, a worker, does
 
 
 class SweepError(RuntimeError):
@@ -112,7 +117,7 @@ def _measure_together(
     def hand_out() -> Iterator[Any]:
         for number, cell in list(cells.items()):
             begun.append(number)
-            yield joblib.delayed(measure_cell)(function, number, cell)
+            yield joblib.delayed(_measure_as_worker)(os.getpid(), function, number, cell)
 
     threads = max(1, count_cores() // workers)
     with (
@@ -122,6 +127,24 @@ def _measure_together(
         # joblib guesses at a leak of memory; what has happened is found out and said.
         warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
         yield from joblib.Parallel(return_as="generator_unordered")(hand_out())
+
+
+def _measure_as_worker(parent: int, *arguments: Any) -> Outcome:
+    """Measure a cell in a process that ends when its parent has: a kill reaches one process only.
+
+    The others would wait for work for minutes, or finish cells that nobody keeps.
+    """
+    global _watching
+    if not _watching:
+        _watching = True
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    return measure_cell(*arguments)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:  # Windows never tells
+        time.sleep(_LOOK_SECONDS)
+    os._exit(1)
 
 
 def _measure_alone(function: Function, number: int, cell: Cell, workers: int) -> Outcome:
