@@ -11,6 +11,7 @@ with a limit on its memory; tests/test_mutations.py starts it and says which out
 from __future__ import annotations
 
 import json
+import os
 import re
 import resource
 import shutil
@@ -20,6 +21,7 @@ import tempfile
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,13 +129,15 @@ class Format:
     """A format of files.
 
     `write` makes a file in a folder and returns what is read; `read` returns what can be compared;
-    `damage` changes the file. Where `is_checked`, no other content may be read without a word.
+    `damage` changes the file. Where `is_checked`, no other content may be read without a word;
+    where `is_mended`, what is damaged is made again, and nothing refused.
     """
 
     write: Callable[[Path], Path]
     read: Callable[[Path], Any]
     is_checked: bool
     damage: Callable[[Path, np.random.Generator], None] | None = None
+    is_mended: bool = False
     few: int = 40  # mutations that take a second or two
 
 
@@ -304,6 +308,65 @@ def _read_idx(path: Path) -> Any:
     return _plain(read_idx(path))
 
 
+def _write_result(folder: Path) -> Path:
+    from binnet import sweeps
+    from sweep_cases import GRID, measure
+
+    sweeps.run(GRID, measure, path=folder / "result.nc", progress=False)
+    return folder / "result.nc"
+
+
+def _read_result(path: Path) -> Any:
+    from binnet import sweeps
+
+    found = sweeps.load(path)
+    return _plain({name: found[name].values for name in found.variables}), found.attrs
+
+
+_ON_DEMAND = {"x": [0, 1, 2, 3]}
+
+
+def _write_journal(folder: Path) -> Path:
+    from binnet import sweeps
+    from sweep_cases import fail_on_demand
+
+    os.environ["BINNET_TEST_FAIL"] = "1"
+    with suppress(sweeps.SweepError):
+        sweeps.run(_ON_DEMAND, fail_on_demand, path=folder / "result.nc", progress=False)
+    del os.environ["BINNET_TEST_FAIL"]
+    return folder / "result.nc.partial"
+
+
+def _read_journal(path: Path) -> Any:
+    """What the sweep ends in that goes on from the journal."""
+    from binnet import sweeps
+    from sweep_cases import fail_on_demand
+
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(path, folder)
+        to = Path(folder) / "result.nc"
+        return _plain(sweeps.run(_ON_DEMAND, fail_on_demand, path=to, progress=False)["y"].values)
+
+
+def _double(x: int) -> int:
+    return 2 * x
+
+
+def _call_kernel(folder: Path) -> Any:
+    """What a kernel returns whose compiled code is in the folder, if it is."""
+    from binnet_kernels import _jit
+
+    _jit.CACHE_FOLDER = str(folder)
+    return int(_jit.kernel(_double)(np.int64(21)))
+
+
+def _write_kernel_cache(folder: Path) -> Path:
+    (folder / "cache").mkdir()
+    _call_kernel(folder / "cache")
+    assert len(list(folder.rglob("*.nb[ci]"))) == 2
+    return folder / "cache"
+
+
 def _edit_header(path: Path, rng: np.random.Generator) -> None:
     """Edit the header of a file of arrays and put its digest right."""
     from safetensors import safe_open
@@ -369,12 +432,16 @@ FORMATS = {
     "energies": Format(_write_energies, _read_energies, False),
     "idx": Format(_write_plain_idx, _read_idx, False),
     "idx-gzip": Format(_write_idx, _read_idx, False),
+    "netcdf": Format(_write_result, _read_result, True),
+    "journal": Format(_write_journal, _read_journal, True),
+    "kernel-cache": Format(_write_kernel_cache, _call_kernel, True, is_mended=True),
 }
 
 
 def damage_bytes(path: Path, rng: np.random.Generator) -> None:
     """Mutate a file, or one of a folder."""
-    files = [path] if path.is_file() else sorted(path.iterdir())
+    below = sorted(file for file in path.rglob("*") if file.is_file())
+    files = [path] if path.is_file() else below
     file = files[rng.integers(len(files))]
     file.write_bytes(mutate(file.read_bytes(), rng))
 

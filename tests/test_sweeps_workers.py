@@ -60,10 +60,14 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, logs: Path) -> 
         time.sleep(0.02)
     process.kill()
     process.wait(60)
-    with pytest.raises(ProcessLookupError):  # nobody of its session is left
+
+    def wait_until_all_have_ended() -> None:
         while time.monotonic() < deadline:
             os.killpg(process.pid, 0)
             time.sleep(0.1)
+
+    with pytest.raises(ProcessLookupError):  # nobody of its session is left
+        wait_until_all_have_ended()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
