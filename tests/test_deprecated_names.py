@@ -141,6 +141,7 @@ def test_configurations_with_synapse_bits_are_read_without_a_word() -> None:
         assert Configuration.from_dict(tables) == settings
 
 
+@pytest.mark.filterwarnings("ignore::binnet._records.UncheckedFileWarning")
 def test_sweeps_with_a_fixed_module_coupling_are_read(tmp_path: Path) -> None:
     pytest.importorskip("h5netcdf")
     fixed = {"n_neurons": 6, "self_coupling": 0.5, "n_modules": 2, "excitation": 0.25}

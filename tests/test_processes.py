@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,20 @@ def test_a_forked_process_does_not_take_sigterm_for_a_polite_stop() -> None:
         assert interrupt.requested
 
 
+@needs_fork  # where there is SIGHUP
+def test_a_closed_terminal_is_a_polite_stop_unless_it_is_ignored() -> None:
+    with DeferredInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert interrupt.requested
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with DeferredInterrupt() as interrupt:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not interrupt.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 # ---- threads
 
 AT_ONCE = """
@@ -196,14 +211,14 @@ def test_two_threads_inside_workers_that_joblib_gives_one() -> None:
 # ---- Ctrl-C
 
 COMMAND = """
-import tqdm
+import tqdm.auto
 
-class Bar(tqdm.tqdm):
+class Bar(tqdm.auto.tqdm):
     def __init__(self, *arguments, **options):
         print("begun", flush=True)
         super().__init__(*arguments, **options)
 
-tqdm.tqdm = Bar
+tqdm.auto.tqdm = Bar
 from binnet.cli import main
 main()
 """
@@ -233,14 +248,18 @@ def test_a_command_that_lasts_ends_at_once_at_ctrl_c(words: str, tmp_path: Path)
         text=True,
         cwd=tmp_path,
     )
+    patience = threading.Timer(120, process.kill)  # reading a line would wait for ever
+    patience.start()
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "begun\n"
+        patience.cancel()
         time.sleep(2)
         assert process.poll() is None
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=15)  # a few seconds, on a machine at work
     finally:
+        patience.cancel()
         process.kill()
     assert process.returncode in (1, 130), errors
     assert "Traceback" not in errors

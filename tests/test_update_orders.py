@@ -144,6 +144,7 @@ def test_option_dynamics(tmp_path: Path) -> None:
     assert "give --update-order alone" in both.output
 
 
+@pytest.mark.filterwarnings("ignore::binnet._records.UncheckedFileWarning")
 def test_axis_dynamics_of_a_sweep(tmp_path: Path) -> None:
     """It is written by its new name; results that have the old one are read as if they had it."""
     pytest.importorskip("h5netcdf")
@@ -167,6 +168,7 @@ def test_axis_dynamics_of_a_sweep(tmp_path: Path) -> None:
     assert same.identical(result)
 
 
+@pytest.mark.filterwarnings("ignore::binnet._records.UncheckedFileWarning")
 @pytest.mark.parametrize("name", ["chains.singles.nc", "self_coupling.convergence.nc"])
 def test_results_of_before_are_read(name: str) -> None:
     pytest.importorskip("h5netcdf")

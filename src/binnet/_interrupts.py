@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
+_HANG_UP = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # a terminal that is closed
 _forked: set[int] = set()  # this process, if it was forked
 
 if hasattr(os, "register_at_fork"):  # not on Windows
@@ -17,11 +18,12 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class DeferredInterrupt:
-    """Context in which a first SIGINT or SIGTERM is only noted; a second acts at once.
+    """Context in which a first SIGINT, SIGTERM or SIGHUP is only noted; a second acts at once.
 
-    Outside the main thread, where Python delivers no signals, it does nothing. In a forked process
-    SIGTERM is not taken over: there it is no wish of the user's, but a pool that ends its workers,
-    or a library that cannot go on after a fork (OpenMP). Nor does a process that is forked inside
+    What is ignored (nohup, the background of a script) stays ignored. Outside the main thread,
+    where Python delivers no signals, it does nothing. In a forked process SIGTERM and SIGHUP are
+    not taken over: there they are no wish of the user's, but a pool that ends its workers, or a
+    library that cannot go on after a fork (OpenMP). Nor does a process that is forked inside
     the context keep what its parent has taken over.
     """
 
@@ -40,9 +42,10 @@ class DeferredInterrupt:
         if threading.current_thread() is threading.main_thread():
             numbers = [signal.SIGINT]
             if self._process not in _forked:
-                numbers.append(signal.SIGTERM)
+                numbers += [signal.SIGTERM, *_HANG_UP]
             for number in numbers:
-                self._before[number] = signal.signal(number, self._handle)
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):  # None: not Python's
+                    self._before[number] = signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -66,7 +69,7 @@ class DeferredInterrupt:
 
 @contextmanager
 def holding_interrupts() -> Iterator[None]:
-    """Hold a first SIGINT or SIGTERM back: it comes at the end of the context."""
+    """Hold a first SIGINT, SIGTERM or SIGHUP back: it comes at the end of the context."""
     interrupt = DeferredInterrupt()
     try:
         with interrupt:

@@ -50,7 +50,7 @@ class TrainingResult:
     provenance : dict
         Version, seed, threads, CPU and packages.
     completed : bool
-        False if Ctrl-C (or SIGTERM) stopped the run before its last epoch.
+        False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run before its last epoch.
     run : Run
         The run itself, from which `OnlineLearner` goes on.
     """

@@ -31,7 +31,7 @@ class RateTrainingResult:
     provenance : dict
         Version, seed, threads, CPU and packages.
     completed : bool
-        False if Ctrl-C (or SIGTERM) stopped the run.
+        False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run.
     """
 
     network: RateRNN
