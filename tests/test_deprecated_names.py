@@ -137,7 +137,7 @@ def test_configurations_with_synapse_bits_are_read_without_a_word() -> None:
     tables = settings.to_dict()
     tables["arithmetic"]["synapse_bits"] = tables["arithmetic"].pop("latent_bits")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DeprecationWarning)
         assert Configuration.from_dict(tables) == settings
 
 
@@ -153,7 +153,7 @@ def test_sweeps_with_a_fixed_module_coupling_are_read(tmp_path: Path) -> None:
     assert old.attrs["sweep"] != result.attrs["sweep"]
     old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DeprecationWarning)
         again = sweeps.run(grid, studies.RELAXATION, path=tmp_path / "old.nc", **options)
     assert again.identical(result)
 

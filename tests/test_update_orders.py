@@ -160,7 +160,7 @@ def test_axis_dynamics_of_a_sweep(tmp_path: Path) -> None:
     old.attrs["sweep"] = old.attrs["sweep"].replace('"update_order"', '"dynamics"')
     old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", DeprecationWarning)
         loaded = sweeps.load(tmp_path / "old.nc")
         grid = {"update_order": ["sync", "async"], "seed": [0, 1]}
         same = sweeps.run(grid, RELAXATION, fixed=fixed, path=tmp_path / "old.nc", progress=False)
