@@ -6,6 +6,7 @@ kills there are (default 60), BINNET_KILLS_SEED when and by which signal.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
@@ -180,8 +181,10 @@ def test_killed_runs_end_in_the_same_results(name: str, tmp_path: Path) -> None:
     draw = random.Random(f"{SEED} {name}")
     left = -(-N_KILLS // len(CASES))
     log = []
-    while left > 0:
-        folder = tmp_path / f"killed-{left}"
+    for attempt in itertools.count():
+        if left == 0:
+            break
+        folder = tmp_path / f"killed-{attempt}"
         folder.mkdir()
         for _ in range(min(left, KILLS_PER_RUN)):
             number = SIGNALS[(left + SEED) % len(SIGNALS)]
