@@ -185,6 +185,10 @@ def test_finished_run_goes_on_to_more_epochs(tmp_path: Path) -> None:
         binnet("train", *arguments)
     refused = binnet("train", "--resume", tmp_path / "run", "--epochs", 1, code=1)
     assert "--epochs must be an integer >= 3, got 1; the run has finished 2" in refused.output
+    config = tmp_path / "run" / "config.toml"
+    mark, rest = config.read_text().split("\n", 1)
+    assert mark.startswith("# written by binnet")
+    config.write_text(rest)  # as older versions wrote it
     for _ in range(2):  # the second time it has nothing to do
         result = binnet("train", "--resume", tmp_path / "run", "--epochs", 4)
         assert "accuracy after epoch 4 of 4" in result.stdout

@@ -125,7 +125,8 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
     """Write a resolved configuration; the option --config reads it."""
-    with atomic_path(folder / CONFIGURATION) as temporary:
+    # The folder is the run's own; older versions left no mark in the file.
+    with atomic_path(folder / CONFIGURATION, overwrite=True) as temporary:
         temporary.write_text(f"# {make_mark()}\n{tomli_w.dumps(tables)}", encoding="utf-8")
 
 
