@@ -111,7 +111,7 @@ def rnn() -> None:
     help="TOML file of parameters, in the form of a run's config.toml; options go before it",
 )
 @lambda command: add_options(command, PARAMETERS, _describe)
-@click.option("--threads", type=int, help="threads of rtrl  [1 to cores; default 1]")
+@click.option("--threads", type=int, help="threads of rtrl  [up to cores; default 1]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
