@@ -156,7 +156,7 @@ def test_folders_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for out in ("old", "old/notes.txt"):
         shown = refuse(["train", "--out", out], REFUSED)
         assert f"{out} exists and is not an empty folder; name another --out" in shown
-        assert f"binnet train --resume {out}" in shown
+        assert "--resume" not in shown  # there is no run in it
     shown = refuse(["train", "--out", "old/notes.txt/run"], REFUSED)
     assert "cannot create the run folder old/notes.txt/run" in shown
     assert "name another --out" in shown

@@ -252,12 +252,17 @@ def test_imports_that_are_refused(network_file: Path, tmp_path: Path) -> None:
     text = (folder / "readout.hex").read_text()
     (folder / "readout.hex").write_text(text.replace("0", "1", 1))
     message = binnet("import", folder, *output, code=1)
-    assert "readout.hex is not the file that the manifest describes: its SHA-256 is" in message
-    pytest.importorskip("nir")
-    (tmp_path / "a.nir").write_text("nothing")
-    assert "a.nir is damaged or no NIR file" in binnet(
-        "import", tmp_path / "a.nir", *output, code=1
+    described = (
+        f"readout.hex is not the file that {folder / 'manifest.json'} describes: its SHA-256"
     )
+    assert described in message
+    assert message.count("export the images again") == 1
+    pytest.importorskip("nir")
+    for text in ("nothing", "# written by binnet 0.1.0\n"):  # as a run's config.toml begins
+        (tmp_path / "a.nir").write_text(text)
+        assert "a.nir is damaged or no NIR file" in binnet(
+            "import", tmp_path / "a.nir", *output, code=1
+        )
     assert "there is no NIR file" in binnet("import", tmp_path / "b.nir", *output, code=1)
     assert not (tmp_path / "out.safetensors").exists()
 

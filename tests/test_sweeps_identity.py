@@ -211,6 +211,20 @@ def test_data_that_a_function_loads_once_is_no_other_code(tmp_path: Path) -> Non
     run({"x": [1, 2]}, module["measure"], path=tmp_path / "a.nc")
 
 
+def test_cells_that_change_what_later_ones_read_are_noted(caplog: Any) -> None:
+    """Fixed parameters are copied for each cell; what a function encloses cannot be."""
+    left = [10, 20, 30]
+
+    def take(x: int) -> dict[str, int]:
+        return {"y": left.pop() * x}
+
+    assert list(sweeps.run({"x": [1, 2, 3]}, take, progress=False)["y"]) == [30, 40, 30]
+    assert "the cells changed take.left: on other workers" in caplog.text
+    caplog.clear()
+    sweeps.run({"x": [1, 2, 3]}, lambda x: {"y": x + len(left)}, progress=False)
+    assert not caplog.text
+
+
 def test_our_own_observables_are_told_by_the_version() -> None:
     assert identity.identify(studies.relaxation) is None
     assert identity.identify(studies.count_fixed_points) is None

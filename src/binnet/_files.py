@@ -243,7 +243,7 @@ def check_signature(path: Path) -> bool:
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         match = _SIGNATURE.search(content, max(0, len(content) - _PEEK))
         if match is None:
-            if content.find(MARK.encode()) >= 0:
+            if content[:4] == b"\x89HDF" and content.find(MARK.encode()) >= 0:
                 check_digest(path, None, "that is missing")
             return False
         expected, end = match[1].decode(), match.start()

@@ -38,9 +38,11 @@ def make_folder(out: Path | None, name: str, command: str) -> Path:
         remove_leftovers(out)
         _clear_unfinished_start(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        way_on = ""
+        if (out / CHECKPOINT).is_file():
+            way_on = f", or go on with the run in it: {command} --resume {out}"
         raise FileExistsError(
-            f"{out} exists and is not an empty folder; name another --out, or go on with the run "
-            f"in it: {command} --resume {out}"
+            f"{out} exists and is not an empty folder; name another --out{way_on}"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -101,6 +103,8 @@ def make_study_folder(out: Path, names: Collection[str]) -> None:
 
 def find_checkpoint(run: Path, command: str) -> Path:
     """Return the checkpoint of a run folder that `command` wrote."""
+    if run.is_dir():
+        remove_leftovers(run)
     if run.is_dir() and is_unfinished_start(run):
         raise FileNotFoundError(
             f"the run in {run} was stopped before its first checkpoint; start over in it, with the "
@@ -121,7 +125,8 @@ def read_tables(path: Path) -> dict[str, Any]:
 
 def write_tables(folder: Path, tables: Mapping[str, Any]) -> None:
     """Write a resolved configuration; the option --config reads it."""
-    with atomic_path(folder / CONFIGURATION) as temporary:
+    # The folder is the run's own; older versions left no mark in the file.
+    with atomic_path(folder / CONFIGURATION, overwrite=True) as temporary:
         temporary.write_text(f"# {make_mark()}\n{tomli_w.dumps(tables)}", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from binnet.learning import load_checkpoint
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+@click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 def evaluate(run: Path, threads: int | None) -> None:
     """Measure the accuracy of the network that `binnet train` has learned in the folder RUN.
 

@@ -36,7 +36,7 @@ def hardware() -> None:
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path),
               help="write the JSON into this file, too")  # fmt: skip
 @force_option
-@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+@click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 def report(
     run: Path,
     bits: int | None,

@@ -54,7 +54,7 @@ from binnet.networks.quantisation import OVERFLOWS
     ".safetensors]",
 )
 @force_option
-@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+@click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 def quantize_run(
     run: Path,
     bits: int,

@@ -26,7 +26,7 @@ from binnet.learning import load_checkpoint
     help="samples of each class, the first ones of the run's test or validation set",
 )
 @click.option("--sweeps", type=click.IntRange(1), help="T  [default: those of the run's inference]")
-@click.option("--threads", type=int, help="threads of the kernels  [1 to cores; default: all]")
+@click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -111,7 +111,7 @@ def rnn() -> None:
     help="TOML file of parameters, in the form of a run's config.toml; options go before it",
 )
 @lambda command: add_options(command, PARAMETERS, _describe)
-@click.option("--threads", type=int, help="threads of rtrl  [1 to cores; default 1]")
+@click.option("--threads", type=int, help="threads of rtrl  [up to cores; default 1]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -170,9 +170,10 @@ def _start(
         with reading(config):
             configuration = RateConfiguration.from_dict(table, configuration)
     changes = {name: value for name, value in parameters.items() if value is not None}
-    configuration = RateConfiguration.from_dict(changes, configuration)
-    tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
-    configuration.check_memory()
+    with clear_errors({p.name: p.option for p in PARAMETERS}):
+        configuration = RateConfiguration.from_dict(changes, configuration)
+        tasks.get(configuration.task)  # a custom task is a function, for binnet.rate.train
+        configuration.check_memory()
     name = f"{configuration.task}-{configuration.rule}-gain{configuration.gain:g}"
     folder = _folders.make_folder(out, f"{name}-seed{configuration.seed}", COMMAND)
     _write_configuration(folder, configuration)

@@ -52,7 +52,7 @@ from binnet.learning.run import check_size
 @click.option(
     "--threads",
     type=int,
-    help="threads of the kernels; the result does not depend on it  [1 to cores; default: all or "
+    help="threads of the kernels; the result does not depend on it  [up to cores; default: all or "
     "one, whichever is faster while it runs]",
 )
 @click.option(

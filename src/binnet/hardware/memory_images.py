@@ -320,7 +320,7 @@ def _read_content(folder: Path, entry: Record) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != wanted:
         raise ValueError(
-            f"{path} is not the file that the manifest describes: its SHA-256 is {found}, the "
+            f"{path} is not the file that {entry.path} describes: its SHA-256 is {found}, the "
             f"manifest says {wanted}; copy or export the images again"
         )
     return content

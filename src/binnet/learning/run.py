@@ -136,8 +136,10 @@ class Run:
         Raises
         ------
         TypeError, ValueError
-            If it is not larger than that of the finished epochs.
+            If it is another number, and not larger than that of the finished epochs.
         """
+        if epochs == self.configuration.training.epochs:
+            return  # the command that let it go on, once more: the run has perhaps ended since
         remedy = f"the run has finished {self.epoch}"
         check_integer("epochs", epochs, self.epoch + 1, remedy=remedy)
         self.configuration = self.configuration.replace(epochs=epochs)

@@ -175,7 +175,7 @@ def resume(
     ------
     FileNotFoundError, ValueError
         If there is no checkpoint, it is damaged, the samples are not those of the run, or `epochs`
-        is not more than it has finished.
+        is another number than before and not more than it has finished.
     """
     run = load_checkpoint(checkpoint)
     if epochs is not None:

@@ -31,6 +31,29 @@ _INT32_MAX = int(np.iinfo(np.int32).max)
 _ROWS = 256  # in work at a time: bounds the memory beside the couplings
 
 
+def check_size(n_neurons: int, dtype: str) -> None:
+    """Refuse couplings (N, N) that take more memory to draw than there is.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+    dtype : {"float32", "float64", "int16"}
+        Of the couplings; integers are drawn in float32.
+
+    Raises
+    ------
+    MemoryError
+        If they do.
+    """
+    per_coupling = {"float32": 4.0, "float64": 8.0, "int16": 4.0 + 2.0}[dtype]
+    check_memory(
+        f"n_neurons = {n_neurons}: the couplings",
+        per_coupling * n_neurons**2,
+        "take fewer neurons, or couplings that are drawn again when needed (ImplicitNetwork)",
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class RandomNetwork:
     """Couplings of a network without input (docs/model/network.md, section 9.1).
@@ -187,11 +210,7 @@ class RandomNetwork:
         of_couplings, of_fields = (np.random.default_rng(part) for part in sequence.spawn(2))
 
         working = np.float64 if dtype == "float64" else np.float32
-        check_memory(
-            f"n_neurons = {n_total}: the couplings",
-            n_total**2 * (np.dtype(working).itemsize + 2.0 * (dtype == "int16")),
-            "take fewer neurons, or couplings that are drawn again when needed (ImplicitNetwork)",
-        )
+        check_size(n_total, dtype)
         n = n_total // modules
         std = 1.0 / math.sqrt(rho * n)
         # The kernels read the couplings *from* a neuron: these are the rows in memory.

@@ -184,7 +184,8 @@ def resume(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no checkpoint, it is damaged, or `iterations` is not more than it has done.
+        If there is no checkpoint, it is damaged, or `iterations` is another number than before and
+        not more than it has done.
     """
     state = _State.load(checkpoint)
     if iterations is not None:
@@ -238,6 +239,8 @@ class _State:
 
     def set_iterations(self, iterations: int) -> None:
         """Let the run end after another number of updates, more than it has done."""
+        if iterations == self.configuration.iterations:
+            return  # the command that let it go on, once more: the run has perhaps ended since
         remedy = f"the run has done {self.iteration}"
         check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
         self.configuration = replace(self.configuration, iterations=iterations)

@@ -16,6 +16,7 @@ from binnet._deprecation import renamed_parameter
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import FreeRelaxation, relax
 from binnet.networks import RandomNetwork
+from binnet.networks.random import check_size
 from binnet.sweeps import Observable
 from binnet.update_orders import find_order
 
@@ -131,7 +132,8 @@ def _check(
     modules = check_integer("n_modules", others.get("n_modules", 1), 1)
     if n_neurons % modules:
         raise ValueError(f"n_neurons must be a multiple of n_modules = {modules}, got {n_neurons}")
-    RandomNetwork.draw(modules, self_coupling, **others)
+    network = RandomNetwork.draw(modules, self_coupling, **others)
+    check_size(n_neurons, network.dtype.name)
 
 
 def _cost(n_neurons: int, replicas: int = 20, **_: Any) -> float:

@@ -85,6 +85,7 @@ def _check(n_exponents: int | None = None, **parameters: Any) -> None:
     """Refuse a cell before any is measured."""
     configuration = RateConfiguration(**parameters)
     get(configuration.task)
+    configuration.check_memory()
     if n_exponents is not None:
         check_integer("n_exponents", n_exponents, 1, configuration.n_hidden)
 

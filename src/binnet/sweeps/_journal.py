@@ -219,9 +219,7 @@ class Journal:
                         if digest is not None and digest != _digest(key, origin, data):
                             raise ValueError
                         cells[key] = KeptCell(_from_bytes(data), origin)
-                    except (
-                        Exception
-                    ):  # whatever NumPy and zipfile make of bytes that are no archive
+                    except Exception:  # what NumPy and zipfile make of bytes that are no archive
                         damaged.append(rowid)
         return cells, damaged
 

@@ -15,6 +15,7 @@ from binnet._files import check_folder, remove_leftovers
 from binnet._progress import progress_bar
 from binnet.sweeps import _results as results
 from binnet.sweeps import _workers as pool
+from binnet.sweeps._identity import list_changes
 from binnet.sweeps._journal import Journal, JournalGoneError, KeptCell, Measurement, identify_file
 from binnet.sweeps._layout import Layout
 from binnet.sweeps._sameness import Match, is_adopting, match
@@ -281,9 +282,24 @@ class Sweep:
                     yield key, outcome.measurement
                 bar.set_description_str(f"{n} of {len(pending)} cells", refresh=False)
                 bar.update(self.cost(cells[outcome.number]))
+        if pending:
+            self._tell_of_changes()
         if failures:
             more = f"\n{len(failures) - 1} more cells raised or died" if len(failures) > 1 else ""
             raise SweepError(f"{failures[0]}{more}{self._what_is_left()}")
+
+    def _tell_of_changes(self) -> None:
+        """Say that cells changed what later ones read: their order then counts, and nobody sees."""
+        before = self.description.get("code")
+        if before is None:
+            return
+        now = self.observable.identify()
+        if now != before:
+            _logger.warning(
+                "note: the cells changed %s: on other workers, or gone on with after a stop, they "
+                "may measure other things; give each its own, as a fixed parameter or from a seed",
+                list_changes(before, now),
+            )  # fmt: skip
 
     def _check_layout(self, key: str, outcome: pool.Outcome, errors: str) -> str:
         """Return what is wrong with a measurement; of the first one, it is so with all."""
