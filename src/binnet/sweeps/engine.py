@@ -180,14 +180,6 @@ def run(
     xarray.Dataset
         One dimension for each axis of the grid, then those of each variable; see `load`.
 
-    Notes
-    -----
-    A file belongs to the observable's code: to its bytecode, to that of the user's functions and
-    classes that it refers to, and to the values of globals, defaults and enclosed variables that
-    they read; of installed packages, to the version. Globals that a function assigns itself, and
-    names that it looks up by a string, are not seen; a global that cells fill is another one
-    afterwards. What belongs to other code is refused, or adopted.
-
     Raises
     ------
     TypeError, ValueError
@@ -197,6 +189,14 @@ def run(
         If the file or the journal is damaged, or cannot be written.
     SweepError
         If a cell raised or killed its worker process; finished cells are kept.
+
+    Notes
+    -----
+    A file belongs to the observable's code: to its bytecode, to that of the user's functions and
+    classes that it refers to, and to the values of globals, defaults and enclosed variables that
+    they read; of installed packages, to the version. Globals that a function assigns itself, and
+    names that it looks up by a string, are not seen; a global that cells fill is another one
+    afterwards. What belongs to other code is refused, or adopted.
 
     Examples
     --------
