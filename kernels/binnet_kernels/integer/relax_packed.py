@@ -18,43 +18,45 @@ from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
 from binnet_kernels.lowlevel.simd import TILE
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED, Array
 
-#: Samples that share a pass over the couplings.
-BLOCK = 16
+_BLOCK = 16  # samples that share a pass over the couplings
 _NEVER = -1  # amplitude at which a sample has settled
 
 
-class Block(NamedTuple):
-    """What samples that share a pass keep from sweep to sweep, and their work space."""
+class Share(NamedTuple):
+    """What a thread's samples keep from sweep to sweep, and the work space of a pass."""
 
     settled_at: Array  # (n,) int64: amplitude
     before: Array  # (n, W) uint64: states before the last sweep
-    rows: Array  # (n,) int64: who is not at rest
-    words: Array  # (n, W) uint64: their states
-    octets: Array  # (n, 64 W) uint8: the same as bytes, where the weights are bytes
-    fields: Array  # (n, K + padding) int32
+    rows: Array  # (16,) int64: who of a pass is not at rest
+    words: Array  # (16, W) uint64: their states
+    octets: Array  # (16, 64 W) uint8: the same as bytes, where the weights are bytes
+    fields: Array  # (16, K + padding) int32
     tile: Array  # (2, TILE) int32
 
 
-def make_block(n_samples: int, n_words: int, width: int, is_bytes: bool) -> Block:
-    """Return a block of samples before their first sweep."""
-    return Block(
+def make_share(n_samples: int, n_words: int, width: int, is_bytes: bool) -> Share:
+    """Return the share of so many samples before their first sweep."""
+    return Share(
         settled_at=np.full(n_samples, _NEVER, np.int64),
         before=np.zeros((n_samples, n_words), np.uint64),
-        rows=np.zeros(n_samples, np.int64),
-        words=np.zeros((n_samples, n_words), np.uint64),
-        octets=np.zeros((n_samples if is_bytes else 0, 64 * n_words), np.uint8),
-        fields=np.zeros((n_samples, width), np.int32),
+        rows=np.zeros(_BLOCK, np.int64),
+        words=np.zeros((_BLOCK, n_words), np.uint64),
+        octets=np.zeros((_BLOCK if is_bytes else 0, 64 * n_words), np.uint8),
+        fields=np.zeros((_BLOCK, width), np.int32),
         tile=np.zeros((2, TILE), np.int32),
     )
 
 
 @kernel
-def sum_block(packed, words, block, out):
+def sum_all(packed, words, share, out):
     """Write sum_j w_ij s_j of packed states (n, K / 64) into `out` (n, H + padding) int32."""
-    if packed.is_bytes:
-        spread_bits(words, block.octets)
-    for column in range(0, out.shape[1], TILE):
-        sum_packed(packed, words, block.octets, column, out, block.tile)
+    for start in range(0, words.shape[0], _BLOCK):
+        stop = min(words.shape[0], start + _BLOCK)
+        octets = share.octets[: stop - start]
+        if packed.is_bytes:
+            spread_bits(words[start:stop], octets)
+        for column in range(0, out.shape[1], TILE):
+            sum_packed(packed, words[start:stop], octets, column, out[start:stop], share.tile)
 
 
 @kernel
@@ -83,10 +85,10 @@ def _copy(source, target):
 
 @kernel
 def relax_packed_sync(
-    packed, factor, self_coupling, drive, stop_at_cycle, first_sweep, last_sweep, start, block,
+    packed, factor, self_coupling, drive, stop_at_cycle, first_sweep, last_sweep, start, share,
     states, awake, changes, sweeps, status,
 ):  # fmt: skip
-    """Do sweeps first_sweep..last_sweep-1 of a block of packed states, synchronously.
+    """Do sweeps first_sweep..last_sweep-1 of a share of packed states, synchronously.
 
     Parameters
     ----------
@@ -99,9 +101,9 @@ def relax_packed_sync(
     stop_at_cycle : bool
     first_sweep, last_sweep : int
     start : int
-        The first sample of the block.
-    block : Block
-        From `make_block`, and the same for each sweep.
+        The first sample of the share.
+    share : Share
+        From `make_share`, and the same for each sweep.
     states : uint64 array (B, H / 64)
         Changed in place.
     awake : bool array (B,)
@@ -110,14 +112,30 @@ def relax_packed_sync(
     changes : int64 array (B, T)
     sweeps, status : int64 array (B,)
     """
-    settled_at, before, rows, words, octets, fields, tile = block
+    for base in range(0, share.settled_at.shape[0], _BLOCK):
+        _relax_block(
+            packed, factor, self_coupling, drive, stop_at_cycle, first_sweep, last_sweep, start,
+            base, share, states, awake, changes, sweeps, status,
+        )  # fmt: skip
+
+
+@kernel
+def _relax_block(
+    packed, factor, self_coupling, drive, stop_at_cycle, first_sweep, last_sweep, start, base,
+    share, states, awake, changes, sweeps, status,
+):  # fmt: skip
+    """Do the sweeps of the samples that share a pass, number `base` of the share and after it."""
+    rows, words, octets, fields, tile = (
+        share.rows, share.words, share.octets, share.fields, share.tile,
+    )  # fmt: skip
+    stop = min(share.settled_at.shape[0], base + _BLOCK)
     width = fields.shape[1]
     for t in range(first_sweep, last_sweep):
         amplitude = drive.amplitudes[t]
         n_rows = 0
-        for k in range(rows.shape[0]):
-            if settled_at[k] != amplitude:
-                rows[n_rows] = start + k
+        for k in range(base, stop):
+            if share.settled_at[k] != amplitude:
+                rows[n_rows] = k
                 _copy(states[start + k], words[n_rows])
                 n_rows += 1
         if packed.is_bytes:
@@ -125,7 +143,7 @@ def relax_packed_sync(
         for column in range(0, width, TILE):
             sum_packed(packed, words[:n_rows], octets[:n_rows], column, fields, tile)
         for k in range(n_rows):
-            b = rows[k]
+            own_row, b = rows[k], start + rows[k]
             external, feedback = drive.external[b], drive.feedback[drive.labels[b]]
             scale, own = (factor, self_coupling) if awake[b] else (0 * factor, 0 * self_coupling)
             for i in range(width):
@@ -138,18 +156,18 @@ def relax_packed_sync(
                 stop_at_cycle
                 and t > 1
                 and drive.amplitudes[t - 1] == amplitude
-                and _is_equal(states[b], before[b - start])
+                and _is_equal(states[b], share.before[own_row])
             )
             changes[b, t] = n_flips
             status[b] = UNSETTLED
-            settled_at[b - start] = _NEVER
+            share.settled_at[own_row] = _NEVER
             if n_flips == 0:
                 status[b] = FIXED_POINT
-                settled_at[b - start] = amplitude
+                share.settled_at[own_row] = amplitude
             elif is_cycle:
                 status[b] = TWO_CYCLE
-                settled_at[b - start] = amplitude
-            _copy(words[k], before[b - start])
+                share.settled_at[own_row] = amplitude
+            _copy(words[k], share.before[own_row])
             awake[b] = True
 
 
@@ -203,7 +221,7 @@ def relax_packed_async(
     start : int
         The first of the samples.
     settled_at : int64 array (n,)
-        Of `make_block`: amplitude at which each of them rests.
+        Of `make_share`: amplitude at which each of them rests.
     order : int64 array (H,)
         Work space.
     signs, mask : uint32 array (B, H / 32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,8 +19,12 @@ from binnet.update_orders import find_order
 
 if TYPE_CHECKING:
     from binnet_kernels.integer.fields import Packed
-    from binnet_kernels.integer.relax_packed import Block
+    from binnet_kernels.integer.relax_packed import Share
     from binnet_kernels.structs import Drive
+
+_CHUNK, _LEAST = 1024, 64  # samples of a share, at most and, where threads share them, at least
+_SUMS = 2**31  # couplings that are summed in a tenth of a second or two
+_WORTH = 2**28  # to be summed that threads are worth their start
 
 
 @renamed_parameter("dynamics", "update_order")
@@ -111,29 +115,41 @@ class _Found(NamedTuple):
     status: NDArray[np.int64]
 
 
-def _share_blocks(
+def _share_samples(
     n_samples: int, is_bytes: bool, shape: tuple[int, int], threads: int, work: Callable[..., None]
 ) -> None:
-    """Call ``work(samples, block)`` for the samples of each block; `shape` is words and columns."""
-    from binnet_kernels.integer.relax_packed import BLOCK, make_block
+    """Call ``work(samples, share)`` for the samples of each share; `shape` is words and columns."""
+    from binnet_kernels.integer.relax_packed import make_share
+
+    size = max(1, n_samples)
+    if threads > 1:  # some for each thread, as they do not take the same time
+        size = max(_LEAST, -(-n_samples // (4 * threads)))
+    size = min(size, _CHUNK)
 
     def do(start: int) -> None:
-        samples = slice(start, min(start + BLOCK, n_samples))
-        work(samples, make_block(samples.stop - start, *shape, is_bytes))
+        samples = slice(start, min(start + size, n_samples))
+        work(samples, make_share(samples.stop - start, *shape, is_bytes))
 
-    share_out(threads, do, range(0, n_samples, BLOCK))
+    share_out(threads, do, range(0, n_samples, size))
+
+
+def _cut(n_sweeps: int, width: int, n_samples: int) -> Iterator[tuple[int, int]]:
+    """Cut sweeps into calls; the first holds those of inference where they are quickly done."""
+    return in_pieces(n_sweeps, first=min(INFERENCE_SWEEPS, max(1, _SUMS // (width**2 * n_samples))))
 
 
 def _sum_all(packed: Packed, words: NDArray[np.uint64], threads: int) -> NDArray[np.int32]:
     """Return sum_j w_ij s_j of packed states, (B, H + padding)."""
-    from binnet_kernels.integer.relax_packed import sum_block
+    from binnet_kernels.integer.relax_packed import sum_all
 
     sums = np.zeros((len(words), len(packed.sums)), np.int32)
 
-    def work(samples: slice, block: Block) -> None:
-        sum_block(packed, words[samples], block, sums[samples])
+    def work(samples: slice, share: Share) -> None:
+        sum_all(packed, words[samples], share, sums[samples])
 
-    _share_blocks(len(words), packed.is_bytes, (words.shape[1], 0), threads, work)
+    if words.size * 64 * sums.shape[1] < _WORTH:
+        threads = 1
+    _share_samples(len(words), packed.is_bytes, (words.shape[1], 0), threads, work)
     return sums
 
 
@@ -146,14 +162,14 @@ def _relax_sync(
     found = _make_found(n_samples, width, n_sweeps)
     awake = np.zeros(n_samples, np.bool_)
 
-    def work(samples: slice, block: Block) -> None:
-        for first, last in in_pieces(n_sweeps):
+    def work(samples: slice, share: Share) -> None:
+        for first, last in _cut(n_sweeps, width, samples.stop - samples.start):
             relax_packed_sync(
                 packed, np.int32(factor), np.int32(own), drive, stop_at_cycle, first, last,
-                samples.start, block, found.words, awake, found.changes, found.sweeps, found.status,
+                samples.start, share, found.words, awake, found.changes, found.sweeps, found.status,
             )  # fmt: skip
 
-    _share_blocks(n_samples, packed.is_bytes, (width // 64, width), threads, work)
+    _share_samples(n_samples, packed.is_bytes, (width // 64, width), threads, work)
     return found
 
 
@@ -167,15 +183,15 @@ def _relax_async(
     found = _make_found(n_samples, width, n_sweeps)
     signs, mask = (np.zeros((n_samples, width // 32), np.uint32) for _ in range(2))
 
-    def work(samples: slice, block: Block) -> None:
+    def work(samples: slice, share: Share) -> None:
         order = np.empty(len(rows), np.int64)
-        for first, last in in_pieces(n_sweeps):
+        for first, last in _cut(n_sweeps, width, samples.stop - samples.start):
             relax_packed_async(
                 rows, is_binary, factor, own, drive, keys, first, last, samples.start,
-                block.settled_at, order, signs, mask, found.changes, found.sweeps, found.status,
+                share.settled_at, order, signs, mask, found.changes, found.sweeps, found.status,
             )  # fmt: skip
 
-    _share_blocks(n_samples, False, (0, 0), threads, work)
+    _share_samples(n_samples, False, (0, 0), threads, work)
     words = np.ascontiguousarray(signs.astype("<u4")).view("<u8").astype(np.uint64)
     return found._replace(words=words)
 
