@@ -27,6 +27,11 @@ def reach(self_coupling_: ArrayLike, margin: ArrayLike) -> FloatArray:
     return np.asarray(self_coupling(self_coupling_) - check_reals("margin", margin))
 
 
+def field_std(value: ArrayLike) -> FloatArray:
+    """Return standard deviations of external fields, sigma_b >= 0."""
+    return check_reals("field_std", value, 0.0, remedy="a standard deviation is not negative")
+
+
 def overlap(value: ArrayLike) -> FloatArray:
     """Return overlaps, -1 <= q <= 1."""
     remedy = "an overlap is (1/N) sum_i s_i s'_i = 1 - 2 distance"

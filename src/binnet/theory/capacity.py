@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from binnet._validation import check_reals
 from binnet.theory import _checks
 
 
@@ -64,11 +63,9 @@ def capacity(self_coupling: ArrayLike, margin: ArrayLike = 0.0) -> Capacity:
     >>> capacity(0.0).load, capacity(0.5, 0.2).exact
     (np.float64(2.0), np.False_)
     """
-    j = _checks.self_coupling(self_coupling)
-    reach = j - check_reals("margin", margin)
     # Repeated integral of the normal density at x = J_D - kappa: 2 exp(-x^2/4) D_{-3}(x) over
     # sqrt(2 pi). Its elementary form, (1 + x^2) Phi(-x) - x phi(x), cancels for x >> 1.
-    x = np.asarray(reach, np.float64)
+    x = _checks.reach(self_coupling, margin)
     far = np.maximum(x, 0.0)
     with np.errstate(divide="ignore"):
         log_tail = np.log(2.0 * special.pbdv(-3.0, far)[0]) - 0.25 * far * far

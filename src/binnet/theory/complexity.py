@@ -96,12 +96,10 @@ def complexity(
     >>> round(complexity(0.0, symmetry=1.0), 5)
     np.float64(0.19923)
     """
-    j = _checks.self_coupling(self_coupling)
-    kappa = check_reals("margin", margin)
-    std = check_reals("field_std", field_std, 0.0, remedy="a standard deviation is not negative")
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
     eta = _checks.symmetry(symmetry)
     rtol = _checks.tolerance(rtol)
-    reach, std, eta = np.broadcast_arrays(j - kappa, std, eta)
+    reach, std, eta = np.broadcast_arrays(reach, std, eta)
     value = log_2ndtr(reach)
     error = 4 * EPS * (1.0 + np.abs(value))
     if np.any(std > 0) or np.any(eta != 0):

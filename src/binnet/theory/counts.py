@@ -132,15 +132,13 @@ def log_expected_count(
     n = check_reals("n_neurons", n_neurons, 2, remedy="a network needs at least two neurons")
     if np.any(n != np.floor(n)):
         raise ValueError(f"n_neurons must be whole numbers, got {n_neurons!r}")
-    j = _checks.self_coupling(self_coupling)
-    kappa = check_reals("margin", margin)
-    std = check_reals("field_std", field_std, 0.0, remedy="a standard deviation is not negative")
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
     eta = float(_checks.symmetry(symmetry))
     check_choice("distribution", distribution, DISTRIBUTIONS)
     rho = check_real("density", density, 0.0, 1.0, above=True)
     if (reason := find_no_formula(eta, distribution, rho)) is not None:
         raise ValueError(f"there is {reason}; `binnet count` counts in drawn networks")
-    n, a, std = np.broadcast_arrays(n, j - kappa, std)
+    n, a, std = np.broadcast_arrays(n, reach, std)
     if eta == 0.0 and distribution == "gaussian" and rho == 1.0:
         value = np.asarray(n * log_2ndtr(a / np.sqrt((n - 1.0) / n + std**2)))
         error = 4 * EPS * (n + np.abs(value))

@@ -66,7 +66,7 @@ def cycle_complexity(
     j = _checks.self_coupling(self_coupling)
     q, j = np.broadcast_arrays(q, j)
     same, apart = (1.0 + q) / 2.0, (1.0 - q) / 2.0
-    entropy = -special.xlogy(same, same) - special.xlogy(apart, apart)
+    entropy = special.entr(same) + special.entr(apart)
     stay, stay_error = log_bivariate_cdf(j, q, return_error=True)
     turn, turn_error = _log_lower_cdf(j, -q)
     value = np.log(2.0) + entropy + _times(same, stay) + _times(apart, turn)
