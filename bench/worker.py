@@ -18,7 +18,7 @@ import numpy as np
 
 from binnet import BinaryNetwork, load_entangled_mnist, predict, preset
 from binnet.learning import Configuration, Run, load_checkpoint, save_checkpoint
-from binnet.learning.trainer import _WORK_PER_CALL
+from binnet.learning.run import _WORK_PER_CALL
 from kernel_limits import time_kernels
 
 BATCH, EPOCHS = 16, 20

@@ -227,7 +227,7 @@ def test_a_stopped_run_ends_alike(
     )
     whole = tmp_path / "whole.safetensors"
     train(X, Y, configuration, threads=1, checkpoint=whole)
-    monkeypatch.setattr("binnet.learning.trainer._WORK_PER_CALL", 5 * 8 * 40 * 1040)
+    monkeypatch.setattr("binnet.learning.run._WORK_PER_CALL", 5 * 8 * 40 * 1040)
     run = Run.start(configuration, len(X), load_checkpoint(whole).fingerprint)
     run.learn(X, Y, 7, 1)
     from binnet.learning import save_checkpoint

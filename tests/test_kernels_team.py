@@ -14,7 +14,7 @@ import pytest
 
 from binnet._threads import run_in_step, share_out
 from binnet_kernels._jit import kernel
-from binnet_kernels.lowlevel.team import make_team, wait_for_all
+from binnet_kernels.lowlevel.team import make_team, regroup, wait_for_all
 
 TIMEOUT = 60  # seconds, of what takes a few at most
 
@@ -24,10 +24,10 @@ def count_in_rounds(team, rank, n_rounds, slots, faults):
     """Count up one's own slot, and note each slot of the others that is not as far."""
     for done in range(n_rounds):
         slots[rank] += 1
-        wait_for_all(team)
-        for other in range(team.size):
+        wait_for_all(team, rank)
+        for other in range(slots.shape[0]):
             faults[rank] += slots[other] != done + 1
-        wait_for_all(team)
+        wait_for_all(team, rank)
 
 
 def in_time(work: Callable[[], Any]) -> Any:
@@ -64,8 +64,7 @@ def test_nobody_passes_before_all_have_come(size: int, n_rounds: int) -> None:
     )
     assert slots.tolist() == [n_rounds] * size
     assert not faults.any()
-    assert team.arrived[0] == 0
-    assert team.passed[0] == (2 * n_rounds if size > 1 else 0)
+    assert team.steps[:, 0].tolist() == [2 * n_rounds if size > 1 else 0] * size
 
 
 def test_a_late_thread_is_waited_for() -> None:
@@ -76,7 +75,7 @@ def test_a_late_thread_is_waited_for() -> None:
         if rank == 2:
             time.sleep(0.2)
             came.append(rank)
-        wait_for_all(team)
+        wait_for_all(team, rank)
         assert came == [2]
 
     in_time(lambda: run_in_step(3, work))
@@ -84,9 +83,45 @@ def test_a_late_thread_is_waited_for() -> None:
 
 def test_a_team_of_one_returns_at_once() -> None:
     team = make_team(1)
-    in_time(lambda: [wait_for_all(team) for _ in range(3)])
-    assert not team.arrived.any()
-    assert not team.passed.any()
+    in_time(lambda: [wait_for_all(team, 0) for _ in range(3)])
+    assert in_time(lambda: regroup(team, 0)) == 1
+    assert not team.steps.any()
+
+
+def test_a_team_that_waits_too_long_goes_on_with_one_member() -> None:
+    """All learn it at the same step, also where a member is slow to read what was planned."""
+    n_rounds, sizes = 40, [[], [], []]
+    regroup(make_team(1), 0)  # compiled before the threads begin
+    team = make_team(3)
+
+    def work(rank: int) -> None:
+        for k in range(n_rounds):
+            if rank == 1 and k >= 10:
+                time.sleep(0.005)  # as if another process had its core
+            sizes[rank].append(regroup(team, rank))
+            if rank >= sizes[rank][-1]:
+                return
+            wait_for_all(team, rank)
+
+    in_time(lambda: run_in_step(3, work))
+    assert len(sizes[0]) == n_rounds
+    n_together = sizes[0].index(1)
+    assert sizes[0] == [3] * n_together + [1] * (n_rounds - n_together)
+    assert sizes[1] == sizes[2] == [3] * n_together + [1]
+    assert 0 < n_together < 20
+
+
+def test_short_waits_do_not_end_a_team() -> None:
+    team, n_steps = make_team(2), [0, 0]
+    team.began[0] = -(10**18)  # a long time ago: what is waited now is a small part of it
+
+    def work(rank: int) -> None:
+        for _ in range(3000):
+            n_steps[rank] += regroup(team, rank) == 2
+            wait_for_all(team, rank)
+
+    in_time(lambda: run_in_step(2, work))
+    assert n_steps == [3000, 3000]
 
 
 # ---- run_in_step

@@ -24,7 +24,7 @@ CALLS_PER_EPOCH = 6  # compiled calls of 5 batches; the last one has 1
 @pytest.fixture(autouse=True)
 def _short_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     per_batch = TINY.training.batch_size * 40 * 1040
-    monkeypatch.setattr("binnet.learning.trainer._WORK_PER_CALL", 5 * per_batch)
+    monkeypatch.setattr("binnet.learning.run._WORK_PER_CALL", 5 * per_batch)
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
-"""The choice between one thread and all of them goes by the clock, and tries briefly."""
+"""The choice of a number of threads goes by the clock, and tries briefly."""
+
+import pytest
 
 from binnet._threads import ThreadChoice
 
+Calls = list[tuple[int, bool]]
 
-def run(choice, rates, n_calls):
+
+def run(choice: ThreadChoice, rates: dict[int, float], n_calls: int) -> Calls:
     """Return (threads, whether a trial) of some calls; threads n works at rate rates[n]."""
     calls = []
     for _ in range(n_calls):
@@ -13,26 +17,36 @@ def run(choice, rates, n_calls):
     return calls
 
 
-def test_the_faster_one_runs_but_for_trials(monkeypatch):
-    monkeypatch.setattr("binnet._threads.resolve_threads", lambda threads: threads or 4)
-    for slow, fast in ((1, 4), (4, 1)):
-        calls = run(ThreadChoice(None), {slow: 1.0, fast: 2.0}, 48)
-        # The first call compiles, and says nothing of the rate.
-        assert calls[:3] == [(4, True), (4, True), (1, True)]
-        later = calls[3:]
-        assert {threads for threads, is_trial in later if not is_trial} == {fast}
-        assert {threads for threads, is_trial in later if is_trial} == {slow}
-        assert sum(is_trial for _, is_trial in later) == 3
+@pytest.fixture(autouse=True)
+def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("binnet._threads.count_cores", lambda: 8)
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
 
 
-def test_the_choice_follows_a_change(monkeypatch):
-    monkeypatch.setattr("binnet._threads.resolve_threads", lambda threads: threads or 4)
+@pytest.mark.parametrize("fastest", [1, 4, 8])
+@pytest.mark.parametrize("most", [None, 8])
+def test_the_fastest_one_runs_but_for_trials(most: int | None, fastest: int) -> None:
+    """A number that was asked for is the most, too."""
+    calls = run(ThreadChoice(most), {1: 1.0, 4: 1.0, 8: 1.0} | {fastest: 2.0}, 67)
+    assert calls[:3] == [(8, True), (4, True), (1, True)]
+    later = calls[3:]
+    assert {threads for threads, is_trial in later if not is_trial} == {fastest}
+    tried = [threads for threads, is_trial in later if is_trial]
+    assert len(tried) == 4
+    assert set(tried) == {1, 4, 8} - {fastest}  # in turn
+
+
+@pytest.mark.parametrize(("most", "numbers"), [(2, {1, 2}), (3, {1, 2, 3}), (7, {1, 4, 7})])
+def test_what_is_tried(most: int, numbers: set[int]) -> None:
+    calls = run(ThreadChoice(most), dict.fromkeys(range(1, 9), 1.0), 100)
+    assert {threads for threads, _ in calls} == numbers
+
+
+def test_the_choice_follows_a_change() -> None:
     choice = ThreadChoice(None)
-    assert run(choice, {1: 1.0, 4: 2.0}, 10)[-1] == (4, False)
-    assert run(choice, {1: 1.0, 4: 0.1}, 40)[-1] == (1, False)
+    assert run(choice, {1: 1.0, 4: 2.0, 8: 4.0}, 10)[-1] == (8, False)
+    assert run(choice, {1: 1.0, 4: 0.1, 8: 0.1}, 40)[-1] == (1, False)
 
 
-def test_where_there_is_no_choice_nothing_is_tried(monkeypatch):
-    monkeypatch.setattr("binnet._threads.resolve_threads", lambda threads: threads or 1)
-    assert set(run(ThreadChoice(3), {3: 1.0}, 40)) == {(3, False)}
-    assert set(run(ThreadChoice(None), {1: 1.0}, 40)) == {(1, False)}
+def test_where_there_is_no_choice_nothing_is_tried() -> None:
+    assert set(run(ThreadChoice(1), {1: 1.0}, 40)) == {(1, False)}

@@ -6,15 +6,16 @@ long calculation is cut into calls (`in_pieces`): between these Ctrl-C is seen.
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from binnet._interrupts import holding_interrupts
 from binnet._validation import check_integer
@@ -24,8 +25,13 @@ Result = TypeVar("Result")
 
 # The set that `watch_threads` fills, where somebody watches.
 _watched: ContextVar[set[int] | None] = ContextVar("watched", default=None)
-# In a thread of `share_out`: the event that its caller sets when it is stopped.
-_share = threading.local()
+# What the thread works on, if that is a share.
+_current = threading.local()
+# Threads that wait for work of `share_out`, once it has been called; with the caller's, no more
+# than there are cores.
+_helpers: ThreadPoolExecutor | None = None
+_helpers_lock = threading.Lock()
+_PIECES = 4  # for each thread: who loses its core holds up the others by no more than one
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _MOST_STEPS = 2**40  # of it: a number that kernels can count
 
@@ -54,37 +60,115 @@ def resolve_threads(threads: int | None) -> int:
     return most if threads is None else min(check_integer("threads", threads, 1), most)
 
 
+def count_pieces(threads: int) -> int:
+    """Return how many pieces `share_out` had better get: one for a thread that is alone."""
+    return 1 if threads == 1 else _PIECES * threads
+
+
+def cut_for(threads: int, n_items: int) -> int:
+    """Return how many of `n_items` are a piece."""
+    return max(1, -(-n_items // count_pieces(threads)))
+
+
+class _Share(Generic[Item, Result]):
+    """Items that several threads work on; whichever is free takes the next."""
+
+    def __init__(self, work: Callable[[Item], Result], items: list[Item]) -> None:
+        self._work, self._items = work, items
+        self._next = itertools.count()
+        self.results: dict[int, Result] = {}
+        self.errors: list[BaseException] = []
+        self.called_off = threading.Event()
+
+    def take(self) -> None:
+        """Do one item after the other, as long as there are any and nobody has failed."""
+        outer, _current.share = getattr(_current, "share", None), self
+        try:
+            while (k := next(self._next)) < len(self._items) and not self.called_off.is_set():
+                self.results[k] = self._work(self._items[k])
+        except _CalledOff:
+            pass
+        except BaseException as error:  # raised by the caller
+            self.errors.append(error)
+            self.called_off.set()
+        finally:
+            _current.share = outer
+
+
 def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return ``work(item)`` of each item, in order; whichever thread is free takes the next.
 
-    Where the caller is stopped (Ctrl-C), or an item fails, the others end at their next piece.
+    The caller works, too, and waits for nobody but for items that others have begun: where cores
+    are busy it does most of them alone. Where it is stopped (Ctrl-C), or an item fails, all end at
+    their next piece.
     """
     _note(threads)
     waiting = list(items)
     threads = min(threads, len(waiting))
     if threads <= 1:
         return [work(item) for item in waiting]
-    called_off, errors = threading.Event(), list[BaseException]()
+    share = _Share(work, waiting)
+    helpers = _ask_for_help(threads - 1, share)
+    try:
+        share.take()
+        wait(helper for helper in helpers if not helper.cancel())
+    except BaseException:  # Ctrl-C just now
+        share.called_off.set()
+        wait(helper for helper in helpers if not helper.cancel())
+        raise
+    if share.errors:
+        raise share.errors[0]
+    return [share.results[k] for k in range(len(waiting))]
 
-    def do(item: Item) -> Result:
-        _share.called_off = called_off
-        try:
-            return work(item)
-        except _CalledOff:
-            raise
-        except BaseException as error:
-            errors.append(error)
-            called_off.set()
-            raise
 
-    with ThreadPoolExecutor(threads) as pool:
+def _ask_for_help(n: int, share: _Share[Any, Any]) -> list[Future[None]]:
+    """Let n other threads work on the share; each begins when it is free."""
+    global _helpers
+    caller = threading.get_native_id()
+
+    def help_out(rank: int) -> None:
+        _leave_core_of(caller, rank)
+        share.take()
+
+    with _helpers_lock:
+        if _helpers is None:
+            _helpers = ThreadPoolExecutor(max(1, count_cores() - 1), "binnet")
         try:
-            return list(pool.map(do, waiting))
-        except _CalledOff:  # an item before the one that failed
-            raise errors[0] from None
-        except BaseException:
-            called_off.set()
-            raise
+            return [_helpers.submit(help_out, rank) for rank in range(1, n + 1)]
+        except RuntimeError:  # the system has no thread left, or the interpreter ends
+            return []
+
+
+def _forget_helpers() -> None:
+    """In a forked process: there are no threads but the one that forked."""
+    global _helpers, _helpers_lock
+    _helpers, _helpers_lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget_helpers)
+
+
+def _leave_core_of(other: int, rank: int) -> None:
+    """Go to another core where this thread is on that of thread `other` (a native id).
+
+    Linux can leave two new threads on one core for a tenth of a second, though others are idle. The
+    thread is bound to nothing: the system may move it later.
+    """
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        here, there = _find_core(threading.get_native_id()), _find_core(other)
+        if here == there and len(cores) > 1:
+            os.sched_setaffinity(0, {cores[(cores.index(here) + rank) % len(cores)]})
+            os.sched_setaffinity(0, cores)
+    except (AttributeError, OSError, ValueError):  # another system; the set of cores has changed
+        pass
+
+
+def _find_core(thread: int) -> int:
+    """Return the core that a thread of this process is on, by /proc (see proc(5): processor)."""
+    with open(f"/proc/self/task/{thread}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[36])
 
 
 def in_pieces(total: float = math.inf, first: int = 1, least: int = 1) -> Iterator[tuple[int, int]]:
@@ -107,10 +191,10 @@ def in_pieces(total: float = math.inf, first: int = 1, least: int = 1) -> Iterat
     tuple of int
         The steps are start..stop-1.
     """
-    called_off: threading.Event | None = getattr(_share, "called_off", None)
+    share: _Share[Any, Any] | None = getattr(_current, "share", None)
     start, n_steps = 0, max(first, least)
     while start < total:
-        if called_off is not None and called_off.is_set():
+        if share is not None and share.called_off.is_set():
             raise _CalledOff
         stop = int(min(start + n_steps, total))
         begun = time.perf_counter()
@@ -138,9 +222,11 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
 def _run_in_step(threads: int, work: Callable[[int], None]) -> None:
     go, called_off = threading.Event(), False
     errors: list[BaseException] = []
+    caller = threading.get_native_id()
 
     def begin(rank: int) -> None:
         go.wait()
+        _leave_core_of(caller, rank)
         try:
             if not called_off:
                 work(rank)
@@ -187,22 +273,26 @@ def watch_threads() -> Iterator[set[int]]:
 
 
 class ThreadChoice:
-    """One thread or all of them, whichever has been faster of late.
+    """One thread, half of the most, or the most: whichever has been the fastest of late.
 
     Threads that work in step wait for the slowest: where another process keeps a core busy, one
-    thread can be many times faster than two. As results do not depend on the number, it can be
-    chosen by the clock. A call whose number of threads is not known to be the faster one is a
+    thread can be faster than two, and so it can where steps are short. As results do not depend on
+    the number, it is chosen by the clock. A call whose number is not known to be the fastest is a
     trial: the caller had better give it little work.
+
+    Parameters
+    ----------
+    threads : int, optional
+        The most. Default: as many as the process has cores.
     """
 
-    _PROBE_EVERY = 16
+    _TRIAL_EVERY = 16
 
     def __init__(self, threads: int | None) -> None:
         self.maximum = resolve_threads(threads)
-        self._candidates = [self.maximum]
-        if threads is None and self.maximum > 1:
-            self._candidates.append(1)
+        self._candidates = sorted({1, -(-self.maximum // 2), self.maximum}, reverse=True)
         self._rates: dict[int, float] = {}
+        self._tried = dict.fromkeys(self._candidates, 0)  # number of the last call on as many
         self._calls = 0
         self.is_trial = False
 
@@ -211,15 +301,18 @@ class ThreadChoice:
         self._calls += 1
         if len(self._candidates) == 1:
             return self.maximum
-        for candidate in self._candidates:  # the first call also compiles and is not counted
+        for candidate in self._candidates:
             if candidate not in self._rates:
                 self.is_trial = True
                 return candidate
-        ranked = sorted(self._candidates, key=lambda n: -self._rates[n])
-        self.is_trial = self._calls % self._PROBE_EVERY == 0
-        return ranked[-1] if self.is_trial else ranked[0]
+        fastest = max(self._candidates, key=lambda n: self._rates[n])
+        self.is_trial = self._calls % self._TRIAL_EVERY == 0
+        if not self.is_trial:
+            return fastest
+        others = [n for n in self._candidates if n != fastest]
+        return min(others, key=lambda n: self._tried[n])
 
     def record(self, threads: int, rate: float) -> None:
         """Note the rate (work per second) of a call on `threads` threads."""
-        if self._calls > 1:
-            self._rates[threads] = rate
+        self._tried[threads] = self._calls
+        self._rates[threads] = rate

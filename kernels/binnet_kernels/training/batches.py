@@ -19,7 +19,7 @@ import numpy as np
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
-from binnet_kernels.lowlevel.team import wait_for_all
+from binnet_kernels.lowlevel.team import regroup, wait_for_all
 from binnet_kernels.relaxation.fields import accumulate_fields, add_excitation, read_out
 from binnet_kernels.relaxation.inference import find_relax
 from binnet_kernels.relaxation.orders import WAKING
@@ -176,7 +176,7 @@ def train_batches(
     the rule remembers in place, and adds to `counts`. The number of banks is the number of pieces
     that the work is cut into; the result does not depend on it, nor on the size of the team.
     """
-    n_banks, size = model.couplings.shape[0], team.size
+    n_banks = model.couplings.shape[0]
     is_awake = update.order in WAKING and update.probability >= 1.0
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
@@ -187,23 +187,25 @@ def train_batches(
                 steps.begin_batch, rule, memory, model, batch, batches.rate_factors[batch],
                 n_samples,
             )  # fmt: skip
-        wait_for_all(team)
+        size = regroup(team, rank)
+        if rank >= size:
+            return
         for bank in range(rank, n_banks, size):
             call(steps.drive_bank, model, amplitudes[0], work, n_samples, bank, is_awake)
-        wait_for_all(team)
+        wait_for_all(team, rank)
         if is_awake:
             for bank in range(rank, n_banks, size):
                 call(steps.couple_bank, model, work, n_samples, bank)
-            wait_for_all(team)
+            wait_for_all(team, rank)
         start, stop = rank * n_samples // size, (rank + 1) * n_samples // size
         call(
             steps.relax_batch, steps.relax, model, rule, amplitudes, update, work, is_awake, start,
             stop,
         )  # fmt: skip
-        wait_for_all(team)
+        wait_for_all(team, rank)
         for bank in range(rank, n_banks, size):
             call(steps.learn_bank, rule, memory, model, work, n_samples, bank)
-        wait_for_all(team)
+        wait_for_all(team, rank)
         if rank == 0:
             _count_batch(counts, work, n_samples)
 

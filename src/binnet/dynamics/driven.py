@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
-from binnet._threads import in_pieces, resolve_threads, share_out
+from binnet._threads import cut_for, in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
@@ -176,9 +176,7 @@ def relax_driven(
     probability = check_probability(order, update_probability)
     n_threads = resolve_threads(threads)
     key = stream_key(seed, 0)
-    size = _COUPLINGS // network.n_neurons**2
-    if n_threads > 1:
-        size = min(size, -(-n_samples // (4 * n_threads)))
+    size = min(_COUPLINGS // network.n_neurons**2, cut_for(n_threads, n_samples))
     size = min(_CHUNK, max(_LEAST, size))
 
     def relax_chunk(first: int) -> tuple[NDArray[Any], ...]:

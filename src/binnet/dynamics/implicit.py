@@ -6,7 +6,6 @@ in another way: the columns of the neurons that flipped are drawn and added, by 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._threads import ThreadChoice, share_out
+from binnet._threads import cut_for, resolve_threads, share_out
 from binnet.networks import ImplicitNetwork
 from binnet.update_orders import UpdateOrder
 
@@ -108,7 +107,7 @@ class _Run:
         self._sweep = self._choose_sweep(order)
         self.workspace = make_workspace(n_replicas, n, np.int8, np.int32)
         self._scratch = make_scratch_implicit()
-        self._threads = ThreadChoice(threads)
+        self._threads = resolve_threads(threads)
         self._tell = tell
 
     def relax(self, b: int) -> None:
@@ -159,9 +158,8 @@ class _Run:
                     self.replicas.field[b],
                 )  # fmt: skip
                 continue
-            threads = self._threads.next()
             n_signs = n_here * TILE_NEURONS * couplings.n_signs  # of a tile
-            size = min(-(-n_tiles // threads), max(1, _SIGNS_PER_CALL // n_signs))
+            size = min(cut_for(self._threads, n_tiles), max(1, _SIGNS_PER_CALL // n_signs))
 
             def add_tiles(tile: int, here: NDArray[Any] = here, size: int = size) -> None:
                 add_columns_implicit(
@@ -169,9 +167,7 @@ class _Run:
                     make_scratch_implicit(), self.replicas.field[b],
                 )  # fmt: skip
 
-            began = time.perf_counter()
-            share_out(threads, add_tiles, range(0, n_tiles, size))
-            self._threads.record(threads, n_drawn / (time.perf_counter() - began))
+            share_out(self._threads, add_tiles, range(0, n_tiles, size))
 
     def _sweep_sync(self, b: int, t: int) -> None:
         from binnet_kernels.relaxation.implicit import flip_replica_implicit

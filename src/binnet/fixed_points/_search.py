@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._progress import progress_bar
-from binnet._threads import in_pieces, share_out
+from binnet._threads import count_pieces, in_pieces, share_out
 from binnet.fixed_points._conditions import FixedPointConditions, make_order
 
 METHODS = ("auto", "gray", "bounded")
@@ -51,7 +51,8 @@ class Search:
         block = common.make_block(rows, min(_LOW_SPINS[method], n - 1))
         self._n_held = max(1, n - _TASK_SPINS)
         self._threads = threads if n > _SERIAL_NEURONS else 1
-        scratch = common.make_scratch(rows, self._threads)
+        self._n_pieces = count_pieces(self._threads)
+        scratch = common.make_scratch(rows, self._n_pieces)
         # Of s and -s only the one with its last spin up is searched where both are fixed points.
         self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
         self.n_tasks = 2**self._n_held - self._first_task
@@ -79,7 +80,7 @@ class Search:
             found = self._buffer[:n_words].reshape(len(now), self._capacity)
             counts = np.empty(len(now), np.int64)
             work = partial(self._run, now, found, counts)
-            share_out(self._threads, work, range(self._threads))
+            share_out(self._threads, work, range(self._n_pieces))
             there_was_room = counts <= self._capacity
             filled = np.where(there_was_room, counts, 0)
             parts.append(found[np.arange(self._capacity) < filled[:, None]])
@@ -91,7 +92,7 @@ class Search:
     def run(self, max_states: int, progress: bool) -> NDArray[np.uint64]:
         """Do all tasks."""
         parts, n_found = [], 0
-        pieces = in_pieces(self.n_tasks, first=4 * self._threads, least=self._threads)
+        pieces = in_pieces(self.n_tasks, first=4 * self._threads, least=self._n_pieces)
         with progress_bar(
             total=self.n_tasks,
             unit="task",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from binnet._deprecation import renamed_attribute, renamed_parameter
 from binnet._progress import progress_bar
-from binnet._threads import resolve_threads, share_out
+from binnet._threads import count_pieces, resolve_threads, share_out
 from binnet.fixed_points.basins import Basins, measure_basins
 from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
@@ -201,7 +201,8 @@ def _count_distances(
     from binnet_kernels.enumeration.overlaps import count_distances
 
     n = len(states)
-    counts = np.zeros((threads, 64 * states.shape[1] + 1), np.int64)
+    n_pieces = count_pieces(threads)
+    counts = np.zeros((n_pieces, 64 * states.shape[1] + 1), np.int64)
     n_rows = max(1, _PAIRS_PER_CALL // max(n, 1))
     with progress_bar(
         total=n, unit="state", disable=None if progress else True, delay=1.0, leave=False
@@ -209,7 +210,7 @@ def _count_distances(
         for first in range(0, n, n_rows):
             stop = min(first + n_rows, n)
             share_out(
-                threads, partial(count_distances, states, first, stop, counts), range(threads)
+                threads, partial(count_distances, states, first, stop, counts), range(n_pieces)
             )
             bar.update(stop - first)
     histogram: NDArray[np.int64] = 2 * counts.sum(axis=0)[: n_neurons + 1]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
-from binnet._threads import in_pieces, resolve_threads, share_out
+from binnet._threads import cut_for, in_pieces, resolve_threads, share_out
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
 from binnet.networks import QuantizedNetwork
@@ -121,10 +121,7 @@ def _share_samples(
     """Call ``work(samples, share)`` for the samples of each share; `shape` is words and columns."""
     from binnet_kernels.integer.relax_packed import make_share
 
-    size = max(1, n_samples)
-    if threads > 1:  # some for each thread, as they do not take the same time
-        size = max(_LEAST, -(-n_samples // (4 * threads)))
-    size = min(size, _CHUNK)
+    size = min(max(_LEAST, cut_for(threads, n_samples)), _CHUNK)
 
     def do(start: int) -> None:
         samples = slice(start, min(start + size, n_samples))

@@ -6,7 +6,7 @@ import copy
 
 from numpy.typing import ArrayLike
 
-from binnet._threads import resolve_threads
+from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
 from binnet.learning.configuration import Configuration
 from binnet.learning.run import Run
@@ -32,7 +32,7 @@ class OnlineLearner:
         threads: int | None = None,
         run: Run | None = None,
     ) -> None:
-        self._threads = threads
+        self._threads = ThreadChoice(threads)
         constant = configuration.replace(rate_schedule="constant")
         if run is None:
             self._run = Run.start(constant, 0)
@@ -59,13 +59,13 @@ class OnlineLearner:
         TypeError, ValueError
             If an argument has the wrong type, shape or range.
         """
-        run, threads = self._run, resolve_threads(self._threads)
+        run = self._run
         inputs = check_spins("X", X, run.configuration.network.n_inputs)
         labels = check_labels("y", y, len(inputs), run.configuration.network.n_outputs)
         before, run.n_samples = copy.deepcopy(run.synapses), len(inputs)
         try:
             while not run.epoch_is_complete:
-                run.learn(inputs, labels, run.batches_per_epoch, threads)
+                run.learn_by_clock(inputs, labels, self._threads)
         except BaseException:
             run.synapses = before
             run.begin_epoch()

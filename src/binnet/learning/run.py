@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._memory import check_memory
-from binnet._threads import run_in_step
+from binnet._threads import ThreadChoice, run_in_step
 from binnet._validation import check_integer
 from binnet.dynamics import make_update, stream_key
 from binnet.learning.configuration import Configuration
@@ -22,6 +22,9 @@ from binnet.networks import AnyNetwork, BinaryNetwork
 from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+# Of a compiled call, B H (H + 1000): short enough (a fraction of a second) for progress and Ctrl-C.
+_WORK_PER_CALL = 1e10
+_TRIALS_PER_CALL = 16  # of another number of threads, which can be far slower
 
 
 @dataclass(eq=False)
@@ -167,7 +170,8 @@ class Run:
         n_batches : int
             Batches at most; fewer where the epoch ends or the rule puts its weights in order.
         threads : int
-            Threads to run on; the result does not depend on it.
+            Threads to run on, or one where these wait too long for each other; the result does not
+            depend on it.
 
         Returns
         -------
@@ -187,6 +191,34 @@ class Run:
         if n_batches == pause:
             self.synapses.pause()
         return seconds
+
+    def learn_by_clock(
+        self, X: NDArray[np.int8], y: NDArray[np.int64], choice: ThreadChoice
+    ) -> int:
+        """Learn the next batches, in one call, on as many threads as have been the fastest.
+
+        Parameters
+        ----------
+        X : ndarray of int8, shape (n_samples, N_in)
+            All training inputs, -1 or +1.
+        y : ndarray of int64, shape (n_samples,)
+            Their labels.
+        choice : ThreadChoice
+            Knows which number that is.
+
+        Returns
+        -------
+        int
+            The number of threads.
+        """
+        n_hidden = self.configuration.network.n_neurons
+        work = self.configuration.training.batch_size * n_hidden * (n_hidden + 1000)
+        threads, before = choice.next(), self.batch
+        per_call = _WORK_PER_CALL / (_TRIALS_PER_CALL if choice.is_trial else 1)
+        # Laying out the weights takes as long for a trial: it does not depend on the threads.
+        in_kernels = self.learn(X, y, max(1, int(per_call / work)), threads)
+        choice.record(threads, (self.batch - before) / in_kernels)
+        return threads
 
     def compile(self, X: NDArray[np.int8], y: NDArray[np.int64]) -> None:
         """Compile what `learn` runs, where it is not in the cache; nothing is learned.

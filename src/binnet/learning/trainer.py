@@ -28,9 +28,6 @@ from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
 Samples = tuple[ArrayLike, ArrayLike]
-# Batches per compiled call: short enough (a fraction of a second) for progress and Ctrl-C.
-_WORK_PER_CALL = 1e10
-_TRIALS_PER_CALL = 16  # of another number of threads, which can be far slower
 #: Training samples, the first, that the training accuracy is measured on.
 TRAIN_SAMPLES_MEASURED = 10000
 
@@ -93,8 +90,8 @@ def train(
         Sets whose accuracy is measured after each epoch, such as ``{"test": (X_test, y_test)}``.
         The accuracy on (the first 10000 of) the training samples is always measured.
     threads : int, optional
-        Threads to run on at most; the result does not depend on it. Default: all cores or one,
-        whichever is faster while it runs (one, where other processes keep cores busy).
+        Threads to run on at most, by default as many as there are cores: it takes fewer where these
+        are faster (one, where other processes keep cores busy). The result does not depend on it.
     checkpoint : path-like, optional
         File (.safetensors) to write at the start, after each epoch and when stopped.
     overwrite : bool, default False
@@ -202,9 +199,6 @@ def _go_on(
 ) -> TrainingResult:
     configuration = run.configuration
     provenance = describe_run(configuration.training.seed, threads.maximum)
-    n_hidden, batch_size = configuration.network.n_neurons, configuration.training.batch_size
-    n_batches = max(1, int(_WORK_PER_CALL / (batch_size * n_hidden * (n_hidden + 1000))))
-    n_trial = max(1, n_batches // _TRIALS_PER_CALL)
     measured = {"train": tuple(part[:TRAIN_SAMPLES_MEASURED] for part in samples), **sets}
     with ExitStack() as stack:
         interrupt = stack.enter_context(DeferredInterrupt())
@@ -220,11 +214,9 @@ def _go_on(
         _compile(run, samples, bar)
         while not run.finished and not interrupt.requested:
             bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
-            n_threads, before, begun = threads.next(), run.samples_seen, time.perf_counter()
-            in_kernels = run.learn(*samples, n_trial if threads.is_trial else n_batches, n_threads)
+            before, begun = run.samples_seen, time.perf_counter()
+            n_threads = run.learn_by_clock(*samples, threads)
             run.seconds += time.perf_counter() - begun
-            # Laying out the weights takes as long for a trial: it does not depend on the threads.
-            threads.record(n_threads, (run.samples_seen - before) / in_kernels)
             bar.update(run.samples_seen - before)
             if run.epoch_is_complete:
                 metrics = measure_epoch(run, measured, n_threads)

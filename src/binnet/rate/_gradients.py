@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from binnet._threads import in_pieces, share_out
+from binnet._threads import cut_for, in_pieces, share_out
 from binnet.rate._losses import Goal, compute_error
 from binnet.rate._trajectories import (
     Floats,
@@ -113,7 +113,7 @@ def _rtrl(
     grads = np.zeros((n_panels, PANEL), dtype)
     weights = np.ascontiguousarray(network.recurrent.T)
     work_of_panel = n_times * n * n * PANEL
-    size = max(1, min(-(-n_panels // threads), _WORK_PER_CALL // work_of_panel))
+    size = max(1, min(cut_for(threads, n_panels), _WORK_PER_CALL // work_of_panel))
 
     def advance(first: int) -> None:
         """Take all steps of all samples with some panels."""
