@@ -3,7 +3,8 @@
 The second thread must help on an idle machine, and never hurt. Each row is work that users give to
 the library, on one thread, on two and on as many as it likes, in turn, in a process of its own;
 `load` keeps cores busy meanwhile. Ratios are of medians, time on two threads over time on one under
-the same load. Nothing here asserts a time.
+the same load. `test_steps` compares the way of working in step with Numba's threading layers.
+Nothing here asserts a time.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sides import report
 from threads_worker import ROWS
 
 WORKER = Path(__file__).with_name("threads_worker.py")
+STEPS = Path(__file__).with_name("threads_steps.py")
 SECONDS, ROUNDS = 6.0, 15  # of a row, beyond which no round begins; and the most rounds
 CONDITIONS = ("idle", "one busy process", "two busy processes", "one core")
 # Ends by itself, should nobody end it.
@@ -74,3 +76,26 @@ def test_two_threads(benchmark: Any, quick: bool, row: str, condition: str) -> N
     }  # fmt: skip
     benchmark.extra_info.update(facts)
     report(f"{row}, {condition}", facts)
+
+
+@pytest.mark.parametrize("n_busy", [0, 1, 2])
+@pytest.mark.parametrize("microseconds", [20, 200])
+@pytest.mark.parametrize("way", ["binnet", "omp", "workqueue", "tbb"])
+def test_steps(benchmark: Any, quick: bool, way: str, microseconds: int, n_busy: int) -> None:
+    """TBB is used where its package is installed and LD_LIBRARY_PATH leads to its library."""
+    if quick and (n_busy or microseconds == 200):
+        pytest.skip("nothing is timed")
+    command = [sys.executable, str(STEPS), way, str(microseconds)]
+    with load(n_busy):
+        done = benchmark.pedantic(
+            lambda: subprocess.run(command, capture_output=True, check=False), rounds=1
+        )
+    if done.returncode:
+        error = done.stderr.decode().strip()
+        if "threading layer" in error:
+            pytest.skip(f"Numba has no {way} here")
+        raise RuntimeError(error)
+    times = json.loads(done.stdout)
+    facts = {"min": min(times), "median": statistics.median(times), "max": max(times)}
+    benchmark.extra_info.update(facts)
+    report(f"step of {microseconds} us, {way}, {n_busy} busy processes", facts)

@@ -74,9 +74,7 @@ def _rtrl() -> Work:
     trials = tasks.romo(batch_size=8, seed=0)
     network = RateRNN.initialise(trials.inputs.shape[2], trials.targets.shape[2], n_hidden=64)
     return lambda threads: _void(
-        gradient(
-            network, trials.inputs, trials.targets, trials.mask, rule="rtrl", threads=threads
-        )
+        gradient(network, trials.inputs, trials.targets, trials.mask, rule="rtrl", threads=threads)
     )
 
 
