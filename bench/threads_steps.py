@@ -1,4 +1,4 @@
-"""Steps of two threads that wait for each other: ``python bench/threads_steps.py WAY MICROSECONDS``.
+"""Steps of two threads that wait for each other: ``bench/threads_steps.py WAY MICROSECONDS``.
 
 WAY is binnet, or one of Numba's threading layers (omp, workqueue, tbb), whose parallel loop is a
 step. A step is so long on either thread. Prints the microseconds of a step as JSON, of several

@@ -16,13 +16,25 @@ _LANES = 32
 _LINE = 64  # bytes
 
 
-def _allocate(shape: tuple[int, ...], dtype: Any) -> Array:
-    """Return zeros that begin on a cache line."""
+def allocate_aligned(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Return zeros that begin on a cache line.
+
+    Where threads write to halves of such arrays, a line seldom belongs to two of them.
+    """
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + _LINE, np.uint8)
     offset = -buffer.ctypes.data % _LINE
     aligned: Array = buffer[offset : offset + n_bytes].view(dtype).reshape(shape)
     return aligned
+
+
+def allocate_apart(n_rows: int, n: int, dtype: Any) -> Array:
+    """Return zeros (n_rows, n + padding) for threads that write a row each.
+
+    Between what two of them write lies a line at least: processors fetch lines in pairs.
+    """
+    n_bytes = -(-n * np.dtype(dtype).itemsize // _LINE) * _LINE + _LINE
+    return allocate_aligned((n_rows, n_bytes // np.dtype(dtype).itemsize), dtype)
 
 
 def make_structure(
@@ -64,7 +76,7 @@ def to_windows(matrix: Array, windows: Array) -> Array:
     n_banks, n_hidden = len(windows), matrix.shape[1]
     width = bank_width(n_hidden, n_banks)
     n_rows = max(1, int((windows[:, 1] - windows[:, 0]).max()))
-    banks = _allocate((n_banks, n_rows, width), matrix.dtype)
+    banks = allocate_aligned((n_banks, n_rows, width), matrix.dtype)
     for s, (first, stop) in enumerate(windows):
         part = matrix[first:stop, s * width : (s + 1) * width]
         banks[s, : stop - first, : part.shape[1]] = part
@@ -87,7 +99,7 @@ def bank_width(n_hidden: int, n_banks: int) -> int:
 
 def allocate_rows(n_rows: int, n_hidden: int, n_banks: int, dtype: Any) -> Array:
     """Return zeros (n_rows, H + padding), with a column for each neuron of each bank."""
-    return _allocate((n_rows, n_banks * bank_width(n_hidden, n_banks)), dtype)
+    return allocate_aligned((n_rows, n_banks * bank_width(n_hidden, n_banks)), dtype)
 
 
 def to_banks(matrix: Array, n_banks: int) -> Array:
@@ -97,7 +109,7 @@ def to_banks(matrix: Array, n_banks: int) -> Array:
     """
     n_pre, n_hidden = matrix.shape
     width = bank_width(n_hidden, n_banks)
-    banks = _allocate((n_banks, n_pre, width), matrix.dtype)
+    banks = allocate_aligned((n_banks, n_pre, width), matrix.dtype)
     for s in range(n_banks):
         part = matrix[:, s * width : (s + 1) * width]
         banks[s, :, : part.shape[1]] = part
@@ -174,18 +186,18 @@ def make_outcome(n_samples: int, n_hidden: int, n_sweeps: int, n_banks: int, dty
     return Outcome(
         state=allocate_rows(n_samples, n_hidden, n_banks, dtype),
         field=allocate_rows(n_samples, n_hidden, n_banks, dtype),
-        changes=np.zeros((n_samples, n_sweeps), np.int64),
-        sweeps=np.zeros(n_samples, np.int64),
-        status=np.zeros(n_samples, np.int64),
+        changes=allocate_aligned((n_samples, n_sweeps), np.int64),
+        sweeps=allocate_aligned((n_samples,), np.int64),
+        status=allocate_aligned((n_samples,), np.int64),
     )
 
 
 def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
     """Return work space for `n_samples` relaxations at once."""
     return Scratch(
-        sites=np.zeros((2, n_samples, n_hidden), np.int64),
-        changes=np.zeros((n_samples, n_hidden), dtype),
-        settled_at=np.full(n_samples, np.nan, np.result_type(dtype, np.float32)),
-        rows=np.zeros(n_samples, np.int64),
-        excited=np.zeros((n_samples, n_hidden), dtype),
+        sites=allocate_aligned((2, n_samples, n_hidden), np.int64),
+        changes=allocate_aligned((n_samples, n_hidden), dtype),
+        settled_at=allocate_aligned((n_samples,), np.result_type(dtype, np.float32)),
+        rows=allocate_aligned((n_samples,), np.int64),
+        excited=allocate_aligned((n_samples, n_hidden), dtype),
     )

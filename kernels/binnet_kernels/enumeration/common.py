@@ -18,6 +18,7 @@ import numpy as np
 
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.bits import trailing_zeros
+from binnet_kernels.structs import allocate_apart
 
 Array = np.ndarray[Any, Any]
 
@@ -56,6 +57,7 @@ class Scratch(NamedTuple):
     """Work space, with a first axis for the workers while it is not that of one of them."""
 
     fields: Array  # (N + 1, P) int32
+    # The others are longer than they say: what threads write must lie apart.
     spins: Array  # (P,) int32
     slack: Array  # (P,) int32
     rows: Array  # (P,) int32
@@ -123,13 +125,13 @@ def make_block(conditions: Conditions, n_low: int) -> Block:
 def make_scratch(conditions: Conditions, n_workers: int) -> Scratch:
     """Return work space for `n_workers` workers."""
     n, n_columns = conditions.couplings.shape
-    lanes = np.zeros((n_workers, _CHUNK), np.int8)
+    lanes = allocate_apart(n_workers, _CHUNK, np.int8)
     return Scratch(
-        fields=np.zeros((n_workers, n + 1, n_columns), np.int32),
-        spins=np.zeros((n_workers, n_columns), np.int32),
-        slack=np.zeros((n_workers, n_columns), np.int32),
-        rows=np.zeros((n_workers, n_columns), np.int32),
-        thresholds=np.zeros((n_workers, n_columns), np.int8),
+        fields=np.zeros((n_workers, n + 2, n_columns), np.int32),  # the last row keeps apart
+        spins=allocate_apart(n_workers, n_columns, np.int32),
+        slack=allocate_apart(n_workers, n_columns, np.int32),
+        rows=allocate_apart(n_workers, n_columns, np.int32),
+        thresholds=allocate_apart(n_workers, n_columns, np.int8),
         lanes=lanes,
         lane_words=lanes.view(np.uint64),
     )

@@ -129,7 +129,8 @@ def _wait_for(team, rank, other, step):
         else:
             _sleep(np.uint32(waited // _NAP_PART // _NAP_UNIT))
         waited = _read_clock() - began
-    _show(team.waited, rank, team.waited[rank, 0] + waited)
+    if step > 1:  # until all have come to the first one takes as long as their threads to start
+        _show(team.waited, rank, team.waited[rank, 0] + waited)
 
 
 @kernel

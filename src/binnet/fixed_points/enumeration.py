@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -142,7 +144,10 @@ def _settle(
     if len(in_doubt):
         spins = unpack_states(in_doubt[:, None], network.n_neurons)
         more = np.sort(in_doubt[are_fixed_points(network, margin, spins)])
-        states = np.insert(states, np.searchsorted(states, more), more)
+        # As numpy.insert, which takes a mask of all: these are few.
+        parts = np.split(states, np.searchsorted(states, more))
+        pairs = zip(parts, more[:, None], strict=False)  # and the part behind the last
+        states = np.concatenate([*itertools.chain.from_iterable(pairs), parts[-1]])
     return states[:, None]
 
 
