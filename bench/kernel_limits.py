@@ -2,7 +2,8 @@
 
 Both are measured in the same process. The limits are a large float32 matrix product (arithmetic)
 and a dot product over as many bytes as the couplings have (bandwidth from wherever they fit). A
-fraction near 1 says that the kernel cannot become faster without doing less.
+fraction near 1 says that the kernel cannot become faster without doing less. Dense fields do less
+where they look sums up (`lowlevel.sign_sums`): they are counted as the product that they equal.
 """
 
 from __future__ import annotations

@@ -5,7 +5,13 @@ import pytest
 
 import naive
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
-from binnet_kernels.relaxation.fields import accumulate_fields, add_events, read_out
+from binnet_kernels.relaxation.fields import (
+    accumulate_by_tables,
+    accumulate_fields,
+    accumulate_plainly,
+    add_events,
+    read_out,
+)
 from binnet_kernels.relaxation.relax_sync import find_changes
 from binnet_kernels.rules.events import update_couplings_perceptron
 from binnet_kernels.structs import bank_width, from_banks, to_banks
@@ -60,6 +66,45 @@ def test_accumulate_fields(kind: str, dtype: type, n_pre: int, rows: list[int]) 
     padded = np.array([*rows, 99])  # rows beyond n_rows are not looked at
     accumulate_fields(weights, states, 0, padded, len(rows), out, 32)
     assert_equal(out, expected, kind)
+
+
+# Around a group of 16 samples, two of them (which share no tables), a pass of 256.
+@pytest.mark.parametrize("n_rows", [7, 8, 16, 17, 32, 33, 256, 290])
+@pytest.mark.parametrize("silent", [False, True])
+def test_accumulate_fields_of_many_samples(n_rows: int, silent: bool) -> None:
+    """As the reference; the rows are out of order, and those that are not listed stay."""
+    rng = np.random.default_rng(n_rows)
+    n_pre, rows = 11, rng.permutation(300)
+    weights = draw(rng, "dyadic", (n_pre, 64)).astype(np.float32)
+    states = draw_spins(rng, (300, n_pre + 5)).astype(np.float32)
+    states[:, [0, 1, 2, -2, -1]] = 0  # not the neurons that the weights couple from
+    if silent:
+        states[rows[3], 8] = 0
+    out = draw(rng, "dyadic", (300, 96)).astype(np.float32)
+    expected = out.astype(float)
+    expected[:, 32:] = naive.accumulate_fields(weights, states[:, 3:], rows[:n_rows], out[:, 32:])
+    accumulate_fields(weights, states, 3, rows, n_rows, out, 32)
+    np.testing.assert_array_equal(out, expected)
+
+
+FORMATS = [
+    (np.float32, np.float32), (np.float64, np.float64), (np.int8, np.int32), (np.int32, np.int32)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("stored", "summed"), FORMATS)
+@pytest.mark.parametrize("n_rows", [1, 16, 30, 33, 273])
+@pytest.mark.parametrize("n_pre", [4, 76, 1400])
+def test_tables_change_no_bit(stored: type, summed: type, n_rows: int, n_pre: int) -> None:
+    """Whatever the CPU: the machine's choice is between these two."""
+    rng = np.random.default_rng(n_pre)
+    weights = (rng.normal(0, 50, (n_pre, 32))).astype(stored)
+    states = draw_spins(rng, (n_rows, n_pre)).astype(summed)
+    plainly = rng.normal(0, 100, (n_rows, 64)).astype(summed)
+    by_tables, rows = plainly.copy(), np.arange(n_rows)
+    accumulate_by_tables(weights, states, 0, rows, n_rows, by_tables, 16)
+    accumulate_plainly(weights, states, 0, rows, n_rows, plainly, 16)
+    assert by_tables.tobytes() == plainly.tobytes()
 
 
 @pytest.mark.parametrize(("kind", "dtype"), KINDS)
