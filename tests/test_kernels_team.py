@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -109,6 +110,32 @@ def test_a_team_that_waits_too_long_goes_on_with_one_member() -> None:
     assert sizes[0] == [3] * n_together + [1] * (n_rounds - n_together)
     assert sizes[1] == sizes[2] == [3] * n_together + [1]
     assert 0 < n_together < 20
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot bind a thread to a core")
+def test_members_leave_the_core_that_another_one_has() -> None:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        pytest.skip("there is one core")
+    seen: dict[int, list[int]] = {}
+    regroup(make_team(1), 0)  # compiled before the threads begin
+    team = make_team(2)
+
+    def work(rank: int) -> None:
+        os.sched_setaffinity(0, cores[:1])  # both on one core, ...
+        os.sched_setaffinity(0, cores)  # ... bound to nothing
+        for _ in range(2000):
+            if rank >= regroup(team, rank):
+                break
+            seen.setdefault(rank, []).append(int(team.where[rank, 0]))
+        assert os.sched_getaffinity(0) == set(cores)
+
+    try:
+        in_time(lambda: run_in_step(2, work))
+    finally:
+        os.sched_setaffinity(0, cores)
+    # Member 0 may be moved by the system, but does not go itself.
+    assert len(set(zip(seen[0], seen[1], strict=False))) > 1 or seen[0][-1] != seen[1][-1]
 
 
 def test_short_waits_do_not_end_a_team() -> None:

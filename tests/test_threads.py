@@ -31,9 +31,9 @@ def test_the_fastest_one_runs_but_for_trials(most: int | None, fastest: int) -> 
     assert calls[:3] == [(8, True), (4, True), (1, True)]
     later = calls[3:]
     assert {threads for threads, is_trial in later if not is_trial} == {fastest}
-    tried = [threads for threads, is_trial in later if is_trial]
-    assert len(tried) == 4
-    assert set(tried) == {1, 4, 8} - {fastest}  # in turn
+    tried = {k: threads for k, (threads, is_trial) in enumerate(later) if is_trial}
+    assert set(tried.values()) == {1, 4, 8} - {fastest}  # in turn
+    assert list(tried) == [1, 3, 7, 15, 31, 47]  # soon at first
 
 
 @pytest.mark.parametrize(("most", "numbers"), [(2, {1, 2}), (3, {1, 2, 3}), (7, {1, 4, 7})])

@@ -222,11 +222,9 @@ def run_in_step(threads: int, work: Callable[[int], None]) -> None:
 def _run_in_step(threads: int, work: Callable[[int], None]) -> None:
     go, called_off = threading.Event(), False
     errors: list[BaseException] = []
-    caller = threading.get_native_id()
 
     def begin(rank: int) -> None:
         go.wait()
-        _leave_core_of(caller, rank)
         try:
             if not called_off:
                 work(rank)
@@ -286,14 +284,16 @@ class ThreadChoice:
         The most. Default: as many as the process has cores.
     """
 
-    _TRIAL_EVERY = 16
+    _MOST_BETWEEN = 16  # calls from one trial to the next; fewer at first, and after a change
 
     def __init__(self, threads: int | None) -> None:
         self.maximum = resolve_threads(threads)
         self._candidates = sorted({1, -(-self.maximum // 2), self.maximum}, reverse=True)
         self._rates: dict[int, float] = {}
         self._tried = dict.fromkeys(self._candidates, 0)  # number of the last call on as many
-        self._calls = 0
+        self._fastest = 0
+        self._calls = self._next_trial = 0
+        self._between = 1
         self.is_trial = False
 
     def next(self) -> int:
@@ -306,9 +306,13 @@ class ThreadChoice:
                 self.is_trial = True
                 return candidate
         fastest = max(self._candidates, key=lambda n: self._rates[n])
-        self.is_trial = self._calls % self._TRIAL_EVERY == 0
+        if fastest != self._fastest:
+            self._fastest, self._between, self._next_trial = fastest, 1, self._calls + 1
+        self.is_trial = self._calls > self._next_trial
         if not self.is_trial:
             return fastest
+        self._between = min(2 * self._between, self._MOST_BETWEEN)
+        self._next_trial = self._calls + self._between
         others = [n for n in self._candidates if n != fastest]
         return min(others, key=lambda n: self._tried[n])
 

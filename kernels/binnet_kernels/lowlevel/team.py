@@ -5,13 +5,15 @@ no pool that a fork, or a second caller, could find in a bad state.
 
 Each member counts its own steps on a cache line of its own, which the others read: one transfer
 between cores, where a common counter takes several. Who waits looks a while, then offers its core
-to others, then sleeps. Where another process keeps a core busy, a member waits for a time slice of
-the system's, which is many steps. So a team that waits too long is called off (`regroup`): member 0
-goes on alone.
+to others, then sleeps. Linux can leave two new threads on one core for a tenth of a second, though
+others are idle: who waits for a member on its own core goes to another one, bound to nothing. Where
+another process keeps a core busy, a member waits for a time slice of the system's, which is many
+steps. So a team that waits too long is called off (`regroup`): member 0 goes on alone.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any, NamedTuple
@@ -31,14 +33,33 @@ _NAPS_AFTER = 500_000  # ns: a nap lasts 50 microseconds longer than it should, 
 _NAP_PART = 8  # of the time waited so far
 # A team is called off when a member has waited as long beyond the looks, and for such a part of the
 # time since the team began.
-_LONGEST_WAIT, _LARGEST_PART = 1_000_000, 0.25  # ns
+_LONGEST_WAIT, _LARGEST_PART = 2_000_000, 0.25  # ns
 
-_IS_WINDOWS = sys.platform == "win32"
+_IS_WINDOWS, _IS_LINUX = sys.platform == "win32", sys.platform == "linux"
+_MASK_WORDS = 16  # of a set of 1024 cores, as Linux takes it
 _offer_core = types.ExternalFunction(
     "SwitchToThread" if _IS_WINDOWS else "sched_yield", types.int32()
 )
 _sleep = types.ExternalFunction("Sleep" if _IS_WINDOWS else "usleep", types.int32(types.uint32))
 _NAP_UNIT = 1_000_000 if _IS_WINDOWS else 1_000  # ns, of what _sleep takes
+
+
+_find_core: Any
+_allow_cores: Any
+if _IS_LINUX:
+    _find_core = types.ExternalFunction("sched_getcpu", types.int32())
+    _allow_cores = types.ExternalFunction(
+        "sched_setaffinity", types.int32(types.int32, types.uintp, types.uintp)
+    )
+else:  # where the system lets nobody choose
+
+    @kernel
+    def _find_core():
+        return -1
+
+    @kernel
+    def _allow_cores(thread, n_bytes, mask):
+        return -1
 
 
 class Team(NamedTuple):
@@ -50,6 +71,9 @@ class Team(NamedTuple):
     members: Array  # (size, 8): how many members it works with
     plans: Array  # (2, 8): how many member 0 wants to go on, after even and odd steps
     began: Array  # (8,): when the team did, in ns
+    where: Array  # (size, 8): the core that a member was on when it last did a step
+    cores: Array  # (C,) int64: that the process may use; empty where it cannot choose
+    masks: Array  # (C + 1, 16) uint64: sets of one of these cores each, and of all
 
 
 def make_team(size: int) -> Team:
@@ -59,7 +83,22 @@ def make_team(size: int) -> Team:
         # Two more than are used: numpy's arrays need not begin where a line does.
         return np.full((n + 2, _LINE), number, np.int64)[1:-1]
 
-    return Team(lines(size), lines(size), lines(size, size), lines(2, size), lines(1)[0])
+    cores = sorted(os.sched_getaffinity(0)) if _IS_LINUX else []
+    if len(cores) < 2 or cores[-1] >= 64 * _MASK_WORDS:
+        cores = []
+    bits = np.zeros((len(cores) + 1, 64 * _MASK_WORDS), np.uint8)
+    bits[np.arange(len(cores)), cores] = 1
+    bits[-1, cores] = 1
+    return Team(
+        steps=lines(size),
+        waited=lines(size),
+        members=lines(size, size),
+        plans=lines(2, size),
+        began=lines(1)[0],
+        where=lines(size, -1),
+        cores=np.array(cores, np.int64),
+        masks=np.packbits(bits, axis=1, bitorder="little").view(np.uint64),
+    )
 
 
 def _place(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
@@ -116,11 +155,29 @@ def _read_clock(typingctx: Any) -> Any:
 
 
 @kernel
+def _leave_core_of(team, rank, other):
+    """Go to another core where member `other`, of a lower rank, has this one.
+
+    If both could go, they would change places again and again.
+    """
+    n_cores, here = team.cores.shape[0], np.int64(_find_core())
+    if n_cores == 0 or rank < other or _look(team.where, other) != here:
+        return
+    for k in range(n_cores):
+        if team.cores[k] == here:
+            there = (k + 1 + rank % (n_cores - 1)) % n_cores
+            n_bytes = np.uintp(8 * _MASK_WORDS)
+            _allow_cores(np.int32(0), n_bytes, np.uintp(team.masks[there].ctypes.data))
+            _allow_cores(np.int32(0), n_bytes, np.uintp(team.masks[n_cores].ctypes.data))
+
+
+@kernel
 def _wait_for(team, rank, other, step):
     """Return when member `other` has done as many steps."""
     for _ in range(_LOOKS):
         if _look(team.steps, other) >= step:
             return
+    _leave_core_of(team, rank, other)
     began = _read_clock()
     waited = np.int64(0)
     while _look(team.steps, other) < step:
@@ -140,6 +197,7 @@ def wait_for_all(team, rank):
     if n_members == 1:
         return
     step = team.steps[rank, 0] + 1
+    team.where[rank, 0] = _find_core()
     _show(team.steps, rank, step)
     for other in range(n_members):
         if other != rank:

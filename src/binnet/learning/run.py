@@ -183,8 +183,15 @@ class Run:
         pause = self.synapses.batches_before_pause(self.batch)
         n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
         laid_out, arguments = self._lay_out(X, y, n_batches, threads)
-        begun = time.perf_counter()
-        run_in_step(threads, lambda rank: train_batches(*arguments, rank))  # type: ignore[call-arg]
+        begun = 0.0
+
+        def work(rank: int) -> None:
+            nonlocal begun
+            if rank == 0:  # the others' threads have started
+                begun = time.perf_counter()
+            train_batches(*arguments, rank)  # type: ignore[call-arg]
+
+        run_in_step(threads, work)
         seconds = time.perf_counter() - begun
         self.synapses.take_back(laid_out)
         self.batch += n_batches
