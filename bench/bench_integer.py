@@ -32,6 +32,7 @@ from binnet_kernels.integer.fields import (
 )
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.rules import integer_synapses as plasticity
+from binnet_kernels.rules.integer_updates import update_couplings_integer
 from kernel_limits import measure_limits
 from sides import has_torch
 
@@ -246,7 +247,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
     def update(target: Array) -> None:
         left[:] = mask  # what is thinned is drawn again in every batch
         plasticity.thin_events(levels, key, 0, left, targets)
-        plasticity.update_couplings_integer(
+        update_couplings_integer(
             target, place, levels, key, pre_signs, pre_mask, signs, left, targets, counts
         )
 
@@ -265,7 +266,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
     decay_seconds = 0.0
     for _ in range(2):  # the first call compiles
         copy, begun = weights.copy(), time.perf_counter()
-        plasticity.decay_integer(copy, place, decay, key, targets.registers)
+        plasticity.decay_integer(copy, place, decay, key, targets)
         decay_seconds = time.perf_counter() - begun
     with one_thread():
         seconds = take_turns(

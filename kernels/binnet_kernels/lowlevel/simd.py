@@ -27,7 +27,7 @@ _I32, _I64 = ir.IntType(32), ir.IntType(64)
 _WORDS = ir.VectorType(_I32, _LANES)
 
 
-def _compiles_for(*features: str) -> bool:
+def compiles_for(*features: str) -> bool:
     """Whether the CPU that Numba compiles for has these features."""
     chosen = numba.config.CPU_FEATURES
     if chosen is not None:
@@ -39,7 +39,7 @@ def _compiles_for(*features: str) -> bool:
 
 
 # vpdpbusd on 512 bits: four products of unsigned and signed bytes, added to an int32 lane.
-HAS_BYTE_DOT = _compiles_for("avx512vnni", "avx512f")
+HAS_BYTE_DOT = compiles_for("avx512vnni", "avx512f")
 
 
 def _load(builder: Any, address: Any, offset: int = 0) -> Any:
