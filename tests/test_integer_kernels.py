@@ -122,7 +122,7 @@ def test_a_dense_sweep_equals_the_reference(bits: int, n_shares: int) -> None:
     for tile in range(0, 2, 2 // n_shares):
         sweep_tiles(
             packed, words, octets, external, np.int32(factor), np.int32(own), tile,
-            tile + 2 // n_shares, out, fields, np.zeros((2, 64), np.int32),
+            tile + 2 // n_shares, out, fields,
         )  # fmt: skip
     for b in range(3):
         s = spins[b].tolist()
