@@ -32,6 +32,7 @@ from binnet_kernels.integer.fields import (
 )
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.rules import integer_synapses as plasticity
+from binnet_kernels.rules.integer_updates import update_couplings_integer
 from kernel_limits import measure_limits
 from sides import has_torch
 
@@ -79,22 +80,17 @@ def report(title: str, facts: dict[str, Any]) -> None:
 
 def measure_tile_peak(packed: Packed, words: Array) -> float:
     """Return couplings per second of the same code on one tile that stays in the first cache."""
-    tile = packed._replace(
-        planes=np.ascontiguousarray(packed.planes[:, :, :64]),
-        octets=np.ascontiguousarray(packed.octets[:, :64]),
-        sums=packed.sums[:64],
-        n_targets=64,
-    )
+    tile = packed._replace(words=packed.words[:1], sums=packed.sums[:64], n_targets=64)
     n = min(len(words), 16)
     out, fields = np.zeros((n, 1), np.uint64), np.zeros((n, 64), np.int32)
     external, states = np.zeros((n, 64), np.int32), np.ascontiguousarray(words[:n])
-    octets, room = np.zeros((n, 64 * words.shape[1]), np.uint8), np.zeros((2, 64), np.int32)
+    octets = np.zeros((n, 64 * words.shape[1]), np.uint8)
     one, none = np.int32(1), np.int32(0)
     times = []
     for _ in range(200):
         begun = time.perf_counter()
         for _ in range(10):
-            sweep_tiles(tile, states, octets, external, one, none, 0, 1, out, fields, room)
+            sweep_tiles(tile, states, octets, external, one, none, 0, 1, out, fields)
         times.append((time.perf_counter() - begun) / 10)
     return n * 64 * N / min(times)
 
@@ -180,14 +176,12 @@ def test_dense_sweep(benchmark: Any, quick: bool, bits: int, n_samples: int) -> 
     packed, words = to_packed(couplings, bits), pack_spins(spins)
     external, fields = (np.zeros((n_samples, n), np.int32) for _ in range(2))
     out, octets = np.zeros_like(words), np.zeros((n_samples, n), np.uint8)
-    room, one, own_coupling = np.zeros((2, 64), np.int32), np.int32(1), np.int32(own)
+    one, own_coupling = np.int32(1), np.int32(own)
 
     def ours() -> None:
         if packed.is_bytes:
             spread_bits(words, octets)
-        sweep_tiles(
-            packed, words, octets, external, one, own_coupling, 0, n // 64, out, fields, room
-        )
+        sweep_tiles(packed, words, octets, external, one, own_coupling, 0, n // 64, out, fields)
 
     matrix = couplings.astype(np.float32) + own * np.eye(n, dtype=np.float32)
     peers = numpy_sweeps(matrix, spins) | torch_sweeps(matrix, spins, bits)
@@ -202,7 +196,7 @@ def test_dense_sweep(benchmark: Any, quick: bool, bits: int, n_samples: int) -> 
         benchmark.pedantic(ours, rounds=1 if quick else 20)
         facts = summarise(seconds)
         if not quick:
-            n_bytes = packed.planes.nbytes + packed.octets.nbytes
+            n_bytes = packed.words.nbytes
             limits = measure_limits(2 * int((n_bytes / 16) ** 0.5))
             peak = measure_tile_peak(packed, words)
             facts["couplings_per_second"] = n_samples * n * n / facts["binnet_min"]
@@ -246,7 +240,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
     def update(target: Array) -> None:
         left[:] = mask  # what is thinned is drawn again in every batch
         plasticity.thin_events(levels, key, 0, left, targets)
-        plasticity.update_couplings_integer(
+        update_couplings_integer(
             target, place, levels, key, pre_signs, pre_mask, signs, left, targets, counts
         )
 
@@ -265,7 +259,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
     decay_seconds = 0.0
     for _ in range(2):  # the first call compiles
         copy, begun = weights.copy(), time.perf_counter()
-        plasticity.decay_integer(copy, place, decay, key, targets.registers)
+        plasticity.decay_integer(copy, place, decay, key, targets)
         decay_seconds = time.perf_counter() - begun
     with one_thread():
         seconds = take_turns(

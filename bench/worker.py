@@ -86,7 +86,8 @@ class Binnet:
         run = self.resume(request)
         # A call also brings the weights into the kernels' layout and back: timed by a call that
         # learns nothing, so that a burst far shorter than the calls of `train` can be scaled to an
-        # epoch.
+        # epoch. Kernels are looked up before that, once a run.
+        run.compile(self.data.X_train, self.data.y_train)
         threads, n_batches = request["threads"], request["n_batches"]
         fixed = _timed(lambda: self._learn_once(run, threads, 0))
         seconds = _timed(lambda: self._learn(run, threads, n_batches))

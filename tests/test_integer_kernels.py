@@ -28,6 +28,7 @@ from binnet_kernels.integer.fields import (
 )
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.rules import integer_synapses as plasticity
+from binnet_kernels.rules.integer_updates import update_couplings_integer
 from kernel_cases import draw_spins
 
 EVERYWHERE = np.zeros((0, 0, 0), np.uint8)
@@ -121,7 +122,7 @@ def test_a_dense_sweep_equals_the_reference(bits: int, n_shares: int) -> None:
     for tile in range(0, 2, 2 // n_shares):
         sweep_tiles(
             packed, words, octets, external, np.int32(factor), np.int32(own), tile,
-            tile + 2 // n_shares, out, fields, np.zeros((2, 64), np.int32),
+            tile + 2 // n_shares, out, fields,
         )  # fmt: skip
     for b in range(3):
         s = spins[b].tolist()
@@ -140,14 +141,33 @@ print(json.dumps([digest_of_results(), HAS_BYTE_DOT]))
 
 
 def digest_of_results() -> str:
-    """Hash of what the tiles of all widths compute."""
+    """Hash of what the tiles of all widths compute, in relaxation and in updates."""
     digest = hashlib.sha256()
+    for bits, k in ((1, 0), (8, 2), (8, -1), (16, 2)):
+        digest.update(update_random_weights(bits, k).tobytes())
     for bits in BITS:
         network = make_quantized(bits, 147, 40)
         X = draw_spins(np.random.default_rng(2), (19, 40))
         for array in fields_of(relax_packed(network, X)):
             digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+def update_random_weights(bits: int, k: int) -> np.ndarray:
+    """Update and decay 100 x 101 weights."""
+    rng, levels = np.random.default_rng(8), make_update(bits, k, "per-weight", False)
+    weights = rng.integers(levels.low, levels.high + 1, (100, 101))
+    weights = weights.astype(np.int8 if bits < 16 else np.int16)
+    words = [rng.integers(0, 2**32, n, np.uint32) for n in (100, 101, 101)]
+    words[2] *= rng.random(101) < 0.5
+    place = plasticity.Place(3, 0, True, EVERYWHERE, 0, 0)
+    targets = plasticity.make_targets(np.ones(101, np.uint16))
+    everyone, counts = np.full(100, 2**32 - 1, np.uint32), np.zeros(2, np.int64)
+    update_couplings_integer(
+        weights, place, levels, np.uint64(5), words[0], everyone, *words[1:], targets, counts
+    )
+    plasticity.decay_integer(weights, place, levels._replace(exponent=3), np.uint64(6), targets)
+    return np.append(weights, counts)
 
 
 def test_a_lesser_cpu_computes_the_same_integers() -> None:
@@ -184,17 +204,24 @@ def make_update(bits: int, k: int, rounding: str, use_register: bool) -> plastic
 
 @pytest.mark.parametrize("use_register", [False, True])
 @pytest.mark.parametrize("rounding", list(ROUNDINGS))
-@pytest.mark.parametrize(("bits", "k"), [(1, 4), (2, 1), (4, 3), (8, -2), (8, 0), (16, 2)])
-def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_register: bool) -> None:
+@pytest.mark.parametrize(
+    ("bits", "k"), [(1, 4), (2, 1), (4, 3), (8, -2), (8, 0), (16, 2), (16, -3), (16, 11)]
+)
+@pytest.mark.parametrize(("n", "n_samples"), [(37, 13), (101, 8), (101, 29)])
+def test_updates_equal_the_reference(
+    bits: int, k: int, rounding: str, use_register: bool, n: int, n_samples: int
+) -> None:
+    """One by one, and in tiles of 64: more than one of them, more than 16 samples."""
     if rounding == "nearest" and use_register:
         pytest.skip("nothing is drawn")
     rng = np.random.default_rng(bits + k)
-    n, n_samples = 37, 13
     levels = make_update(bits, k, rounding, use_register)
     plain_levels = naive_integer.Levels(*levels[:4], rounding, use_register)
     dtype = np.int16 if bits == 16 else np.int8
-    # Near both ends of the range, so that sums saturate.
-    weights = rng.choice(np.array([levels.low, levels.high], dtype), (n, n))
+    # Near both ends of the range, so that sums saturate; and all integers between.
+    weights = rng.integers(levels.low, levels.high + 1, (n, n)).astype(dtype)
+    ends = rng.choice(np.array([levels.low, levels.high], dtype), (n, n))
+    weights = np.where(rng.random((n, n)) < (0.5 if bits > 1 else 1.0), ends, weights)
     spins = draw_spins(rng, (n_samples, n))
     unstable = (spins * (rng.random((n_samples, n)) < 0.1)).astype(np.int8)
     key = np.uint64(12345)
@@ -210,78 +237,87 @@ def test_updates_equal_the_reference(bits: int, k: int, rounding: str, use_regis
     pack_samples(spins, 0, n_samples, 0, n, pre_signs, pre_mask)
     counts = np.zeros(2, np.int64)
     plasticity.thin_events(levels, key, 0, mask, targets)
-    plasticity.update_couplings_integer(
+    update_couplings_integer(
         by_column, plasticity.Place(0, 0, True, EVERYWHERE, 0, 0), levels, key, pre_signs, pre_mask,
         signs, mask, targets, counts,
     )  # fmt: skip
     assert by_column.T.tolist() == expected
     assert targets.registers.tolist() == plain_registers
     assert counts.tolist() == [changed, saturated]
-    if rounding != "nearest":
+    if rounding != "nearest" and k < 11:
         assert saturated > 0
 
 
+@pytest.mark.parametrize("n", [9, 150])
+@pytest.mark.parametrize(("bits", "k"), [(8, 5), (8, 12), (16, 6), (16, 15)])
 @pytest.mark.parametrize("use_register", [False, True])
-def test_decay_equals_the_reference(use_register: bool) -> None:
-    levels = make_update(8, 5, "per-weight", use_register)
+def test_decay_equals_the_reference(use_register: bool, bits: int, k: int, n: int) -> None:
+    """Targets one by one, and in tiles of 64 and some more."""
+    levels = make_update(bits, k, "per-weight", use_register)
     plain_levels = naive_integer.Levels(*levels[:4], "per-weight", use_register)
-    weights = np.random.default_rng(4).integers(-128, 128, (9, 14)).astype(np.int8)
-    registers = plasticity.seed_registers(np.uint64(2), 9)
+    rng, dtype = np.random.default_rng(4), np.int8 if bits == 8 else np.int16
+    weights = rng.integers(levels.low, levels.high + 1, (n, 14)).astype(dtype)
+    weights[:, 3] = levels.low
+    registers = plasticity.seed_registers(np.uint64(2), n)
     plain_registers = registers.tolist()
     expected = naive_integer.decay_block(weights.tolist(), plain_levels, 77, plain_registers)
     by_column = np.ascontiguousarray(weights.T)
     place = plasticity.Place(0, 0, False, EVERYWHERE, 0, 0)
-    plasticity.decay_integer(by_column, place, levels, np.uint64(77), registers)
+    plasticity.decay_integer(
+        by_column, place, levels, np.uint64(77), plasticity.make_targets(registers)
+    )
     assert by_column.T.tolist() == expected
     assert registers.tolist() == plain_registers
 
 
-# A block of a bank of a diluted network: couplings from neurons 4..12 to neurons 7..15.
-SOURCES, TARGETS = slice(4, 13), slice(7, 16)
+def find_window(n: int) -> tuple[slice, slice]:
+    """Return the sources and the targets of a block of a bank of a diluted network."""
+    return slice(4, n - 7), slice(7, n - 4)
 
 
-def make_window(seed: int) -> tuple[np.ndarray, np.ndarray, plasticity.Place]:
-    """Draw weights (20, 20) with couplings missing, and the place of the block of them above."""
-    rng = np.random.default_rng(seed)
-    connectivity = rng.random((20, 20)) < 0.6
+def make_window(n: int, seed: int) -> tuple[np.ndarray, np.ndarray, plasticity.Place]:
+    """Draw weights (n, n) with couplings missing, and the place of the block of them above."""
+    rng, (sources, targets) = np.random.default_rng(seed), find_window(n)
+    connectivity = rng.random((n, n)) < 0.6
     np.fill_diagonal(connectivity, False)
-    weights = (rng.integers(-8, 8, (20, 20)) * connectivity).astype(np.int8)
+    weights = (rng.integers(-8, 8, (n, n)) * connectivity).astype(np.int8)
     # The second of two banks; its column 2 is that of the first target.
-    present = np.zeros((2, 11, 14), np.uint8)
-    present[1, :9, 2:11] = connectivity[TARGETS, SOURCES].T
+    present = np.zeros((2, n - 9, n - 6), np.uint8)
+    present[1, : n - 11, 2 : n - 9] = connectivity[targets, sources].T
     return weights, connectivity, plasticity.Place(7, 4, True, present, 1, 2)
 
 
+@pytest.mark.parametrize("n", [20, 120])
 @pytest.mark.parametrize("use_register", [False, True])
 @pytest.mark.parametrize("rounding", list(ROUNDINGS))
 def test_updates_of_a_block_with_gaps_equal_the_reference(
-    rounding: str, use_register: bool
+    rounding: str, use_register: bool, n: int
 ) -> None:
     """What there is not stays 0, draws nothing, and counts neither as changed nor as saturated."""
-    weights, connectivity, place = make_window(6)
-    rng = np.random.default_rng(7)
+    weights, connectivity, place = make_window(n, 6)
+    rng, (sources_at, targets_at) = np.random.default_rng(7), find_window(n)
     levels = make_update(4, 2, rounding, use_register and rounding != "nearest")
     plain_levels = naive_integer.Levels(*levels[:4], rounding, levels.use_register)
-    spins = draw_spins(rng, (13, 20))
-    unstable = (spins * (rng.random((13, 20)) < 0.2)).astype(np.int8)
-    registers = plasticity.seed_registers(np.uint64(9), 20)
+    spins = draw_spins(rng, (13, n))
+    unstable = (spins * (rng.random((13, n)) < 0.2)).astype(np.int8)
+    registers = plasticity.seed_registers(np.uint64(9), n)
     plain_registers = registers.tolist()
     expected, changed, saturated = naive_integer.update_block(
         weights.tolist(), plain_levels, 321, unstable, spins, plain_registers, True,
-        connectivity, range(7, 16), range(4, 13),
+        connectivity, range(*targets_at.indices(n)), range(*sources_at.indices(n)),
     )  # fmt: skip
-    signs, mask, pre_signs, pre_mask = (np.zeros(20, np.uint32) for _ in range(4))
-    pack_samples(unstable, 0, 13, 0, 20, signs, mask)
-    pack_samples(spins, 0, 13, 0, 20, pre_signs, pre_mask)
-    block = np.ascontiguousarray(weights[TARGETS, SOURCES].T)
-    targets = plasticity.make_targets(registers[TARGETS])
+    signs, mask, pre_signs, pre_mask = (np.zeros(n, np.uint32) for _ in range(4))
+    pack_samples(unstable, 0, 13, 0, n, signs, mask)
+    pack_samples(spins, 0, 13, 0, n, pre_signs, pre_mask)
+    block = np.ascontiguousarray(weights[targets_at, sources_at].T)
+    targets = plasticity.make_targets(registers[targets_at])
     key, counts = np.uint64(321), np.zeros(2, np.int64)
-    plasticity.thin_events(levels, key, place.first, mask[TARGETS], targets)
-    plasticity.update_couplings_integer(
-        block, place, levels, key, pre_signs[SOURCES], pre_mask[SOURCES], signs[TARGETS],
-        mask[TARGETS], targets, counts,
+    plasticity.thin_events(levels, key, place.first, mask[targets_at], targets)
+    update_couplings_integer(
+        block, place, levels, key, pre_signs[sources_at], pre_mask[sources_at], signs[targets_at],
+        mask[targets_at], targets, counts,
     )  # fmt: skip
-    weights[TARGETS, SOURCES] = block.T
+    weights[targets_at, sources_at] = block.T
     assert weights.tolist() == expected
     assert not weights[~connectivity].any()
     assert registers.tolist() == plain_registers
@@ -289,12 +325,14 @@ def test_updates_of_a_block_with_gaps_equal_the_reference(
     assert changed > 0
 
 
+@pytest.mark.parametrize("n", [20, 120])
 @pytest.mark.parametrize("use_register", [False, True])
-def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> None:
-    weights, connectivity, place = make_window(8)
+def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool, n: int) -> None:
+    weights, connectivity, place = make_window(n, 8)
+    sources_at, targets_at = find_window(n)
     levels = make_update(4, 2, "per-weight", use_register)
     plain_levels = naive_integer.Levels(*levels[:4], "per-weight", use_register)
-    registers = plasticity.seed_registers(np.uint64(2), 20)
+    registers = plasticity.seed_registers(np.uint64(2), n)
     plain_registers = registers.tolist()
     expected = naive_integer.decay_block(
         weights.tolist(),
@@ -302,12 +340,14 @@ def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> 
         77,
         plain_registers,
         connectivity,
-        range(7, 16),
-        range(4, 13),
+        range(*targets_at.indices(n)),
+        range(*sources_at.indices(n)),
     )
-    block = np.ascontiguousarray(weights[TARGETS, SOURCES].T)
-    plasticity.decay_integer(block, place, levels, np.uint64(77), registers[TARGETS])
-    weights[TARGETS, SOURCES] = block.T
+    block = np.ascontiguousarray(weights[targets_at, sources_at].T)
+    plasticity.decay_integer(
+        block, place, levels, np.uint64(77), plasticity.make_targets(registers[targets_at])
+    )
+    weights[targets_at, sources_at] = block.T
     assert weights.tolist() == expected
     assert registers.tolist() == plain_registers
 
@@ -315,13 +355,14 @@ def test_decay_of_a_block_with_gaps_equals_the_reference(use_register: bool) -> 
 @pytest.mark.parametrize("ends", [(-8, 7), (1, -1)], ids=["4 bits", "1 bit"])
 def test_latent_weights_expose_their_top_where_there_is_a_coupling(ends: tuple[int, int]) -> None:
     """One bit has no 0, so that an absent coupling must not get a sign; nor one to itself."""
-    _, connectivity, place = make_window(9)
+    _, connectivity, place = make_window(20, 9)
+    sources_at, targets_at = find_window(20)
     latent = np.random.default_rng(9).integers(-128, 128, (20, 20)) * connectivity
     expected = np.array(naive_integer.expose(latent.tolist(), 4, *ends)) * connectivity
     exposed = np.zeros((9, 9), np.int8)
-    block = np.ascontiguousarray(latent[TARGETS, SOURCES].T.astype(np.int8))
+    block = np.ascontiguousarray(latent[targets_at, sources_at].T.astype(np.int8))
     plasticity.expose_weights(block, exposed, place, 4, *ends)
-    assert exposed.T.tolist() == expected[TARGETS, SOURCES].tolist()
+    assert exposed.T.tolist() == expected[targets_at, sources_at].tolist()
     whole, everywhere = np.zeros((20, 20), np.int8), place._replace(present=EVERYWHERE)
     plasticity.expose_weights(
         latent.T.astype(np.int8), whole, everywhere._replace(first=0, pre_first=0), 4, *ends
@@ -341,7 +382,7 @@ def test_random_rounding_is_right_in_the_mean(rounding: str) -> None:
         key = np.uint64(naive.derive_key(5, step))
         mask = one.copy()
         plasticity.thin_events(levels, key, 0, mask, targets)
-        plasticity.update_couplings_integer(
+        update_couplings_integer(
             weights, place, levels, key, ones, ones, one, mask, targets, counts
         )
     spread = np.sqrt(2000 * (1 / 8) * (7 / 8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from binnet._threads import run_in_step, share_out
+from binnet._threads import count_cores, in_pieces, run_in_step, share_out
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.team import make_team, regroup, wait_for_all
 
@@ -247,3 +248,60 @@ def test_an_exception_in_a_share_passes_through(threads: int) -> None:
 
     with pytest.raises(ArithmeticError, match="item 4"):
         in_time(lambda: share_out(threads, work, range(9)))
+
+
+def test_the_caller_works_and_waits_for_nobody_who_is_busy() -> None:
+    """All helpers are at another caller's work, which does not end before this one's."""
+    release, n_busy = threading.Event(), count_cores() + 1
+
+    def hold(_: int) -> None:
+        assert release.wait(TIMEOUT)
+
+    other = threading.Thread(target=lambda: share_out(n_busy, hold, range(n_busy)))
+    other.start()
+    try:
+        done = in_time(lambda: share_out(2, lambda item: (item, threading.get_ident()), range(50)))
+    finally:
+        release.set()
+        other.join(TIMEOUT)
+    assert [item for item, _ in done] == list(range(50))
+    assert len({thread for _, thread in done}) == 1
+
+
+def test_a_share_in_a_share_gives_back_what_the_thread_worked_on() -> None:
+    def work(item: int) -> int:
+        inner = sum(share_out(2, lambda k: k * item, range(5)))
+        assert list(in_pieces(3)) != []  # looks whether the share was called off
+        return inner
+
+    assert in_time(lambda: share_out(2, work, range(4))) == [0, 10, 20, 30]
+
+
+def test_without_helpers_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("binnet._threads._helpers", None)
+    monkeypatch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)
+    assert share_out(3, abs, [-1, 2, -3]) == [1, 2, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
+def test_a_forked_process_starts_helpers_of_its_own() -> None:
+    code = (
+        "import os, threading, warnings\n"
+        "from binnet._threads import share_out\n"
+        "warnings.simplefilter('ignore')\n"
+        "barrier = threading.Barrier(2)\n"
+        "def meet(item):\n"
+        "    barrier.wait(30)\n"
+        "    return item\n"
+        "assert share_out(2, meet, range(2)) == [0, 1]\n"
+        "child = os.fork()\n"
+        "assert share_out(2, meet, range(2)) == [0, 1]\n"
+        "if child:\n"
+        "    assert os.waitpid(child, 0)[1] == 0\n"
+        "else:\n"
+        "    os._exit(0)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=TIMEOUT)

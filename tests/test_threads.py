@@ -33,7 +33,7 @@ def test_the_fastest_one_runs_but_for_trials(most: int | None, fastest: int) -> 
     assert {threads for threads, is_trial in later if not is_trial} == {fastest}
     tried = {k: threads for k, (threads, is_trial) in enumerate(later) if is_trial}
     assert set(tried.values()) == {1, 4, 8} - {fastest}  # in turn
-    assert list(tried) == [1, 3, 7, 15, 31, 47]  # soon at first
+    assert list(tried) == [2, 5, 10, 19, 36, 53]  # soon at first
 
 
 @pytest.mark.parametrize(("most", "numbers"), [(2, {1, 2}), (3, {1, 2, 3}), (7, {1, 4, 7})])

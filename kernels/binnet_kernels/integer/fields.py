@@ -14,14 +14,15 @@ import numpy as np
 
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.simd import (
+    QUAD,
     TILE,
     address_of,
     count_common,
-    count_common_two,
+    count_common_quad,
     count_differences,
-    count_differences_two,
+    count_differences_quad,
     dot_bytes,
-    dot_bytes_four,
+    dot_bytes_quad,
     find_signs,
 )
 from binnet_kernels.structs import Array
@@ -30,11 +31,13 @@ _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class Packed(NamedTuple):
-    """Weights (H, K) laid out for packed states; either planes or bytes are in use."""
+    """Weights (H, K) laid out for packed states, in the order in which a sweep reads them.
 
-    planes: Array  # (P, K / 32, H + padding) uint32: word k of plane p of neuron i
-    octets: Array  # (K / 4, H + padding, 4) int8
-    sums: Array  # (H + padding,) int32: sum_j w_ij; for one bit, K
+    A word holds 32 neighbouring bits of a plane, or 4 neighbouring bytes, of one neuron's weights.
+    """
+
+    words: Array  # (H / 64, P, K / 32 or K / 4, 64) uint32: highest plane first; bytes: P = 1
+    sums: Array  # (H + padding,) int32: sum_j w_ij; for one bit, -K
     n_targets: int  # H
     is_bytes: bool
     is_binary: bool  # one bit: -1 and +1
@@ -72,21 +75,19 @@ def find_planes(weights: Array, bits: int) -> list[Array]:
 def to_packed(weights: Array, bits: int) -> Packed:
     """Lay weights (H, K) out for `sum_packed`; a 0 among one-bit weights counts as -1."""
     n_targets, n_pre = weights.shape
-    width = -(-n_targets // TILE) * TILE
+    width, n_bytes = -(-n_targets // TILE) * TILE, 64 * -(-n_pre // 64)
     sums = np.zeros(width, np.int32)
-    sums[:n_targets] = n_pre if bits == 1 else weights.sum(axis=1, dtype=np.int32)
-    planes = np.zeros((0, 0, width), np.uint32)
-    octets = np.zeros((0, width, 4), np.int8)
+    sums[:n_targets] = -n_pre if bits == 1 else weights.sum(axis=1, dtype=np.int32)
     if bits == 8:
-        octets = np.zeros((16 * -(-n_pre // 64), width, 4), np.int8)
-        padded = np.zeros((n_targets, 4 * octets.shape[0]), np.int8)
-        padded[:, :n_pre] = weights
-        octets[:, :n_targets] = padded.reshape(n_targets, -1, 4).transpose(1, 0, 2)
+        octets = np.zeros((n_targets, n_bytes), np.int8)
+        octets[:, :n_pre] = weights
+        planes = [octets.view("<u4").astype(np.uint32)]
     else:
-        packed = [split_words(pack_spins(plane)).T for plane in find_planes(weights, bits)]
-        planes = np.zeros((len(packed), packed[0].shape[0], width), np.uint32)
-        planes[:, :, :n_targets] = packed
-    return Packed(planes, octets, sums, n_targets, bits == 8, bits == 1)
+        planes = [split_words(pack_spins(plane)) for plane in find_planes(weights, bits)[::-1]]
+    words = np.zeros((len(planes), width, planes[0].shape[1]), np.uint32)
+    words[:, :n_targets] = planes
+    words = words.reshape(len(planes), -1, TILE, words.shape[2]).transpose(1, 0, 3, 2)
+    return Packed(np.ascontiguousarray(words), sums, n_targets, bits == 8, bits == 1)
 
 
 @kernel
@@ -100,73 +101,7 @@ def spread_bits(words, octets):
 
 
 @kernel
-def _count_plane(plane, is_binary, words, first, n, start, out):
-    """Write the popcounts of one plane for samples first..first+n-1, n = 1 or 2, and a tile."""
-    stride, n_words = 4 * plane.shape[1], plane.shape[0]
-    here, state = address_of(plane) + 4 * start, address_of(words[first])
-    row, state_stride, out_stride = address_of(out), 8 * words.shape[1], 4 * out.shape[1]
-    if is_binary and n == 2:
-        count_differences_two(here, stride, n_words, state, state_stride, row, out_stride)
-    elif is_binary:
-        count_differences(here, stride, n_words, state, state_stride, row, out_stride)
-    elif n == 2:
-        count_common_two(here, stride, n_words, state, state_stride, row, out_stride)
-    else:
-        count_common(here, stride, n_words, state, state_stride, row, out_stride)
-
-
-@kernel
-def _sum_planes(packed, words, start, out, tile):
-    """Do `sum_packed` by popcounts."""
-    sums, n_samples = packed.sums[start : start + TILE], words.shape[0]
-    n_planes = packed.planes.shape[0]
-    for first in range(0, n_samples, 2):
-        n = min(2, n_samples - first)
-        for k in range(n_planes):  # Horner's scheme; the highest plane counts negative
-            p = n_planes - 1 - k
-            _count_plane(packed.planes[p], packed.is_binary, words, first, n, start, tile)
-            for b in range(n):
-                counts, total = tile[b], out[first + b, start : start + TILE]
-                if k > 0:
-                    for i in range(TILE):
-                        total[i] = 2 * total[i] + counts[i]
-                elif packed.is_binary:
-                    for i in range(TILE):
-                        total[i] = counts[i]
-                else:
-                    for i in range(TILE):
-                        total[i] = -counts[i]
-        for b in range(first, first + n):
-            total = out[b, start : start + TILE]
-            if packed.is_binary:
-                for i in range(TILE):
-                    total[i] = sums[i] - 2 * total[i]
-            else:
-                for i in range(TILE):
-                    total[i] = 2 * total[i] - sums[i]
-
-
-@kernel
-def _sum_bytes(packed, octets, start, out):
-    """Do `sum_packed` by dot products of bytes."""
-    sums, n_samples = packed.sums[start : start + TILE], octets.shape[0]
-    n_words, stride, width = packed.octets.shape[0], 4 * packed.octets.shape[1], octets.shape[1]
-    here, out_stride = address_of(packed.octets) + 4 * start, 4 * out.shape[1]
-    n_quads = n_samples - n_samples % 4
-    for b in range(0, n_quads, 4):
-        state, row = address_of(octets[b]), address_of(out[b]) + 4 * start
-        dot_bytes_four(here, stride, n_words, state, width, row, out_stride)
-    for b in range(n_quads, n_samples):
-        state, row = address_of(octets[b]), address_of(out[b]) + 4 * start
-        dot_bytes(here, stride, n_words, state, width, row, out_stride)
-    for b in range(n_samples):
-        total = out[b, start : start + TILE]
-        for i in range(TILE):
-            total[i] = 2 * total[i] - sums[i]
-
-
-@kernel
-def sum_packed(packed, words, octets, start, out, tile):
+def sum_packed(packed, words, octets, start, out):
     """Write sum_j w_ij s_j of packed states for neurons start..start+TILE-1.
 
     Parameters
@@ -179,13 +114,31 @@ def sum_packed(packed, words, octets, start, out, tile):
     start : int
         A multiple of TILE.
     out : int32 array (n, H + padding)
-    tile : int32 array (2, TILE)
-        Work space.
     """
+    tile = packed.words[start // TILE]
+    n_planes, n_words, n_samples = tile.shape[0], tile.shape[1], words.shape[0]
+    here, sums = address_of(tile), address_of(packed.sums) + 4 * start
+    state, stride = address_of(words), 8 * words.shape[1]
     if packed.is_bytes:
-        _sum_bytes(packed, octets, start, out)
-    else:
-        _sum_planes(packed, words, start, out, tile)
+        state, stride = address_of(octets), octets.shape[1]
+    row, out_stride = address_of(out) + 4 * start, 4 * out.shape[1]
+    n_quads = n_samples - n_samples % QUAD
+    for b in range(0, n_quads, QUAD):
+        s, o = state + b * stride, row + b * out_stride
+        if packed.is_bytes:
+            dot_bytes_quad(here, n_planes, n_words, s, stride, sums, o, out_stride)
+        elif packed.is_binary:
+            count_differences_quad(here, n_planes, n_words, s, stride, sums, o, out_stride)
+        else:
+            count_common_quad(here, n_planes, n_words, s, stride, sums, o, out_stride)
+    for b in range(n_quads, n_samples):
+        s, o = state + b * stride, row + b * out_stride
+        if packed.is_bytes:
+            dot_bytes(here, n_planes, n_words, s, stride, sums, o, out_stride)
+        elif packed.is_binary:
+            count_differences(here, n_planes, n_words, s, stride, sums, o, out_stride)
+        else:
+            count_common(here, n_planes, n_words, s, stride, sums, o, out_stride)
 
 
 @kernel
@@ -202,9 +155,7 @@ def turn_spins(packed, field, self_coupling, old, start):
 
 
 @kernel
-def sweep_tiles(
-    packed, states, octets, external, factor, self_coupling, first, last, out, fields, tile
-):
+def sweep_tiles(packed, states, octets, external, factor, self_coupling, first, last, out, fields):
     """Do one synchronous sweep of packed states with dense sums, for tiles first..last-1.
 
     Parameters
@@ -222,12 +173,10 @@ def sweep_tiles(
         Next states.
     fields : int32 array (B, H + padding)
         Their fields without the self-coupling.
-    tile : int32 array (2, TILE)
-        Work space.
     """
     for block in range(first, last):
         start = block * TILE
-        sum_packed(packed, states, octets, start, fields, tile)
+        sum_packed(packed, states, octets, start, fields)
         for b in range(states.shape[0]):
             field, more = fields[b, start : start + TILE], external[b, start : start + TILE]
             for i in range(TILE):

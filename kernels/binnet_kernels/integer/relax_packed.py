@@ -31,7 +31,6 @@ class Share(NamedTuple):
     words: Array  # (16, W) uint64: their states
     octets: Array  # (16, 64 W) uint8: the same as bytes, where the weights are bytes
     fields: Array  # (16, K + padding) int32
-    tile: Array  # (2, TILE) int32
 
 
 def make_share(n_samples: int, n_words: int, width: int, is_bytes: bool) -> Share:
@@ -43,7 +42,6 @@ def make_share(n_samples: int, n_words: int, width: int, is_bytes: bool) -> Shar
         words=np.zeros((_BLOCK, n_words), np.uint64),
         octets=np.zeros((_BLOCK if is_bytes else 0, 64 * n_words), np.uint8),
         fields=np.zeros((_BLOCK, width), np.int32),
-        tile=np.zeros((2, TILE), np.int32),
     )
 
 
@@ -56,7 +54,7 @@ def sum_all(packed, words, share, out):
         if packed.is_bytes:
             spread_bits(words[start:stop], octets)
         for column in range(0, out.shape[1], TILE):
-            sum_packed(packed, words[start:stop], octets, column, out[start:stop], share.tile)
+            sum_packed(packed, words[start:stop], octets, column, out[start:stop])
 
 
 @kernel
@@ -125,9 +123,7 @@ def _relax_block(
     share, states, awake, changes, sweeps, status,
 ):  # fmt: skip
     """Do the sweeps of the samples that share a pass, number `base` of the share and after it."""
-    rows, words, octets, fields, tile = (
-        share.rows, share.words, share.octets, share.fields, share.tile,
-    )  # fmt: skip
+    rows, words, octets, fields = share.rows, share.words, share.octets, share.fields
     stop = min(share.settled_at.shape[0], base + _BLOCK)
     width = fields.shape[1]
     for t in range(first_sweep, last_sweep):
@@ -141,7 +137,7 @@ def _relax_block(
         if packed.is_bytes:
             spread_bits(words[:n_rows], octets)
         for column in range(0, width, TILE):
-            sum_packed(packed, words[:n_rows], octets[:n_rows], column, fields, tile)
+            sum_packed(packed, words[:n_rows], octets[:n_rows], column, fields)
         for k in range(n_rows):
             own_row, b = rows[k], start + rows[k]
             external, feedback = drive.external[b], drive.feedback[drive.labels[b]]

@@ -12,13 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-
-from binnet_kernels.structs import Array
 
 TILE = 64  # neurons: four vectors of 512 bits
 _LANES = 16
@@ -58,36 +55,48 @@ def _broadcast(builder: Any, address: Any) -> Any:
     return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, _LANES), None))
 
 
-def _accumulate(builder: Any, arguments: Any, n_samples: int, combine: Any) -> None:
-    """Build ``out_b[i] = sum_k combine(., words[k, i], state_b[k])`` for a tile and some samples.
+def _accumulate(
+    builder: Any, arguments: Any, n_samples: int, combine: Any, is_signed: bool
+) -> None:
+    """Build ``out_b[i] = 2 sum_p 2**p sum_k combine(words[p, k, i], state_b[k]) - sums[i]``.
 
-    `arguments` are the addresses of the words, their stride from one k to the next in bytes, how
-    many k, the address of the first state, the states' stride, that of the first row of sums, and
-    their stride.
+    For a tile and some samples. `arguments` are the addresses of the words, the highest p first,
+    how many p, how many k, the address of the first state, the states' stride in bytes, the address
+    of `sums`, that of the first row of `out`, and their stride. Where it `is_signed`, the highest p
+    counts negative.
     """
-    words, stride, n_words, states, state_stride, out, out_stride = arguments
-    sums = [
-        cgutils.alloca_once_value(builder, ir.Constant(_WORDS, None))
-        for _ in range(n_samples * _VECTORS)
-    ]
-    for pointer in sums:  # alloca_once_value initialises at the function's entry only
-        builder.store(ir.Constant(_WORDS, None), pointer)
-    with cgutils.for_range(builder, n_words) as loop:
-        here = builder.add(words, builder.mul(loop.index, stride))
-        offset = builder.mul(loop.index, ir.Constant(_I64, 4))
-        vectors = [_load(builder, here, 64 * v) for v in range(_VECTORS)]
-        for b in range(n_samples):
-            state = builder.add(
-                states, builder.add(builder.mul(state_stride, ir.Constant(_I64, b)), offset)
-            )
-            spins = _broadcast(builder, state)
-            for v in range(_VECTORS):
-                pointer = sums[b * _VECTORS + v]
-                builder.store(combine(builder, builder.load(pointer), vectors[v], spins), pointer)
+    words, n_planes, n_words, states, state_stride, sums, out, out_stride = arguments
+    zero, one = ir.Constant(_WORDS, None), ir.Constant(_WORDS, [1] * _LANES)
+    totals = [cgutils.alloca_once(builder, _WORDS) for _ in range(n_samples * _VECTORS)]
+    for pointer in totals:  # not at the alloca, which a loop around this passes only once
+        builder.store(zero, pointer)
+    plane_bytes = builder.mul(n_words, ir.Constant(_I64, 4 * TILE))
+    with cgutils.for_range(builder, n_planes) as planes:
+        for pointer in totals:
+            builder.store(builder.shl(builder.load(pointer), one), pointer)
+        plane = builder.add(words, builder.mul(planes.index, plane_bytes))
+        with cgutils.for_range(builder, n_words) as loop:
+            here = builder.add(plane, builder.mul(loop.index, ir.Constant(_I64, 4 * TILE)))
+            offset = builder.mul(loop.index, ir.Constant(_I64, 4))
+            vectors = [_load(builder, here, 64 * v) for v in range(_VECTORS)]
+            for b in range(n_samples):
+                state = builder.add(
+                    states, builder.add(builder.mul(state_stride, ir.Constant(_I64, b)), offset)
+                )
+                spins = _broadcast(builder, state)
+                for v in range(_VECTORS):
+                    pointer = totals[b * _VECTORS + v]
+                    total = combine(builder, builder.load(pointer), vectors[v], spins)
+                    builder.store(total, pointer)
+        if is_signed:
+            with builder.if_then(builder.icmp_signed("==", planes.index, ir.Constant(_I64, 0))):
+                for pointer in totals:
+                    builder.store(builder.sub(zero, builder.load(pointer)), pointer)
     for b in range(n_samples):
         row = builder.add(out, builder.mul(out_stride, ir.Constant(_I64, b)))
         for v in range(_VECTORS):
-            _store(builder, builder.load(sums[b * _VECTORS + v]), row, 64 * v)
+            twice = builder.shl(builder.load(totals[b * _VECTORS + v]), one)
+            _store(builder, builder.sub(twice, _load(builder, sums, 64 * v)), row, 64 * v)
 
 
 def _call(builder: Any, name: str, *arguments: Any) -> Any:
@@ -120,24 +129,28 @@ def _add_products(builder: Any, total: Any, words: Any, spins: Any) -> Any:
     return total
 
 
-def _make_tile(combine: Any, n_samples: int) -> Any:
+def _make_tile(combine: Any, n_samples: int, is_signed: bool) -> Any:
     @intrinsic  # type: ignore[untyped-decorator]
     def tile(
-        typingctx: Any, words: Any, stride: Any, n_words: Any, states: Any, state_stride: Any,
-        out: Any, out_stride: Any,
+        typingctx: Any, words: Any, n_planes: Any, n_words: Any, states: Any, state_stride: Any,
+        sums: Any, out: Any, out_stride: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            _accumulate(builder, arguments, n_samples, combine)
+            _accumulate(builder, arguments, n_samples, combine, is_signed)
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 7), generate
+        return types.void(*[types.int64] * 8), generate
 
     return tile
 
 
-count_differences, count_differences_two = (_make_tile(_add_differences, n) for n in (1, 2))
-count_common, count_common_two = (_make_tile(_add_common, n) for n in (1, 2))
-dot_bytes, dot_bytes_four = (_make_tile(_add_products, n) for n in (1, 4))
+# For one sample and for QUAD of them, which share what is read of the words.
+QUAD = 4
+count_differences, count_differences_quad = (
+    _make_tile(_add_differences, n, True) for n in (1, QUAD)
+)
+count_common, count_common_quad = (_make_tile(_add_common, n, True) for n in (1, QUAD))
+dot_bytes, dot_bytes_quad = (_make_tile(_add_products, n, False) for n in (1, QUAD))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -167,13 +180,3 @@ def find_signs(typingctx: Any, field: Any, shift: Any) -> Any:
         return builder.bitcast(is_up, _I64)
 
     return types.uint64(types.int64, types.int32), generate
-
-
-def interleave_bytes(weights: Array) -> Array:
-    """Lay weights (H, K) of up to 8 bits out for `dot_bytes`, (K / 4, H + padding, 4) int8."""
-    n_hidden, n_pre = weights.shape
-    out = np.zeros((-(-n_pre // 4), -(-n_hidden // TILE) * TILE, 4), np.int8)
-    padded = np.zeros((n_hidden, 4 * out.shape[0]), np.int8)
-    padded[:, :n_pre] = weights
-    out[:, :n_hidden] = padded.reshape(n_hidden, -1, 4).transpose(1, 0, 2)
-    return out

@@ -109,7 +109,7 @@ def _place(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def _show(typingctx: Any, array: Any, row: Any, number: Any) -> Any:
+def _publish(typingctx: Any, array: Any, row: Any, number: Any) -> Any:
     """Write ``array[row, 0]`` (int64); who reads it sees what was written before it."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -187,7 +187,7 @@ def _wait_for(team, rank, other, step):
             _sleep(np.uint32(waited // _NAP_PART // _NAP_UNIT))
         waited = _read_clock() - began
     if step > 1:  # until all have come to the first one takes as long as their threads to start
-        _show(team.waited, rank, team.waited[rank, 0] + waited)
+        _publish(team.waited, rank, team.waited[rank, 0] + waited)
 
 
 @kernel
@@ -198,7 +198,7 @@ def wait_for_all(team, rank):
         return
     step = team.steps[rank, 0] + 1
     team.where[rank, 0] = _find_core()
-    _show(team.steps, rank, step)
+    _publish(team.steps, rank, step)
     for other in range(n_members):
         if other != rank:
             _wait_for(team, rank, other, step)

@@ -22,9 +22,10 @@ from binnet_kernels.rules.integer_synapses import (
     Targets,
     decay_integer,
     expose_weights,
+    make_room,
     thin_events,
-    update_couplings_integer,
 )
+from binnet_kernels.rules.integer_updates import update_couplings_integer
 from binnet_kernels.structs import Array, allocate_rows, bank_width
 from binnet_kernels.training.batches import RuleKernels
 
@@ -71,10 +72,13 @@ class IntegerMemory(NamedTuple):
     high: int
     hidden: Array  # (H,) uint16: shift registers of the hidden neurons
     readouts: Array  # (C,) uint16
-    sites: Array  # (S, W) int64, as those of Targets; a bank owns one entry of each that follows
-    keys: Array  # (S, W) uint64
-    words: Array  # (S, 2, W) uint32
-    amounts: Array  # (S, W) int32
+    sites: Array  # as those of Targets, from here on: a bank owns one entry of each
+    words: Array
+    bytes: Array
+    keys: Array
+    spread: Array
+    levels: Array
+    tiles: Array
     counts: Array  # (S, 4, 2) int64: weights changed, sums saturated
     now: Array  # (6,) int64: k of the blocks, what decays' k is raised by, number of the batch
     everywhere: Array  # (0, 0, 0) uint8: the Place.present of blocks that are whole
@@ -83,13 +87,9 @@ class IntegerMemory(NamedTuple):
 
 
 def make_work(n_hidden: int, n_outputs: int, n_banks: int, batch_size: int) -> tuple[Array, ...]:
-    """Return the last nine fields of an `IntegerMemory`."""
-    n = max(bank_width(n_hidden, n_banks), n_outputs)
+    """Return all fields of an `IntegerMemory` after its registers."""
     return (
-        np.zeros((n_banks, n), np.int64),
-        np.zeros((n_banks, n), np.uint64),
-        np.zeros((n_banks, 2, n), np.uint32),
-        np.zeros((n_banks, n), np.int32),
+        *make_room(n_banks, max(bank_width(n_hidden, n_banks), n_outputs)),
         np.zeros((n_banks, N_BLOCKS, 2), np.int64),
         np.zeros(N_BLOCKS + 2, np.int64),
         np.zeros((0, 0, 0), np.uint8),
@@ -117,8 +117,9 @@ def _levels(rule, block, exponent):
 @inner_kernel
 def _targets(memory, registers, bank):
     return Targets(
-        registers, memory.sites[bank], memory.keys[bank], memory.words[bank], memory.amounts[bank]
-    )
+        registers, memory.sites[bank], memory.words[bank], memory.bytes[bank], memory.keys[bank],
+        memory.spread[bank], memory.levels[bank], memory.tiles[bank],
+    )  # fmt: skip
 
 
 @inner_kernel
@@ -161,17 +162,18 @@ def decay_bank(rule, memory, model, key, bank):
             decay_integer(
                 memory.couplings[bank, : stop_row - first_row, :n_here],
                 _place_couplings(model, bank, start, np.int64(0)), levels, key_block,
-                memory.hidden[start:stop],
+                _targets(memory, memory.hidden[start:stop], bank),
             )  # fmt: skip
         elif block == 1:
             decay_integer(
                 memory.input_weights[bank, :, :n_here], _place_whole(memory, start), levels,
-                key_block, memory.hidden[start:stop],
+                key_block, _targets(memory, memory.hidden[start:stop], bank),
             )  # fmt: skip
         else:
             decay_integer(
                 memory.readout[from_c:to_c, : model.partners.shape[1]].T,
-                _place_whole(memory, from_c), levels, key_block, memory.readouts[from_c:to_c],
+                _place_whole(memory, from_c), levels, key_block,
+                _targets(memory, memory.readouts[from_c:to_c], bank),
             )  # fmt: skip
 
 

@@ -7,6 +7,8 @@ a counter, keyed (seed, step, i, j), or from a shift register of its own, which 
 synapse that there is, in the order of j. A result therefore depends neither on the layout of the
 weights nor on the number of threads. At most 32 samples are summed at a time; larger batches are
 updated in pieces.
+
+Here are the records and the draws, decay and latent weights; the update is in `integer_updates`.
 """
 
 from __future__ import annotations
@@ -16,13 +18,22 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels.lowlevel.bits import popcount
+from binnet_kernels.lowlevel.bits import trailing_zeros
 from binnet_kernels.lowlevel.rng import derive_key, derive_keys
+from binnet_kernels.lowlevel.rounding import (
+    ENTRY,
+    PLANES,
+    TILE_BYTES,
+    decay_tile,
+    locate_key,
+)
+from binnet_kernels.lowlevel.simd import TILE, address_of
 from binnet_kernels.structs import Array
 
 # How an increment below one level is rounded.
 NEAREST, PER_WEIGHT, PER_EVENT = 0, 1, 2
 MAX_EXPONENT = 15  # of k: a draw has 16 bits
+ROWS = 64  # whose levels `integer_updates` finds before it adds them: they stay in the caches
 # Galois form of a 16-bit register of maximal length: x^16 + x^14 + x^13 + x^11 + 1.
 _TAPS = np.uint32(0xB400)
 
@@ -39,13 +50,19 @@ class Levels(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """The neurons whose weights are updated: their random numbers, and those that learn, listed."""
+    """The neurons whose weights are updated: their random numbers, and room for an update.
+
+    Who learns is listed; t counts the list, T are tiles of 64.
+    """
 
     registers: Array  # (W,) uint16: shift registers, never 0
     sites: Array  # (W,) int64: who learns
-    keys: Array  # (W,) uint64: keys of those
     words: Array  # (2, W) uint32: signs and masks of those
-    amounts: Array  # (W,) int32: sums of events, then levels
+    bytes: Array  # (T, TILE_BYTES) uint8: the same as tiles
+    keys: Array  # (64 T,) uint64: keys, where `locate_key` puts them
+    spread: Array  # (ROWS, PLANES) uint32: words of presynaptic neurons, see `spread_word`
+    levels: Array  # (ROWS, 64 T + 64) int8: sums of events, then levels, of some rows
+    tiles: Array  # (T, ENTRY) uint8: of `add_levels`
 
 
 class Place(NamedTuple):
@@ -59,16 +76,23 @@ class Place(NamedTuple):
     column: int  # of `present` that is column 0
 
 
+def make_room(n_banks: int, n: int) -> tuple[Array, ...]:
+    """Return all but the first field of `Targets` for n neurons, each with an entry per bank."""
+    n_tiles = -(-n // TILE)
+    return (
+        np.zeros((n_banks, n), np.int64),
+        np.zeros((n_banks, 2, n), np.uint32),
+        np.zeros((n_banks, n_tiles, TILE_BYTES), np.uint8),
+        np.zeros((n_banks, TILE * n_tiles), np.uint64),
+        np.zeros((n_banks, ROWS, PLANES), np.uint32),
+        np.zeros((n_banks, ROWS, TILE * (n_tiles + 1)), np.int8),
+        np.zeros((n_banks, n_tiles, ENTRY), np.uint8),
+    )
+
+
 def make_targets(registers: Array) -> Targets:
     """Return neurons with these shift registers."""
-    n = registers.shape[0]
-    return Targets(
-        registers,
-        np.zeros(n, np.int64),
-        np.zeros(n, np.uint64),
-        np.zeros((2, n), np.uint32),
-        np.zeros(n, np.int32),
-    )
+    return Targets(registers, *(array[0] for array in make_room(1, registers.shape[0])))
 
 
 @kernel
@@ -93,19 +117,20 @@ def thin_events(levels, key, first, mask, targets):
         if mask[i] == 0:
             continue
         key_i = derive_key(key, first + i)
-        for b in range(32):
-            bit = np.uint32(np.uint32(1) << np.uint32(b))
-            if mask[i] & bit:
-                if levels.use_register:
-                    draw = draw_register(targets.registers, i, exponent)
-                else:
-                    draw = draw_counter(key_i, b, exponent)
-                if draw != 0:
-                    mask[i] &= ~bit
+        left = np.uint64(mask[i])
+        while left != 0:
+            b = trailing_zeros(left)
+            left &= left - np.uint64(1)
+            if levels.use_register:
+                draw = draw_register(targets.registers, i, exponent)
+            else:
+                draw = draw_counter(key_i, b, exponent)
+            if draw != 0:
+                mask[i] &= ~np.uint32(np.uint32(1) << np.uint32(b))
 
 
 @kernel
-def _round_random(amount, exponent, draw):
+def round_random(amount, exponent, draw):
     """Round amount * 2**-exponent up where `draw`, in 0..2**exponent - 1, is below the remainder.
 
     An amount is a signed sum of events, an int32; so is the result.
@@ -118,7 +143,8 @@ def _round_random(amount, exponent, draw):
 
 
 @kernel
-def _round_nearest(amount, exponent):
+def round_nearest(amount, exponent):
+    """Round amount * 2**-exponent to the nearest, halves to the even one."""
     size = np.int64(abs(amount))
     whole = size >> exponent
     rest = size - (whole << exponent)
@@ -142,126 +168,51 @@ def draw_counter(key, counter, exponent):
 
 
 @kernel
-def _is_there(place, k, i):
+def is_there(place, k, i):
     """Return whether there is a weight in row k and column i."""
     return place.present.shape[0] == 0 or place.present[place.bank, k, place.column + i] != 0
 
 
 @kernel
-def _sum_events(targets, n_sites, signs_j, mask_j):
-    """Write the sums of the events of one presynaptic neuron on the listed targets."""
-    signs, masks, amounts = targets.words[0], targets.words[1], targets.amounts
-    for t in range(n_sites):
-        both = np.uint32(masks[t] & mask_j)
-        differ = popcount(np.uint32(np.uint32(signs[t] ^ signs_j) & both))
-        amounts[t] = popcount(both) - 2 * differ
+def _decay_tiles(weights, place, key, exponent, targets):
+    """Do `decay_integer` for whole tiles by counters, and return how many columns that were."""
+    n_rows, width = weights.shape
+    n_whole = width // TILE * TILE
+    for column in range(0, n_whole, TILE):
+        for lane in range(TILE):
+            targets.keys[locate_key(lane)] = derive_key(key, place.first + column + lane)
+        decay_tile(
+            weights, column, n_rows, address_of(targets.keys), np.int64(place.pre_first), exponent
+        )
+    return n_whole
 
 
 @kernel
-def _leave_absent(targets, n_sites, place, k):
-    """Set the sums to 0 of weights in row k that there are not."""
-    if place.present.shape[0] > 0:
-        for t in range(n_sites):
-            targets.amounts[t] *= np.int32(_is_there(place, k, targets.sites[t]))
-
-
-@kernel
-def _round_amounts(levels, targets, n_sites, place, k):
-    """Turn sums of events into levels, for row k."""
-    exponent, amounts = np.int32(levels.exponent), targets.amounts
-    if exponent <= 0 or levels.rounding == PER_EVENT:
-        factor = np.int32(1 << -exponent) if exponent < 0 else np.int32(1)
-        for t in range(n_sites):
-            amounts[t] *= factor
-    elif levels.use_register:
-        for t in range(n_sites):
-            i = targets.sites[t]
-            if _is_there(place, k, i):
-                draw = draw_register(targets.registers, i, exponent)
-                amounts[t] = _round_random(amounts[t], exponent, draw)
-    elif levels.rounding == PER_WEIGHT:
-        keys, j = targets.keys, place.pre_first + k
-        for t in range(n_sites):
-            amounts[t] = _round_random(amounts[t], exponent, draw_counter(keys[t], j, exponent))
-    else:
-        for t in range(n_sites):
-            amounts[t] = _round_nearest(amounts[t], exponent)
-
-
-@kernel
-def update_couplings_integer(
-    weights, place, levels, key, pre_signs, pre_mask, signs, mask, targets, counts
-):
-    """Add the rounded events of up to 32 samples to presynaptic-major weights (K, W), in place.
-
-    Parameters
-    ----------
-    weights : int array (K, W)
-    place : Place
-    levels : Levels
-    key : uint64
-        Of the step and the block.
-    pre_signs, pre_mask : uint32 array (>= K,)
-        Presynaptic spins, packed by `pack_samples`.
-    signs, mask : uint32 array (>= W,)
-        Spins of the targets, masked out in the samples where they are stable, and thinned.
-    targets : Targets
-        Work space and shift registers.
-    counts : int64 array (2,)
-        Raised by the weights that changed, and by the sums that saturated.
-    """
-    n_sites, width = np.int64(0), weights.shape[1]
-    for i in range(width):
-        if mask[i] != 0:
-            targets.sites[n_sites] = i
-            targets.keys[n_sites] = derive_key(key, place.first + i)
-            targets.words[0, n_sites] = signs[i]
-            targets.words[1, n_sites] = mask[i]
-            n_sites += 1
-    low, high, step = np.int32(levels.low), np.int32(levels.high), np.int32(levels.step)
-    changed, saturated = 0, 0
-    for k in range(weights.shape[0]):
-        row, itself = weights[k], place.pre_first + k - place.first
-        _sum_events(targets, n_sites, pre_signs[k], pre_mask[k])
-        _leave_absent(targets, n_sites, place, k)
-        _round_amounts(levels, targets, n_sites, place, k)
-        for t in range(n_sites):
-            i = targets.sites[t]
-            amount = targets.amounts[t]
-            if place.is_square and i == itself:
-                amount = np.int32(0)
-            old = np.int32(row[i])
-            asked = np.int32(old + np.int32(step * amount))
-            new = min(max(asked, low), high)
-            row[i] = new
-            changed += new != old
-            saturated += new != asked
-    counts[0] += changed
-    counts[1] += saturated
-
-
-@kernel
-def decay_integer(weights, place, levels, key, registers):
+def decay_integer(weights, place, levels, key, targets):
     """Move weights (K, W) towards 0 by |w| 2**-k, rounded at random: a decay by 2**-k in the mean.
 
     ``levels.exponent`` is k; the weight from neuron j to i has draw j of the key (step, i), or the
-    register's next.
+    register's next, which `targets` have, as well as room.
     """
-    exponent = np.int32(levels.exponent)
-    for i in range(weights.shape[1]):
+    exponent, n_done = np.int32(levels.exponent), np.int64(0)
+    is_whole = weights.strides[1] == weights.itemsize
+    if is_whole and levels.rounding != NEAREST and not levels.use_register:
+        # Of what is not there the weight is 0 and stays it, whatever is drawn.
+        n_done = _decay_tiles(weights, place, key, np.int64(exponent), targets)
+    for i in range(n_done, weights.shape[1]):
         key_i = derive_key(key, place.first + i)
         for k in range(weights.shape[0]):
-            if not _is_there(place, k, i):
+            if not is_there(place, k, i):
                 continue
             weight = np.int32(weights[k, i])
             if levels.rounding == NEAREST:
-                weight -= _round_nearest(weight, exponent)
+                weight -= round_nearest(weight, exponent)
             elif levels.use_register:
-                draw = draw_register(registers, i, exponent)
-                weight -= _round_random(weight, exponent, draw)
+                draw = draw_register(targets.registers, i, exponent)
+                weight -= round_random(weight, exponent, draw)
             else:
                 draw = draw_counter(key_i, place.pre_first + k, exponent)
-                weight -= _round_random(weight, exponent, draw)
+                weight -= round_random(weight, exponent, draw)
             weights[k, i] = weight
 
 
@@ -279,7 +230,7 @@ def expose_weights(latent, weights, place, n_unseen_bits, low, high):
         if high < low:
             itself = place.pre_first + k - place.first
             for i in range(weights.shape[1]):
-                if _is_there(place, k, i) and not (place.is_square and i == itself):
+                if is_there(place, k, i) and not (place.is_square and i == itself):
                     weights[k, i] = 1 if latent[k, i] >= 0 else -1
         else:
             for i in range(weights.shape[1]):
