@@ -33,7 +33,7 @@ _NAPS_AFTER = 500_000  # ns: a nap lasts 50 microseconds longer than it should, 
 _NAP_PART = 8  # of the time waited so far
 # A team is called off when a member has waited as long beyond the looks, and for such a part of the
 # time since the team began.
-_LONGEST_WAIT, _LARGEST_PART = 2_000_000, 0.25  # ns
+_LONGEST_WAIT, _LARGEST_PART = 3_000_000, 0.25  # ns
 
 _IS_WINDOWS, _IS_LINUX = sys.platform == "win32", sys.platform == "linux"
 _MASK_WORDS = 16  # of a set of 1024 cores, as Linux takes it
