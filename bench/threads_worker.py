@@ -83,9 +83,9 @@ def _void(_: Any) -> None:
 
 
 ROWS: dict[str, Callable[[], Work]] = {
-    "training H=400": lambda: _train(20000, n_hidden=400),
-    "training H=1600": lambda: _train(3200, n_hidden=1600),
-    "training int8 H=400": lambda: _train(10000, n_hidden=400, arithmetic="int8"),
+    "training H=400": lambda: _train(60000, n_hidden=400),
+    "training H=1600": lambda: _train(9600, n_hidden=1600),
+    "training int8 H=400": lambda: _train(30000, n_hidden=400, arithmetic="int8"),
     "inference H=400": lambda: _predict(400),
     "inference, 16 samples": _predict_few,
     "relaxation of 64 replicas": lambda: _relax(1600, 64, 4),

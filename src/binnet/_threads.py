@@ -271,7 +271,7 @@ def watch_threads() -> Iterator[set[int]]:
 
 
 class ThreadChoice:
-    """One thread, half of the most, or the most: whichever has been the fastest of late.
+    """One thread, half of the most, or the most: the fewest that have been about the fastest of late.
 
     Threads that work in step wait for the slowest: where another process keeps a core busy, one
     thread can be faster than two, and so it can where steps are short. As results do not depend on
@@ -285,6 +285,7 @@ class ThreadChoice:
     """
 
     _MOST_BETWEEN = 16  # calls from one trial to the next; fewer at first, and after a change
+    _ABOUT = 0.9  # of the rate of the fastest
 
     def __init__(self, threads: int | None) -> None:
         self.maximum = resolve_threads(threads)
@@ -305,7 +306,8 @@ class ThreadChoice:
             if candidate not in self._rates:
                 self.is_trial = True
                 return candidate
-        fastest = max(self._candidates, key=lambda n: self._rates[n])
+        enough = self._ABOUT * max(self._rates.values())
+        fastest = min(n for n in self._candidates if self._rates[n] >= enough)
         if fastest != self._fastest:
             self._fastest, self._between, self._next_trial = fastest, 1, self._calls + 1
         self.is_trial = self._calls > self._next_trial
@@ -319,4 +321,5 @@ class ThreadChoice:
     def record(self, threads: int, rate: float) -> None:
         """Note the rate (work per second) of a call on `threads` threads."""
         self._tried[threads] = self._calls
-        self._rates[threads] = rate
+        # The mean with the calls before: where cores are busy, a call may have luck.
+        self._rates[threads] = 0.5 * (rate + self._rates.get(threads, rate))
