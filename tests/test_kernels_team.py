@@ -16,7 +16,7 @@ import pytest
 
 from binnet._threads import count_cores, in_pieces, run_in_step, share_out
 from binnet_kernels._jit import kernel
-from binnet_kernels.lowlevel.team import make_team, regroup, wait_for_all
+from binnet_kernels.lowlevel.team import join, make_team, regroup, wait_for_all
 
 TIMEOUT = 60  # seconds, of what takes a few at most
 
@@ -123,6 +123,7 @@ def test_members_leave_the_core_that_another_one_has() -> None:
     team = make_team(2)
 
     def work(rank: int) -> None:
+        join(team, rank)
         os.sched_setaffinity(0, cores[:1])  # both on one core, ...
         os.sched_setaffinity(0, cores)  # ... bound to nothing
         for _ in range(2000):

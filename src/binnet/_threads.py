@@ -271,7 +271,7 @@ def watch_threads() -> Iterator[set[int]]:
 
 
 class ThreadChoice:
-    """One thread, half of the most, or the most: the fewest that have been about the fastest of late.
+    """One thread, half of the most, or the most: the fewest that are about the fastest.
 
     Threads that work in step wait for the slowest: where another process keeps a core busy, one
     thread can be faster than two, and so it can where steps are short. As results do not depend on

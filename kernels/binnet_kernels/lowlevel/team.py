@@ -6,7 +6,7 @@ no pool that a fork, or a second caller, could find in a bad state.
 Each member counts its own steps on a cache line of its own, which the others read: one transfer
 between cores, where a common counter takes several. Who waits looks a while, then offers its core
 to others, then sleeps. Linux can leave two new threads on one core for a tenth of a second, though
-others are idle: who waits for a member on its own core goes to another one, bound to nothing. Where
+others are idle: of two members on one core, one is moved to another, bound to nothing. Where
 another process keeps a core busy, a member waits for a time slice of the system's, which is many
 steps. So a team that waits too long is called off (`regroup`): member 0 goes on alone.
 """
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ class Team(NamedTuple):
     members: Array  # (size, 8): how many members it works with
     plans: Array  # (2, 8): how many member 0 wants to go on, after even and odd steps
     began: Array  # (8,): when the team did, in ns
-    where: Array  # (size, 8): the core that a member was on when it last did a step
+    where: Array  # (size, 8): core that a member was on when it last did a step; its thread
     cores: Array  # (C,) int64: that the process may use; empty where it cannot choose
     masks: Array  # (C + 1, 16) uint64: sets of one of these cores each, and of all
 
@@ -154,21 +155,29 @@ def _read_clock(typingctx: Any) -> Any:
     return types.int64(), generate
 
 
-@kernel
-def _leave_core_of(team, rank, other):
-    """Go to another core where member `other`, of a lower rank, has this one.
+def join(team: Team, rank: int) -> None:
+    """Tell the team which thread a member is: others may then move it to another core."""
+    team.where[rank, 1] = threading.get_native_id()
 
-    If both could go, they would change places again and again.
+
+@kernel
+def _part(team, rank, other):
+    """Where two members have one core, move the one of higher rank to the next core.
+
+    If each could go, they would change places again and again; and who is late does not wait.
     """
     n_cores, here = team.cores.shape[0], np.int64(_find_core())
-    if n_cores == 0 or rank < other or _look(team.where, other) != here:
+    if n_cores == 0 or _look(team.where, other) != here:
+        return
+    thread = np.int32(team.where[max(rank, other), 1])
+    if thread == 0:
         return
     for k in range(n_cores):
         if team.cores[k] == here:
-            there = (k + 1 + rank % (n_cores - 1)) % n_cores
+            there = (k + 1) % n_cores
             n_bytes = np.uintp(8 * _MASK_WORDS)
-            _allow_cores(np.int32(0), n_bytes, np.uintp(team.masks[there].ctypes.data))
-            _allow_cores(np.int32(0), n_bytes, np.uintp(team.masks[n_cores].ctypes.data))
+            _allow_cores(thread, n_bytes, np.uintp(team.masks[there].ctypes.data))
+            _allow_cores(thread, n_bytes, np.uintp(team.masks[n_cores].ctypes.data))
 
 
 @kernel
@@ -177,7 +186,7 @@ def _wait_for(team, rank, other, step):
     for _ in range(_LOOKS):
         if _look(team.steps, other) >= step:
             return
-    _leave_core_of(team, rank, other)
+    _part(team, rank, other)
     began = _read_clock()
     waited = np.int64(0)
     while _look(team.steps, other) < step:

@@ -178,6 +178,7 @@ class Run:
         float
             Seconds in the kernels.
         """
+        from binnet_kernels.lowlevel.team import join
         from binnet_kernels.training.batches import train_batches
 
         pause = self.synapses.batches_before_pause(self.batch)
@@ -187,6 +188,7 @@ class Run:
 
         def work(rank: int) -> None:
             nonlocal begun
+            join(arguments[-1], rank)
             if rank == 0:  # the others' threads have started
                 begun = time.perf_counter()
             train_batches(*arguments, rank)  # type: ignore[call-arg]
