@@ -16,6 +16,7 @@ from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.rounding import (
     HAS_PERMUTE,
+    LINE,
     add_levels,
     lay_lane,
     locate_key,
@@ -79,19 +80,26 @@ def _list_targets(place, key, signs, mask, pre_mask, n_rows, is_rounded, spreads
 
 
 @kernel
-def _sum_tiles(targets, n_sites, has_many, is_rounded, pre_signs, first, n_rows, j, exponent):
-    """Write the levels of rows first..first+n_rows-1 tile by tile; j is the first row's neuron."""
+def _sum_tiles(
+    weights, targets, n_sites, has_many, is_rounded, pre_signs, first, n_rows, j, exponent
+):
+    """Write the levels of rows first..first+n_rows-1 tile by tile; j is the first row's neuron.
+
+    Rounding at random leaves memory time to bring the weights of these rows meanwhile.
+    """
     stride, spread = targets.levels.shape[1], address_of(targets.spread)
     for r in range(n_rows):
         spread_word(pre_signs[first + r], has_many, targets.spread[r])
-    for tile in range(-(-n_sites // TILE)):
+    n_tiles, many = -(-n_sites // TILE), np.int64(has_many)
+    n_lines = -(-weights.strides[0] // (LINE * max(n_tiles, 1))) if is_rounded else 0
+    for tile in range(n_tiles):
+        ahead = address_of(weights[first]) + LINE * n_lines * n_rows * tile
         here, keys = address_of(targets.bytes[tile]), address_of(targets.keys) + 8 * TILE * tile
         out = address_of(targets.levels) + TILE * tile
-        many = np.int64(has_many)
         if is_rounded:
-            round_tile(here, spread, n_rows, many, keys, j, exponent, out, stride)
+            round_tile(here, spread, n_rows, many, keys, j, exponent, out, stride, ahead, n_lines)
         else:
-            sum_tile(here, spread, n_rows, many, keys, j, exponent, out, stride)
+            sum_tile(here, spread, n_rows, many, keys, j, exponent, out, stride, ahead, n_lines)
 
 
 @kernel
@@ -202,7 +210,7 @@ def update_couplings_integer(
         n = min(ROWS, n_rows - first)
         if sums_tiles:
             _sum_tiles(
-                targets, n_sites, has_many, is_rounded, pre_signs, first, n,
+                weights, targets, n_sites, has_many, is_rounded, pre_signs, first, n,
                 np.int64(place.pre_first + first), exponent,
             )  # fmt: skip
         else:
