@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import GAMMA, MIX_1, MIX_2
 from binnet_kernels.lowlevel.simd import TILE, compiles_for
@@ -149,14 +149,14 @@ class _Draws:
         return builder.icmp_unsigned("<", draws, builder.shl(rest, self._left))
 
 
-@kernel
+@inner_kernel
 def locate_key(lane):
     """Return where a tile's 64 keys have that of a lane."""
     half, word, g = lane // 32, lane % 32 // 4, lane % 4
     return 8 * (4 * half + g) + word
 
 
-@kernel
+@inner_kernel
 def spread_word(word, has_many, out):
     """Write what a tile's PLANES are compared with, a presynaptic neuron's word, to `out`.
 
@@ -172,7 +172,7 @@ def spread_word(word, has_many, out):
         out[q] = np.uint32(word >> shift) | np.uint32(word << np.uint32(np.uint32(32) - shift))
 
 
-@kernel
+@inner_kernel
 def lay_lane(signs, mask, has_many, lane, tile):
     """Write the words of a postsynaptic neuron into a lane of a tile (TILE_BYTES,)."""
     n_planes = PLANES if has_many else PLANES // 2
