@@ -291,7 +291,9 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
         # Whole rows pass through the cache, whoever learns.
         bandwidth = measure_limits(N // 2)["bandwidth"]
         facts["fraction_of_bandwidth"] = 2 * N * N / facts["binnet_min"] / bandwidth
-        facts["in_cache"] = fastest(lambda: update(weights))
+        facts["in_cache"] = fastest(lambda: update(weights)) + share
+        for peer in addmm(weights, unstable, spins).values():
+            facts["ratio_in_cache"] = fastest(peer) / facts["in_cache"]
         n_tiles = -(-int((unstable != 0).any(axis=0).sum()) // 64)
         # As many draws as there are synapses onto those that learn, and nothing else.
         facts["draws"] = fastest(lambda: round_rows(targets, n_tiles * N // 64, 64))
