@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet._provenance import describe_run
+from binnet_kernels._jit import kernel
 from binnet_kernels.integer.fields import (
     Packed,
     pack_spins,
@@ -31,9 +32,12 @@ from binnet_kernels.integer.fields import (
     unpack_spins,
 )
 from binnet_kernels.lowlevel.bits import pack_samples
+from binnet_kernels.lowlevel.rounding import round_tile
+from binnet_kernels.lowlevel.simd import address_of
 from binnet_kernels.rules import integer_synapses as plasticity
 from binnet_kernels.rules.integer_updates import update_couplings_integer
-from kernel_limits import measure_limits
+from binnet_kernels.structs import to_banks
+from kernel_limits import fastest, measure_limits
 from sides import has_torch
 
 Array = NDArray[Any]
@@ -79,20 +83,27 @@ def report(title: str, facts: dict[str, Any]) -> None:
 
 
 def measure_tile_peak(packed: Packed, words: Array) -> float:
-    """Return couplings per second of the same code on one tile that stays in the first cache."""
+    """Return couplings per second of the same code on one tile and 256 samples, in near caches."""
     tile = packed._replace(words=packed.words[:1], sums=packed.sums[:64], n_targets=64)
-    n = min(len(words), 16)
+    n = 256
+    states = np.resize(words, (n, words.shape[1]))
     out, fields = np.zeros((n, 1), np.uint64), np.zeros((n, 64), np.int32)
-    external, states = np.zeros((n, 64), np.int32), np.ascontiguousarray(words[:n])
-    octets = np.zeros((n, 64 * words.shape[1]), np.uint8)
+    external, octets = np.zeros((n, 64), np.int32), np.zeros((n, 64 * words.shape[1]), np.uint8)
     one, none = np.int32(1), np.int32(0)
-    times = []
-    for _ in range(200):
-        begun = time.perf_counter()
-        for _ in range(10):
-            sweep_tiles(tile, states, octets, external, one, none, 0, 1, out, fields)
-        times.append((time.perf_counter() - begun) / 10)
-    return n * 64 * N / min(times)
+    spread_bits(states, octets)
+    seconds = fastest(
+        lambda: sweep_tiles(tile, states, octets, external, one, none, 0, 1, out, fields)
+    )
+    return float(n * 64 * 64 * words.shape[1] / seconds)
+
+
+@kernel
+def round_rows(targets: Any, n_tiles: int, n_rows: int) -> None:
+    """Round the same sums of events of `n_tiles` tiles, `n_rows` rows: as many draws."""
+    here, keys = address_of(targets.bytes), address_of(targets.keys)
+    spread, out = address_of(targets.spread), address_of(targets.levels)
+    for _ in range(n_tiles):
+        round_tile(here, spread, n_rows, 0, keys, 0, 3, out, 0, here, 0)
 
 
 @contextmanager
@@ -203,6 +214,10 @@ def test_dense_sweep(benchmark: Any, quick: bool, bits: int, n_samples: int) -> 
             facts["fraction_of_tile_peak"] = facts["couplings_per_second"] / peak
             facts["fraction_of_bandwidth"] = n_bytes / facts["binnet_min"] / limits["bandwidth"]
             facts["limit"] = "bandwidth" if n_samples == 1 else "arithmetic"
+            # One after the other, each with its couplings where it left them.
+            facts["in_cache"] = fastest(ours)
+            facts["ratio_in_cache"] = min(fastest(peer) for peer in peers.values())
+            facts["ratio_in_cache"] /= facts["in_cache"]
     benchmark.extra_info.update(facts)
     report(f"dense sweep, {bits} bits, B={n_samples}", facts)
 
@@ -227,7 +242,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
     n_samples, period = 16, 256
     spins = rng.choice(np.array([-1, 1], np.int8), (n_samples, N))
     unstable = (spins * (rng.random(spins.shape) < unstable_fraction)).astype(np.int8)
-    weights = rng.integers(-60, 61, (N, N)).astype(np.int8)  # from row to column
+    weights = to_banks(rng.integers(-60, 61, (N, N)).astype(np.int8), 1)[0]  # as in training
     kind = plasticity.PER_EVENT if rounding == "per-event" else plasticity.PER_WEIGHT
     levels = plasticity.Levels(-128, 127, 1, 0 if rounding == "whole" else 3, kind, False)
     place = plasticity.Place(0, 0, True, np.zeros((0, 0, 0), np.uint8), 0, 0)
@@ -256,11 +271,10 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
         assert abs(moved.sum() / np.abs(change).sum() - 1 / 8) < 0.02
 
     decay = plasticity.Levels(-128, 127, 1, 12, plasticity.PER_WEIGHT, False)
-    decay_seconds = 0.0
-    for _ in range(2):  # the first call compiles
-        copy, begun = weights.copy(), time.perf_counter()
-        plasticity.decay_integer(copy, place, decay, key, targets)
-        decay_seconds = time.perf_counter() - begun
+    copy = weights.copy()
+    decay_seconds = fastest(
+        lambda: plasticity.decay_integer(copy, place, decay, key, targets), 0.0 if quick else 0.1
+    )
     with one_thread():
         seconds = take_turns(
             lambda: update(weights), addmm(weights, unstable, spins), 1 if quick else ROUNDS
@@ -277,5 +291,11 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
         # Whole rows pass through the cache, whoever learns.
         bandwidth = measure_limits(N // 2)["bandwidth"]
         facts["fraction_of_bandwidth"] = 2 * N * N / facts["binnet_min"] / bandwidth
+        facts["in_cache"] = fastest(lambda: update(weights)) + share
+        for peer in addmm(weights, unstable, spins).values():
+            facts["ratio_in_cache"] = fastest(peer) / facts["in_cache"]
+        n_tiles = -(-int((unstable != 0).any(axis=0).sum()) // 64)
+        # As many draws as there are synapses onto those that learn, and nothing else.
+        facts["draws"] = fastest(lambda: round_rows(targets, n_tiles * N // 64, 64))
     benchmark.extra_info.update(facts)
     report(f"plasticity, {unstable_fraction:.0%} unstable, {rounding}", facts)

@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import GAMMA, MIX_1, MIX_2
 from binnet_kernels.lowlevel.simd import TILE, compiles_for
@@ -31,6 +31,8 @@ PLANES = 4  # bytes of a word
 ENTRY = 2 * TILE  # bytes that say where a tile of weights has its levels
 TILE_BYTES = TILE * (2 * PLANES + 1)  # signs, masks, and how many samples count
 _WORDS = 8  # of 64 bits in a vector
+LINE = 64  # bytes
+_BAND = 4  # rows
 
 _BIT, _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 16, 32, 64))
 _BYTES, _SHORTS = ir.VectorType(_I8, TILE), ir.VectorType(_I16, TILE)
@@ -75,6 +77,17 @@ def _step(builder: Any, address: Any, k: Any, stride: Any) -> Any:
 def _call(builder: Any, name: str, kind: Any, *arguments: Any) -> Any:
     form = ir.FunctionType(kind, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, form, name), arguments)
+
+
+def _prefetch(builder: Any, address: Any) -> None:
+    """Ask for a line of memory, which need not be there."""
+    kinds = (_I8.as_pointer(), _I32, _I32, _I32)
+    prefetch = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
+    )
+    to_read, into_second_level, as_data = _I32(0), _I32(2), _I32(1)
+    pointer = _pointer(builder, _I8, address)
+    builder.call(prefetch, (pointer, to_read, into_second_level, as_data))
 
 
 def _allocate(builder: Any, kind: Any, value: Any) -> Any:
@@ -136,14 +149,14 @@ class _Draws:
         return builder.icmp_unsigned("<", draws, builder.shl(rest, self._left))
 
 
-@kernel
+@inner_kernel
 def locate_key(lane):
     """Return where a tile's 64 keys have that of a lane."""
     half, word, g = lane // 32, lane % 32 // 4, lane % 4
     return 8 * (4 * half + g) + word
 
 
-@kernel
+@inner_kernel
 def spread_word(word, has_many, out):
     """Write what a tile's PLANES are compared with, a presynaptic neuron's word, to `out`.
 
@@ -159,7 +172,7 @@ def spread_word(word, has_many, out):
         out[q] = np.uint32(word >> shift) | np.uint32(word << np.uint32(np.uint32(32) - shift))
 
 
-@kernel
+@inner_kernel
 def lay_lane(signs, mask, has_many, lane, tile):
     """Write the words of a postsynaptic neuron into a lane of a tile (TILE_BYTES,)."""
     n_planes = PLANES if has_many else PLANES // 2
@@ -189,10 +202,22 @@ def _round(builder: Any, amount: Any, exponent: Any, draws: _Draws) -> Any:
 def _make_sums(is_rounded: bool) -> Any:
     def sums(
         typingctx: Any, tile: Any, spread: Any, n_rows: Any, has_many: Any, keys: Any, first: Any,
-        exponent: Any, levels: Any, stride: Any,
+        exponent: Any, levels: Any, stride: Any, ahead: Any, n_lines: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            tile, spread, n_rows, has_many, keys, first, exponent, levels, stride = arguments
+            (
+                tile,
+                spread,
+                n_rows,
+                has_many,
+                keys,
+                first,
+                exponent,
+                levels,
+                stride,
+                ahead,
+                n_lines,
+            ) = arguments
             signs = [_load(builder, _BYTES, tile, TILE * q) for q in range(PLANES)]
             masks = [_load(builder, _BYTES, tile, TILE * (PLANES + q)) for q in range(PLANES)]
             n_events = _load(builder, _BYTES, tile, TILE * 2 * PLANES)
@@ -216,9 +241,12 @@ def _make_sums(is_rounded: bool) -> Any:
                     amount = _round(builder, amount, exponent, draws)
                 out = _pointer(builder, _BYTES, _step(builder, levels, loop.index, stride))
                 builder.store(amount, out, align=1)
+                with cgutils.for_range(builder, n_lines) as lines:
+                    line = builder.add(builder.mul(loop.index, n_lines), lines.index)
+                    _prefetch(builder, _step(builder, ahead, line, _long(LINE)))
             return context.get_dummy_value()
 
-        return types.void(*[types.int64] * 9), generate
+        return types.void(*[types.int64] * 11), generate
 
     return intrinsic(sums)
 
@@ -226,8 +254,9 @@ def _make_sums(is_rounded: bool) -> Any:
 # Both take the addresses of a tile (TILE_BYTES,) and of spread words (n, PLANES) uint32
 # (`spread_word`), how many rows n, whether samples beyond 16 count, the address of the tile's keys
 # (64,) as `locate_key` places them, the number of the first row's neuron, k, the address of the
-# levels (n, >= 64) int8 to be written, and their stride. The first writes the sums of events as
-# they are, the second times 2**-k, k = 1..15, rounded at random.
+# levels (n, >= 64) int8 to be written, their stride, and an address from which on each row asks for
+# some lines of memory, how many. The first writes the sums of events as they are, the second times
+# 2**-k, k = 1..15, rounded at random.
 sum_tile = _make_sums(False)
 round_tile = _make_sums(True)
 
@@ -261,30 +290,43 @@ def add_levels(
             kind = ir.VectorType(ir.IntType(bits), TILE)
             lows, highs = _fill(builder, kind, low), _fill(builder, kind, high)
             shifts = _fill(builder, kind, shift)
-            with cgutils.for_range(builder, n_rows) as rows:
-                row = _step(builder, data, rows.index, row_bytes)
-                amounts = _step(builder, levels, rows.index, stride)
+
+            def add_row(row: Any, amounts: Any, places: Any, lanes: Any) -> None:
+                amount = _spread(builder, amounts, lanes, places)
+                if bits > 8:
+                    amount = builder.shl(builder.sext(amount, kind), shifts)
+                here = _pointer(builder, stored, row)
+                old = builder.load(here, align=size)
+                if bits > 8 * size:
+                    old = builder.sext(old, kind)
+                new = _call(builder, f"llvm.sadd.sat.v64i{bits}", kind, old, amount)
+                new = _call(builder, f"llvm.smin.v64i{bits}", kind, new, highs)
+                new = _call(builder, f"llvm.smax.v64i{bits}", kind, new, lows)
+                _count(builder, changed, builder.xor(new, old))
+                # What wraps around does not come out at an end of the range.
+                _count(builder, saturated, builder.xor(new, builder.add(old, amount)))
+                if bits > 8 * size:
+                    new = builder.trunc(new, stored)
+                builder.store(new, here, align=size)
+
+            # Some rows share what is read of a tile; more would be too far apart in memory.
+            n_bands = builder.sdiv(builder.add(n_rows, _long(_BAND - 1)), _long(_BAND))
+            with cgutils.for_range(builder, n_bands) as bands:
+                band = builder.mul(bands.index, _long(_BAND))
+                left = builder.sub(n_rows, band)
+                is_last = builder.icmp_signed("<", left, _long(_BAND))
+                n_here = builder.select(is_last, left, _long(_BAND))
                 with cgutils.for_range(builder, n_tiles) as loop:
                     tile = _step(builder, tiles, loop.index, _long(ENTRY))
                     column, offset, lanes = (_load(builder, _I64, tile, 8 * k) for k in range(3))
                     places = _load(builder, _BYTES, tile, TILE)
-                    amount = _spread(builder, builder.add(amounts, offset), lanes, places)
-                    if bits > 8:
-                        amount = builder.shl(builder.sext(amount, kind), shifts)
-                    here = _pointer(builder, stored, _step(builder, row, column, _long(size)))
-                    old = builder.load(here, align=size)
-                    if bits > 8 * size:
-                        old = builder.sext(old, kind)
-                    new = _call(builder, f"llvm.sadd.sat.v64i{bits}", kind, old, amount)
-                    new = _call(builder, f"llvm.smin.v64i{bits}", kind, new, highs)
-                    new = _call(builder, f"llvm.smax.v64i{bits}", kind, new, lows)
-                    _count(builder, changed, builder.xor(new, old))
-                    # What wraps around does not come out at an end of the range.
-                    wrapped = builder.add(old, amount)
-                    _count(builder, saturated, builder.xor(new, wrapped))
-                    if bits > 8 * size:
-                        new = builder.trunc(new, stored)
-                    builder.store(new, here, align=size)
+                    with cgutils.for_range(builder, n_here) as rows:
+                        k = builder.add(band, rows.index)
+                        start = _step(
+                            builder, _step(builder, data, column, _long(size)), k, row_bytes
+                        )
+                        amounts = _step(builder, builder.add(levels, offset), k, stride)
+                        add_row(start, amounts, places, lanes)
 
         if size == 1:
             with builder.if_else(builder.icmp_signed("==", shift, _long(0))) as (one, more):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import trailing_zeros
 from binnet_kernels.lowlevel.rng import derive_key, derive_keys
 from binnet_kernels.lowlevel.rounding import (
@@ -167,13 +167,13 @@ def draw_counter(key, counter, exponent):
     return np.int32(derive_key(key, counter) >> np.uint64(64 - exponent))
 
 
-@kernel
+@inner_kernel
 def is_there(place, k, i):
     """Return whether there is a weight in row k and column i."""
     return place.present.shape[0] == 0 or place.present[place.bank, k, place.column + i] != 0
 
 
-@kernel
+@inner_kernel
 def _decay_tiles(weights, place, key, exponent, targets):
     """Do `decay_integer` for whole tiles by counters, and return how many columns that were."""
     n_rows, width = weights.shape

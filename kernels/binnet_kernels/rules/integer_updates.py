@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.rounding import (
     HAS_PERMUTE,
+    LINE,
     add_levels,
     lay_lane,
     locate_key,
@@ -38,7 +39,7 @@ from binnet_kernels.rules.integer_synapses import (
 _MAX_SHIFT = 9  # of `add_levels`
 
 
-@kernel
+@inner_kernel
 def _list_targets(place, key, signs, mask, pre_mask, n_rows, is_rounded, spreads, targets):
     """List who learns, as words and as tiles; with `spreads`, also for `add_levels`.
 
@@ -78,23 +79,30 @@ def _list_targets(place, key, signs, mask, pre_mask, n_rows, is_rounded, spreads
     return n_sites, n_tiles, has_many, is_full
 
 
-@kernel
-def _sum_tiles(targets, n_sites, has_many, is_rounded, pre_signs, first, n_rows, j, exponent):
-    """Write the levels of rows first..first+n_rows-1 tile by tile; j is the first row's neuron."""
+@inner_kernel
+def _sum_tiles(
+    weights, targets, n_sites, has_many, is_rounded, pre_signs, first, n_rows, j, exponent
+):
+    """Write the levels of rows first..first+n_rows-1 tile by tile; j is the first row's neuron.
+
+    Rounding at random leaves memory time to bring the weights of these rows meanwhile.
+    """
     stride, spread = targets.levels.shape[1], address_of(targets.spread)
     for r in range(n_rows):
         spread_word(pre_signs[first + r], has_many, targets.spread[r])
-    for tile in range(-(-n_sites // TILE)):
+    n_tiles, many = -(-n_sites // TILE), np.int64(has_many)
+    n_lines = -(-weights.strides[0] // (LINE * max(n_tiles, 1))) if is_rounded else 0
+    for tile in range(n_tiles):
+        ahead = address_of(weights[first]) + LINE * n_lines * n_rows * tile
         here, keys = address_of(targets.bytes[tile]), address_of(targets.keys) + 8 * TILE * tile
         out = address_of(targets.levels) + TILE * tile
-        many = np.int64(has_many)
         if is_rounded:
-            round_tile(here, spread, n_rows, many, keys, j, exponent, out, stride)
+            round_tile(here, spread, n_rows, many, keys, j, exponent, out, stride, ahead, n_lines)
         else:
-            sum_tile(here, spread, n_rows, many, keys, j, exponent, out, stride)
+            sum_tile(here, spread, n_rows, many, keys, j, exponent, out, stride, ahead, n_lines)
 
 
-@kernel
+@inner_kernel
 def _sum_plainly(levels, key, targets, n_sites, is_rounded, pre_signs, pre_mask, place, k, row):
     """Write the levels of row k one by one; only for those that are there a register steps."""
     signs, masks, exponent = targets.words[0], targets.words[1], np.int32(levels.exponent)
@@ -116,7 +124,7 @@ def _sum_plainly(levels, key, targets, n_sites, is_rounded, pre_signs, pre_mask,
         row[t] = round_random(np.int32(row[t]), exponent, draw)
 
 
-@kernel
+@inner_kernel
 def _leave_absent(targets, n_sites, place, first, n_rows):
     """Set the levels to 0 of weights in some rows that there are not, or that are not learned."""
     levels = targets.levels
@@ -133,7 +141,7 @@ def _leave_absent(targets, n_sites, place, first, n_rows):
             t += 1
 
 
-@kernel
+@inner_kernel
 def _add_plainly(weights, targets, n_sites, first, n_rows, levels, factor, counts):
     """Add levels to rows of weights one by one."""
     low, high, changed, saturated = np.int32(levels.low), np.int32(levels.high), 0, 0
@@ -151,7 +159,7 @@ def _add_plainly(weights, targets, n_sites, first, n_rows, levels, factor, count
     counts[1] += saturated
 
 
-@kernel
+@inner_kernel
 def _add_tiles(weights, targets, n_tiles, first, n_rows, levels, factor, counts):
     """Add levels to rows of weights tile by tile."""
     shift = np.int64(0)
@@ -202,7 +210,7 @@ def update_couplings_integer(
         n = min(ROWS, n_rows - first)
         if sums_tiles:
             _sum_tiles(
-                targets, n_sites, has_many, is_rounded, pre_signs, first, n,
+                weights, targets, n_sites, has_many, is_rounded, pre_signs, first, n,
                 np.int64(place.pre_first + first), exponent,
             )  # fmt: skip
         else:
