@@ -230,3 +230,14 @@ def test_what_a_sample_relaxes_to_depends_at_most_on_its_row(update_order: str) 
     np.testing.assert_array_equal(settle(np.where(everyone == 9, 9, 0))[9], states[9])
     turned = settle(everyone[::-1])[::-1]
     assert (turned == states).all() == (update_order in ("sync", "block-sequential:4"))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_a_sample_does_not_depend_on_those_beside_it(threads: int) -> None:
+    """Neither on the chunk that it is relaxed in, nor on what the chunk before left there."""
+    network, X = make_network(self_coupling=0.1), draw_spins(700, N_INPUTS)
+    whole = relax(network, X, threads=threads)
+    alone = [relax(network, X[first : first + 5], threads=1) for first in range(0, 700, 5)]
+    for name in ("states", "stabilities", "readout_fields", "sweeps", "changes", "status"):
+        parts = np.concatenate([getattr(part, name) for part in alone])
+        assert getattr(whole, name).tobytes() == parts.tobytes()

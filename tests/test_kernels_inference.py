@@ -101,7 +101,7 @@ def test_equals_the_reference(dynamics: str, start_from: str) -> None:
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)
 def test_threads_banks_and_neighbours_change_no_bit(dynamics: str) -> None:
-    n_samples, n_hidden = 70, 70
+    n_samples, n_hidden = 300, 70  # more than share a pass over the weights
     net = make_network("gaussian", n_hidden, 9, 4, seed=2)
     rng = np.random.default_rng(2)
     inputs, labels = draw_spins(rng, (n_samples, 9)), rng.integers(0, 4, n_samples)
@@ -124,3 +124,20 @@ def test_threads_banks_and_neighbours_change_no_bit(dynamics: str) -> None:
                     )
                 )
     assert len(results) == 1
+
+
+@pytest.mark.parametrize("importance", [0.0, 0.3])
+def test_silent_samples_wake_alike_beside_others(importance: float) -> None:
+    """Where all samples of a pass are silent, their first sweep has a kernel of its own."""
+    n_samples, n_hidden = 40, 70
+    net = make_network("gaussian", n_hidden, 9, 4, seed=3)
+    rng = np.random.default_rng(3)
+    inputs, labels = draw_spins(rng, (n_samples, 9)), rng.integers(0, 4, n_samples)
+    keys, amplitudes = derive_keys(np.uint64(3), 0, n_samples), [importance] * 5
+    results = []
+    for spin in (0, 1):
+        start = np.zeros((n_samples, n_hidden))
+        start[-1, 3] = spin
+        outcome, external, readout_fields = run_kernel(net, start, inputs, labels, amplitudes, keys)
+        results.append([array[:-1].tobytes() for array in (*outcome, external, readout_fields)])
+    assert results[0] == results[1]

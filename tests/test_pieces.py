@@ -18,7 +18,7 @@ from binnet.rate import RateRNN, gradient, tasks
 from library_cases import N_CLASSES, N_INPUTS, draw_spins, make_network
 
 CUT = (
-    "binnet.dynamics.driven",
+    "binnet.dynamics._samples",
     "binnet.dynamics.free",
     "binnet.fixed_points._search",
     "binnet.hardware.packed",

@@ -252,8 +252,8 @@ def add_products(
             code.write_table(signature.args[0], weights, here, column, table)
 
         homes, totals = code.load(places, offset)
-        for k in range(lead):
-            write(_INT64(k))
+        with cgutils.for_range(builder, _INT64(lead)) as loop:
+            write(loop.index)
         with cgutils.for_range(builder, n_quads) as loop:
             write(builder.add(loop.index, _INT64(lead)))
             slot = builder.and_(loop.index, _INT64(RING - 1))

@@ -25,7 +25,7 @@ from binnet_kernels.lowlevel.sign_sums import (
 
 # With fewer states the sums take longer than the products. Measured.
 _ENOUGH = 8
-_QUADS = 20  # whose tables stay in the first-level cache
+_QUADS = 25  # whose tables stay in the first-level cache
 _AT_ONCE = 16 * GROUP
 _PATTERNS = _QUADS * _AT_ONCE
 _reserve_tables = make_reserve(_QUADS * TABLE_BYTES)

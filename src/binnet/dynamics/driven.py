@@ -7,7 +7,6 @@ wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
-from binnet._threads import cut_for, in_pieces, resolve_threads, share_out
+from binnet._threads import resolve_threads
 from binnet._validation import check_integer, check_labels, check_spins
+from binnet.dynamics._samples import INFERENCE_SWEEPS as INFERENCE_SWEEPS
+from binnet.dynamics._samples import Finish, Job, Work, relax_all
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
 from binnet.schedules import FeedbackSchedule
 from binnet.update_orders import UpdateOrder, check_probability, find_order
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
 
 
 STATUS = ("unsettled", "fixed point", "2-cycle")
-INFERENCE_SWEEPS = 10
-_CHUNK = 1024  # samples in work at a time, at most: bounds the memory
-_LEAST = 64  # and at least, where threads share them out,
-_COUPLINGS = 2**30  # or where a sweep of so many would last for a second
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +135,82 @@ def relax_driven(
     >>> result.states.shape
     (3, 64)
     """
+    found = _relax(
+        _describe,
+        network,
+        inputs,
+        labels,
+        schedule,
+        initial_states,
+        max_sweeps=max_sweeps,
+        update_order=update_order,
+        update_probability=update_probability,
+        seed=seed,
+        threads=threads,
+        stop_at_cycle=stop_at_cycle,
+    )
+    return Relaxation(*found)
+
+
+@renamed_parameter("dynamics", "update_order")
+def predict(
+    network: AnyNetwork,
+    inputs: ArrayLike,
+    *,
+    max_sweeps: int = INFERENCE_SWEEPS,
+    update_order: str = "sync",
+    update_probability: float = 0.5,
+    seed: int = 0,
+    threads: int | None = None,
+) -> NDArray[np.int64]:
+    """Predict the class of each input: relax without feedback, the largest readout field wins.
+
+    Parameters
+    ----------
+    network : BinaryNetwork or QuantizedNetwork
+        A trained network.
+    inputs : array_like, shape (B, N_in)
+        Inputs, -1 or +1.
+    max_sweeps : int, default 10
+        Sweeps at most; a sample stops at its fixed point.
+    update_order, update_probability, seed, threads : optional
+        As for `relax_driven`: under a random order the answer may depend on the row of the sample.
+
+    Returns
+    -------
+    ndarray of int64, shape (B,)
+        Classes 0..C-1; the lowest where fields tie.
+    """
+    (classes,) = _relax(
+        _classify,
+        network,
+        inputs,
+        max_sweeps=max_sweeps,
+        update_order=update_order,
+        update_probability=update_probability,
+        seed=seed,
+        threads=threads,
+        stop_at_cycle=False,
+    )
+    return np.asarray(classes, dtype=np.int64)
+
+
+def _relax(
+    finish: Finish,
+    network: AnyNetwork,
+    inputs: ArrayLike,
+    labels: ArrayLike | None = None,
+    schedule: FeedbackSchedule | None = None,
+    initial_states: ArrayLike | None = None,
+    *,
+    max_sweeps: int | None,
+    update_order: str,
+    update_probability: float,
+    seed: int,
+    threads: int | None,
+    stop_at_cycle: bool,
+) -> tuple[NDArray[Any], ...]:
+    """Check the arguments of `relax_driven` and relax; return what `finish` makes of it."""
     X = check_spins("inputs", inputs, network.n_inputs)
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
@@ -175,67 +248,14 @@ def relax_driven(
     order = find_order(update_order, "driven")
     probability = check_probability(order, update_probability)
     n_threads = resolve_threads(threads)
-    key = stream_key(seed, 0)
-    size = min(_COUPLINGS // network.n_neurons**2, cut_for(n_threads, n_samples))
-    size = min(_CHUNK, max(_LEAST, size))
-
-    def relax_chunk(first: int) -> tuple[NDArray[Any], ...]:
-        chunk = slice(first, first + size)
-        return _relax_chunk(
-            laid_out,
-            X[chunk],
-            None if start is None else start[chunk],
-            (feedback, targets[chunk], amplitudes.astype(laid_out.dtype)),
-            lambda keys: make_update(
-                order, probability, network.n_neurons, keys, stop_at_cycle=stop_at_cycle
-            ),
-            (key, first),
-        )
-
-    parts = share_out(n_threads, relax_chunk, range(0, max(n_samples, 1), size))
-    return Relaxation(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-
-
-@renamed_parameter("dynamics", "update_order")
-def predict(
-    network: AnyNetwork,
-    inputs: ArrayLike,
-    *,
-    max_sweeps: int = INFERENCE_SWEEPS,
-    update_order: str = "sync",
-    update_probability: float = 0.5,
-    seed: int = 0,
-    threads: int | None = None,
-) -> NDArray[np.int64]:
-    """Predict the class of each input: relax without feedback, the largest readout field wins.
-
-    Parameters
-    ----------
-    network : BinaryNetwork or QuantizedNetwork
-        A trained network.
-    inputs : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
-    max_sweeps : int, default 10
-        Sweeps at most; a sample stops at its fixed point.
-    update_order, update_probability, seed, threads : optional
-        As for `relax_driven`: under a random order the answer may depend on the row of the sample.
-
-    Returns
-    -------
-    ndarray of int64, shape (B,)
-        Classes 0..C-1; the lowest where fields tie.
-    """
-    result = relax_driven(
-        network,
-        inputs,
-        max_sweeps=max_sweeps,
-        update_order=update_order,
-        update_probability=update_probability,
-        seed=seed,
-        threads=threads,
-        stop_at_cycle=False,
-    )
-    return np.asarray(result.readout_fields.argmax(axis=1), dtype=np.int64)
+    job = Job(
+        laid_out, X, start, feedback, targets, amplitudes.astype(laid_out.dtype),
+        lambda keys: make_update(
+            order, probability, network.n_neurons, keys, stop_at_cycle=stop_at_cycle
+        ),
+        stream_key(seed, 0),
+    )  # fmt: skip
+    return relax_all(job, n_threads, finish)
 
 
 def stream_key(seed: int, stream: int) -> np.uint64:
@@ -311,42 +331,12 @@ def check_amplitudes(amplitudes: NDArray[np.float64], dtype: np.dtype[Any]) -> N
         )
 
 
-def _relax_chunk(
-    network: LaidOut,
-    X: NDArray[np.int8],
-    start: NDArray[np.int8] | None,
-    steering: tuple[Weights, NDArray[np.int64], Weights],
-    update: Callable[[NDArray[np.uint64]], Update],
-    stream: tuple[np.uint64, int],
-) -> tuple[NDArray[Any], ...]:
-    from binnet_kernels.lowlevel.rng import derive_keys
+def _describe(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:
+    """Return what a `Relaxation` says of the samples of a chunk."""
     from binnet_kernels.relaxation.fields import add_excitation
-    from binnet_kernels.relaxation.inference import find_relax, relax_samples
-    from binnet_kernels.structs import (
-        Drive,
-        Recurrence,
-        allocate_rows,
-        make_outcome,
-        make_scratch,
-    )
 
-    n_samples, n_hidden, dtype = len(X), network.feedback.shape[1], network.dtype
-    outcome = make_outcome(n_samples, n_hidden, len(steering[2]), 1, dtype)
-    if start is not None:
-        outcome.state[:, :n_hidden] = start
-    readout_fields = np.zeros((n_samples, len(network.readout)), dtype)
-    external = allocate_rows(n_samples, n_hidden, 1, dtype)
-    recurrence = Recurrence(network.couplings, network.coupling_scale, *network.structure)
-    drive = Drive(external, *steering)
-    order = update(derive_keys(stream[0], stream[1], n_samples))
-    scratch = make_scratch(n_samples, n_hidden, dtype)
-    relax, inputs = find_relax(recurrence, drive, order, outcome, scratch), X.astype(dtype)
-    for first, stop in in_pieces(len(drive.amplitudes), first=INFERENCE_SWEEPS):
-        relax_samples(
-            relax, recurrence, network.input_weights, inputs, network.readout,
-            drive._replace(amplitudes=drive.amplitudes[:stop]), order, outcome, scratch, first,
-            readout_fields,
-        )  # fmt: skip
+    outcome, external, readout_fields = work.outcome, work.drive.external, work.readout_fields
+    n_samples, n_hidden, dtype = len(external), network.feedback.shape[1], network.dtype
     states = outcome.state[:, :n_hidden]
     for b in range(n_samples if len(network.structure.partners) else 0):
         add_excitation(
@@ -362,8 +352,13 @@ def _relax_chunk(
     return (
         states.astype(np.int8),
         stabilities,
-        readout_fields,
-        outcome.sweeps,
-        outcome.changes,
-        outcome.status,
+        readout_fields.copy(),
+        outcome.sweeps.copy(),
+        outcome.changes.copy(),
+        outcome.status.copy(),
     )
+
+
+def _classify(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:
+    """Return the classes of the samples of a chunk: the readout with the largest field wins."""
+    return (work.readout_fields.argmax(axis=1),)
