@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import sys
 import warnings
+from functools import cache
 from io import TextIOWrapper
 from typing import Any
 
@@ -41,10 +44,22 @@ _COMMANDS = {
 def main() -> None:
     """Learning without backpropagation in binary recurrent networks."""
     open_missing_streams()
+    _collect_less()
     if isinstance(sys.stdout, TextIOWrapper):
         # Names of files are shown as they are, also those that are not UTF-8.
         sys.stdout.reconfigure(errors="surrogateescape")
     warnings.formatwarning = _format_warning
+
+
+@cache
+def _collect_less() -> None:
+    """Look for garbage seldom, and not at the end, where the memory is given back anyway.
+
+    Imports and pictures make many objects, and they stay: looking through them again and again
+    took half a second of a run.
+    """
+    gc.set_threshold(20_000, 20, 20)
+    atexit.register(gc.freeze)
 
 
 def _format_warning(

@@ -56,12 +56,8 @@ def curve_style(k: int) -> dict[str, Any]:
     return {"color": colour(k), "marker": marker(k), "linestyle": dash(k), "markersize": 4}
 
 
-@contextmanager
-def default_settings() -> Iterator[None]:
-    """Draw with matplotlib's own settings, whatever the user's matplotlibrc and backend are.
-
-    Pictures then need neither LaTeX nor a window system, and are the same for everybody.
-    """
+def load_matplotlib() -> None:
+    """Import what draws, whatever the user's backend is."""
     if "matplotlib" not in sys.modules:
         backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
         try:
@@ -69,6 +65,18 @@ def default_settings() -> Iterator[None]:
         finally:
             if backend is not None:
                 os.environ["MPLBACKEND"] = backend
+    import matplotlib.backends.backend_agg
+    import matplotlib.figure
+    import matplotlib.style
+
+
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """Draw with matplotlib's own settings, whatever the user's matplotlibrc and backend are.
+
+    Pictures then need neither LaTeX nor a window system, and are the same for everybody.
+    """
+    load_matplotlib()
     import matplotlib.style
 
     with matplotlib.style.context("default"):
