@@ -61,7 +61,15 @@ except SystemExit as done:
 print("unwanted:", *[name for name in NAMES if name in sys.modules])
 """
 # What Numba loads to compile, with SciPy's linear algebra; what is loaded to store arrays; asyncio.
-NOT_FOR_TRAINING = ("numba.np.linalg", "scipy.linalg", "pandas", "xarray", "sklearn", "joblib", "asyncio")
+NOT_FOR_TRAINING = (
+    "numba.np.linalg",
+    "scipy.linalg",
+    "pandas",
+    "xarray",
+    "sklearn",
+    "joblib",
+    "asyncio",
+)
 
 
 def test_training_loads_what_it_needs(tmp_path: Path) -> None:

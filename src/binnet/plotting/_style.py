@@ -61,13 +61,10 @@ def load_matplotlib() -> None:
     if "matplotlib" not in sys.modules:
         backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
         try:
-            import matplotlib
+            pass
         finally:
             if backend is not None:
                 os.environ["MPLBACKEND"] = backend
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure
-    import matplotlib.style
 
 
 @contextmanager
