@@ -17,30 +17,79 @@ from binnet_kernels.lowlevel.bits import popcount_word, trailing_zeros
 
 Array = np.ndarray[Any, Any]
 
+SPILLED = 254  # what a byte that counts gives away when it is full
+_ROWS = 4  # neurons that are compared together: the words are read and written once for them
 
 class Map(NamedTuple):
-    """When neuron i is up after a sweep: F_i = sum_j G_ij s_j reaches a threshold."""
+    """When neuron i is up after a sweep: F_i = sum_j G_ij s_j reaches a threshold.
 
-    couplings: Array  # (N, N) int32: [j, i] is G_ij, zero diagonal
-    thresholds: Array  # (2, N) int32: of a neuron that is down, and of one that is up
-    doubt: Array  # (N,) int32: closer to the threshold rounding may decide; 0 if it cannot
-    low_fields: Array  # (N, C) int32: of the low spins in all their settings; see `make_map`
+    Neurons are padded to R rows, whole steps of the loop over them; the bit of a padding row is 0.
+    """
+
+    couplings: Array  # (N, R) int32: [j, i] is G_ij, zero diagonal
+    thresholds: Array  # (2, R) int32: of a neuron that is down, and of one that is up
+    doubt: Array  # (R,) int32: closer to the threshold rounding may decide; 0 if it cannot
+    bits: Array  # (R,) uint32
+    low_fields: Array  # (R, C) int32: of the low spins in all their settings; see `make_map`
 
 
 def make_map(couplings: Array, thresholds: Array, doubt: Array, n_low: int) -> Map:
     """Tabulate the low spins; thresholds of low neurons go into their fields."""
-    bits = np.arange(2**n_low) >> np.arange(n_low)[:, None] & 1
-    fields = couplings[:, :n_low].astype(np.int32) @ (2 * bits - 1).astype(np.int32)
-    thresholds = thresholds.astype(np.int32)
-    fields[:n_low] -= np.where(bits, thresholds[1, :n_low, None], thresholds[0, :n_low, None])
-    thresholds[:, :n_low] = 0
-    return Map(
-        np.ascontiguousarray(couplings.T, np.int32), thresholds, doubt.astype(np.int32), fields
+    n = len(couplings)
+    n_rows = -(-n // _ROWS) * _ROWS
+    signs = 2 * (np.arange(2**n_low) >> np.arange(n_low)[:, None] & 1) - 1
+    fields = np.zeros((n_rows, 2**n_low), np.int32)
+    fields[:n] = couplings[:, :n_low].astype(np.int32) @ signs.astype(np.int32)
+    fields[:n_low] -= np.where(signs > 0, thresholds[1, :n_low, None], thresholds[0, :n_low, None])
+    padded = Map(
+        couplings=np.zeros((n, n_rows), np.int32),
+        thresholds=np.zeros((2, n_rows), np.int32),
+        doubt=np.zeros(n_rows, np.int32),
+        bits=np.zeros(n_rows, np.uint32),
+        low_fields=fields,
     )
+    padded.couplings[:, :n] = couplings.T
+    padded.thresholds[:, n_low:n] = thresholds[:, n_low:]
+    padded.doubt[:n] = doubt
+    padded.bits[:n] = np.uint32(1) << np.arange(n, dtype=np.uint32)
+    return padded
 
 
 @kernel
-def map_states(map_, first, stop, fields, near, successors, doubtful):
+def _compare(low_fields, beside, bits, words):
+    """Write which neurons are up in each of the states of a block."""
+    for c in range(words.shape[0]):
+        words[c] = 0
+    for i in range(0, bits.shape[0], _ROWS):
+        x0, x1, x2, x3 = low_fields[i], low_fields[i + 1], low_fields[i + 2], low_fields[i + 3]
+        t0, t1, t2, t3 = -beside[i], -beside[i + 1], -beside[i + 2], -beside[i + 3]
+        b0, b1, b2, b3 = bits[i], bits[i + 1], bits[i + 2], bits[i + 3]
+        none = np.uint32(0)
+        for c in range(words.shape[0]):
+            one = (b0 if x0[c] >= t0 else none) | (b1 if x1[c] >= t1 else none)
+            two = (b2 if x2[c] >= t2 else none) | (b3 if x3[c] >= t3 else none)
+            words[c] |= one | two
+
+
+@kernel
+def _is_near(low_fields, beside, doubt, near):
+    """Write in which states some field is in doubt; return whether there is one."""
+    for c in range(near.shape[0]):
+        near[c] = 0
+    for i in range(doubt.shape[0]):
+        if doubt[i] == 0:
+            continue
+        low, shift, width = low_fields[i], np.int32(beside[i] + doubt[i]), np.uint32(2 * doubt[i])
+        for c in range(near.shape[0]):
+            near[c] |= np.uint32(np.uint32(np.int32(low[c] + shift)) < width)
+    any_near = np.uint32(0)
+    for c in range(near.shape[0]):
+        any_near |= near[c]
+    return any_near != 0
+
+
+@kernel
+def map_states(map_, first, stop, fields, beside, near, successors, doubtful):
     """Write the successors of blocks first..stop-1 of states, in Gray code over the high spins.
 
     Parameters
@@ -48,7 +97,7 @@ def map_states(map_, first, stop, fields, near, successors, doubtful):
     map_ : Map
     first, stop : int
         A block has the states of all low spins; number b is that of the high bits b ^ (b >> 1).
-    fields : array (N,) of int32
+    fields, beside : array (R,) of int32
         Work space.
     near : array (C,) of uint32
         Work space.
@@ -62,14 +111,14 @@ def map_states(map_, first, stop, fields, near, successors, doubtful):
     int
         How many of these there are.
     """
-    n, n_lanes = map_.low_fields.shape
-    n_low = trailing_zeros(np.uint64(n_lanes))
+    n_lanes, n_rows = near.shape[0], fields.shape[0]
+    n, n_low = map_.couplings.shape[0], trailing_zeros(np.uint64(near.shape[0]))
     gray = np.uint64(first) ^ (np.uint64(first) >> np.uint64(1))
-    for i in range(n):
+    for i in range(n_rows):
         fields[i] = 0
     for j in range(n_low, n):
         up = (gray >> np.uint64(j - n_low)) & np.uint64(1)
-        for i in range(n):
+        for i in range(n_rows):
             row = map_.couplings[j, i]
             fields[i] += row if up else -row
     n_doubtful = 0
@@ -77,31 +126,18 @@ def map_states(map_, first, stop, fields, near, successors, doubtful):
         if block > first:
             flipped = trailing_zeros(np.uint64(block))
             gray ^= np.uint64(1) << np.uint64(flipped)
-            up = (gray >> np.uint64(flipped)) & np.uint64(1)
+            change = np.int32(2) if (gray >> np.uint64(flipped)) & np.uint64(1) else np.int32(-2)
             row = map_.couplings[n_low + flipped]
-            for i in range(n):
-                fields[i] += np.int32(2 * row[i]) if up else np.int32(-2 * row[i])
+            for i in range(n_rows):
+                fields[i] += np.int32(change * row[i])
+        for i in range(n_rows):
+            beside[i] = fields[i] - map_.thresholds[0, i]
+        for i in range(n_low, n):
+            if (gray >> np.uint64(i - n_low)) & np.uint64(1):
+                beside[i] = fields[i] - map_.thresholds[1, i]
         start = np.int64(gray) * n_lanes
-        words = successors[start : start + n_lanes]
-        for c in range(n_lanes):
-            words[c] = 0
-            near[c] = 0
-        for i in range(n):
-            threshold = map_.thresholds[0, i]
-            if i >= n_low:
-                up = (gray >> np.uint64(i - n_low)) & np.uint64(1)
-                threshold = map_.thresholds[np.int64(up), i]
-            beside = np.int32(fields[i] - threshold)
-            low, doubt, bit = map_.low_fields[i], map_.doubt[i], np.uint32(1 << i)
-            width = np.uint32(2 * doubt)
-            for c in range(n_lanes):
-                x = np.int32(low[c] + beside)
-                words[c] |= bit if x >= 0 else np.uint32(0)
-                near[c] |= np.uint32(np.uint32(np.int32(x + doubt)) < width)
-        any_near = np.uint32(0)
-        for c in range(n_lanes):
-            any_near |= near[c]
-        if any_near:
+        _compare(map_.low_fields, beside, map_.bits, successors[start : start + n_lanes])
+        if _is_near(map_.low_fields, beside, map_.doubt, near):
             for c in range(n_lanes):
                 if near[c]:
                     if n_doubtful < doubtful.shape[0]:
@@ -111,75 +147,111 @@ def map_states(map_, first, stop, fields, near, successors, doubtful):
 
 
 @kernel
-def mark_images(successors, first, stop, inner):
-    """Set the bit of the successor of each of the states first..stop-1 in `inner` (2**N / 64,)."""
+def count_predecessors(successors, first, stop, counts, spilled):
+    """Count states first..stop-1 at their successors, in bytes that are not 0 again once they were.
+
+    Parameters
+    ----------
+    successors : array (2**N,) of uint32
+    first, stop : int
+    counts : array (2**N,) of uint8
+        Added to.
+    spilled : array of uint32
+        Written: a state for each time that `SPILLED` were taken off its count.
+
+    Returns
+    -------
+    int
+        How often that was.
+    """
+    n_spilled = 0
     for s in range(first, stop):
         image = successors[s]
-        inner[image >> np.uint32(6)] |= np.uint64(1) << np.uint64(image & np.uint32(63))
+        count = np.uint8(counts[image] + np.uint8(1))
+        if count > SPILLED:
+            spilled[n_spilled] = image
+            n_spilled += 1
+            count = np.uint8(1)
+        counts[image] = count
+    return n_spilled
 
 
 @kernel
-def _number(inner, before, state):
-    """Return the number of an inner state: how many there are before it."""
+def number_state(inner, state):
+    """Return the number of an inner state: how many there are before it.
+
+    `inner` (2**N / 64, 2) of uint64 has a bit for each state, and how many come before its word.
+    """
     word, bit = state >> np.uint32(6), np.uint64(state & np.uint32(63))
-    below = inner[word] & ((np.uint64(1) << bit) - np.uint64(1))
-    return np.uint32(before[word] + popcount_word(below))
+    below = inner[word, 0] & ((np.uint64(1) << bit) - np.uint64(1))
+    return np.uint32(np.int64(inner[word, 1]) + popcount_word(below))
 
 
 @kernel
-def compact(first, stop, successors, inner, before, states, following, leaves):
-    """Number inner states, and count leaves: states without a predecessor.
+def compact(first, stop, successors, inner, counts, states, following, predecessors):
+    """Number the inner states of words first..stop-1.
 
     Parameters
     ----------
     first, stop : int
-        Words of `inner` whose states are dealt with.
     successors : array (2**N,) of uint32
-    inner : array of uint64
-        A bit for each state, from `mark_images`.
-    before : array of uint32
-        For each word of `inner`, the inner states in the words before.
-    states, following, leaves : array (n_inner,) of uint32
-        Written: the words of the inner states, the numbers of their successors, and how many leaves
-        each of them succeeds (added to what is there).
+    inner : array (2**N / 64, 2) of uint64
+        As of `number_state`.
+    counts : array (K, 2**N) of uint8
+        Their sum is how many predecessors a state has.
+    states, following, predecessors : array (n_inner,) of uint32
+        Written: the words of the inner states, the numbers of their successors, and `counts`.
     """
-    n_bits = min(np.int64(64), successors.shape[0])
-    everyone = ~np.uint64(0) >> np.uint64(64 - n_bits)
-    k = np.int64(before[first])
+    k = np.int64(inner[first, 1])
     for word in range(first, stop):
-        start = 64 * word
-        left = inner[word]
+        left = inner[word, 0]
         while left != 0:
-            s = start + trailing_zeros(left)
+            s = 64 * word + trailing_zeros(left)
             left &= left - np.uint64(1)
             states[k] = s
-            following[k] = _number(inner, before, successors[s])
+            following[k] = number_state(inner, successors[s])
+            n = np.uint32(0)
+            for row in range(counts.shape[0]):
+                n += np.uint32(counts[row, s])
+            predecessors[k] = n
             k += 1
-        left = ~inner[word] & everyone
-        while left != 0:
-            s = start + trailing_zeros(left)
-            left &= left - np.uint64(1)
-            leaves[_number(inner, before, successors[s])] += np.uint32(1)
 
 
 @kernel
-def peel(following, degrees, order):
+def add_spilled(inner, spilled, predecessors):
+    """Give the counts of `spilled` states back to them."""
+    for state in spilled:
+        predecessors[number_state(inner, state)] += np.uint32(SPILLED)
+
+
+@kernel
+def peel(following, degrees, leaves, order):
     """Write the transient states to `order`, each after all that lead to it; return their number.
 
-    `degrees` (n_inner,), zeros before, are 0 for them and 1 for the states on cycles afterwards.
+    Parameters
+    ----------
+    following : array (n_inner,) of uint32
+    degrees : array (n_inner,) of uint32
+        Zeros; afterwards 0 for transient states and 1 for those on cycles.
+    leaves : array (n_inner,) of uint32
+        Predecessors of each state; afterwards those that have none themselves.
+    order : array (n_inner + 1,) of uint32
     """
     for k in range(following.shape[0]):
         degrees[following[k]] += np.uint32(1)
     n = 0
-    for first in range(following.shape[0]):
-        k = np.int64(first)
-        while degrees[k] == 0:
-            order[n] = k
-            n += 1
-            k = np.int64(following[k])
-            degrees[k] -= np.uint32(1)
-            if k > first:  # its turn comes
-                break
+    for k in range(following.shape[0]):  # without branches, which nothing could foresee
+        leaves[k] -= degrees[k]
+        order[n] = k
+        n += degrees[k] == 0
+    done = 0
+    while done < n:
+        image = following[order[done]]
+        degree = degrees[image] - np.uint32(1)
+        degrees[image] = degree
+        order[n] = image
+        n += degree == 0
+        done += 1
     return n
 
 
@@ -192,7 +264,7 @@ def find_cycles(following, n_transient, order, distances, labels, lengths):
     following : array (n_inner,) of uint32
     n_transient : int
         From `peel`.
-    order : array (n_inner,) of uint32
+    order : array (n_inner + 1,) of uint32
         From `peel`; the states of the cycles are appended, one cycle after the other, each from
         the lowest state on.
     distances : array (n_inner,) of uint32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     import xarray
 
 #: For each update order, the most neurons of a census.
-MOST_NEURONS = {"sync": 24, "async": 16, "random-subset": 16}
+MOST_NEURONS = {"sync": 28, "async": 16, "random-subset": 16}
 _LOW_SPINS = 8  # of a block of states whose fields differ by a table
 _BLOCKS = 4096  # of a call: some milliseconds
 _SERIAL_WORDS = 2**14  # of 64 states: fewer are dealt with before other threads have woken up
+_MOST_SHARES = 4  # each counts in 2**N bytes of its own, which is to stay in the cache
 _DOUBTFUL = 1024  # states of a call that there is room for at first
 # Bytes: of a state; of a state that has a predecessor, at most, its place in the result included;
 # of a state, where dynamics draw random numbers.
-_STATE_BYTES, _INNER_BYTES, _ABSORBING_BYTES = 4, 40, 40
-_STATE_SECONDS = 5e-8
+_STATE_BYTES, _INNER_BYTES, _ABSORBING_BYTES = 5, 40, 40
+_STATE_SECONDS = 1.5e-8  # measured, one thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,13 +155,13 @@ def census(
 
     Under "sync" every state has one successor, and all end in cycles; a fixed point is a cycle of
     length 1. With chance, states end in absorbing sets: smallest sets of states that no update
-    leaves (docs/model/network.md, section 9.3). Fields are compared with 0 exactly, and sign(0) =
+    leaves (docs/model/network.md, section 9.4). Fields are compared with 0 exactly, and sign(0) =
     +1, as in `enumerate`.
 
     Parameters
     ----------
     network : RandomNetwork
-        N <= 24 neurons under "sync", N <= 16 under the others.
+        N <= 28 neurons under "sync", N <= 16 under the others.
     update_order : {"sync", "async", "random-subset"}, default "sync"
         All neurons at once; one neuron at a time, whichever; or any of the unstable ones at once,
         as for an update probability below 1.
@@ -180,8 +182,9 @@ def census(
 
     Notes
     -----
-    For N = 24 "sync" takes about half a second and 64 MB, and at most 40 bytes for each state that
-    has a predecessor (at J_D <= 1 a quarter of all, or less). Each further neuron doubles it.
+    For N = 24 "sync" takes a fifth of a second and 5 to 8 bytes for each state, besides at most 40
+    for each that has a predecessor (at J_D <= 1 a quarter of all, or less). Each further neuron
+    doubles both.
 
     Examples
     --------
@@ -230,10 +233,11 @@ def _map_states(network: RandomNetwork, threads: int) -> NDArray[np.uint32]:
         room = _DOUBTFUL
         while True:
             doubtful = np.empty(room, np.uint32)
+            fields, beside = (np.empty(len(description.bits), np.int32) for _ in range(2))
+            near = np.empty(2**n_low, np.uint32)
             found = map_states(
-                description, first, stop, np.empty(n, np.int32), np.empty(2**n_low, np.uint32),
-                successors, doubtful,
-            )  # fmt: skip
+                description, first, stop, fields, beside, near, successors, doubtful
+            )
             if found <= room:
                 break
             room = found
@@ -252,54 +256,69 @@ def _follow(network: RandomNetwork, successors: NDArray[np.uint32], threads: int
     """Return the cycles of a map, and what leads to them."""
     from binnet_kernels.enumeration import census as kernels
 
-    n_states, n_words = len(successors), max(1, len(successors) // 64)
-    n_shares = threads if n_words >= _SERIAL_WORDS else 1
-    parts = [int(part[0]) for part in np.array_split(np.arange(n_words), n_shares)]
-    shares = list(zip(range(len(parts)), parts, [*parts[1:], n_words], strict=True))
-    marks = np.zeros((len(shares), n_words), np.uint64)
+    n_states = len(successors)
+    shares = _share_words(n_states, threads)
+    # Each share counts for itself.
+    counts = np.zeros((len(shares), n_states), np.uint8)
+    full = [np.empty(0, np.uint32)] * len(shares)
 
-    def mark(share: tuple[int, int, int]) -> None:
-        row, first, stop = share
-        kernels.mark_images(successors, 64 * first, min(64 * stop, n_states), marks[row])
+    def count(row: int) -> None:
+        first, stop = (min(64 * word, n_states) for word in shares[row])
+        spilled = np.empty((stop - first) // kernels.SPILLED + 1, np.uint32)
+        n = kernels.count_predecessors(successors, first, stop, counts[row], spilled)
+        full[row] = spilled[:n]
 
-    share_out(threads, mark, shares)
-    inner = np.bitwise_or.reduce(marks, axis=0)
-    ones = np.bitwise_count(inner)
-    before = np.cumsum(ones, dtype=np.uint32)
-    n_inner = int(before[-1])
-    before -= ones
+    share_out(threads, count, range(len(shares)))
+    inner, n_inner = _mark(counts)
     check_memory(
         f"n_neurons = {network.n_neurons}: the {n_inner} states that have a predecessor",
         _INNER_BYTES * float(n_inner),
         "take fewer, or a lower self-coupling",
     )
-    states, following, order, labels = (np.empty(n_inner, np.uint32) for _ in range(4))
-    leaves = np.zeros((len(shares), n_inner), np.uint32)
+    states, following, leaves, labels = (np.empty(n_inner, np.uint32) for _ in range(4))
 
-    def compact(share: tuple[int, int, int]) -> None:
-        row, first, stop = share
-        kernels.compact(first, stop, successors, inner, before, states, following, leaves[row])
+    def compact(share: tuple[int, int]) -> None:
+        kernels.compact(*share, successors, inner, counts, states, following, leaves)
 
     share_out(threads, compact, shares)
-    n_leaves = leaves.sum(axis=0, dtype=np.uint32)
-    distances = np.zeros(n_inner, np.uint32)
-    n_transient = kernels.peel(following, distances, order)
+    kernels.add_spilled(inner, np.concatenate(full), leaves)
+    del counts
+    distances, order = np.zeros(n_inner, np.uint32), np.empty(n_inner + 1, np.uint32)
+    n_transient = kernels.peel(following, distances, leaves, order)
     lengths = np.empty(n_inner - n_transient, np.uint32)
-    count = kernels.find_cycles(following, n_transient, order, distances, labels, lengths)
-    basins, total, longest = (np.zeros(count, np.int64) for _ in range(3))
+    n_cycles = kernels.find_cycles(following, n_transient, order, distances, labels, lengths)
+    basins, total, longest = (np.zeros(n_cycles, np.int64) for _ in range(3))
     by_steps = np.zeros(int(distances.max()) + 2, np.int64)
-    kernels.count_basins(distances, labels, n_leaves, basins, total, longest, by_steps)
+    kernels.count_basins(distances, labels, leaves, basins, total, longest, by_steps)
     return Census(
         network=network,
         update_order="sync",
-        states=states[order[n_transient:]].astype(np.uint64)[:, None],
-        lengths=lengths[:count].astype(np.int64),
+        states=states[order[n_transient:n_inner]].astype(np.uint64)[:, None],
+        lengths=lengths[:n_cycles].astype(np.int64),
         basins=basins,
         mean_transients=total / basins,
         longest_transients=longest,
         transients=np.trim_zeros(by_steps, "b"),
         n_without_predecessor=n_states - n_inner,
     )
+
+
+def _share_words(n_states: int, threads: int) -> list[tuple[int, int]]:
+    """Cut the words of 64 states into a share for each thread, where that pays."""
+    n_words = max(1, n_states // 64)
+    n_shares = min(threads, _MOST_SHARES) if n_words >= _SERIAL_WORDS else 1
+    edges = [n_words * k // n_shares for k in range(n_shares + 1)]
+    return list(pairwise(edges))
+
+
+def _mark(counts: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], int]:
+    """Return a bit for each state that has a predecessor, and how many come before each word."""
+    bits = np.packbits(np.bitwise_or.reduce(counts, axis=0), bitorder="little")
+    inner = np.zeros((max(1, len(bits) // 8), 2), np.uint64)
+    inner[:, 0] = np.pad(bits, (0, -len(bits) % 8)).view("<u8")
+    ones = np.bitwise_count(inner[:, 0])
+    np.cumsum(ones[:-1], out=inner[1:, 1])
+    return inner, int(inner[-1, 1]) + int(ones[-1])
 
 
 def _find_absorbing(
