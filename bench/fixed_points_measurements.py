@@ -127,14 +127,16 @@ def census(neurons: int, networks: int) -> None:
         error = two.std(ddof=1) / np.sqrt(networks)
         expected = np.exp(theory.log_expected_cycles(neurons, j))[1:].sum()
         total = networks * 2**neurons
-        steps = sum(one.transients @ np.arange(len(one.transients)) for one in found)
+        data = [one.to_dataset() for one in found]
+        by_steps = [one["transients"].values for one in data]
+        steps = sum(int(counts @ np.arange(len(counts))) for counts in by_steps)
         click.echo(
             f"| {j:g} | {np.count_nonzero(lengths == 1) / networks:.5g} "
             f"| {two.mean():.3g} +- {error:.1g}, {expected:.3g} "
             f"| {np.count_nonzero(lengths > 2) / networks:.3g} | {lengths.max()} "
             f"| {basins[lengths == 1].sum() / total:.4f} | {steps / total:.3g} "
-            f"| {max(len(one.transients) for one in found) - 1} "
-            f"| {sum(one.n_without_predecessor for one in found) / total:.4f} |"
+            f"| {max(map(len, by_steps)) - 1} "
+            f"| {sum(one.attrs['n_without_predecessor'] for one in data) / total:.4f} |"
         )
 
 

@@ -20,6 +20,7 @@ Array = np.ndarray[Any, Any]
 SPILLED = 254  # what a byte that counts gives away when it is full
 _ROWS = 4  # neurons that are compared together: the words are read and written once for them
 
+
 class Map(NamedTuple):
     """When neuron i is up after a sweep: F_i = sum_j G_ij s_j reaches a threshold.
 

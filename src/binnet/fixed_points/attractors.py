@@ -235,9 +235,7 @@ def _map_states(network: RandomNetwork, threads: int) -> NDArray[np.uint32]:
             doubtful = np.empty(room, np.uint32)
             fields, beside = (np.empty(len(description.bits), np.int32) for _ in range(2))
             near = np.empty(2**n_low, np.uint32)
-            found = map_states(
-                description, first, stop, fields, beside, near, successors, doubtful
-            )
+            found = map_states(description, first, stop, fields, beside, near, successors, doubtful)
             if found <= room:
                 break
             room = found
@@ -282,7 +280,6 @@ def _follow(network: RandomNetwork, successors: NDArray[np.uint32], threads: int
 
     share_out(threads, compact, shares)
     kernels.add_spilled(inner, np.concatenate(full), leaves)
-    del counts
     distances, order = np.zeros(n_inner, np.uint32), np.empty(n_inner + 1, np.uint32)
     n_transient = kernels.peel(following, distances, leaves, order)
     lengths = np.empty(n_inner - n_transient, np.uint32)
