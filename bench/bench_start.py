@@ -7,7 +7,9 @@ wait for each other use their core. The steady state is what `bench_training.py`
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -21,6 +23,7 @@ from sides import has_torch, report
 
 resource = pytest.importorskip("resource", reason="needs a POSIX system")
 
+_SHORT = ("--version", "--help", "train --help")  # commands that compute nothing
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 # `binnet train`, which says when its first call of the kernels is back (tens of batches, as it
@@ -37,6 +40,29 @@ def say(*arguments):
 Run.learn = say
 from binnet.cli import main
 main()
+"""
+
+# `binnet train`, which says at the end how long it has evaluated and drawn, and when it was ready.
+_PARTS = """
+import json, sys, time
+from binnet.cli import _runs, main
+from binnet.learning import trainer
+parts = dict.fromkeys(("loading kernels", "evaluation", "checkpoints", "drawing"), 0.0)
+def count(module, name, part):
+    work = getattr(module, name)
+    def counted(*arguments, **options):
+        begun = time.perf_counter()
+        try:
+            return work(*arguments, **options)
+        finally:
+            parts[part] += time.perf_counter() - begun
+    setattr(module, name, counted)
+count(trainer, "_compile", "loading kernels")
+count(trainer, "measure_epoch", "evaluation")
+count(trainer, "save_checkpoint", "checkpoints")
+count(_runs, "draw_pictures", "drawing")
+main(standalone_mode=False)
+print(json.dumps(parts))
 """
 
 _TORCH = """
@@ -136,6 +162,51 @@ def test_main_job(benchmark: Any, tmp_path: Path, quick: bool) -> None:
         facts["torch_first_batch_min"] = min(process.first_batch for process in peers)
     benchmark.extra_info.update(facts)
     report("start of binnet train, seconds", facts)
+
+
+def test_overhead(benchmark: Any, tmp_path: Path, quick: bool) -> None:
+    """Whole ``binnet train --hidden 100``, warm: what it takes beside the seconds of learning.
+
+    These are the ones that the run itself records, of its calls of the kernels, all epochs.
+    """
+    size = ["--hidden", "20", "--epochs", "1"] if quick else ["--hidden", "100"]
+    log, rounds = tmp_path / "log.txt", 1 if quick else 5
+    found: list[dict[str, float]] = []
+
+    def train() -> None:
+        folder = tmp_path / f"run{len(found)}"
+        process = run(_PARTS, ["train", *size, "--out", str(folder)], None, log)
+        history = json.loads((folder / "metrics.json").read_text())
+        learning = sum(metrics["seconds"] for metrics in history)
+        parts = json.loads(
+            next(line for line in log.read_text().splitlines() if line.startswith("{"))
+        )
+        rest = process.seconds - learning - sum(parts.values())
+        found.append(
+            {"overhead": process.seconds - learning, "learning": learning, **parts, "rest": rest}
+        )
+
+    train()  # compiles what is not there yet
+    found.clear()
+    for path in tmp_path.glob("run*"):
+        shutil.rmtree(path)
+    benchmark.pedantic(train, rounds=rounds)
+    best = min(found, key=lambda parts: parts["overhead"])
+    facts = {**best, "load_average": os.getloadavg()[0]}
+    facts |= {f"{words}_seconds": _time_command(words.split(), rounds) for words in _SHORT}
+    benchmark.extra_info.update(facts)
+    report("binnet train --hidden 100, the round with the least overhead, seconds", facts)
+
+
+def _time_command(words: list[str], rounds: int) -> float:
+    """Return the least seconds that a command takes, from outside."""
+    seconds = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        command = [sys.executable, "-m", "binnet", *words]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
 
 
 def test_memory(benchmark: Any, tmp_path: Path, quick: bool) -> None:

@@ -1,6 +1,6 @@
 """Measurements behind docs/results/fixed_points.md: each command prints one table.
 
-    python bench/fixed_points_measurements.py counts | exactness | crossover | basins
+    python bench/fixed_points_measurements.py counts | exactness | crossover | basins | census
 
 Everything is seeded; --help of a command shows its sizes.
 """
@@ -105,6 +105,39 @@ def basins(neurons: int, networks: int) -> None:
                 f"| {sum(one.n_unsettled for one in measured) / total:.4f} "
                 f"| {sizes.max()} | {sizes.min()} |"
             )
+
+
+@main.command()
+@click.option("--neurons", default=24)
+@click.option("--networks", default=10)
+def census(neurons: int, networks: int) -> None:
+    """All attractors of the synchronous dynamics, averaged over networks."""
+    click.echo(
+        "| J_D | fixed points | 2-cycles, theory | longer | longest cycle | in fixed points "
+        "| mean transient | longest | without predecessor |\n"
+        "|---|---|---|---|---|---|---|---|---|"
+    )
+    for j in (0.0, 0.1, 0.25, 0.5, 1.0):
+        found = [
+            fixed_points.census(RandomNetwork.draw(neurons, j, seed=k)) for k in range(networks)
+        ]
+        lengths = np.concatenate([one.lengths for one in found])
+        basins = np.concatenate([one.basins for one in found])
+        two = np.array([np.count_nonzero(one.lengths == 2) for one in found])
+        error = two.std(ddof=1) / np.sqrt(networks)
+        expected = np.exp(theory.log_expected_cycles(neurons, j))[1:].sum()
+        total = networks * 2**neurons
+        data = [one.to_dataset() for one in found]
+        by_steps = [one["transients"].values for one in data]
+        steps = sum(int(counts @ np.arange(len(counts))) for counts in by_steps)
+        click.echo(
+            f"| {j:g} | {np.count_nonzero(lengths == 1) / networks:.5g} "
+            f"| {two.mean():.3g} +- {error:.1g}, {expected:.3g} "
+            f"| {np.count_nonzero(lengths > 2) / networks:.3g} | {lengths.max()} "
+            f"| {basins[lengths == 1].sum() / total:.4f} | {steps / total:.3g} "
+            f"| {max(map(len, by_steps)) - 1} "
+            f"| {sum(one.attrs['n_without_predecessor'] for one in data) / total:.4f} |"
+        )
 
 
 if __name__ == "__main__":

@@ -118,3 +118,61 @@ def find_end(J: Array, J_D: float, update_order: str, s: tuple[int, ...]) -> tup
             return s
         s = after
     return None
+
+
+def map_states(J: Array, J_D: float, b: Array) -> dict[int, int]:
+    """The successor of each word when all neurons are updated at once, in rational arithmetic."""
+    n = len(J)
+    successors = {}
+    for word in range(2**n):
+        s = [1 if word >> j & 1 else -1 for j in range(n)]
+        successor = 0
+        for i in range(n):
+            h = Fraction(float(b[i])) + Fraction(float(J_D)) * s[i]
+            for j in range(n):
+                h += Fraction(float(J[i, j])) * s[j]
+            successor |= (h >= 0) << i
+        successors[word] = successor
+    return successors
+
+
+def find_cycles(successors: dict[int, int]) -> dict[tuple[int, ...], list[int]]:
+    """For each cycle, from its lowest word on, the steps to it from all words that lead there."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for start in successors:
+        path = [start]
+        while (word := successors[path[-1]]) not in path:
+            path.append(word)
+        cycle = path[path.index(word) :]
+        lowest = cycle.index(min(cycle))
+        found.setdefault((*cycle[lowest:], *cycle[:lowest]), []).append(len(path) - len(cycle))
+    return found
+
+
+def find_absorbing(
+    successors: dict[int, int], subsets: bool
+) -> tuple[dict[frozenset[int], int], int]:
+    """The absorbing sets, how many words end in each alone, and how many in one of several.
+
+    A word can change in the bits in which it differs from its successor: one, or any of them.
+    """
+
+    def list_next(word: int) -> list[int]:
+        bits = [k for k in range(word.bit_length() + 32) if (word ^ successors[word]) >> k & 1]
+        sizes = range(1, len(bits) + 1) if subsets else [1]
+        chosen = [c for size in sizes for c in itertools.combinations(bits, size)]
+        return [word ^ sum(1 << k for k in c) for c in chosen]
+
+    following, reached = {word: list_next(word) for word in successors}, {}
+    for start in successors:
+        seen, waiting = {start}, [start]
+        while waiting:
+            for word in following[waiting.pop()]:
+                if word not in seen:
+                    seen.add(word)
+                    waiting.append(word)
+        reached[start] = frozenset(seen)
+    sets = {r for r in reached.values() if all(reached[word] == r for word in r)}
+    ends = [[s for s in sets if s <= r] for r in reached.values()]
+    alone = {s: sum(e == [s] for e in ends) for s in sets}
+    return alone, sum(len(e) > 1 for e in ends)

@@ -52,6 +52,46 @@ binnet.BinaryNetwork.random(binnet.NetworkParameters(5))
     assert run_python(code + LOADED, tmp_path).split() == []
 
 
+TRAIN = """
+from binnet.cli import main
+try:
+    main(["train", "--hidden", "5", "--epochs", "1", "--batch-size", "500", "--out", sys.argv[1]])
+except SystemExit as done:
+    assert not done.code
+print("unwanted:", *[name for name in NAMES if name in sys.modules])
+"""
+# What Numba loads to compile, with SciPy's linear algebra; what is loaded to store arrays; asyncio.
+NOT_FOR_TRAINING = (
+    "numba.np.linalg",
+    "scipy.linalg",
+    "pandas",
+    "xarray",
+    "sklearn",
+    "joblib",
+    "asyncio",
+)
+
+
+def test_training_loads_what_it_needs(tmp_path: Path) -> None:
+    """Kernels from the cache are loaded without what only a compiler needs, commands alone."""
+    setup = f"import sys; sys.path[:] = {sys.path!r}\nNAMES = {NOT_FOR_TRAINING}\n"
+    for name in ("compiled", "loaded"):  # the first one may have to compile
+        command = [sys.executable, "-W", "error", "-c", setup + TRAIN, str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].split() == ["unwanted:"]
+
+
+def test_a_command_loads_no_other(tmp_path: Path) -> None:
+    code = """
+from binnet.cli import main
+main(["train", "--help"], standalone_mode=False)
+print("loaded:")
+print(*[name for name in sys.modules if name.startswith("binnet.cli.") and "._" not in name])
+"""
+    assert run_python(code, tmp_path).split("loaded:")[1].split() == ["binnet.cli.train"]
+
+
 def test_every_public_name_resolves() -> None:
     assert set(binnet.__all__) <= set(dir(binnet))
     for name in binnet.__all__:

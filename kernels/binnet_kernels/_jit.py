@@ -32,6 +32,7 @@ import numba
 from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -161,6 +162,16 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         self._cache_file = _CacheFiles(
             self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp()
         )
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Load compiled code, without what only a compiler needs.
+
+        Numba's own loads first what it knows of NumPy, SciPy's linear algebra among it, which takes
+        five times as long as the kernels of a run. Whatever compiles loads it then.
+        """
+        rtsys.initialize(target_context)  # entries from Python call it
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Save compiled code; where that fails (a full disk), say so and go on without."""

@@ -21,12 +21,13 @@ def check_memory(what: str, n_bytes: float, remedy: str) -> None:
     left = find_memory()
     if left is not None and n_bytes > left:
         raise MemoryError(
-            f"{what} would take {_describe(n_bytes)} of memory, and {_describe(left)} are left "
-            f"here; {remedy}"
+            f"{what} would take {describe_bytes(n_bytes)} of memory, and {describe_bytes(left)} "
+            f"are left here; {remedy}"
         )
 
 
-def _describe(n_bytes: float) -> str:
+def describe_bytes(n_bytes: float) -> str:
+    """Return an amount of memory as a person would say it."""
     gigabytes = n_bytes / 1e9
     return f"{gigabytes:,.0f} GB" if 10 <= gigabytes < 1e9 else f"{gigabytes:.2g} GB"
 

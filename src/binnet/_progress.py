@@ -6,12 +6,11 @@ the bar is then no longer seen, and nothing else happens.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
-
-from tqdm.auto import tqdm
 
 
 class _Tolerant:
@@ -44,4 +43,6 @@ def progress_bar(
         disable = True
     if not disable:
         options = {"file": _Tolerant(sys.stderr), "dynamic_ncols": True} | options
-    return tqdm(iterable, disable=disable, **options)
+    # Outside a notebook tqdm.auto gives the same bar, and loads asyncio for another one.
+    bars: Any = importlib.import_module("tqdm.auto" if "IPython" in sys.modules else "tqdm.std")
+    return bars.tqdm(iterable, disable=disable, **options)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,22 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
     except OSError as error:
         raise click.BadParameter(str(error)) from None
     return output
+
+
+@functools.cache
+def load_in_background() -> None:
+    """Begin to load what draws, as kernels that run meanwhile leave Python to others.
+
+    To be called when nothing else is going to be imported. What fails is met again when drawing.
+    """
+
+    def load() -> None:
+        with suppress(Exception):
+            from binnet.plotting._style import load_matplotlib
+
+            load_matplotlib()
+
+    threading.Thread(target=load).start()
 
 
 def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import click
@@ -19,7 +20,6 @@ from binnet.learning import (
     ROUNDINGS,
     RULES,
     THIRD_FACTORS,
-    Configuration,
     preset,
 )
 from binnet.schedules import ANNEALINGS
@@ -286,19 +286,18 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _describe(valid: str, name: str) -> str:
     """Return range and defaults of a parameter."""
-    default, source = (_look_up(preset(kind), name) for kind in ("default", "source"))
+    default, source = (_find_values(kind)[name] for kind in ("default", "source"))
     values = f"default {default}" + ("" if default == source else f"; source {source}")
     return f"{valid}; {values}" if valid else values
 
 
-def _look_up(configuration: Configuration, name: str) -> Any:
-    if name == "rule":
-        return configuration.rule.name
+@cache
+def _find_values(kind: str) -> dict[str, Any]:
+    """Return the values of all parameters in a preset, and those of the rules it does not take."""
+    configuration = preset(kind)
+    values: dict[str, Any] = {}
+    for rule in reversed(RULES.values()):
+        values |= vars(rule)
     for part in dataclasses.fields(configuration):
-        table = dataclasses.asdict(getattr(configuration, part.name))
-        if name in table:
-            return table[name]
-    for rule in RULES.values():  # its own parameters, where it is not the rule of the preset
-        if hasattr(rule, name):
-            return getattr(rule, name)
-    raise KeyError(name)
+        values |= dataclasses.asdict(getattr(configuration, part.name))
+    return values | {"rule": configuration.rule.name}

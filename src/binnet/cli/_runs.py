@@ -11,7 +11,7 @@ from binnet._files import write_json
 from binnet._records import reading
 from binnet._validation import check_integer
 from binnet.cli import _folders
-from binnet.cli._figures import save_pictures
+from binnet.cli._figures import load_in_background, save_pictures
 from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, Run, TrainingResult, history_as_records
@@ -70,6 +70,13 @@ def add_provenance(folder: Path, configuration: Configuration, threads: int) -> 
 def write_metrics(folder: Path, result: TrainingResult) -> None:
     """Write the measurements of all epochs so far."""
     write_json(folder / METRICS, history_as_records(result.history), overwrite=True)
+
+
+def end_epoch(folder: Path, result: TrainingResult) -> None:
+    """Write the measurements, and prepare for the pictures that are drawn at the end."""
+    write_metrics(folder, result)
+    if not result.completed:
+        load_in_background()
 
 
 def draw_pictures(folder: Path, result: TrainingResult) -> None:

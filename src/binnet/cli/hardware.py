@@ -12,10 +12,12 @@ from binnet._files import check_file, write_json
 from binnet._provenance import get_version
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._lazy import LazyGroup
 from binnet.cli._networks import Source, load_inputs, load_source
 
 
-@click.group()
+# `bits` by the name that it had before there was `binnet study`.
+@click.group(cls=LazyGroup, where=lambda: {"bits": "binnet.cli.studies.bits:bits"})
 def hardware() -> None:
     """Chip-style arithmetic: what it costs, and what it loses."""
 

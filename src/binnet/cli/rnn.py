@@ -16,6 +16,7 @@ from binnet._threads import resolve_threads
 from binnet.cli import _folders
 from binnet.cli._common import clear_errors, refuse_changes, tell_how_to_resume
 from binnet.cli._figures import save_pictures
+from binnet.cli._lazy import LazyGroup
 from binnet.cli._options import Parameter, add_options
 from binnet.rate import (
     ACTIVATIONS,
@@ -99,7 +100,8 @@ def _clear_errors() -> Iterator[None]:
             raise click.ClickException(str(error)) from error
 
 
-@click.group()
+# `study` by the name that it had before there was `binnet study`.
+@click.group(cls=LazyGroup, where=lambda: {"study": "binnet.cli.studies.rate:rate"})
 def rnn() -> None:
     """Rate networks: exact and biologically plausible learning, and the role of initial weights."""
 

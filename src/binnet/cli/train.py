@@ -118,7 +118,7 @@ def _start(
         evaluate_on=sets,
         threads=threads,
         checkpoint=folder / _runs.CHECKPOINT,
-        on_epoch=lambda result: _runs.write_metrics(folder, result),
+        on_epoch=lambda result: _runs.end_epoch(folder, result),
         progress=True,
     )
     return folder, result
@@ -150,7 +150,7 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
         epochs=epochs,
         evaluate_on=sets,
         threads=threads,
-        on_epoch=lambda result: _runs.write_metrics(folder, result),
+        on_epoch=lambda result: _runs.end_epoch(folder, result),
         progress=True,
     )
     return folder, result

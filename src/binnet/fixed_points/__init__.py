@@ -7,8 +7,9 @@ is +1.
 """
 
 from binnet.fixed_points._search import METHODS
+from binnet.fixed_points.attractors import Census, census
 from binnet.fixed_points.basins import Basins
 from binnet.fixed_points.enumeration import enumerate
 from binnet.fixed_points.results import FixedPoints
 
-__all__ = ["METHODS", "Basins", "FixedPoints", "enumerate"]
+__all__ = ["METHODS", "Basins", "Census", "FixedPoints", "census", "enumerate"]

@@ -78,16 +78,12 @@ def make_conditions(network: RandomNetwork, margin: float) -> FixedPointConditio
     couplings = np.zeros((n, n), np.int64)
     slack, doubt = np.zeros((2, n), np.int64), np.zeros(n, np.int64)
     for i in range(n):
-        row = fields.couplings[i]
-        unit = _common_unit(row)
-        step = unit or max(np.abs(row).sum() / _GRID, _SMALLEST_STEP)
-        couplings[i] = np.rint(row / step)
+        step, couplings[i], error = _to_grid(fields.couplings[i])
         # s = +1 stays if F >= -(J_D + b) / step, s = -1 if F < (J_D - b) / step.
         b = Fraction(fields.external[i])
         slack[1, i] = _within(floor((fields.own + b) / Fraction(step)))
         slack[0, i] = _within(ceil((fields.own - b) / Fraction(step)) - 1)
-        if unit is None:
-            error = n // 2 + 2  # half a step for each coupling, and its rounding
+        if error:
             slack[:, i] += error
             doubt[i] = 2 * error + 2
         if symmetric:  # the two differ for F = J_D / step alone: let it pass, in doubt
@@ -104,6 +100,54 @@ def make_conditions(network: RandomNetwork, margin: float) -> FixedPointConditio
         symmetric=symmetric,
         strength=float(strength),
     )
+
+
+def make_thresholds(
+    network: RandomNetwork,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+    """Return when the neurons of a network are up after a sweep in which all are updated at once.
+
+    Returns
+    -------
+    couplings : ndarray of int32, shape (N, N)
+        G_ij at [i, j].
+    thresholds : ndarray of int32, shape (2, N)
+        The field F_i from which on neuron i will be up, if it is down and if it is up.
+    doubt : ndarray of int32, shape (N,)
+        A field closer to the threshold does not settle it.
+    """
+    fields = _Fields(network, 0.0)
+    n = network.n_neurons
+    couplings = np.zeros((n, n), np.int64)
+    thresholds, doubt = np.zeros((2, n), np.int64), np.zeros(n, np.int64)
+    for i in range(n):
+        step, couplings[i], doubt[i] = _to_grid(fields.couplings[i])
+        b = Fraction(fields.external[i])
+        for up, own in enumerate((-fields.own, fields.own)):
+            thresholds[up, i] = _within(ceil(-(own + b) / Fraction(step)))
+    beyond = np.abs(couplings).sum(axis=1) + doubt + 1
+    thresholds = np.clip(thresholds, -beyond, beyond)
+    return couplings.astype(np.int32), thresholds.astype(np.int32), doubt.astype(np.int32)
+
+
+def decide_successors(network: RandomNetwork, states: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return which neurons are up after the states (n, N) were updated at once, exactly."""
+    fields = _Fields(network, 0.0)
+    own = float(fields.own)
+    magnitude = np.abs(fields.couplings).sum(axis=1) + np.abs(fields.external) + abs(own)
+    field = states @ fields.couplings.T + fields.external + own * states
+    up = np.asarray(field >= 0)
+    for k, i in np.argwhere(np.abs(field) <= _ROUND_OFF * magnitude):
+        up[k, i] = fields.decide(states[k], i) == (states[k, i] > 0)
+    return up
+
+
+def _to_grid(row: NDArray[np.float64]) -> tuple[float, NDArray[np.int64], int]:
+    """Return a step, the couplings of a row in such steps, and how many a field may be wrong by."""
+    unit = _common_unit(row)
+    step = unit or max(np.abs(row).sum() / _GRID, _SMALLEST_STEP)
+    # Half a step for each coupling, and its rounding.
+    return step, np.rint(row / step).astype(np.int64), 0 if unit else len(row) // 2 + 2
 
 
 def _common_unit(row: NDArray[np.float64]) -> float | None:

@@ -219,7 +219,8 @@ def _go_on(
             run.seconds += time.perf_counter() - begun
             bar.update(run.samples_seen - before)
             if run.epoch_is_complete:
-                metrics = measure_epoch(run, measured, n_threads)
+                # Samples need not wait for each other: a thread more does no harm.
+                metrics = measure_epoch(run, measured, threads.maximum)
                 run.end_epoch(metrics)
                 bar.set_postfix(
                     {name: f"{value:.4f}" for name, value in metrics.accuracy.items()}, refresh=True

@@ -56,19 +56,24 @@ def curve_style(k: int) -> dict[str, Any]:
     return {"color": colour(k), "marker": marker(k), "linestyle": dash(k), "markersize": 4}
 
 
+def load_matplotlib() -> None:
+    """Import what draws, whatever the user's backend is."""
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
+        try:
+            pass
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+
+
 @contextmanager
 def default_settings() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever the user's matplotlibrc and backend are.
 
     Pictures then need neither LaTeX nor a window system, and are the same for everybody.
     """
-    if "matplotlib" not in sys.modules:
-        backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
-        try:
-            import matplotlib
-        finally:
-            if backend is not None:
-                os.environ["MPLBACKEND"] = backend
+    load_matplotlib()
     import matplotlib.style
 
     with matplotlib.style.context("default"):

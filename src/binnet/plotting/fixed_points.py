@@ -56,3 +56,32 @@ def plot_pair_overlaps(
     if seen.any():
         ax.set_ylim(counts[seen].min() / 3, counts[seen].max() * 3)
     return finish(ax)
+
+
+def plot_attractors(lengths: ArrayLike, basins: ArrayLike, ax: Axes) -> Axes:
+    """Draw the fraction of all states that each attractor attracts over its length (log scales).
+
+    Parameters
+    ----------
+    lengths : array_like, shape (n,)
+        States of each attractor (`binnet.fixed_points.Census`).
+    basins : array_like, shape (n,)
+        States that end in each.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    sizes = np.asarray(basins, dtype=np.float64)
+    ax.plot(
+        np.asarray(lengths), sizes / sizes.sum(), color=BLUE, marker="o", ms=4.5, mfc="white",
+        ls="none",
+    )  # fmt: skip
+    ax.set(
+        xlabel="length of the attractor", ylabel="fraction of all states in its basin",
+        xscale="log", yscale="log",
+    )  # fmt: skip
+    return finish(ax, legend=False)

@@ -10,29 +10,18 @@ figure, data and provenance. Curves with seeds are drawn by `binnet.plotting.dra
 
 from __future__ import annotations
 
-import importlib
 import pkgutil
 
 import click
 
-
-class StudyGroup(click.Group):
-    """A group whose commands are the modules of this package."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands."""
-        names = (module.name for module in pkgutil.iter_modules(__path__))
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import a command."""
-        if name not in self.list_commands(ctx):
-            return None
-        stem = name.replace("-", "_")
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{stem}"), stem)
-        return command
+from binnet.cli._lazy import LazyGroup
 
 
-@click.group(cls=StudyGroup)
+def _find_modules() -> dict[str, str]:
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.name[0] != "_"]
+    return {name.replace("_", "-"): f"{__name__}.{name}:{name}" for name in names}
+
+
+@click.group(cls=LazyGroup, where=_find_modules)
 def study() -> None:
     """Run an experiment: train over a grid, print its table, and draw its figure."""

@@ -1,0 +1,178 @@
+"""The census: attractors, basins and transients as a plain walk through all states finds them."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import naive_fixed_points as naive
+from binnet import RandomNetwork, fixed_points, theory
+from binnet.fixed_points import Census
+
+ENSEMBLES: list[dict[str, Any]] = [
+    {"dtype": "int16"},
+    {"dtype": "float32", "field_std": 0.3},
+    {"dtype": "float64", "symmetry": 1.0},
+    {"distribution": "sign", "dtype": "float32"},  # fields of 0 are common
+    {"distribution": "sign", "dtype": "int16", "density": 0.5},
+]
+
+
+def draw_networks(*sizes: int) -> list[RandomNetwork]:
+    return [
+        RandomNetwork.draw(n, self_coupling, seed=n, **ensemble)
+        for ensemble in ENSEMBLES
+        for n, self_coupling in zip(sizes, (0.0, 0.5, 0.0, 0.2), strict=False)
+    ]
+
+
+def describe(network: RandomNetwork) -> str:
+    return f"{network.n_neurons}-{network.dtype}"
+
+
+def follow(network: RandomNetwork) -> dict[int, int]:
+    self_coupling, external = network.in_field_units()
+    return naive.map_states(network.couplings, float(self_coupling), external)
+
+
+def split(found: Census) -> list[tuple[int, ...]]:
+    ends = np.cumsum(found.lengths)[:-1]
+    return [tuple(part.tolist()) for part in np.split(found.states[:, 0], ends)]
+
+
+@pytest.mark.parametrize("network", draw_networks(1, 3, 7, 9), ids=describe)
+def test_cycles_are_those_of_a_plain_walk(network: RandomNetwork) -> None:
+    successors = follow(network)
+    expected = naive.find_cycles(successors)
+    found = fixed_points.census(network)
+    cycles = split(found)
+    assert cycles == sorted(expected)
+    steps = [expected[cycle] for cycle in cycles]
+    assert found.basins.tolist() == [len(s) for s in steps]
+    assert found.longest_transients is not None
+    assert found.mean_transients is not None
+    assert found.transients is not None
+    assert found.longest_transients.tolist() == [max(s) for s in steps]
+    assert found.mean_transients.tolist() == [sum(s) / len(s) for s in steps]
+    assert found.transients.tolist() == np.bincount(np.concatenate(steps)).tolist()
+    assert found.n_without_predecessor == len(set(successors) - set(successors.values()))
+    assert found.n_undecided == 0
+
+
+@pytest.mark.parametrize("update_order", ["async", "random-subset"])
+@pytest.mark.parametrize("network", draw_networks(1, 3, 5, 6), ids=describe)
+def test_absorbing_sets_are_those_of_a_plain_search(
+    network: RandomNetwork, update_order: str
+) -> None:
+    expected, undecided = naive.find_absorbing(follow(network), update_order == "random-subset")
+    found = fixed_points.census(network, update_order)
+    sets = [frozenset(members) for members in split(found)]
+    assert len(sets) == len(expected)
+    assert dict(zip(sets, found.basins.tolist(), strict=True)) == expected
+    assert found.n_undecided == undecided
+    assert found.transients is None
+    assert found.n_without_predecessor is None
+
+
+def test_a_field_within_rounding_of_0_is_decided_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of 0.1, 0.2, -0.3 are tiny or 0; more of them than there is room for at first."""
+    monkeypatch.setattr("binnet.fixed_points.attractors._DOUBTFUL", 2)
+    rng = np.random.default_rng(0)
+    for dtype in (np.float32, np.float64):
+        couplings = rng.choice([0.1, 0.2, -0.3, 0.7], (8, 8)).astype(dtype)
+        np.fill_diagonal(couplings, 0)
+        network = RandomNetwork(couplings, 0.0)
+        assert split(fixed_points.census(network)) == sorted(naive.find_cycles(follow(network)))
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES, ids=str)
+def test_identities_at_a_size_that_nobody_walks(ensemble: dict[str, Any]) -> None:
+    network = RandomNetwork.draw(18, 0.4, seed=2, **ensemble)
+    found = fixed_points.census(network, threads=1)
+    assert found.basins.sum() == found.transients.sum() == 2**18
+    assert found.transients[0] == found.lengths.sum() == len(found.states)
+    fixed = found.states[np.repeat(found.lengths, found.lengths) == 1]
+    np.testing.assert_array_equal(fixed, fixed_points.enumerate(network).states)
+    assert found.n_fixed_points == len(fixed) == found.count_lengths().get(1, 0)
+    again = fixed_points.census(network, threads=3)
+    for name in ("states", "lengths", "basins", "mean_transients", "transients"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+
+
+def test_states_with_more_predecessors_than_a_byte_counts() -> None:
+    """In a ferromagnet all states but those near the middle agree on what comes next."""
+    couplings = np.ones((13, 13), np.int16) - np.eye(13, dtype=np.int16)
+    for external in (0.0, 100.0):
+        network = RandomNetwork(couplings, 0.0, np.full(13, external))
+        found = fixed_points.census(network)
+        expected = naive.find_cycles(follow(network))
+        assert split(found) == sorted(expected)
+        assert found.basins.tolist() == [len(expected[cycle]) for cycle in split(found)]
+
+
+def test_fixed_points_are_absorbing_under_every_order() -> None:
+    network = RandomNetwork.draw(14, 0.3, seed=4)
+    expected = fixed_points.enumerate(network).states[:, 0]
+    for update_order in ("async", "random-subset"):
+        found = fixed_points.census(network, update_order)
+        alone = [members[0] for members in split(found) if len(members) == 1]
+        assert sorted(alone) == expected.tolist()
+        assert found.basins.sum() + found.n_undecided == 2**14
+
+
+def test_the_mean_number_of_2_cycles_is_that_of_theory() -> None:
+    n, draws = 10, 400
+    counts = [
+        fixed_points.census(RandomNetwork.draw(n, 0.3, seed=seed)).count_lengths().get(2, 0)
+        for seed in range(draws)
+    ]
+    error = np.std(counts) / np.sqrt(draws)
+    expected = np.exp(theory.log_expected_cycles(n, 0.3))[1:].sum()
+    assert abs(np.mean(counts) - expected) < 4 * error
+
+
+def test_a_data_set_holds_everything() -> None:
+    found = fixed_points.census(RandomNetwork.draw(9, 0.1, dtype="int16", seed=1))
+    data = found.to_dataset()
+    np.testing.assert_array_equal(data["length"], found.lengths)
+    np.testing.assert_array_equal(data["transients"], found.transients)
+    assert data.attrs["n_without_predecessor"] == found.n_without_predecessor
+    members = data["state"][data["member_attractor"] == found.count - 1]
+    np.testing.assert_array_equal(members, np.array(split(found)[-1], np.uint64)[:, None])
+    assert found.unpacked(found.count - 1).shape == (found.lengths[-1], 9)
+    chance = fixed_points.census(found.network, "async").to_dataset()
+    assert "transients" not in chance
+
+
+def test_attractors_are_drawn_by_length() -> None:
+    from binnet.plotting.fixed_points import plot_attractors
+
+    found = fixed_points.census(RandomNetwork.draw(10, 0.1, seed=1))
+    ax = plot_attractors(found.lengths, found.basins, Figure().subplots())
+    (points,) = ax.get_lines()
+    assert sorted(points.get_ydata()) == sorted(found.basins / 2**10)
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(TypeError, match="RandomNetwork"):
+        fixed_points.census(np.eye(3))  # type: ignore[arg-type]
+    network = RandomNetwork.draw(30, dtype="int16")
+    message = r"n_neurons <= 28, got 30: 5\.4 GB .* 16 seconds; .* relax random starts"
+    with pytest.raises(ValueError, match=message):
+        fixed_points.census(network)
+    with pytest.raises(ValueError, match=re.escape("'async' for n_neurons <= 16, got 17")):
+        fixed_points.census(RandomNetwork.draw(17), "async")
+    with pytest.raises(ValueError, match="update_order must be"):
+        fixed_points.census(network, "greedy")
+
+
+def test_memory_is_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = RandomNetwork.draw(12, 1.0)
+    monkeypatch.setattr("binnet._memory.find_memory", lambda: 2.0**13)
+    with pytest.raises(MemoryError, match="n_neurons = 12: all states"):
+        fixed_points.census(network)
+    monkeypatch.setattr("binnet._memory.find_memory", lambda: 2.0**15)
+    with pytest.raises(MemoryError, match="states that have a predecessor"):
+        fixed_points.census(network)
