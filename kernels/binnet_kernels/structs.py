@@ -16,7 +16,7 @@ _LANES = 32
 _LINE = 64  # bytes
 
 
-def _allocate(shape: tuple[int, ...], dtype: Any) -> Array:
+def allocate_aligned(shape: tuple[int, ...], dtype: Any) -> Array:
     """Return zeros that begin on a cache line."""
     n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
     buffer = np.zeros(n_bytes + _LINE, np.uint8)
@@ -64,7 +64,7 @@ def to_windows(matrix: Array, windows: Array) -> Array:
     n_banks, n_hidden = len(windows), matrix.shape[1]
     width = bank_width(n_hidden, n_banks)
     n_rows = max(1, int((windows[:, 1] - windows[:, 0]).max()))
-    banks = _allocate((n_banks, n_rows, width), matrix.dtype)
+    banks = allocate_aligned((n_banks, n_rows, width), matrix.dtype)
     for s, (first, stop) in enumerate(windows):
         part = matrix[first:stop, s * width : (s + 1) * width]
         banks[s, : stop - first, : part.shape[1]] = part
@@ -87,7 +87,7 @@ def bank_width(n_hidden: int, n_banks: int) -> int:
 
 def allocate_rows(n_rows: int, n_hidden: int, n_banks: int, dtype: Any) -> Array:
     """Return zeros (n_rows, H + padding), with a column for each neuron of each bank."""
-    return _allocate((n_rows, n_banks * bank_width(n_hidden, n_banks)), dtype)
+    return allocate_aligned((n_rows, n_banks * bank_width(n_hidden, n_banks)), dtype)
 
 
 def to_banks(matrix: Array, n_banks: int) -> Array:
@@ -97,7 +97,7 @@ def to_banks(matrix: Array, n_banks: int) -> Array:
     """
     n_pre, n_hidden = matrix.shape
     width = bank_width(n_hidden, n_banks)
-    banks = _allocate((n_banks, n_pre, width), matrix.dtype)
+    banks = allocate_aligned((n_banks, n_pre, width), matrix.dtype)
     for s in range(n_banks):
         part = matrix[:, s * width : (s + 1) * width]
         banks[s, :, : part.shape[1]] = part
