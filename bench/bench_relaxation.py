@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet import RandomNetwork, relax
+from binnet._threads import count_cores
 from binnet.dynamics import stream_key
 from binnet_kernels.lowlevel.rng import derive_keys, shuffle_sites
 from kernel_limits import measure_limits
@@ -244,3 +245,38 @@ def test_asynchronous(benchmark: Any, quick: bool, n_replicas: int) -> None:
     facts["sweeps"] = int(result.sweeps.max())
     benchmark.extra_info.update(facts)
     report(f"asynchronous N={n_neurons} R={n_replicas}", facts)
+
+
+@pytest.mark.parametrize("update_order", ["sync", "async"])
+def test_one_replica(benchmark: Any, quick: bool, update_order: str) -> None:
+    """One replica at N = 6400 on all cores, against one thread, in turns; seconds on the clock."""
+    n_neurons = 200 if quick else 6400
+    network = RandomNetwork.draw(n_neurons, 1.0, dtype="int16", seed=SEED)
+    start = draw_start(1, n_neurons)
+
+    def run(threads: int) -> Array:
+        return relax(
+            network, update_order=update_order, initial_states=start, threads=threads
+        ).states
+
+    times: dict[int, list[float]] = {1: [], count_cores(): []}
+    assert np.array_equal(run(1), run(count_cores()))  # compiles
+
+    def run_in_turn() -> None:
+        for threads, seconds in times.items():
+            began = time.perf_counter()
+            run(threads)
+            seconds.append(time.perf_counter() - began)
+
+    benchmark.pedantic(run_in_turn, rounds=1 if quick else 30)
+    alone, together = times[1], times[count_cores()]
+    facts = {
+        "threads": count_cores(),
+        "one_thread_min": min(alone),
+        "all_threads_min": min(together),
+        "ratio_of_min": min(alone) / min(together),
+        "ratio_of_median": statistics.median(alone) / statistics.median(together),
+        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+    }
+    benchmark.extra_info.update(facts)
+    report(f"one replica N={n_neurons} {update_order}", facts)

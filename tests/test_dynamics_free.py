@@ -15,6 +15,7 @@ from scipy.stats import norm
 import naive
 import naive_free
 from binnet import FreeRelaxation, ImplicitNetwork, RandomNetwork, energy, pack_states, relax
+from binnet._threads import watch_threads
 from binnet.dynamics import stream_key
 from binnet.update_orders import list_orders
 from library_cases import draw_spins
@@ -117,6 +118,21 @@ def test_threads_replicas_and_parts_change_no_bit(
     assert (other.states != result.states).any()
 
 
+@pytest.mark.parametrize("update_order", list_orders("free"))
+def test_threads_that_share_a_replica_change_no_bit(
+    update_order: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "7")
+    network = RandomNetwork.draw(150, 0.4, dtype="int16", seed=1)
+    options: dict[str, Any] = {"update_order": update_order, "max_sweeps": 60, "seed": 3}
+    result = relax(network, replicas=2, threads=1, **options)
+    monkeypatch.setattr("binnet.dynamics.stored._TEAM_BYTES", 0)
+    for threads in (3, 7):
+        with watch_threads() as used:
+            assert_same(relax(network, replicas=2, threads=threads, **options), result)
+        assert max(used) == threads
+
+
 @pytest.mark.parametrize("couplings", ["stored", "implicit"])
 def test_a_bar_says_how_far_a_long_part_has_come(
     couplings: str, monkeypatch: pytest.MonkeyPatch
@@ -131,7 +147,7 @@ def test_a_bar_says_how_far_a_long_part_has_come(
             told.append(text)
 
     pieces = ((k, k + 1) for k in count())
-    monkeypatch.setattr("binnet.dynamics.free.in_pieces", lambda first: pieces)
+    monkeypatch.setattr("binnet.dynamics.stored.in_pieces", lambda first: pieces)
     options = {"replicas": 2, "max_sweeps": 30, "update_order": "async"}
     result = relax(network, threads=1, progress=Bar, **options)
     assert "sweep 1, 0 of 2 settled" in told

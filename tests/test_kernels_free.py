@@ -4,9 +4,6 @@ In float32 and float64 the couplings of the exact cases are small multiples of a
 are exact in any order there too, and fields of exactly 0 are common.
 """
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,11 +14,11 @@ from hypothesis import strategies as st
 
 import naive
 import naive_free
-from binnet._threads import share_out
+from binnet._threads import run_in_step, share_out
 from binnet.update_orders import UPDATE_ORDERS, find_order
 from binnet_kernels.lowlevel.rng import derive_keys
+from binnet_kernels.lowlevel.team import make_team
 from binnet_kernels.relaxation import replicas as kernels
-from binnet_kernels.relaxation.fields_int16 import accumulate_fields_int16
 from binnet_kernels.relaxation.free_async import find_worst
 from binnet_kernels.relaxation.relax_free import find_steps, relax_replicas
 from binnet_kernels.structs import FIXED_POINT
@@ -65,7 +62,8 @@ class Case:
         self, update_order: str, n_sweeps: int, *, dense_above: int = 5, turns_above: int = 2,
         window: int = 7,
         refresh_every: int = 0, stop_at_cycle: bool = True, block: int = 3, collide: bool = False,
-        threads: int = 1, sweeps_per_call: int = 1000,
+        threads: int = 1, sweeps_per_call: int = 1000, is_far: bool = True, pieces: int = 1,
+        team: int = 1,
     ) -> tuple[kernels.Replicas, kernels.Records]:  # fmt: skip
         n_replicas, n = self.start.shape
         kind = FIELDS[self.dtype]
@@ -77,21 +75,27 @@ class Case:
         probability = PROBABILITY if update_order == "random-subset" else 1.0
         order = find_order(update_order, "free")
         update = kernels.FreeUpdate(
-            order.number or 0, probability, dense_above, turns_above, window, refresh_every,
+            order.number or 0, probability, dense_above, turns_above, window, is_far,
+            refresh_every,
             stop_at_cycle, derive_keys(KEY, 0, n_replicas),
         )  # fmt: skip
         replicas = kernels.make_replicas(self.start, self.dtype, kind)
         records = kernels.make_records(n_replicas, n_sweeps)
         site_keys = derive_keys(np.uint64(3), 0, n) * np.uint64(not collide)
         search = kernels.make_search(self.start, site_keys)
-        workspace = kernels.make_workspace(n_replicas, n, self.dtype, kind)
+        workspace = kernels.make_workspace(n_replicas, n, self.dtype, kind, pieces)
         groups = (network, update, replicas, records, search, workspace)
         steps = find_steps(order.code, *groups)
 
         def relax_some(first: int) -> None:
             stop, round_ = min(first + block, n_replicas), np.full(2, -1)
-            while relax_replicas(steps, *groups, first, stop, sweeps_per_call, round_) > 0:
-                pass
+            while round_[0] != 0:
+                here = make_team(team)
+
+                def relax_in_step(rank: int, here: Any = here) -> None:
+                    relax_replicas(steps, *groups, first, stop, sweeps_per_call, round_, here, rank)
+
+                run_in_step(team, relax_in_step)
 
         share_out(threads, relax_some, range(0, n_replicas, block))
         return replicas, records
@@ -127,19 +131,43 @@ def test_gaussian_couplings(update_order: str) -> None:
 
 
 @pytest.mark.parametrize("update_order", ["sync", "random-subset"])
-def test_how_the_work_is_done_changes_no_bit(update_order: str) -> None:
-    """Dense or event-driven, in windows of any size, in any blocks, on one thread or two."""
-    case = Case(70, 19, 25, seed=4)
+@pytest.mark.parametrize("dtype", [np.int16, np.float64])
+def test_dense_or_not_changes_no_bit(update_order: str, dtype: type) -> None:
+    """Dense or event-driven, in windows of any size, in any blocks."""
+    case = Case(70, 19, 25, seed=4, dtype=dtype)
     expected = case.run_naive(update_order, 15)
     for dense_above in (-1, 8, 70):
         for window in (1, 16, 100):
             for block in (1, 16, 19):
-                for threads in (1, 2):
-                    found = case.run_kernel(
-                        update_order, 15, dense_above=dense_above, window=window, block=block,
-                        threads=threads,
-                    )  # fmt: skip
-                    case.assert_agree(found, expected)
+                found = case.run_kernel(
+                    update_order, 15, dense_above=dense_above, window=window, block=block,
+                    threads=2,
+                )  # fmt: skip
+                case.assert_agree(found, expected)
+
+
+@pytest.mark.parametrize("update_order", ["sync", "random-subset"])
+@pytest.mark.parametrize("n", [90, 301])
+def test_threads_in_step_change_no_bit(update_order: str, n: int) -> None:
+    """Whichever thread looks after which neurons, and however their events are added."""
+    case = Case(n, 3, 40, seed=5)
+    expected = case.run_naive(update_order, 12)
+    for pieces, team in ((1, 1), (2, 1), (2, 2), (3, 2), (7, 3)):
+        for is_far, turns_above in ((False, n), (True, n), (True, 2)):
+            found = case.run_kernel(
+                update_order, 12, dense_above=n // 3, turns_above=turns_above, is_far=is_far,
+                pieces=pieces, team=team, sweeps_per_call=5,
+            )  # fmt: skip
+            case.assert_agree(found, expected)
+
+
+@pytest.mark.parametrize("update_order", [*DETERMINISTIC, "async"])
+@pytest.mark.parametrize("is_far", [False, True])
+def test_one_after_the_other(update_order: str, is_far: bool) -> None:
+    """Whole words of neurons, whole vectors of couplings, and what is left of them."""
+    case = Case(165, 2, 60, seed=6)
+    found = case.run_kernel(update_order, 6, is_far=is_far)
+    case.assert_agree(found, case.run_naive(update_order, 6))
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
@@ -247,53 +275,6 @@ def test_a_fixed_point_is_declared_on_fresh_fields_only(update_order: str) -> No
     assert replicas.state[0].tolist() == [1, 1, -1, 1, 1, 1, 1, 1]
     # The flip back was in a sweep of its own, after the fields had been recomputed.
     assert records.flips[0].tolist()[: records.sweeps[0]][-2:] == [1, 0]
-
-
-# ---- products of 16-bit integers
-
-
-def multiply_int16(n: int, n_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the kernel adds to some rows, and what it should."""
-    rng = np.random.default_rng(seed)
-    couplings = rng.integers(-32768, 32768, (n, n)).astype(np.int16)
-    states = draw_spins(rng, (n_rows + 2, n)).astype(np.int16)
-    rows = rng.permutation(n_rows + 2)
-    out = rng.integers(-9, 10, (n_rows + 2, n)).astype(np.int32)
-    expected = naive.accumulate_fields(
-        couplings.astype(int), states.astype(int), rows[:n_rows].tolist(), out
-    )
-    accumulate_fields_int16(couplings, states, rows, n_rows, out)
-    return out, expected
-
-
-@settings(deadline=None, max_examples=15, derandomize=True)
-@given(n=st.integers(1, 40), n_rows=st.integers(0, 17), seed=st.integers(0, 2**32))
-def test_int16_products(n: int, n_rows: int, seed: int) -> None:
-    found, expected = multiply_int16(n, n_rows, seed)
-    assert np.array_equal(found, expected)
-
-
-@pytest.mark.parametrize("n", [63, 64, 97])
-def test_int16_products_of_several_strips_and_blocks(n: int) -> None:
-    found, expected = multiply_int16(n, 9, n)
-    assert np.array_equal(found, expected)
-
-
-def test_int16_products_without_avx512() -> None:
-    """The same integers from the code for a processor that has nothing special."""
-    code = (
-        "import numpy as np, test_kernels_free as t\n"
-        "for n in (1, 33, 70):\n"
-        "    found, expected = t.multiply_int16(n, 9, n)\n"
-        "    assert np.array_equal(found, expected)\n"
-        "print('equal')"
-    )
-    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.strip() == "equal", done.stderr
 
 
 # ---- the worst neuron

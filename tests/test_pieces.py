@@ -19,7 +19,7 @@ from library_cases import N_CLASSES, N_INPUTS, draw_spins, make_network
 
 CUT = (
     "binnet.dynamics._samples",
-    "binnet.dynamics.free",
+    "binnet.dynamics.stored",
     "binnet.fixed_points._search",
     "binnet.hardware.packed",
     "binnet.networks.implicit",

@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_ALWAYS_LEFT = (
+    2**20
+)  # bytes: what is less is granted without a look at the system, which takes time
 _CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -18,7 +21,7 @@ def check_memory(what: str, n_bytes: float, remedy: str) -> None:
     `what` names the parameter and what it makes large; `n_bytes` is the least that it takes. Where
     the system does not say how much is left, nothing is refused.
     """
-    left = find_memory()
+    left = find_memory() if n_bytes > _ALWAYS_LEFT else None
     if left is not None and n_bytes > left:
         raise MemoryError(
             f"{what} would take {describe_bytes(n_bytes)} of memory, and {describe_bytes(left)} "

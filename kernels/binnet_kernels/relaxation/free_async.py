@@ -7,11 +7,14 @@ The fields follow every flip, so that a visit costs O(1) and a flip O(N). The sw
 from __future__ import annotations
 
 import numpy as np
+from numba import types
+from numba.extending import overload
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
 from binnet_kernels.relaxation.cycles import note_flip, note_return
+from binnet_kernels.relaxation.events_int16 import add_some_events_int16
 from binnet_kernels.relaxation.fields import add_events
 from binnet_kernels.relaxation.free_fields import count_unstable, is_unstable, total_field
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
@@ -38,11 +41,12 @@ def begin_sweep(network, replicas, records, b, t):
 
 @inner_kernel
 def advance_each(
-    network, update, replicas, records, search, workspace, steps, start, n_rows, n_sweeps
-):
+    network, update, replicas, records, search, workspace, steps, start, n_rows, n_sweeps, team,
+    rank,
+):  # fmt: skip
     """Advance replicas one after the other, each by sweeps of its own: ``steps.sweep``.
 
-    The arguments are those of `free_sync.advance_sync`.
+    The arguments are those of `free_sync.advance_sync`; the team is of one thread.
     """
     sweeps_at_most = records.flips.shape[1]
     for k in range(n_rows):
@@ -55,17 +59,62 @@ def advance_each(
                 call(steps.sweep, network, update, replicas, records, search, workspace, b, t)
 
 
-@kernel
-def _flip(network, replicas, search, workspace, b, i):
-    """Flip neuron i of replica b, fields included; return by how much the distance has grown."""
-    spin = replicas.state[b, i]
-    replicas.state[b, i] = -spin
-    workspace.cursor[b] = i
-    workspace.changes[b, 0] = -2 * spin
-    add_events(
-        network.couplings, workspace.cursor[b : b + 1], workspace.changes[b], 1, replicas.field[b]
+@inner_kernel
+def _add_flip_exact(network, update, state, field, workspace, b, order, ahead):
+    """Add the flip to the field by integers, and ask for the row of a neuron that may be next.
+
+    That is one which is unstable already; each place of the order is looked at once.
+    """
+    flip = workspace.flip[b]
+    n_next = 0
+    if update.is_far:
+        while n_next == 0 and ahead < order.shape[0]:
+            if is_unstable(network, field, state, order[ahead]):
+                flip[1] = order[ahead]
+                n_next = 1
+            ahead += 1
+    add_some_events_int16(
+        network.couplings[0], flip, workspace.changes[b], 0, 1, field, 0, field.shape[0],
+        flip, 1, 1 + n_next,
+    )  # fmt: skip
+    return ahead
+
+
+@inner_kernel
+def _add_flip_rounded(network, update, state, field, workspace, b, order, ahead):
+    """Add the flip to the field in floating point."""
+    add_events(network.couplings, workspace.flip[b], workspace.changes[b], 1, field)
+    return ahead
+
+
+def _add_flip(network, update, state, field, workspace, b, order, ahead):
+    """Add the flip in `workspace`, by the kernel for this type of fields; return the new `ahead`.
+
+    Neurons ``order[ahead:]`` come up next.
+    """
+
+
+@overload(_add_flip)
+def _choose_add_flip(network, update, state, field, workspace, b, order, ahead):
+    chosen = _add_flip_exact if field.dtype == types.int32 else _add_flip_rounded
+    return lambda network, update, state, field, workspace, b, order, ahead: chosen(
+        network, update, state, field, workspace, b, order, ahead
     )
-    return note_flip(replicas, search, b, i)
+
+
+@inner_kernel
+def _flip(network, update, replicas, search, workspace, b, i, order, ahead):
+    """Flip neuron i of replica b, fields included.
+
+    Returns by how much the distance has grown, and `ahead`, see `_add_flip`.
+    """
+    state, field = replicas.state[b], replicas.field[b]
+    spin = state[i]
+    state[i] = -spin
+    workspace.flip[b, 0] = i
+    workspace.changes[b, 0] = -2 * spin
+    ahead = _add_flip(network, update, state, field, workspace, b, order, ahead)
+    return note_flip(replicas, search, b, i), ahead
 
 
 @kernel
@@ -83,10 +132,13 @@ def _visit_all(network, update, is_random, replicas, records, search, workspace,
     """Do sweep t of replica b: each neuron once, in a random or the fixed order."""
     state, field, order = replicas.state[b], replicas.field[b], workspace.sites[b]
     set_order(update, is_random, b, t, order)
-    n_flips, distance = 0, 0
-    for i in order:
+    n_flips, distance, ahead = 0, 0, 0
+    for visit in range(order.shape[0]):
+        i = order[visit]
         if is_unstable(network, field, state, i):
-            distance += _flip(network, replicas, search, workspace, b, i)
+            ahead = max(ahead, visit + 1)
+            farther, ahead = _flip(network, update, replicas, search, workspace, b, i, order, ahead)
+            distance += farther
             n_flips += 1
     records.flips[b, t] = n_flips
     records.distance[b, t] += distance
@@ -143,13 +195,14 @@ def find_worst(network, field, state, sizes, ranks, largest):
 @kernel
 def _flip_worst(network, update, largest, replicas, records, search, workspace, b, t):
     """Do sweep t of replica b: up to N times the worst neuron flips."""
-    state, field = replicas.state[b], replicas.field[b]
+    state, field, nobody = replicas.state[b], replicas.field[b], workspace.sites[b, :0]
     n_flips, distance = 0, 0
     while n_flips < state.shape[0] and records.status[b] == UNSETTLED:
         i = find_worst(network, field, state, workspace.sizes[b], workspace.ranks[b], largest)
         if i < 0:
             break
-        distance += _flip(network, replicas, search, workspace, b, i)
+        farther, _ = _flip(network, update, replicas, search, workspace, b, i, nobody, np.int64(0))
+        distance += farther
         n_flips += 1
         if update.stop_at_cycle:
             note_return(records, search, b, state)

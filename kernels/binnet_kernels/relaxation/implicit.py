@@ -34,7 +34,7 @@ from binnet_kernels.lowlevel.rng import GAMMA, derive_key, mix
 from binnet_kernels.relaxation.cycles import note_flip
 from binnet_kernels.relaxation.free_async import find_worst
 from binnet_kernels.relaxation.free_fields import total_field
-from binnet_kernels.relaxation.free_sync import flip_replica
+from binnet_kernels.relaxation.free_sync import flip_listed, list_flips
 
 WORD_BITS = 64
 TILE_NEURONS = TILE_WORDS * WORD_BITS
@@ -223,7 +223,8 @@ def flip_replica_implicit(network, update, replicas, records, search, workspace,
 
     Returns how many neurons flipped; ``workspace.sites[b]`` lists them.
     """
-    return flip_replica(network, update, replicas, records, search, workspace, b)
+    list_flips(network, update, replicas, records, workspace, b, np.int64(0))
+    return flip_listed(update, replicas, records, search, workspace, b)
 
 
 @kernel

@@ -4,18 +4,20 @@ Work goes in rounds. In a round every active replica advances until it looks set
 of sweeps, or its fields are due to be recomputed; then they are, for all of these replicas in one
 dense product, and whoever looks settled is judged by them. Integer fields are exact: one round.
 
-Threads share out the replicas: each calls `relax_replicas` for some of them.
+Threads share out the replicas: each calls `relax_replicas` for some of them. Where there are fewer
+replicas than threads, a team of threads relaxes them in step.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.lowlevel.team import make_team
 from binnet_kernels.relaxation.free_async import advance_each
-from binnet_kernels.relaxation.free_fields import count_unstable, refresh_fields
-from binnet_kernels.relaxation.free_sync import advance_sync
+from binnet_kernels.relaxation.free_fields import count_unstable, find_piece, refresh_fields
+from binnet_kernels.relaxation.free_sync import ACTIVE, advance_sync
 from binnet_kernels.relaxation.orders import FREE_SWEEPS
 from binnet_kernels.relaxation.replicas import (
     CycleSearch,
@@ -50,13 +52,13 @@ def find_steps(
     sweep = FREE_SWEEPS.get(code)
     advance = advance_sync if sweep is None else advance_each
     return Steps(
-        advance=find_address(advance, *groups, Steps(0, 0, 0), 0, 0, 0),
+        advance=find_address(advance, *groups, Steps(0, 0, 0), 0, 0, 0, make_team(1), 0),
         sweep=0 if sweep is None else find_address(sweep, *groups, 0, 0),
-        refresh=find_address(refresh_fields, network, replicas, workspace.rows[0], 0),
+        refresh=find_address(refresh_fields, network, replicas, workspace.rows[0], 0, 0, 0),
     )
 
 
-@kernel
+@inner_kernel
 def _take_back(records, b):
     """Replica b looked settled and is not: the sweep that said so has not been."""
     records.sweeps[b] -= 1
@@ -64,12 +66,12 @@ def _take_back(records, b):
     records.cycle_length[b] = 0
 
 
-@kernel
+@inner_kernel
 def _end_round(network, update, replicas, records, steps, active, n_active):
     """Recompute fields that are not exact, and keep in `active` who goes on; return how many."""
     is_exact, sweeps_at_most = update.refresh_every == 0, records.flips.shape[1]
     if not is_exact:
-        call(steps.refresh, network, replicas, active, n_active)
+        call(steps.refresh, network, replicas, active, n_active, 0, replicas.state.shape[1])
     n_left = 0
     for k in range(n_active):
         b = active[k]
@@ -86,33 +88,46 @@ def _end_round(network, update, replicas, records, steps, active, n_active):
 
 
 @kernel
+def begin_replicas(steps, network, replicas, workspace, start, stop, piece):
+    """Compute the fields of replicas start..stop-1 at one piece of the neurons."""
+    begin, end = find_piece(piece, workspace.found.shape[1], replicas.state.shape[1])
+    rows = workspace.rows[ACTIVE][start:stop]
+    call(steps.refresh, network, replicas, rows, stop - start, begin, end)
+
+
+@kernel
 def relax_replicas(
-    steps, network, update, replicas, records, search, workspace, start, stop, n_sweeps, round_
-):
+    steps, network, update, replicas, records, search, workspace, start, stop, n_sweeps, round_,
+    team, rank,
+):  # fmt: skip
     """Relax replicas start..stop-1 by up to `n_sweeps` sweeps more; return how many are active.
 
     They share passes over the couplings; no result depends on which are relaxed together, nor on
     the number of sweeps in a call. `replicas` has the arguments; `round_` (2,) int64 goes from call
-    to call, beginning with -1: how many are active, and the sweeps left until fields are due.
+    to call: how many are active, and the sweeps left until fields are due. It begins with -1, or,
+    after `begin_replicas`, with the number of replicas.
+
+    Threads may relax the same replicas in step, each with its rank; only rank 0 knows how many are
+    active. The fields must be exact then, and the order one of all replicas together.
     """
-    active, n_active = workspace.rows[0][start:stop], round_[0]
-    is_exact = update.refresh_every == 0
+    active, n_active = workspace.rows[ACTIVE][start:stop], round_[0]
+    is_exact, due = update.refresh_every == 0, round_[1]
     if n_active < 0:
-        n_active = stop - start
-        for k in range(n_active):
-            active[k] = start + k
-        round_[1] = update.refresh_every
-        call(steps.refresh, network, replicas, active, n_active)
+        for piece in range(rank, workspace.found.shape[1], team.size):
+            begin_replicas(steps, network, replicas, workspace, start, stop, piece)
+        n_active, due = stop - start, update.refresh_every
     while n_active > 0 and n_sweeps > 0:
-        n_here = n_sweeps if is_exact else min(n_sweeps, round_[1])
+        n_here = n_sweeps if is_exact else min(n_sweeps, due)
         call(
             steps.advance, network, update, replicas, records, search, workspace, steps,
-            start, n_active, n_here,
+            start, n_active, n_here, team, rank,
         )  # fmt: skip
+        if rank > 0:
+            return 0
         n_sweeps -= n_here
-        round_[1] -= n_here
-        if is_exact or round_[1] == 0:
+        due -= n_here
+        if is_exact or due == 0:
             n_active = _end_round(network, update, replicas, records, steps, active, n_active)
-            round_[1] = update.refresh_every
-    round_[0] = n_active
+            due = update.refresh_every
+    round_[0], round_[1] = n_active, due
     return n_active

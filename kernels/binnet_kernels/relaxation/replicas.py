@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels.structs import TWO_CYCLE, Array
+from binnet_kernels.structs import TWO_CYCLE, Array, allocate_aligned
 
 CYCLE = TWO_CYCLE
 
@@ -32,6 +32,7 @@ class FreeUpdate(NamedTuple):
     dense_above: int  # flips in a sweep beyond which the fields are recomputed densely
     turns_above: int  # flips in a sweep beyond which replicas take turns at presynaptic rows,
     window: int  # so many of which stay in the cache
+    is_far: bool  # whether the couplings come from memory: they do not stay in a cache
     refresh_every: int  # sweeps after which the fields are recomputed; 0: they are exact
     stop_at_cycle: bool
     keys: Array  # (R,) uint64: each replica's key for random numbers
@@ -69,20 +70,23 @@ class CycleSearch(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """Work space, one row or entry per replica so that threads never share one."""
+    """Work space, one row or entry per replica so that threads share one in step only."""
 
     sites: Array  # (R, N) int32: who flips in this sweep, or the order of the visits
     changes: Array  # (R, N): new minus old spin of `sites`, in the dtype of the states
     n_events: Array  # (R,) int: how many of them
-    cursor: Array  # (R,) int
-    rows: Array  # (3, R) int: lists of replicas
+    cursor: Array  # (P, R, 2) int: where a replica is in its list, and where its turn ends
+    flip: Array  # (R, 2) int32: the neuron that flips, and the one that may be next
+    found: Array  # (R, P, 2) int: who is unstable and who flips, in each of P pieces of the neurons
+    rows: Array  # (4, R) int: lists of replicas, at the place of the first that threads share
+    n_rows: Array  # (4, R) int: how many are in the list that begins there
     sizes: Array  # (R, N): |h_i| of the unstable neurons, else -1
     ranks: Array  # (R, N): the same memory as integers, whose order is the same
 
 
 def make_replicas(start: Array, coupling_type: Any, field_type: Any) -> Replicas:
     """Return replicas at the states `start` (R, N) int8, with fields of 0."""
-    return Replicas(start.astype(coupling_type), np.zeros(start.shape, field_type), start)
+    return Replicas(start.astype(coupling_type), allocate_aligned(start.shape, field_type), start)
 
 
 def make_records(n_replicas: int, n_sweeps: int) -> Records:
@@ -100,16 +104,19 @@ def make_search(start: Array, site_keys: Array) -> CycleSearch:
 
 
 def make_workspace(
-    n_replicas: int, n_neurons: int, coupling_type: Any, field_type: Any
+    n_replicas: int, n_neurons: int, coupling_type: Any, field_type: Any, n_pieces: int = 1
 ) -> Workspace:
-    """Return work space for `n_replicas` relaxations at once."""
+    """Return work space for `n_replicas` relaxations at once, the neurons in pieces."""
     sizes = np.zeros((n_replicas, n_neurons), field_type)
     return Workspace(
         sites=np.zeros((n_replicas, n_neurons), np.int32),
         changes=np.zeros((n_replicas, n_neurons), coupling_type),
         n_events=np.zeros(n_replicas, np.int64),
-        cursor=np.zeros(n_replicas, np.int64),
-        rows=np.zeros((3, n_replicas), np.int64),
+        cursor=np.zeros((n_pieces, n_replicas, 2), np.int64),
+        flip=np.zeros((n_replicas, 2), np.int32),
+        found=np.zeros((n_replicas, n_pieces, 2), np.int64),
+        rows=np.tile(np.arange(n_replicas), (4, 1)),
+        n_rows=np.zeros((4, n_replicas), np.int64),
         sizes=sizes,
         ranks=sizes.view(f"i{sizes.itemsize}"),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,28 +16,19 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
 from binnet._provenance import describe_run
-from binnet._threads import in_pieces, resolve_threads, share_out
+from binnet._threads import resolve_threads
 from binnet._validation import check_integer, check_spins
 from binnet.dynamics.driven import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
 from binnet.dynamics.implicit import relax_implicit
+from binnet.dynamics.stored import BLOCK, relax_stored
 from binnet.networks import ImplicitNetwork, RandomNetwork
 from binnet.states import pack_states
 from binnet.update_orders import UpdateOrder, check_probability, find_order
 
-if TYPE_CHECKING:
-    from binnet_kernels.relaxation.replicas import CycleSearch, FreeUpdate, Records
-
 Progress = Callable[[Iterable[slice]], Iterable[slice]]
 
-_BLOCK = 16  # replicas that share a pass over the couplings,
-_BLOCK_COUPLINGS = 2**32  # but fewer where a sweep of so many would last for seconds
 _CHUNK_BYTES = 2**24  # of arrays for the replicas in work at a time; progress is seen between
-# Presynaptic rows that replicas take turns at should stay in the last-level cache.
-_WINDOW_BYTES = 2**22
-# Float32 fields drift by some 1e-7 per flip of the network, integers do not. Most relaxations are
-# over by then and need one dense product to confirm it.
-_REFRESH_EVERY = 64
 
 
 class _Options(NamedTuple):
@@ -101,7 +92,8 @@ def relax_free(
         Seed of the initial states, and of the random orders and subsets. Replica r draws the same
         whatever R and `threads` are.
     threads : int, optional
-        Threads to run on at most; they share out the replicas. Default: all cores. Of an
+        Threads to run on at most; they share out the replicas, or, of a large int16 network, the
+        neurons of fewer replicas than threads. Default: all cores. Of an
         ImplicitNetwork they share out the neurons, by default on all cores or one, whichever is
         faster: all wait where other processes keep a core busy. The result does not depend on it.
     progress : callable, optional
@@ -228,7 +220,7 @@ def _choose_start(
 def _cut(n_replicas: int, n_neurons: int, threads: int) -> list[slice]:
     """Cut the replicas into parts whose arrays fit into the memory that is meant for them."""
     bytes_each = 32 * n_neurons
-    size = max(_CHUNK_BYTES // bytes_each, _BLOCK * threads)
+    size = max(_CHUNK_BYTES // bytes_each, BLOCK * threads)
     return [slice(first, min(first + size, n_replicas)) for first in range(0, n_replicas, size)]
 
 
@@ -254,6 +246,7 @@ def _relax_chunk(
         dense_above=0,
         turns_above=0,
         window=0,
+        is_far=False,
         refresh_every=0,
         stop_at_cycle=options.stop_at_cycle,
         keys=derive_keys(stream_key(seed, 0), first, n_replicas),
@@ -273,7 +266,7 @@ def _relax_chunk(
     if isinstance(network, ImplicitNetwork):
         states, fields = relax_implicit(network, *groups, threads, tell)
     else:
-        states, fields = _relax_stored(network, *groups, resolve_threads(threads), tell)
+        states, fields = relax_stored(network, *groups, resolve_threads(threads), tell)
     last = records.sweeps.max()
     return _Part(
         states,
@@ -285,57 +278,6 @@ def _relax_chunk(
         records.status,
         records.cycle_length,
     )
-
-
-def _relax_stored(
-    network: RandomNetwork,
-    start: NDArray[np.int8],
-    order: UpdateOrder,
-    update: FreeUpdate,
-    records: Records,
-    search: CycleSearch,
-    threads: int,
-    tell: Callable[[], None],
-) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """Return the final states and their fields h_i, as `relax_implicit` does."""
-    from binnet_kernels.relaxation.relax_free import find_steps, relax_replicas
-    from binnet_kernels.relaxation.replicas import FreeNetwork, make_replicas, make_workspace
-
-    n_replicas, n_neurons = start.shape
-    couplings = network.presynaptic[None]
-    is_exact = network.dtype == np.int16
-    J_D, b = network.in_field_units()
-    replicas = make_replicas(start, network.dtype, b.dtype)
-    groups = (
-        FreeNetwork(couplings, b, J_D),
-        update._replace(
-            # Measured with 16 replicas: beyond that fraction the dense product wins.
-            dense_above=n_neurons // (4 if is_exact else 2),
-            # Where few flip, replicas rarely share a row, and long lists of events are faster.
-            turns_above=n_neurons // 20,
-            window=max(_WINDOW_BYTES // (n_neurons * couplings.itemsize), 4),
-            refresh_every=0 if is_exact else _REFRESH_EVERY,
-        ),
-        replicas,
-        records,
-        search,
-        make_workspace(n_replicas, n_neurons, network.dtype, b.dtype),
-    )
-    steps = find_steps(order.code, *groups)
-    at_a_time = max(1, min(_BLOCK, -(-n_replicas // threads), _BLOCK_COUPLINGS // n_neurons**2))
-    # Sweeps of a first call: a small part of a second, whatever the order.
-    n_first = max(1, 2**28 // (at_a_time * n_neurons**2))
-
-    def relax_some(first: int) -> None:
-        stop, round_ = min(first + at_a_time, n_replicas), np.full(2, -1)
-        for begin, end in in_pieces(first=n_first):
-            if relax_replicas(steps, *groups, first, stop, end - begin, round_) == 0:
-                break
-            tell()
-
-    share_out(threads, relax_some, range(0, n_replicas, at_a_time))
-    fields = replicas.field + b + J_D * replicas.state  # in their own format: integers stay exact
-    return replicas.state.astype(np.int8), fields.astype(np.float64) * network.scale
 
 
 def _assemble(

@@ -259,7 +259,14 @@ class RandomNetwork:
     @cached_property
     def presynaptic(self) -> NDArray[Any]:
         """Couplings *from* each neuron in a row of memory, ``couplings.T``: a copy unless drawn."""
-        return np.ascontiguousarray(self.couplings.T)
+        from binnet_kernels.structs import allocate_aligned
+
+        rows = self.couplings.T
+        if rows.flags.c_contiguous:
+            return rows
+        copy = allocate_aligned(rows.shape, rows.dtype)
+        copy[...] = rows
+        return copy
 
     def to_float(self) -> NDArray[np.float64]:
         """Return the couplings J_ij in float64, shape (N, N).
@@ -365,8 +372,13 @@ def _stretches(matrix: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def _quantise(J: NDArray[Any], scale: float) -> NDArray[np.int16]:
-    """Round to the nearest multiple of `scale` (half to even), saturating at 16 bits."""
-    integers = np.empty_like(J, np.int16)  # in the same order
+    """Round to the nearest multiple of `scale` (half to even), saturating at 16 bits.
+
+    Columns are contiguous, as they are in `J`.
+    """
+    from binnet_kernels.structs import allocate_aligned
+
+    integers: NDArray[np.int16] = allocate_aligned(J.T.shape, np.int16).T
     for rows, rounded in zip(_stretches(J), _stretches(integers), strict=True):
         values = np.rint(rows.astype(np.float64) / scale)
         rounded[...] = np.clip(values, -_INT16_MAX, _INT16_MAX)
