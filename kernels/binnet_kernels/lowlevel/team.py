@@ -200,6 +200,12 @@ def _wait_for(team, rank, other, step):
 
 
 @kernel
+def count_members(team, rank):
+    """Return how many members work together."""
+    return team.members[rank, 0]
+
+
+@kernel
 def wait_for_all(team, rank):
     """Return when every member that goes on has called this as often as the caller has."""
     n_members = team.members[rank, 0]

@@ -14,7 +14,7 @@ import numpy as np
 from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.calls import call
 from binnet_kernels.lowlevel.rng import derive_key
-from binnet_kernels.lowlevel.team import wait_for_all
+from binnet_kernels.lowlevel.team import count_members, regroup, wait_for_all
 from binnet_kernels.relaxation.cycles import note_return
 from binnet_kernels.relaxation.free_fields import add_listed, find_flips, find_piece
 from binnet_kernels.relaxation.relax_sync import keep_random_subset
@@ -142,7 +142,8 @@ def advance_sync(
     ``workspace.rows[0, start : start + n_rows]`` lists the replicas. How a replica's fields are
     updated depends on its own flips alone, so that its rounding does too.
     """
-    n_neurons, n_pieces, size = replicas.state.shape[1], workspace.found.shape[1], team.size
+    n_neurons, n_pieces = replicas.state.shape[1], workspace.found.shape[1]
+    size = count_members(team, rank)
     for _ in range(n_sweeps):
         if _count_active(records, workspace, start, n_rows) == 0:
             break
@@ -151,10 +152,10 @@ def advance_sync(
                 b = workspace.rows[ACTIVE, start + k]
                 if _goes_on(records, b):
                     list_flips(network, update, replicas, records, workspace, b, piece)
-        wait_for_all(team)
+        wait_for_all(team, rank)
         if rank == 0:
             _flip_all(update, replicas, records, search, workspace, start, n_rows)
-        wait_for_all(team)
+        wait_for_all(team, rank)
         dense, turns, alone = (
             workspace.rows[_DENSE, start:], workspace.rows[_IN_TURN, start:],
             workspace.rows[_ALONE, start:],
@@ -168,4 +169,6 @@ def advance_sync(
                 network, update, workspace, alone, n_listed[_ALONE], turns, n_listed[_IN_TURN],
                 replicas.field, piece,
             )  # fmt: skip
-        wait_for_all(team)  # the lists are used again
+        size = regroup(team, rank)  # the lists are used again
+        if rank >= size:
+            break

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
-from binnet_kernels.lowlevel.team import make_team
+from binnet_kernels.lowlevel.team import count_members, make_team
 from binnet_kernels.relaxation.free_async import advance_each
 from binnet_kernels.relaxation.free_fields import count_unstable, find_piece, refresh_fields
 from binnet_kernels.relaxation.free_sync import ACTIVE, advance_sync
@@ -113,7 +113,7 @@ def relax_replicas(
     active, n_active = workspace.rows[ACTIVE][start:stop], round_[0]
     is_exact, due = update.refresh_every == 0, round_[1]
     if n_active < 0:
-        for piece in range(rank, workspace.found.shape[1], team.size):
+        for piece in range(rank, workspace.found.shape[1], count_members(team, rank)):
             begin_replicas(steps, network, replicas, workspace, start, stop, piece)
         n_active, due = stop - start, update.refresh_every
     while n_active > 0 and n_sweeps > 0:

@@ -18,6 +18,7 @@ from binnet.networks import RandomNetwork
 from binnet.update_orders import UpdateOrder
 
 if TYPE_CHECKING:
+    from binnet_kernels.lowlevel.team import Team
     from binnet_kernels.relaxation.relax_free import Steps
     from binnet_kernels.relaxation.replicas import CycleSearch, FreeUpdate, Records
 
@@ -176,14 +177,19 @@ def _relax_in_step(
     steps: Steps, groups: tuple[Any, ...], threads: int, tell: Callable[[], None]
 ) -> None:
     """Relax all replicas at once, each thread at a piece of the neurons."""
-    from binnet_kernels.lowlevel.team import make_team
+    from binnet_kernels.lowlevel.team import join, make_team
     from binnet_kernels.relaxation.relax_free import relax_replicas
 
     n_replicas, n_neurons = groups[2].state.shape
     round_ = np.full(2, -1)
+
+    def relax_pieces(team: Team, n_sweeps: int, rank: int) -> None:
+        join(team, rank)
+        arguments = (*groups, 0, n_replicas, n_sweeps, round_, team)
+        relax_replicas(steps, *arguments, rank)
+
     for begin, end in in_pieces(first=_count_sweeps(n_replicas, n_neurons)):
-        arguments = (*groups, 0, n_replicas, end - begin, round_, make_team(threads))
-        run_in_step(threads, partial(relax_replicas, steps, *arguments))
+        run_in_step(threads, partial(relax_pieces, make_team(threads), end - begin))
         if round_[0] == 0:
             break
         tell()

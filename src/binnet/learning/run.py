@@ -203,7 +203,7 @@ class Run:
 
     def learn_by_clock(
         self, X: NDArray[np.int8], y: NDArray[np.int64], choice: ThreadChoice
-    ) -> int:
+    ) -> None:
         """Learn the next batches, in one call, on as many threads as have been the fastest.
 
         Parameters
@@ -214,11 +214,6 @@ class Run:
             Their labels.
         choice : ThreadChoice
             Knows which number that is.
-
-        Returns
-        -------
-        int
-            The number of threads.
         """
         n_hidden = self.configuration.network.n_neurons
         work = self.configuration.training.batch_size * n_hidden * (n_hidden + 1000)
@@ -227,7 +222,6 @@ class Run:
         # Laying out the weights takes as long for a trial: it does not depend on the threads.
         in_kernels = self.learn(X, y, max(1, int(per_call / work)), threads)
         choice.record(threads, (self.batch - before) / in_kernels)
-        return threads
 
     def compile(self, X: NDArray[np.int8], y: NDArray[np.int64]) -> None:
         """Compile what `learn` runs, where it is not in the cache; nothing is learned.

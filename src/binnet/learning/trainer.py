@@ -215,7 +215,7 @@ def _go_on(
         while not run.finished and not interrupt.requested:
             bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
             before, begun = run.samples_seen, time.perf_counter()
-            n_threads = run.learn_by_clock(*samples, threads)
+            run.learn_by_clock(*samples, threads)
             run.seconds += time.perf_counter() - begun
             bar.update(run.samples_seen - before)
             if run.epoch_is_complete:
