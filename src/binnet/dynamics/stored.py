@@ -185,7 +185,8 @@ def _relax_in_step(
 
     def relax_pieces(team: Team, n_sweeps: int, rank: int) -> None:
         join(team, rank)
-        partial(relax_replicas, steps, *groups, 0, n_replicas, n_sweeps, round_, team)(rank)
+        arguments = (*groups, 0, n_replicas, n_sweeps, round_, team, rank)
+        relax_replicas(steps, *arguments)
 
     for begin, end in in_pieces(first=_count_sweeps(n_replicas, n_neurons)):
         run_in_step(threads, partial(relax_pieces, make_team(threads), end - begin))
