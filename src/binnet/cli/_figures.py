@@ -53,10 +53,11 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
 
 
 @functools.cache
-def load_in_background() -> None:
+def load_in_background() -> threading.Thread:
     """Begin to load what draws, as kernels that run meanwhile leave Python to others.
 
-    To be called when nothing else is going to be imported. What fails is met again when drawing.
+    To be called when nothing else is going to be imported. What fails is met again when drawing,
+    which waits for the thread: settings of matplotlib are those of the process.
     """
 
     def load() -> None:
@@ -65,7 +66,9 @@ def load_in_background() -> None:
 
             load_matplotlib()
 
-    threading.Thread(target=load).start()
+    thread = threading.Thread(target=load)
+    thread.start()
+    return thread
 
 
 def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any) -> list[Path]:
@@ -74,6 +77,7 @@ def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any)
     One that fails is a warning at the end of the command: it must not cost the numbers.
     """
     written = []
+    load_in_background().join()
     for path, draw in pictures.items():
         try:
             from binnet.plotting import default_settings, save_figure

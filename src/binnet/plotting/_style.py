@@ -7,6 +7,7 @@ and returns the Axes; `draw_...` returns a Figure.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -56,28 +57,30 @@ def curve_style(k: int) -> dict[str, Any]:
     return {"color": colour(k), "marker": marker(k), "linestyle": dash(k), "markersize": 4}
 
 
-def load_matplotlib() -> None:
-    """Import what draws, whatever the user's backend is."""
-    if "matplotlib" not in sys.modules:
-        backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
-        try:
-            pass
-        finally:
-            if backend is not None:
-                os.environ["MPLBACKEND"] = backend
-
-
 @contextmanager
 def default_settings() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever the user's matplotlibrc and backend are.
 
     Pictures then need neither LaTeX nor a window system, and are the same for everybody.
     """
-    load_matplotlib()
+    if "matplotlib" not in sys.modules:
+        backend = os.environ.pop("MPLBACKEND", None)  # an unknown one makes the import fail
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
     import matplotlib.style
 
     with matplotlib.style.context("default"):
         yield
+
+
+def load_matplotlib() -> None:
+    """Import what draws, under the settings that it will draw with: others may make that fail."""
+    with default_settings():
+        for name in ("matplotlib.backends.backend_agg", "matplotlib.figure"):
+            importlib.import_module(name)
 
 
 def make_panels(
