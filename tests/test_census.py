@@ -159,7 +159,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(TypeError, match="RandomNetwork"):
         fixed_points.census(np.eye(3))  # type: ignore[arg-type]
     network = RandomNetwork.draw(30, dtype="int16")
-    message = r"n_neurons <= 28, got 30: 5\.4 GB .* 16 seconds; .* relax random starts"
+    message = r"n_neurons <= 28, got 30: 6\.4 GB .* 16 seconds; .* relax random starts"
     with pytest.raises(ValueError, match=message):
         fixed_points.census(network)
     with pytest.raises(ValueError, match=re.escape("'async' for n_neurons <= 16, got 17")):
@@ -168,11 +168,29 @@ def test_what_is_refused() -> None:
         fixed_points.census(network, "greedy")
 
 
-def test_memory_is_refused_beforehand(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = RandomNetwork.draw(12, 1.0)
-    monkeypatch.setattr("binnet._memory.find_memory", lambda: 2.0**13)
-    with pytest.raises(MemoryError, match="n_neurons = 12: all states"):
+@pytest.mark.parametrize(
+    ("left", "refused"),
+    [
+        (6 * 2**18 - 1, "n_neurons = 18: all states"),
+        (24 * 2**18 - 1, "the 262144 states that have a predecessor"),
+        (52 * 2**18 - 1, "the 262144 attractors"),
+    ],
+)
+def test_memory_is_refused_beforehand(
+    monkeypatch: pytest.MonkeyPatch, left: int, refused: str
+) -> None:
+    """With such a self-coupling every state is a fixed point."""
+    network = RandomNetwork.draw(18, 1e3)
+    monkeypatch.setattr("binnet._memory.find_memory", lambda: left)
+    with pytest.raises(MemoryError, match=refused):
         fixed_points.census(network)
-    monkeypatch.setattr("binnet._memory.find_memory", lambda: 2.0**15)
-    with pytest.raises(MemoryError, match="states that have a predecessor"):
-        fixed_points.census(network)
+
+
+def test_threads_count_in_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("binnet._threads.count_cores", lambda: 8)
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    monkeypatch.setattr("binnet._memory.find_memory", lambda: 9 * 2**20 - 1)
+    network = RandomNetwork.draw(20, 0.5)
+    with pytest.raises(MemoryError, match="n_neurons = 20: all states"):
+        fixed_points.census(network, threads=4)
+    assert fixed_points.census(network, threads=1).basins.sum() == 2**20

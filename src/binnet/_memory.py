@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_ALWAYS_LEFT = (
-    2**20
-)  # bytes: what is less is granted without a look at the system, which takes time
+# Bytes: what is less is granted without a look at the system, which takes time.
+_ALWAYS_LEFT = 2**20
 _CGROUP, _CGROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 

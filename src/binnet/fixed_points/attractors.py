@@ -27,9 +27,9 @@ _BLOCKS = 4096  # of a call: some milliseconds
 _SERIAL_WORDS = 2**14  # of 64 states: fewer are dealt with before other threads have woken up
 _MOST_SHARES = 4  # each counts in 2**N bytes of its own, which is to stay in the cache
 _DOUBTFUL = 1024  # states of a call that there is room for at first
-# Bytes: of a state; of a state that has a predecessor, at most, its place in the result included;
-# of a state, where dynamics draw random numbers.
-_STATE_BYTES, _INNER_BYTES, _ABSORBING_BYTES = 5, 40, 40
+# Bytes: of a state, beside one for each share; of a state that has a predecessor; of a state on a
+# cycle, and of a cycle, which the result holds; of a state, where dynamics draw random numbers.
+_STATE_BYTES, _INNER_BYTES, _MEMBER_BYTES, _CYCLE_BYTES, _ABSORBING_BYTES = 5, 24, 12, 40, 32
 _STATE_SECONDS = 1.5e-8  # measured, one thread
 
 
@@ -182,9 +182,9 @@ def census(
 
     Notes
     -----
-    For N = 24 "sync" takes a fifth of a second and 5 to 8 bytes for each state, besides at most 40
-    for each that has a predecessor (at J_D <= 1 a quarter of all, or less). Each further neuron
-    doubles both.
+    For N = 24 "sync" takes a fifth of a second and 6 to 9 bytes for each state, besides 24 for each
+    that has a predecessor (at J_D <= 1 a quarter of all, or less), and for those on cycles, which
+    are few but at a large self-coupling, 16 and 40 for a cycle. Each further neuron doubles both.
 
     Examples
     --------
@@ -206,11 +206,13 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_bytes(_STATE_BYTES * 2.0**n)} of memory at the least, about "
+            f"got {n}: {describe_bytes((_STATE_BYTES + 1) * 2.0**n)} of memory at the least, about "
             f"{_STATE_SECONDS * 2.0**n:.2g} seconds; for larger networks relax random starts "
             "(binnet.relax)"
         )
-    per_state = _STATE_BYTES if update_order == "sync" else _ABSORBING_BYTES
+    per_state = _ABSORBING_BYTES
+    if update_order == "sync":
+        per_state = _STATE_BYTES + len(_share_words(2**n, n_threads))
     check_memory(f"n_neurons = {n}: all states", per_state * 2.0**n, "take fewer")
     successors = _map_states(network, n_threads)
     if update_order == "sync":
@@ -284,6 +286,11 @@ def _follow(network: RandomNetwork, successors: NDArray[np.uint32], threads: int
     n_transient = kernels.peel(following, distances, leaves, order)
     lengths = np.empty(n_inner - n_transient, np.uint32)
     n_cycles = kernels.find_cycles(following, n_transient, order, distances, labels, lengths)
+    check_memory(
+        f"n_neurons = {network.n_neurons}: the {n_cycles} attractors",
+        _MEMBER_BYTES * float(n_inner - n_transient) + _CYCLE_BYTES * float(n_cycles),
+        "take fewer, or a lower self-coupling",
+    )
     basins, total, longest = (np.zeros(n_cycles, np.int64) for _ in range(3))
     by_steps = np.zeros(int(distances.max()) + 2, np.int64)
     kernels.count_basins(distances, labels, leaves, basins, total, longest, by_steps)
