@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -306,3 +307,59 @@ def test_a_forked_process_starts_helpers_of_its_own() -> None:
         "    os._exit(0)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=TIMEOUT)
+
+
+def start_threads(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    """Let the system have n threads left for helpers of four cores, of which there is none."""
+    start, started = threading.Thread.start, []
+
+    def start_some(thread: threading.Thread) -> None:
+        if thread.name.startswith("binnet"):
+            if len(started) == n:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr("binnet._threads._helpers", None)
+    monkeypatch.setattr("binnet._threads.count_cores", lambda: 4)
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_helpers_that_came_are_waited_for_where_others_do_not(
+    monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    """The executor keeps what it was asked for when it fails to start a thread for it."""
+    start_threads(monkeypatch, n)
+    caller = threading.get_ident()
+
+    def work(item: int) -> int:
+        time.sleep(0.01 if threading.get_ident() == caller else 0.2)
+        return item
+
+    assert share_out(4, work, range(8)) == list(range(8))
+
+
+def test_ctrl_c_while_helpers_are_asked_calls_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else those that were asked do all items, which nobody waits for."""
+    submit, asked, ends = ThreadPoolExecutor.submit, [], []
+
+    def submit_once(executor: ThreadPoolExecutor, *work: Any) -> Any:
+        asked.append(work)
+        if len(asked) == 2:
+            time.sleep(0.05)  # the first one has begun
+            raise KeyboardInterrupt
+        return submit(executor, *work)
+
+    def work(item: int) -> None:
+        time.sleep(0.2)
+        ends.append(item)
+
+    monkeypatch.setattr("binnet._threads._helpers", None)
+    monkeypatch.setattr("binnet._threads.count_cores", lambda: 4)
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", submit_once)
+    with pytest.raises(KeyboardInterrupt):
+        share_out(4, work, range(50))
+    assert ends == [0]
+    time.sleep(0.3)
+    assert ends == [0]

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
@@ -107,9 +107,9 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
     threads = min(threads, len(waiting))
     if threads <= 1:
         return [work(item) for item in waiting]
-    share = _Share(work, waiting)
-    helpers = _ask_for_help(threads - 1, share)
+    share, helpers = _Share(work, waiting), [Future[None]() for _ in range(threads - 1)]
     try:
+        _ask_for_help(helpers, share)
         share.take()
         wait(helper for helper in helpers if not helper.cancel())
     except BaseException:  # Ctrl-C just now
@@ -121,22 +121,30 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
     return [share.results[k] for k in range(len(waiting))]
 
 
-def _ask_for_help(n: int, share: _Share[Any, Any]) -> list[Future[None]]:
-    """Let n other threads work on the share; each begins when it is free."""
+def _ask_for_help(helpers: list[Future[None]], share: _Share[Any, Any]) -> None:
+    """Let other threads work on the share; each begins when it is free, and tells when it is done.
+
+    Who cannot be asked must be known, too: an executor that fails to start a thread, or is stopped
+    (Ctrl-C), has kept what it was asked for, and may have it done later.
+    """
     global _helpers
     caller = threading.get_native_id()
 
     def help_out(rank: int) -> None:
-        _leave_core_of(caller, rank)
-        share.take()
+        helper = helpers[rank - 1]
+        if helper.set_running_or_notify_cancel():
+            try:
+                _leave_core_of(caller, rank)
+                share.take()
+            finally:
+                helper.set_result(None)
 
     with _helpers_lock:
         if _helpers is None:
             _helpers = ThreadPoolExecutor(max(1, count_cores() - 1), "binnet")
-        try:
-            return [_helpers.submit(help_out, rank) for rank in range(1, n + 1)]
-        except RuntimeError:  # the system has no thread left, or the interpreter ends
-            return []
+        with suppress(RuntimeError):  # the system has no thread left, or the interpreter ends
+            for rank in range(1, len(helpers) + 1):
+                _helpers.submit(help_out, rank)
 
 
 def _forget_helpers() -> None:

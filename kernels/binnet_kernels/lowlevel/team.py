@@ -170,7 +170,7 @@ def _part(team, rank, other):
     if n_cores == 0 or _look(team.where, other) != here:
         return
     thread = np.int32(team.where[max(rank, other), 1])
-    if thread == 0:
+    if thread < 0:  # it has not joined
         return
     for k in range(n_cores):
         if team.cores[k] == here:
