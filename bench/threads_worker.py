@@ -64,7 +64,7 @@ def _relax(n_neurons: int, replicas: int, seeds: int) -> Work:
 
 
 def _enumerate() -> Work:
-    network = RandomNetwork.draw(29, self_coupling=1.0, seed=1)
+    network = RandomNetwork.draw(29, self_coupling=0.8, seed=1)
     return lambda threads: _void(
         fixed_points.enumerate(network, method="gray", threads=threads, progress=False)
     )

@@ -23,7 +23,7 @@ from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
 # Of a compiled call, B H (H + 1000): short enough (a fraction of a second) for progress and Ctrl-C.
-_WORK_PER_CALL = 1e10
+_WORK_PER_CALL = 2e10
 _TRIALS_PER_CALL = 4  # of another number of threads, which can be slower
 
 

@@ -45,8 +45,8 @@ class FloatSynapses(Synapses):
         w, scales = self.weights, self.scales.astype(self.weights.dtype)
         return replace(
             w,
-            couplings=w.couplings * scales[0],
-            input_weights=w.input_weights * scales[1],
+            couplings=np.multiply(w.couplings, scales[0], order="C"),
+            input_weights=np.multiply(w.input_weights, scales[1], order="C"),
             readout=w.readout * scales[2],
         )
 
@@ -112,17 +112,17 @@ class FloatSynapses(Synapses):
         model, n_hidden = laid_out.model, self.weights.n_neurons
         self.weights = replace(
             self.weights,
-            couplings=np.ascontiguousarray(
-                from_windows(model.couplings, model.windows, n_hidden).T
-            ),
-            input_weights=np.ascontiguousarray(from_banks(model.input_weights, n_hidden).T),
+            # Transposed views: laid out for the next batches they are transposed back.
+            couplings=from_windows(model.couplings, model.windows, n_hidden).T,
+            input_weights=from_banks(model.input_weights, n_hidden).T,
             readout=np.ascontiguousarray(model.readout[:, :n_hidden]),
         )
         self.scales = laid_out.memory.scales
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name."""
-        tensors = {name: getattr(self.weights, name) for name in BLOCKS} | {"scales": self.scales}
+        tensors = {name: np.ascontiguousarray(getattr(self.weights, name)) for name in BLOCKS}
+        tensors["scales"] = self.scales
         if self.weights.connectivity is not None:
             tensors["connectivity"] = self.weights.connectivity.astype(np.uint8)
         return tensors
