@@ -27,7 +27,7 @@ from threads_worker import ROWS
 
 WORKER = Path(__file__).with_name("threads_worker.py")
 STEPS = Path(__file__).with_name("threads_steps.py")
-SECONDS, ROUNDS = 6.0, 15  # of a row, beyond which no round begins; and the most rounds
+SECONDS, ROUNDS = 8.0, 15  # of a row, beyond which no round begins; and the most rounds
 CONDITIONS = ("idle", "one busy process", "two busy processes", "one core")
 # Ends by itself, should nobody end it.
 SPIN = f"import time\nend = time.time() + {20 * SECONDS}\nwhile time.time() < end: pass"
