@@ -288,6 +288,23 @@ def test_without_helpers_the_caller_does_all(monkeypatch: pytest.MonkeyPatch) ->
     assert share_out(3, abs, [-1, 2, -3]) == [1, 2, 3]
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot bind a thread to a core")
+def test_helpers_keep_to_the_cores_of_their_caller() -> None:
+    """Also of one that is bound after they have begun to wait for work."""
+    cores, barrier = sorted(os.sched_getaffinity(0)), threading.Barrier(2, timeout=TIMEOUT)
+
+    def find_cores(_: int) -> list[int]:
+        barrier.wait()
+        return sorted(os.sched_getaffinity(0))
+
+    try:
+        for allowed in (cores, cores[-1:], cores):
+            os.sched_setaffinity(0, allowed)
+            assert share_out(2, find_cores, range(2)) == [allowed, allowed]
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on Windows")
 def test_a_forked_process_starts_helpers_of_its_own() -> None:
     code = (

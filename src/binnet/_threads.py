@@ -134,7 +134,7 @@ def _ask_for_help(helpers: list[Future[None]], share: _Share[Any, Any]) -> None:
         helper = helpers[rank - 1]
         if helper.set_running_or_notify_cancel():
             try:
-                _leave_core_of(caller, rank)
+                _stay_beside(caller, rank)
                 share.take()
             finally:
                 helper.set_result(None)
@@ -157,14 +157,18 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_forget_helpers)
 
 
-def _leave_core_of(other: int, rank: int) -> None:
-    """Go to another core where this thread is on that of thread `other` (a native id).
+def _stay_beside(other: int, rank: int) -> None:
+    """Keep to the cores of thread `other` (a native id), but go to another one than it is on.
 
-    Linux can leave two new threads on one core for a tenth of a second, though others are idle. The
-    thread is bound to nothing: the system may move it later.
+    This thread began when its caller may have been bound otherwise. Linux can leave two new threads
+    on one core for a tenth of a second, though others are idle. Where it goes it is not bound to:
+    the system may move it later.
     """
     try:
-        cores = sorted(os.sched_getaffinity(0))
+        allowed = os.sched_getaffinity(other)
+        if os.sched_getaffinity(0) != allowed:
+            os.sched_setaffinity(0, allowed)
+        cores = sorted(allowed)
         here, there = _find_core(threading.get_native_id()), _find_core(other)
         if here == there and len(cores) > 1:
             os.sched_setaffinity(0, {cores[(cores.index(here) + rank) % len(cores)]})
