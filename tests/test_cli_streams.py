@@ -73,6 +73,25 @@ def test_a_picture_that_fails_is_a_warning_at_the_end(tmp_path: Path) -> None:
     assert "learning_curve.png" not in done.stdout
 
 
+def test_pictures_are_drawn_where_no_thread_can_be_started(
+    tmp_path: Path, no_latex: dict[str, str]
+) -> None:
+    """Training prepares for them after its first epoch, in a thread beside its own."""
+    refuse = (
+        "import threading\n"
+        "def refuse(thread): raise RuntimeError(\"can't start new thread\")\n"
+        "threading.Thread.start = refuse\n"
+    )
+    train = ["train", "--hidden", "5", "--epochs", "2", "--threads", "1", "--out", "run"]
+    done = subprocess.run(
+        [sys.executable, "-c", refuse + CODE, *train, "--batch-size", "500"],
+        cwd=tmp_path, env=os.environ | no_latex, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "run").glob("*.png"))) == 2
+    assert "could not be drawn" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "redirections", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2> >(head -c 1 >&-)", "2>/dev/full"]
 )

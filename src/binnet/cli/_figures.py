@@ -53,11 +53,12 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
 
 
 @functools.cache
-def load_in_background() -> threading.Thread:
+def load_in_background() -> Callable[[], None]:
     """Begin to load what draws, as kernels that run meanwhile leave Python to others.
 
     To be called when nothing else is going to be imported. What fails is met again when drawing,
-    which waits for the thread: settings of matplotlib are those of the process.
+    which first calls what is returned: it waits, as settings of matplotlib are those of the
+    process.
     """
 
     def load() -> None:
@@ -67,8 +68,11 @@ def load_in_background() -> threading.Thread:
             load_matplotlib()
 
     thread = threading.Thread(target=load)
-    thread.start()
-    return thread
+    try:
+        thread.start()
+    except RuntimeError:  # the system has no thread left
+        return load
+    return thread.join
 
 
 def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any) -> list[Path]:
@@ -77,7 +81,7 @@ def save_pictures(pictures: Mapping[Path, Callable[[], Figure]], **options: Any)
     One that fails is a warning at the end of the command: it must not cost the numbers.
     """
     written = []
-    load_in_background().join()
+    load_in_background()()
     for path, draw in pictures.items():
         try:
             from binnet.plotting import default_settings, save_figure
