@@ -79,7 +79,7 @@ def test_pictures_are_drawn_where_no_thread_can_be_started(
     """Training prepares for them after its first epoch, in a thread beside its own."""
     refuse = (
         "import threading\n"
-        "def refuse(thread): raise RuntimeError(\"can't start new thread\")\n"
+        'def refuse(thread): raise RuntimeError("can\'t start new thread")\n'
         "threading.Thread.start = refuse\n"
     )
     train = ["train", "--hidden", "5", "--epochs", "2", "--threads", "1", "--out", "run"]

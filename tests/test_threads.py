@@ -1,8 +1,12 @@
 """The choice of a number of threads goes by the clock, and tries briefly."""
 
+import pickle
+
 import pytest
 
-from binnet._threads import ThreadChoice
+from binnet._threads import ThreadChoice, watch_threads
+from binnet.learning import OnlineLearner
+from library_cases import TINY, make_task
 
 Calls = list[tuple[int, bool]]
 
@@ -58,6 +62,20 @@ def test_a_call_that_had_luck_decides_nothing() -> None:
     run(choice, {1: 2.0, 2: 1.0}, 6)
     choice.record(2, 2.4)
     assert (1, False) in [(choice.next(), choice.is_trial) for _ in range(2)]
+
+
+@pytest.mark.parametrize(("most", "there"), [(None, 1), (2, 1), (None, 3)])
+def test_a_learner_from_another_machine_has_the_threads_of_this_one(
+    monkeypatch: pytest.MonkeyPatch, most: int | None, there: int
+) -> None:
+    """joblib gives each of its workers a number of threads in this way."""
+    learner = OnlineLearner(TINY, most)
+    learner.learn(*make_task(20))
+    stored = pickle.dumps(learner)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", str(there))
+    with watch_threads() as used:
+        pickle.loads(stored).learn(*make_task(20))
+    assert used == {there}
 
 
 def test_where_there_is_no_choice_nothing_is_tried() -> None:

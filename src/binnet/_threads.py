@@ -300,7 +300,7 @@ class ThreadChoice:
     _ABOUT = 0.9  # of the rate of the fastest
 
     def __init__(self, threads: int | None) -> None:
-        self.maximum = resolve_threads(threads)
+        self._asked, self.maximum = threads, resolve_threads(threads)
         self._candidates = sorted({1, -(-self.maximum // 2), self.maximum}, reverse=True)
         self._rates: dict[int, float] = {}
         self._tried = dict.fromkeys(self._candidates, 0)  # number of the last call on as many
@@ -308,6 +308,10 @@ class ThreadChoice:
         self._calls = self._next_trial = 0
         self._between = 1
         self.is_trial = False
+
+    def __reduce__(self) -> tuple[type[ThreadChoice], tuple[int | None]]:
+        """Choose anew where this is copied or pickled to: there may be fewer cores there."""
+        return ThreadChoice, (self._asked,)
 
     def next(self) -> int:
         """Return the number of threads for the next call."""
