@@ -15,11 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from binnet import _threads
 from binnet._threads import count_cores, in_pieces, run_in_step, share_out
 from binnet_kernels._jit import kernel
 from binnet_kernels.lowlevel.team import join, make_team, regroup, wait_for_all
 
 TIMEOUT = 60  # seconds, of what takes a few at most
+
+
+@pytest.fixture(autouse=True)
+def _not_cautious(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test is to see how long another one has waited."""
+    monkeypatch.setattr("binnet._threads._cautious_until", 0.0)
 
 
 @kernel
@@ -268,6 +275,31 @@ def test_the_caller_works_and_waits_for_nobody_who_is_busy() -> None:
         other.join(TIMEOUT)
     assert [item for item, _ in done] == list(range(50))
     assert len({thread for _, thread in done}) == 1
+
+
+def test_after_a_helper_that_had_no_core_short_work_is_done_alone() -> None:
+    caller, late = threading.get_ident(), threading.Event()
+
+    def work(item: int) -> int:
+        if threading.get_ident() != caller:
+            late.set()
+            time.sleep(0.1)  # as if another process had its core
+        else:
+            late.wait(TIMEOUT)
+        return threading.get_ident()
+
+    def short(item: int) -> int:
+        return threading.get_ident()
+
+    def long(item: int) -> int:
+        time.sleep(0.004)
+        return threading.get_ident()
+
+    share_out(2, work, range(2))
+    assert set(share_out(2, short, range(20))) == {caller}
+    assert len(set(share_out(2, long, range(20)))) == 2
+    time.sleep(_threads._CAUTIOUS_SECONDS)
+    assert len(set(share_out(2, long, range(20)))) == 2
 
 
 def test_a_share_in_a_share_gives_back_what_the_thread_worked_on() -> None:

@@ -32,6 +32,9 @@ _current = threading.local()
 _helpers: ThreadPoolExecutor | None = None
 _helpers_lock = threading.Lock()
 _PIECES = 4  # for each thread: who loses its core holds up the others by no more than one
+# Work that is over before helpers are asked, where one of them has held up its caller so long.
+_SHORT_SECONDS, _LONG_WAIT_SECONDS, _CAUTIOUS_SECONDS = 0.01, 0.001, 0.5
+_cautious_until = 0.0  # by time.perf_counter
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
 _MOST_STEPS = 2**40  # of it: a number that kernels can count
 
@@ -80,11 +83,19 @@ class _Share(Generic[Item, Result]):
         self.errors: list[BaseException] = []
         self.called_off = threading.Event()
 
-    def take(self) -> None:
-        """Do one item after the other, as long as there are any and nobody has failed."""
+    def take(self, seconds: float = math.inf) -> bool:
+        """Do one item after the other, for about so long; return whether there may be more.
+
+        There are none to do for anybody where one has failed.
+        """
         outer, _current.share = getattr(_current, "share", None), self
+        stop = time.perf_counter() + seconds
         try:
-            while (k := next(self._next)) < len(self._items) and not self.called_off.is_set():
+            while not self.called_off.is_set():
+                if time.perf_counter() > stop:
+                    return True
+                if (k := next(self._next)) >= len(self._items):
+                    break
                 self.results[k] = self._work(self._items[k])
         except _CalledOff:
             pass
@@ -93,25 +104,34 @@ class _Share(Generic[Item, Result]):
             self.called_off.set()
         finally:
             _current.share = outer
+        return False
 
 
 def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """Return ``work(item)`` of each item, in order; whichever thread is free takes the next.
 
     The caller works, too, and waits for nobody but for items that others have begun: where cores
-    are busy it does most of them alone. Where it is stopped (Ctrl-C), or an item fails, all end at
-    their next piece.
+    are busy it does most of them alone. Where it has waited long of late, for a helper that had
+    lost its core, it begins alone: short work is then over before a helper could hold it up. Where
+    it is stopped (Ctrl-C), or an item fails, all end at their next piece.
     """
+    global _cautious_until
     _note(threads)
     waiting = list(items)
     threads = min(threads, len(waiting))
     if threads <= 1:
         return [work(item) for item in waiting]
     share, helpers = _Share(work, waiting), [Future[None]() for _ in range(threads - 1)]
+    begun = time.perf_counter()
     try:
-        _ask_for_help(helpers, share)
-        share.take()
+        if begun > _cautious_until or share.take(_SHORT_SECONDS):
+            _ask_for_help(helpers, share)
+            share.take()
+        done = time.perf_counter()
         wait(helper for helper in helpers if not helper.cancel())
+        now = time.perf_counter()
+        if now - done > max(0.5 * (done - begun), _LONG_WAIT_SECONDS):
+            _cautious_until = now + _CAUTIOUS_SECONDS
     except BaseException:  # Ctrl-C just now
         share.called_off.set()
         wait(helper for helper in helpers if not helper.cancel())
