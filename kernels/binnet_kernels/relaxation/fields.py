@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from binnet_kernels._jit import inner_kernel, kernel, reassociating_kernel
+from binnet_kernels._jit import inlined_kernel, inner_kernel, kernel, reassociating_kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.sign_sums import (
     ENTRY_BYTES,
@@ -69,7 +69,7 @@ def accumulate_fields(weights, states, first, rows, n_rows, out, start):
     accumulate_plainly(weights[n_tabled:], states, first + n_tabled, rows, n_rows, out, start)
 
 
-@inner_kernel
+@inlined_kernel
 def _are_awake(states, first, stop, rows, n_rows):
     """Return whether no neuron of first..stop-1 is silent in any of the rows."""
     n_silent = 0
@@ -80,7 +80,7 @@ def _are_awake(states, first, stop, rows, n_rows):
     return n_silent == 0
 
 
-@inner_kernel
+@inlined_kernel
 def accumulate_by_tables(weights, states, first, rows, n_rows, out, start):
     """Do what `accumulate_fields` does; K is a multiple of 4, W of a vector, spins are -1 or +1."""
     n_quads, width = weights.shape[0] // 4, weights.shape[1]

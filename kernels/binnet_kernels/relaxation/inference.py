@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import inlined_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.relaxation.fields import accumulate_couplings, read_out
 from binnet_kernels.relaxation.orders import DRIVEN_SWEEPS, WAKING
@@ -15,7 +15,7 @@ from binnet_kernels.structs import UNSETTLED, Drive, Outcome, Recurrence, Scratc
 _PASS, _BLOCK = 256, 16
 
 
-@inner_kernel
+@inlined_kernel
 def _is_awake(state):
     n_awake = 0
     for spin in state:
@@ -23,7 +23,7 @@ def _is_awake(state):
     return n_awake > 0
 
 
-@inner_kernel
+@inlined_kernel
 def _wake(drive, outcome, n_hidden, start, stop):
     """Do the first sweep of silent samples: all neurons change, and the couplings add nothing."""
     one, amplitude = outcome.state.dtype.type(1), drive.amplitudes[0]
@@ -37,7 +37,7 @@ def _wake(drive, outcome, n_hidden, start, stop):
         outcome.status[b] = UNSETTLED
 
 
-@inner_kernel
+@inlined_kernel
 def _begin(
     product, recurrence, input_weights, inputs, drive, update, outcome, scratch, start, stop
 ):

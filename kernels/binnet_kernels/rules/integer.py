@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel
+from binnet_kernels._jit import inlined_kernel, inner_kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
@@ -230,7 +230,7 @@ def _update_block(
     )  # fmt: skip
 
 
-@inner_kernel
+@inlined_kernel
 def _update_hidden(parts, rule, memory, model, block, module, key, words, bank):
     """Update the weights of a block onto those neurons of a bank that are in a module."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
@@ -259,7 +259,7 @@ def _update_hidden(parts, rule, memory, model, block, module, key, words, bank):
         )  # fmt: skip
 
 
-@inner_kernel
+@inlined_kernel
 def _update_readout(parts, rule, memory, model, module, key, words, bank):
     """Update a bank's share of the readout from the neurons of a module."""
     from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
@@ -314,26 +314,30 @@ def learn_bank_integer(parts, rule, memory, model, work, n_samples, bank):
 
 def find_parts(rule: IntegerRule, memory: IntegerMemory, model: Model, work: Workspace) -> Parts:
     """Return the addresses of what the update is made of, compiled where needed."""
-    key, n = np.uint64(0), np.int64(0)
-    words, pre = work.words[0, 0], work.words[0, 0, :, ::2]
-    levels = Levels(n, n, n, n, rule.rounding, rule.use_register)
-    targets = Targets(
-        memory.hidden, *(getattr(memory, name)[0] for name in Targets._fields[1:])
-    )  # fmt: skip
+    key, words = np.uint64(0), work.words[0, 0]
+    pre = words[:, ::2]  # as if of any slice: not contiguous
+    place = Place(0, 0, False, model.connectivity, 0, 0)
+    levels = Levels(0, 0, 0, 0, rule.rounding, rule.use_register)
+    room = (getattr(memory, name)[0] for name in Targets._fields[1:])
+    targets = Targets(memory.hidden, *room)
 
-    def find_update(weights: Any) -> int:
-        """Return the address for any slices of weights (K, W) and of words, hence the steps."""
+    def find_update(block: int, weights: Any) -> int:
+        if not rule.learns[block]:
+            return 0
         return find_address(
-            update_couplings_integer, weights[:, ::2], Place(0, 0, False, model.connectivity, 0, 0),
-            levels, key, pre[0], pre[1], words[0], words[1], targets, memory.counts[0, 0],
+            update_couplings_integer, weights[:, ::2], place, levels, key, pre[0], pre[1], words[0],
+            words[1], targets, memory.counts[0, 0],
         )  # fmt: skip
 
     decays, exposes = (rule.decay_exponents >= 0).any(), memory.n_unseen_bits > 0
-    blocks = (memory.couplings[0], memory.input_weights[0], memory.readout, memory.feedback[0])
-    couplings, input_weights, readout, feedback = map(find_update, blocks)
     return Parts(
         find_address(decay_bank, rule, memory, model, key, 0) if decays else 0,
-        (couplings, input_weights, readout, feedback),
+        (
+            find_update(0, memory.couplings[0]),
+            find_update(1, memory.input_weights[0]),
+            find_update(2, memory.readout),
+            find_update(3, memory.feedback[0]),
+        ),
         find_address(expose_bank, rule, memory, model, 0) if exposes else 0,
     )
 
