@@ -16,6 +16,7 @@ from binnet_kernels import structs
 from binnet_kernels.lowlevel.calls import find_address
 from binnet_kernels.lowlevel.team import make_team
 from binnet_kernels.relaxation import orders
+from binnet_kernels.relaxation.fields import find_product
 from binnet_kernels.training.batches import RuleKernels, find_steps, train_batches
 from binnet_kernels.training.records import Batches, Counts, Model, Workspace, make_workspace
 
@@ -147,8 +148,9 @@ def to_structure(net: naive.Network, n_banks: int, dtype: type) -> structs.Struc
 
 def to_recurrence(model: Model, scale: float) -> structs.Recurrence:
     return structs.Recurrence(
-        model.couplings, scale, *(getattr(model, name) for name in structs.Structure._fields)
-    )
+        model.couplings, scale, *(getattr(model, name) for name in structs.Structure._fields),
+        find_product(model.couplings, model.feedback, np.zeros(1, np.int64), model.feedback),
+    )  # fmt: skip
 
 
 def from_model(model: Model, net: naive.Network) -> naive.Network:

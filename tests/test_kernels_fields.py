@@ -5,6 +5,7 @@ import pytest
 
 import naive
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.lowlevel.calls import invoke
 from binnet_kernels.relaxation.fields import (
     accumulate_by_tables,
     accumulate_fields,
@@ -102,8 +103,8 @@ def test_tables_change_no_bit(stored: type, summed: type, n_rows: int, n_pre: in
     states = draw_spins(rng, (n_rows, n_pre)).astype(summed)
     plainly = rng.normal(0, 100, (n_rows, 64)).astype(summed)
     by_tables, rows = plainly.copy(), np.arange(n_rows)
-    accumulate_by_tables(weights, states, 0, rows, n_rows, by_tables, 16)
-    accumulate_plainly(weights, states, 0, rows, n_rows, plainly, 16)
+    invoke(accumulate_by_tables, weights, states, 0, rows, n_rows, by_tables, 16)
+    invoke(accumulate_plainly, weights, states, 0, rows, n_rows, plainly, 16)
     assert by_tables.tobytes() == plainly.tobytes()
 
 

@@ -58,9 +58,10 @@ def run_kernel(
         for first_sweep in range(0, len(amplitudes), sweeps_per_call):
             until = drive.amplitudes[: first_sweep + sweeps_per_call]
             relax_samples(
-                find_relax(recurrence, drive, update, ends, scratch), recurrence, input_weights,
-                inputs[share].astype(DTYPE), readout, drive._replace(amplitudes=until), update,
-                ends, scratch, first_sweep, readout_fields[share],
+                find_relax(recurrence, drive, update, ends, scratch), recurrence.product,
+                recurrence, input_weights, inputs[share].astype(DTYPE), readout,
+                drive._replace(amplitudes=until), update, ends, scratch, first_sweep,
+                readout_fields[share],
             )  # fmt: skip
 
     share_out(threads, relax, range(0, n_samples, size))

@@ -235,6 +235,14 @@ def inner_kernel(function: Function) -> Function:
     return _compile(function, _nrt=False, no_cpython_wrapper=True)
 
 
+def inlined_kernel(function: Function) -> Function:
+    """Compile a step that Numba writes into the kernels that call it.
+
+    For a large step of a single caller, which would otherwise be compiled by itself as well.
+    """
+    return _compile(function, _nrt=False, no_cpython_wrapper=True, inline="always")
+
+
 def reassociating_kernel(function: Function) -> Function:
     """Compile a serial kernel whose sums may be reordered (see REASSOCIATE)."""
     return _compile(function, fastmath=REASSOCIATE, _nrt=False)

@@ -139,6 +139,7 @@ class Recurrence(NamedTuple):
     self_couplings: Array
     partners: Array
     excitations: Array
+    product: int  # address of the dense product with a bank, see `relaxation.fields.find_product`
 
 
 class Drive(NamedTuple):

@@ -18,6 +18,8 @@ from numba.extending import intrinsic
 
 from binnet_kernels._jit import kernel
 
+_found: dict[tuple[Any, tuple[Any, ...]], int] = {}  # looking one up at Numba takes long
+
 
 @intrinsic  # type: ignore[untyped-decorator]
 def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
@@ -40,10 +42,13 @@ def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
 def find_address(compiled: Any, *arguments: Any) -> int:
     """Return the address of a kernel for arguments of these types, compiled if it is not yet."""
     kinds = tuple(numba.typeof(argument) for argument in arguments)
-    with global_compiler_lock:  # which a fork waits for (`_jit`)
-        compiled.compile(kinds)
-        result = compiled.overloads[kinds]
-        address: int = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+    address = _found.get((compiled, kinds))
+    if address is None:
+        with global_compiler_lock:  # which a fork waits for (`_jit`)
+            compiled.compile(kinds)
+            result = compiled.overloads[kinds]
+            address = int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
+        _found[compiled, kinds] = address
     return address
 
 

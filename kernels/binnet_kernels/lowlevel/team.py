@@ -25,7 +25,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inlined_kernel, kernel
 from binnet_kernels.structs import Array
 
 _LINE = 8  # int64 numbers in a cache line
@@ -160,7 +160,7 @@ def join(team: Team, rank: int) -> None:
     team.where[rank, 1] = threading.get_native_id()
 
 
-@kernel
+@inlined_kernel
 def _part(team, rank, other):
     """Where two members have one core, move the one of higher rank to the next core.
 
@@ -180,7 +180,7 @@ def _part(team, rank, other):
             _allow_cores(thread, n_bytes, np.uintp(team.masks[n_cores].ctypes.data))
 
 
-@kernel
+@inlined_kernel
 def _wait_for(team, rank, other, step):
     """Return when member `other` has done as many steps."""
     for _ in range(_LOOKS):
@@ -219,7 +219,7 @@ def wait_for_all(team, rank):
             _wait_for(team, rank, other, step)
 
 
-@kernel
+@inlined_kernel
 def _plan(team, n_members):
     """Return how many members are to go on, by how long they have waited."""
     now = _read_clock()

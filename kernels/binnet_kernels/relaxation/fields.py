@@ -8,7 +8,10 @@ order, so a state's fields are the same bits, whichever is taken.
 
 from __future__ import annotations
 
-from binnet_kernels._jit import kernel, reassociating_kernel
+from typing import Any
+
+from binnet_kernels._jit import inlined_kernel, inner_kernel, kernel, reassociating_kernel
+from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.sign_sums import (
     ENTRY_BYTES,
     GROUP,
@@ -66,7 +69,7 @@ def accumulate_fields(weights, states, first, rows, n_rows, out, start):
     accumulate_plainly(weights[n_tabled:], states, first + n_tabled, rows, n_rows, out, start)
 
 
-@kernel
+@inlined_kernel
 def _are_awake(states, first, stop, rows, n_rows):
     """Return whether no neuron of first..stop-1 is silent in any of the rows."""
     n_silent = 0
@@ -77,7 +80,7 @@ def _are_awake(states, first, stop, rows, n_rows):
     return n_silent == 0
 
 
-@kernel
+@inlined_kernel
 def accumulate_by_tables(weights, states, first, rows, n_rows, out, start):
     """Do what `accumulate_fields` does; K is a multiple of 4, W of a vector, spins are -1 or +1."""
     n_quads, width = weights.shape[0] // 4, weights.shape[1]
@@ -110,7 +113,7 @@ def accumulate_by_tables(weights, states, first, rows, n_rows, out, start):
                         add_entries(tables, n_here, here, out, there, offset)
 
 
-@kernel
+@inner_kernel
 def accumulate_plainly(weights, states, first, rows, n_rows, out, start):
     """Do what `accumulate_fields` does, anywhere, and for silent neurons too."""
     n_pre, width = weights.shape
@@ -143,13 +146,21 @@ def accumulate_plainly(weights, states, first, rows, n_rows, out, start):
                 out_b[i] += b0 * w0[i]
 
 
-@kernel
-def accumulate_couplings(couplings, windows, states, rows, n_rows, out):
-    """Add the dense product with all banks (S, K, W), each with the neurons of its window."""
-    width = couplings.shape[2]
-    for s in range(couplings.shape[0]):
-        first, stop = windows[s]
-        accumulate_fields(couplings[s, : stop - first], states, first, rows, n_rows, out, s * width)
+def find_product(banks: Any, states: Any, rows: Any, out: Any) -> int:
+    """Return the address of `accumulate_fields` for banks (S, K, W) and arrays of these types."""
+    return find_address(accumulate_fields, banks[0], states, 0, rows, 0, out, 0)
+
+
+@inner_kernel
+def accumulate_couplings(recurrence, states, rows, n_rows, out):
+    """Add the dense product with all banks, each with the neurons of its window."""
+    width = recurrence.couplings.shape[2]
+    for s in range(recurrence.couplings.shape[0]):
+        first, stop = recurrence.windows[s]
+        call(
+            recurrence.product, recurrence.couplings[s, : stop - first], states, first, rows,
+            n_rows, out, s * width,
+        )  # fmt: skip
 
 
 @kernel

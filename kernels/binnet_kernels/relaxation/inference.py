@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import kernel
+from binnet_kernels._jit import inlined_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
-from binnet_kernels.relaxation.fields import accumulate_couplings, accumulate_fields, read_out
+from binnet_kernels.relaxation.fields import accumulate_couplings, read_out
 from binnet_kernels.relaxation.orders import DRIVEN_SWEEPS, WAKING
 from binnet_kernels.structs import UNSETTLED, Drive, Outcome, Recurrence, Scratch, Update
 
@@ -15,7 +15,7 @@ from binnet_kernels.structs import UNSETTLED, Drive, Outcome, Recurrence, Scratc
 _PASS, _BLOCK = 256, 16
 
 
-@kernel
+@inlined_kernel
 def _is_awake(state):
     n_awake = 0
     for spin in state:
@@ -23,7 +23,7 @@ def _is_awake(state):
     return n_awake > 0
 
 
-@kernel
+@inlined_kernel
 def _wake(drive, outcome, n_hidden, start, stop):
     """Do the first sweep of silent samples: all neurons change, and the couplings add nothing."""
     one, amplitude = outcome.state.dtype.type(1), drive.amplitudes[0]
@@ -37,8 +37,10 @@ def _wake(drive, outcome, n_hidden, start, stop):
         outcome.status[b] = UNSETTLED
 
 
-@kernel
-def _begin(recurrence, input_weights, inputs, drive, update, outcome, scratch, start, stop):
+@inlined_kernel
+def _begin(
+    product, recurrence, input_weights, inputs, drive, update, outcome, scratch, start, stop
+):
     """Write the fields of samples start..stop-1; return how many sweeps that took."""
     n_hidden, width = scratch.excited.shape[1], input_weights.shape[2]
     rows, n_awake = scratch.rows[start:stop], np.int64(0)
@@ -47,8 +49,8 @@ def _begin(recurrence, input_weights, inputs, drive, update, outcome, scratch, s
         outcome.field[b, :] = 0
         rows[b - start] = b
     for bank in range(input_weights.shape[0]):
-        accumulate_fields(
-            input_weights[bank], inputs, np.int64(0), rows, stop - start, drive.external,
+        call(
+            product, input_weights[bank], inputs, np.int64(0), rows, stop - start, drive.external,
             bank * width,
         )  # fmt: skip
     for b in range(start, stop):  # the field of a silent state is 0 as it stands
@@ -59,16 +61,14 @@ def _begin(recurrence, input_weights, inputs, drive, update, outcome, scratch, s
     if n_awake == 0 and update.order in WAKING and update.probability >= 1.0:
         _wake(drive, outcome, n_hidden, start, stop)
         n_sweeps, n_awake = np.int64(1), stop - start  # all of them, as `rows` still says
-    accumulate_couplings(
-        recurrence.couplings, recurrence.windows, outcome.state, rows, n_awake, outcome.field
-    )
+    accumulate_couplings(recurrence, outcome.state, rows, n_awake, outcome.field)
     return n_sweeps
 
 
 @kernel
 def relax_samples(
-    relax, recurrence, input_weights, inputs, readout, drive, update, outcome, scratch, first_sweep,
-    readout_fields,
+    relax, product, recurrence, input_weights, inputs, readout, drive, update, outcome, scratch,
+    first_sweep, readout_fields,
 ):  # fmt: skip
     """Relax all samples from `outcome.state` under their inputs, and read them out.
 
@@ -79,6 +79,8 @@ def relax_samples(
     ----------
     relax : int
         Address of the sweeps, from `find_relax`.
+    product : int
+        Address of the dense product with a bank of the input weights, from `fields.find_product`.
     recurrence, drive, update, outcome, scratch
         See `structs`; `drive.external` and `outcome.field` are written by the first call.
     input_weights : array (S, N, W)
@@ -94,8 +96,9 @@ def relax_samples(
         next_sweep = np.int64(first_sweep)
         if first_sweep == 0:
             next_sweep = _begin(
-                recurrence, input_weights, inputs, drive, update, outcome, scratch, start, stop
-            )
+                product, recurrence, input_weights, inputs, drive, update, outcome, scratch, start,
+                stop,
+            )  # fmt: skip
         for first in range(start, stop, _BLOCK):
             last = min(stop, first + _BLOCK)
             call(relax, recurrence, drive, update, outcome, scratch, next_sweep, first, last)

@@ -170,10 +170,5 @@ def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, 
         for k in range(n_dense):
             outcome.field[scratch.rows[start + k], :] = 0
         accumulate_couplings(
-            recurrence.couplings,
-            recurrence.windows,
-            outcome.state,
-            scratch.rows[start:stop],
-            n_dense,
-            outcome.field,
+            recurrence, outcome.state, scratch.rows[start:stop], n_dense, outcome.field
         )

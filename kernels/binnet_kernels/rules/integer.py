@@ -7,12 +7,13 @@ are int32 sums that cannot overflow, so every result is exact. Only the update d
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel
+from binnet_kernels._jit import inlined_kernel, inner_kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
+from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.rules.events import find_share, pack_events
 from binnet_kernels.rules.integer_synapses import (
@@ -28,6 +29,7 @@ from binnet_kernels.rules.integer_synapses import (
 from binnet_kernels.rules.integer_updates import update_couplings_integer
 from binnet_kernels.structs import Array, allocate_rows, bank_width
 from binnet_kernels.training.batches import RuleKernels
+from binnet_kernels.training.records import Model, Workspace
 
 # Blocks: couplings, input weights, readout; the feedback where a rule changes it.
 N_BLOCKS = 4
@@ -84,6 +86,14 @@ class IntegerMemory(NamedTuple):
     everywhere: Array  # (0, 0, 0) uint8: the Place.present of blocks that are whole
     errors: Array  # (S, B, C) int64, of a third factor
     deltas: Array  # (B, H + padding) int64, of a third factor
+
+
+class Parts(NamedTuple):
+    """Addresses of what the update of a bank is made of; 0 where it is not needed."""
+
+    decay: int
+    update: tuple[int, int, int, int]  # of each block: their weights may differ in type
+    expose: int
 
 
 def make_work(n_hidden: int, n_outputs: int, n_banks: int, batch_size: int) -> tuple[Array, ...]:
@@ -205,23 +215,23 @@ def expose_bank(rule, memory, model, bank):
 
 @inner_kernel
 def _update_block(
-    rule, memory, block, weights, place, module, key, pre, signs, mask, targets, bank
+    parts, rule, memory, block, weights, place, module, key, pre, signs, mask, targets, bank
 ):
     """Thin the events on the targets, then add what is left to their weights, in place.
 
-    All callers slice `pre` (2, K) and the weights, also where they take all of them: Numba would
-    compile these steps once more for an array that it knows to be contiguous.
+    All callers slice `pre` (2, K) and the weights, also where they take all of them: the address is
+    that of a kernel for arrays that need not be contiguous.
     """
     levels = _levels(rule, block, min(memory.now[block] + rule.shifts[block, module], MAX_EXPONENT))
     thin_events(levels, key, place.first, mask, targets)
-    update_couplings_integer(
-        weights, place, levels, key, pre[0], pre[1], signs, mask, targets,
+    call(
+        parts.update[block], weights, place, levels, key, pre[0], pre[1], signs, mask, targets,
         memory.counts[bank, block],
     )  # fmt: skip
 
 
-@inner_kernel
-def _update_hidden(rule, memory, model, block, module, key, words, bank):
+@inlined_kernel
+def _update_hidden(parts, rule, memory, model, block, module, key, words, bank):
     """Update the weights of a block onto those neurons of a bank that are in a module."""
     start, stop, first_row, stop_row = _find_bank(model, bank)
     first, last = max(start, rule.edges[module]), min(stop, rule.edges[module + 1])
@@ -232,32 +242,32 @@ def _update_hidden(rule, memory, model, block, module, key, words, bank):
     signs, mask = words[2, 0, first:last], words[2, 1, first:last]
     if block == 0:
         _update_block(
-            rule, memory, block, memory.couplings[bank, : stop_row - first_row, columns],
+            parts, rule, memory, block, memory.couplings[bank, : stop_row - first_row, columns],
             _place_couplings(model, bank, start, first - start), module, key,
             words[0, :, first_row:], signs, mask, targets, bank,
         )  # fmt: skip
     elif block == 1:
         _update_block(
-            rule, memory, block, memory.input_weights[bank, :, columns],
+            parts, rule, memory, block, memory.input_weights[bank, :, columns],
             _place_whole(memory, first), module, key, words[1, :, :], signs, mask, targets, bank,
         )  # fmt: skip
     else:  # W_back, by the readouts that learn and the spins of all neurons
         _update_block(
-            rule, memory, block, memory.feedback[bank, :, columns], _place_whole(memory, first),
-            module, key, words[3, :, :], words[0, 0, first:last], words[0, 1, first:last], targets,
-            bank,
+            parts, rule, memory, block, memory.feedback[bank, :, columns],
+            _place_whole(memory, first), module, key, words[3, :, :], words[0, 0, first:last],
+            words[0, 1, first:last], targets, bank,
         )  # fmt: skip
 
 
-@inner_kernel
-def _update_readout(rule, memory, model, module, key, words, bank):
+@inlined_kernel
+def _update_readout(parts, rule, memory, model, module, key, words, bank):
     """Update a bank's share of the readout from the neurons of a module."""
     from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
     first, last = rule.edges[module], rule.edges[module + 1]
     if from_c >= to_c or rule.shifts[2, module] == NEVER:
         return
     _update_block(
-        rule, memory, np.int64(2),
+        parts, rule, memory, np.int64(2),
         memory.readout[from_c:to_c, first:last].T,  # from neuron to class
         _place_rows(memory, from_c, first), module, key, words[0, :, first:last],
         words[3, 0, from_c:to_c], words[3, 1, from_c:to_c],
@@ -266,14 +276,14 @@ def _update_readout(rule, memory, model, module, key, words, bank):
 
 
 @inner_kernel
-def learn_bank_integer(rule, memory, model, work, n_samples, bank):
+def learn_bank_integer(parts, rule, memory, model, work, n_samples, bank):
     """Update the synapses onto a bank and a share of the readout; expose latent ones."""
     start, stop, _, _ = _find_bank(model, bank)
     batch, n_modules = memory.now[N_BLOCKS + 1], rule.edges.shape[0] - 1
     step_key = derive_key(rule.key, batch)
     words, readouts = work.words[bank], work.unstable_readouts
-    if batch % rule.decay_period == 0:
-        decay_bank(rule, memory, model, derive_key(step_key, np.int64(0)), bank)
+    if parts.decay != 0 and batch % rule.decay_period == 0:
+        call(parts.decay, rule, memory, model, derive_key(step_key, np.int64(0)), bank)
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)
         key = derive_key(step_key, 1 + first // WORD_BITS)
@@ -289,15 +299,47 @@ def learn_bank_integer(rule, memory, model, work, n_samples, bank):
                     pack_samples(
                         readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
                     )
-                    _update_readout(rule, memory, model, module, key_block, words, bank)
+                    _update_readout(parts, rule, memory, model, module, key_block, words, bank)
                 else:
-                    _update_hidden(rule, memory, model, block, module, key_block, words, bank)
+                    _update_hidden(
+                        parts, rule, memory, model, block, module, key_block, words, bank
+                    )
             if block == 2:
                 pack_samples(
                     readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
                 )
-    if memory.n_unseen_bits > 0:
-        expose_bank(rule, memory, model, bank)
+    if parts.expose != 0:
+        call(parts.expose, rule, memory, model, bank)
 
 
-KERNELS = RuleKernels(begin_batch, learn_bank_integer)
+def find_parts(rule: IntegerRule, memory: IntegerMemory, model: Model, work: Workspace) -> Parts:
+    """Return the addresses of what the update is made of, compiled where needed."""
+    key, words = np.uint64(0), work.words[0, 0]
+    pre = words[:, ::2]  # as if of any slice: not contiguous
+    place = Place(0, 0, False, model.connectivity, 0, 0)
+    levels = Levels(0, 0, 0, 0, rule.rounding, rule.use_register)
+    room = (getattr(memory, name)[0] for name in Targets._fields[1:])
+    targets = Targets(memory.hidden, *room)
+
+    def find_update(block: int, weights: Any) -> int:
+        if not rule.learns[block]:
+            return 0
+        return find_address(
+            update_couplings_integer, weights[:, ::2], place, levels, key, pre[0], pre[1], words[0],
+            words[1], targets, memory.counts[0, 0],
+        )  # fmt: skip
+
+    decays, exposes = (rule.decay_exponents >= 0).any(), memory.n_unseen_bits > 0
+    return Parts(
+        find_address(decay_bank, rule, memory, model, key, 0) if decays else 0,
+        (
+            find_update(0, memory.couplings[0]),
+            find_update(1, memory.input_weights[0]),
+            find_update(2, memory.readout),
+            find_update(3, memory.feedback[0]),
+        ),
+        find_address(expose_bank, rule, memory, model, 0) if exposes else 0,
+    )
+
+
+KERNELS = RuleKernels(begin_batch, learn_bank_integer, find_parts)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
-from binnet_kernels.rules.integer import begin_batch, learn_bank_integer
+from binnet_kernels.rules.integer import begin_batch, find_parts, learn_bank_integer
 from binnet_kernels.rules.third_factor import broadcast_errors, gate_neurons
 from binnet_kernels.training.batches import RuleKernels
 
@@ -43,7 +43,7 @@ def find_errors_integer(fields, label, scale, errors):
 
 
 @inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
+def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Gate the unstable neurons of a bank, then learn from them as `integer` does."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
@@ -54,7 +54,7 @@ def learn_bank(rule, memory, model, work, n_samples, bank):
     work.n_learning[bank] = gate_neurons(
         memory.deltas, rule.error_threshold, n_samples, start, stop, work.unstable
     )
-    learn_bank_integer(rule, memory, model, work, n_samples, bank)
+    learn_bank_integer(parts, rule, memory, model, work, n_samples, bank)
 
 
-KERNELS = RuleKernels(begin_batch, learn_bank)
+KERNELS = RuleKernels(begin_batch, learn_bank, find_parts)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import inlined_kernel, kernel
 from binnet_kernels.lowlevel.bits import popcount
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.rounding import (
@@ -39,7 +39,7 @@ from binnet_kernels.rules.integer_synapses import (
 _MAX_SHIFT = 9  # of `add_levels`
 
 
-@inner_kernel
+@inlined_kernel
 def _list_targets(place, key, signs, mask, pre_mask, n_rows, is_rounded, spreads, targets):
     """List who learns, as words and as tiles; with `spreads`, also for `add_levels`.
 
@@ -79,7 +79,7 @@ def _list_targets(place, key, signs, mask, pre_mask, n_rows, is_rounded, spreads
     return n_sites, n_tiles, has_many, is_full
 
 
-@inner_kernel
+@inlined_kernel
 def _sum_tiles(
     weights, targets, n_sites, has_many, is_rounded, pre_signs, first, n_rows, j, exponent
 ):
@@ -102,7 +102,7 @@ def _sum_tiles(
             sum_tile(here, spread, n_rows, many, keys, j, exponent, out, stride, ahead, n_lines)
 
 
-@inner_kernel
+@inlined_kernel
 def _sum_plainly(levels, key, targets, n_sites, is_rounded, pre_signs, pre_mask, place, k, row):
     """Write the levels of row k one by one; only for those that are there a register steps."""
     signs, masks, exponent = targets.words[0], targets.words[1], np.int32(levels.exponent)
@@ -124,7 +124,7 @@ def _sum_plainly(levels, key, targets, n_sites, is_rounded, pre_signs, pre_mask,
         row[t] = round_random(np.int32(row[t]), exponent, draw)
 
 
-@inner_kernel
+@inlined_kernel
 def _leave_absent(targets, n_sites, place, first, n_rows):
     """Set the levels to 0 of weights in some rows that there are not, or that are not learned."""
     levels = targets.levels
@@ -141,7 +141,7 @@ def _leave_absent(targets, n_sites, place, first, n_rows):
             t += 1
 
 
-@inner_kernel
+@inlined_kernel
 def _add_plainly(weights, targets, n_sites, first, n_rows, levels, factor, counts):
     """Add levels to rows of weights one by one."""
     low, high, changed, saturated = np.int32(levels.low), np.int32(levels.high), 0, 0
@@ -159,7 +159,7 @@ def _add_plainly(weights, targets, n_sites, first, n_rows, levels, factor, count
     counts[1] += saturated
 
 
-@inner_kernel
+@inlined_kernel
 def _add_tiles(weights, targets, n_tiles, first, n_rows, levels, factor, counts):
     """Add levels to rows of weights tile by tile."""
     shift = np.int64(0)

@@ -19,7 +19,7 @@ from binnet_kernels.training.batches import RuleKernels
 
 
 @inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
+def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)

@@ -68,7 +68,7 @@ def update_couplings_graded(weights, rate, gains, pre, pre_first, post, n_sample
 
 
 @inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
+def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
     n_banks, _, width = model.couplings.shape
     first_row, stop_row = model.windows[bank]

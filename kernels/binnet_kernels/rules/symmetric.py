@@ -53,7 +53,7 @@ def update_couplings_symmetric(weights, rate, gains, signs, awake, unstable, fir
 
 
 @inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
+def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     first_row, stop_row = model.windows[bank]

@@ -136,7 +136,7 @@ def begin_batch(rule, memory, model, batch, factor, n_samples):
 
 
 @inner_kernel
-def learn_bank(rule, memory, model, work, n_samples, bank):
+def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Gate the unstable neurons of a bank; update the weights onto it, its readout and W_back."""
     gate_bank(rule, memory, model, work, n_samples, bank)
     for first in range(0, n_samples, WORD_BITS):

@@ -12,6 +12,7 @@ same, bit by bit, on any number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.team import regroup, wait_for_all
-from binnet_kernels.relaxation.fields import accumulate_fields, add_excitation, read_out
+from binnet_kernels.relaxation.fields import add_excitation, find_product, read_out
 from binnet_kernels.relaxation.inference import find_relax
 from binnet_kernels.relaxation.orders import WAKING
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
@@ -34,23 +35,27 @@ class Steps(NamedTuple):
     begin_batch: int  # of the rule
     drive_bank: int
     couple_bank: int
+    products: tuple[int, int]  # the dense ones with a bank of input weights, and of couplings
     relax_batch: int
     relax: int  # the sweeps of the update order that relax_batch makes
     learn_bank: int  # of the rule
+    parts: tuple[Any, ...]  # that learn_bank calls
 
 
 class RuleKernels(NamedTuple):
-    """The two kernels of a rule.
+    """The two kernels of a rule, and the addresses of large parts of the second one.
 
     ``begin_batch(rule, memory, model, batch, factor, n_samples)`` is called once at the start of
     batch number `batch` of the call, whose rates are multiplied by `factor`;
-    ``learn_bank(rule, memory, model, work, n_samples, bank)`` changes the weights onto a bank's
-    neurons and its share of the readout. The parameters of a rule must have the fields `thresholds`
+    ``learn_bank(parts, rule, memory, model, work, n_samples, bank)`` changes the weights onto a
+    bank's neurons and its share of the readout; ``find_parts(rule, memory, model, work)`` returns
+    the tuple of addresses that it takes. The parameters of a rule must have the fields `thresholds`
     (H + padding,) and `readout_threshold`, which the stability is tested with.
     """
 
     begin_batch: Any
     learn_bank: Any
+    find_parts: Callable[[Any, Any, Model, Workspace], tuple[Any, ...]] = lambda *_: ()
 
 
 @inner_kernel
@@ -70,7 +75,7 @@ def load_batch(batches, work, offset, n_samples):
 
 
 @inner_kernel
-def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
+def drive_bank(product, model, amplitude, work, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, (bank + 1) * width
@@ -79,15 +84,10 @@ def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
         work.external[b, start:stop] = 0
         work.outcome.state[b, start:stop] = 0
         work.outcome.field[b, start:stop] = 0
-    accumulate_fields(
-        model.input_weights[bank],
-        work.inputs,
-        np.int64(0),
-        work.everyone,
-        n_samples,
-        work.external,
-        start,
-    )
+    call(
+        product, model.input_weights[bank], work.inputs, np.int64(0), work.everyone, n_samples,
+        work.external, start,
+    )  # fmt: skip
     for b in range(n_samples):
         external = work.external[b, start:stop]
         for i in range(width):
@@ -101,17 +101,17 @@ def drive_bank(model, amplitude, work, n_samples, bank, is_waking):
 
 
 @inner_kernel
-def couple_bank(model, work, n_samples, bank):
+def couple_bank(product, model, work, n_samples, bank):
     """Add the dense product of the states with a bank's couplings to its fields."""
     first, stop = model.windows[bank]
-    accumulate_fields(
-        model.couplings[bank, : stop - first], work.outcome.state, first, work.everyone, n_samples,
-        work.outcome.field, bank * model.couplings.shape[2],
+    call(
+        product, model.couplings[bank, : stop - first], work.outcome.state, first, work.everyone,
+        n_samples, work.outcome.field, bank * model.couplings.shape[2],
     )  # fmt: skip
 
 
 @inner_kernel
-def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, stop):
+def relax_batch(relax, product, model, rule, amplitudes, update, work, is_awake, start, stop):
     """Relax samples start..stop-1, read them out, and mark what is unstable in them."""
     recurrence = Recurrence(
         model.couplings,
@@ -120,6 +120,7 @@ def relax_batch(relax, model, rule, amplitudes, update, work, is_awake, start, s
         model.self_couplings,
         model.partners,
         model.excitations,
+        product,
     )
     outcome = work.outcome
     n_hidden = model.partners.shape[1]
@@ -191,20 +192,23 @@ def train_batches(
         if rank >= size:
             return
         for bank in range(rank, n_banks, size):
-            call(steps.drive_bank, model, amplitudes[0], work, n_samples, bank, is_awake)
+            call(
+                steps.drive_bank, steps.products[0], model, amplitudes[0], work, n_samples, bank,
+                is_awake,
+            )  # fmt: skip
         wait_for_all(team, rank)
         if is_awake:
             for bank in range(rank, n_banks, size):
-                call(steps.couple_bank, model, work, n_samples, bank)
+                call(steps.couple_bank, steps.products[1], model, work, n_samples, bank)
             wait_for_all(team, rank)
         start, stop = rank * n_samples // size, (rank + 1) * n_samples // size
         call(
-            steps.relax_batch, steps.relax, model, rule, amplitudes, update, work, is_awake, start,
-            stop,
+            steps.relax_batch, steps.relax, steps.products[1], model, rule, amplitudes, update,
+            work, is_awake, start, stop,
         )  # fmt: skip
         wait_for_all(team, rank)
         for bank in range(rank, n_banks, size):
-            call(steps.learn_bank, rule, memory, model, work, n_samples, bank)
+            call(steps.learn_bank, steps.parts, rule, memory, model, work, n_samples, bank)
         wait_for_all(team, rank)
         if rank == 0:
             _count_batch(counts, work, n_samples)
@@ -220,6 +224,11 @@ def find_steps(
     work: Workspace,
 ) -> Steps:
     """Return the addresses of the steps, compiled for arguments of these types where needed."""
+    outcome = work.outcome
+    products = (
+        find_product(model.input_weights, work.inputs, work.everyone, work.external),
+        find_product(model.couplings, outcome.state, work.everyone, outcome.field),
+    )
     recurrence = Recurrence(
         model.couplings,
         model.scales[0].item(),
@@ -227,13 +236,17 @@ def find_steps(
         model.self_couplings,
         model.partners,
         model.excitations,
+        products[1],
     )
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
+    parts = kernels.find_parts(rule, memory, model, work)
     return Steps(
         find_address(kernels.begin_batch, rule, memory, model, 0, 1.0, 1),
-        find_address(drive_bank, model, amplitudes[0], work, 1, 0, True),
-        find_address(couple_bank, model, work, 1, 0),
-        find_address(relax_batch, 0, model, rule, amplitudes, update, work, True, 0, 1),
-        find_relax(recurrence, drive, update, work.outcome, work.scratch),
-        find_address(kernels.learn_bank, rule, memory, model, work, 1, 0),
+        find_address(drive_bank, 0, model, amplitudes[0], work, 1, 0, True),
+        find_address(couple_bank, 0, model, work, 1, 0),
+        products,
+        find_address(relax_batch, 0, 0, model, rule, amplitudes, update, work, True, 0, 1),
+        find_relax(recurrence, drive, update, outcome, work.scratch),
+        find_address(kernels.learn_bank, parts, rule, memory, model, work, 1, 0),
+        parts,
     )

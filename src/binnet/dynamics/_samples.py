@@ -38,7 +38,7 @@ class Job(NamedTuple):
 
 
 class Work(NamedTuple):
-    """The arrays of a chunk, and the address of the sweeps that are compiled for them."""
+    """The arrays of a chunk, and the addresses of what is compiled for them."""
 
     recurrence: Recurrence
     inputs: NDArray[Any]  # (B, N)
@@ -47,6 +47,7 @@ class Work(NamedTuple):
     scratch: Scratch
     readout_fields: NDArray[Any]  # (B, C)
     relax: int
+    product: int  # address of the dense product with the input weights
 
 
 Finish = Callable[[LaidOut, Work], tuple[NDArray[Any], ...]]
@@ -91,6 +92,7 @@ def relax_all(job: Job, threads: int, finish: Finish) -> tuple[NDArray[Any], ...
 
 
 def _make_work(job: Job, n_samples: int) -> Work:
+    from binnet_kernels.relaxation.fields import find_product
     from binnet_kernels.relaxation.inference import find_relax
     from binnet_kernels.structs import (
         Drive,
@@ -102,20 +104,25 @@ def _make_work(job: Job, n_samples: int) -> Work:
 
     network, dtype = job.network, job.network.dtype
     n_hidden = network.feedback.shape[1]
-    recurrence = Recurrence(network.couplings, network.coupling_scale, *network.structure)
     external = allocate_rows(n_samples, n_hidden, 1, dtype)
     drive = Drive(external, job.feedback, job.labels[:n_samples], job.amplitudes)
     update = job.make_update(np.zeros(n_samples, np.uint64))
     outcome = make_outcome(n_samples, n_hidden, len(job.amplitudes), 1, dtype)
     scratch = make_scratch(n_samples, n_hidden, dtype)
+    inputs = np.empty((n_samples, job.inputs.shape[1]), dtype)
+    recurrence = Recurrence(
+        network.couplings, network.coupling_scale, *network.structure,
+        find_product(network.couplings, outcome.state, scratch.rows, outcome.field),
+    )  # fmt: skip
     return Work(
         recurrence,
-        np.empty((n_samples, job.inputs.shape[1]), dtype),
+        inputs,
         drive,
         outcome,
         scratch,
         np.empty((n_samples, len(network.readout)), dtype),
         find_relax(recurrence, drive, update, outcome, scratch),
+        find_product(network.input_weights, inputs, scratch.rows, external),
     )
 
 
@@ -134,7 +141,7 @@ def _relax_chunk(job: Job, first: int, work: Work, finish: Finish) -> tuple[NDAr
     for begin, stop in in_pieces(len(job.amplitudes), first=INFERENCE_SWEEPS):
         drive = work.drive._replace(labels=job.labels[chunk], amplitudes=job.amplitudes[:stop])
         relax_samples(
-            work.relax, work.recurrence, network.input_weights, work.inputs, network.readout, drive,
-            update, outcome, work.scratch, begin, work.readout_fields,
+            work.relax, work.product, work.recurrence, network.input_weights, work.inputs,
+            network.readout, drive, update, outcome, work.scratch, begin, work.readout_fields,
         )  # fmt: skip
     return finish(network, work)
