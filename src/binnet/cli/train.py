@@ -52,8 +52,8 @@ from binnet.learning.run import check_size
 @click.option(
     "--threads",
     type=int,
-    help="threads of the kernels; the result does not depend on it  [up to cores; default: all or "
-    "one, whichever is faster while it runs]",
+    help="threads of the kernels at most; it takes fewer where these are faster, the result does not "
+    "depend on it  [up to cores; default: all]",
 )
 @click.option(
     "--out",
