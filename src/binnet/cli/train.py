@@ -52,8 +52,8 @@ from binnet.learning.run import check_size
 @click.option(
     "--threads",
     type=int,
-    help="threads of the kernels at most; it takes fewer where these are faster, the result does not "
-    "depend on it  [up to cores; default: all]",
+    help="threads of the kernels at most: it takes fewer where these are faster; the result does "
+    "not depend on it  [up to cores; default: all]",
 )
 @click.option(
     "--out",
