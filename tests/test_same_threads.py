@@ -87,6 +87,7 @@ def _many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_NUM_THREADS", str(MANY))
     monkeypatch.setattr(teams, "make_team", make_patient_team)
     monkeypatch.setattr("binnet.dynamics.stored._TEAM_BYTES", 0)
+    monkeypatch.setattr("binnet.dynamics.stored.is_cautious", lambda: False)
 
 
 @pytest.mark.parametrize("name", WORK)

@@ -50,6 +50,7 @@ def calling_off(monkeypatch: pytest.MonkeyPatch, at_once: bool) -> Iterator[list
         patch.setenv("NUMBA_NUM_THREADS", str(THREADS))
         patch.setattr(teams, "make_team", make_team_that_ends)
         patch.setattr("binnet.dynamics.stored._TEAM_BYTES", 0)
+        patch.setattr("binnet.dynamics.stored.is_cautious", lambda: False)
         try:
             yield made
         finally:

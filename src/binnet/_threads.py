@@ -82,6 +82,7 @@ class _Share(Generic[Item, Result]):
         self.results: dict[int, Result] = {}
         self.errors: list[BaseException] = []
         self.called_off = threading.Event()
+        self.longest = 0.0  # seconds that an item has taken
 
     def take(self, seconds: float = math.inf) -> bool:
         """Do one item after the other, for about so long; return whether there may be more.
@@ -96,7 +97,9 @@ class _Share(Generic[Item, Result]):
                     return True
                 if (k := next(self._next)) >= len(self._items):
                     break
+                begun = time.perf_counter()
                 self.results[k] = self._work(self._items[k])
+                self.longest = max(self.longest, time.perf_counter() - begun)
         except _CalledOff:
             pass
         except BaseException as error:  # raised by the caller
@@ -115,23 +118,20 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
     lost its core, it begins alone: short work is then over before a helper could hold it up. Where
     it is stopped (Ctrl-C), or an item fails, all end at their next piece.
     """
-    global _cautious_until
     _note(threads)
     waiting = list(items)
     threads = min(threads, len(waiting))
     if threads <= 1:
         return [work(item) for item in waiting]
     share, helpers = _Share(work, waiting), [Future[None]() for _ in range(threads - 1)]
-    begun = time.perf_counter()
     try:
-        if begun > _cautious_until or share.take(_SHORT_SECONDS):
+        if not is_cautious() or share.take(_SHORT_SECONDS):
             _ask_for_help(helpers, share)
             share.take()
-        done = time.perf_counter()
+        longest, done = share.longest, time.perf_counter()
         wait(helper for helper in helpers if not helper.cancel())
-        now = time.perf_counter()
-        if now - done > max(0.5 * (done - begun), _LONG_WAIT_SECONDS):
-            _cautious_until = now + _CAUTIOUS_SECONDS
+        if time.perf_counter() - done > 2 * longest + _LONG_WAIT_SECONDS:
+            be_cautious()
     except BaseException:  # Ctrl-C just now
         share.called_off.set()
         wait(helper for helper in helpers if not helper.cancel())
@@ -139,6 +139,20 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
     if share.errors:
         raise share.errors[0]
     return [share.results[k] for k in range(len(waiting))]
+
+
+def is_cautious() -> bool:
+    """Return whether a thread has kept others waiting of late, as if it had no core.
+
+    What is over in a few milliseconds is then done faster by one thread.
+    """
+    return time.perf_counter() < _cautious_until
+
+
+def be_cautious() -> None:
+    """Note that a thread has kept others waiting."""
+    global _cautious_until
+    _cautious_until = time.perf_counter() + _CAUTIOUS_SECONDS
 
 
 def _ask_for_help(helpers: list[Future[None]], share: _Share[Any, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._threads import in_pieces, run_in_step, share_out
+from binnet._threads import be_cautious, in_pieces, is_cautious, run_in_step, share_out
 from binnet.networks import RandomNetwork
 from binnet.update_orders import UpdateOrder
 
@@ -81,7 +81,9 @@ def relax_stored(
     J_D, b = network.in_field_units()
     replicas = make_replicas(start, network.dtype, b.dtype)
     # Of floating-point couplings, a thread adds whole rows.
-    has_team = is_exact and n_replicas < threads and couplings.nbytes > _TEAM_BYTES
+    has_team = (
+        is_exact and n_replicas < threads and couplings.nbytes > _TEAM_BYTES and not is_cautious()
+    )
     n_pieces = threads if has_team else 1
     groups = (
         FreeNetwork(couplings, b, J_D),
@@ -177,7 +179,7 @@ def _relax_in_step(
     steps: Steps, groups: tuple[Any, ...], threads: int, tell: Callable[[], None]
 ) -> None:
     """Relax all replicas at once, each thread at a piece of the neurons."""
-    from binnet_kernels.lowlevel.team import join, make_team
+    from binnet_kernels.lowlevel.team import count_members, join, make_team
     from binnet_kernels.relaxation.relax_free import relax_replicas
 
     n_replicas, n_neurons = groups[2].state.shape
@@ -189,7 +191,10 @@ def _relax_in_step(
         relax_replicas(steps, *arguments)
 
     for begin, end in in_pieces(first=_count_sweeps(n_replicas, n_neurons)):
-        run_in_step(threads, partial(relax_pieces, make_team(threads), end - begin))
+        team = make_team(threads)
+        run_in_step(threads, partial(relax_pieces, team, end - begin))
+        if count_members(team, 0) < threads:
+            be_cautious()
         if round_[0] == 0:
             break
         tell()
