@@ -32,7 +32,7 @@ _current = threading.local()
 _helpers: ThreadPoolExecutor | None = None
 _helpers_lock = threading.Lock()
 _PIECES = 4  # for each thread: who loses its core holds up the others by no more than one
-# Work that is over before helpers are asked, where one of them has held up its caller so long.
+# Work that is over before helpers begin, where one of them has held up its caller so long.
 _SHORT_SECONDS, _LONG_WAIT_SECONDS, _CAUTIOUS_SECONDS = 0.01, 0.001, 0.5
 _cautious_until = 0.0  # by time.perf_counter
 _CALL_SECONDS = 0.1  # of a compiled call: short enough for progress and Ctrl-C
@@ -81,22 +81,14 @@ class _Share(Generic[Item, Result]):
         self._next = itertools.count()
         self.results: dict[int, Result] = {}
         self.errors: list[BaseException] = []
-        self.called_off = threading.Event()
+        self.called_off, self.none_left = threading.Event(), threading.Event()
         self.longest = 0.0  # seconds that an item has taken
 
-    def take(self, seconds: float = math.inf) -> bool:
-        """Do one item after the other, for about so long; return whether there may be more.
-
-        There are none to do for anybody where one has failed.
-        """
+    def take(self) -> None:
+        """Do one item after the other, as long as there are any and nobody has failed."""
         outer, _current.share = getattr(_current, "share", None), self
-        stop = time.perf_counter() + seconds
         try:
-            while not self.called_off.is_set():
-                if time.perf_counter() > stop:
-                    return True
-                if (k := next(self._next)) >= len(self._items):
-                    break
+            while not self.called_off.is_set() and (k := next(self._next)) < len(self._items):
                 begun = time.perf_counter()
                 self.results[k] = self._work(self._items[k])
                 self.longest = max(self.longest, time.perf_counter() - begun)
@@ -106,8 +98,8 @@ class _Share(Generic[Item, Result]):
             self.errors.append(error)
             self.called_off.set()
         finally:
+            self.none_left.set()
             _current.share = outer
-        return False
 
 
 def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -115,7 +107,7 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
 
     The caller works, too, and waits for nobody but for items that others have begun: where cores
     are busy it does most of them alone. Where it has waited long of late, for a helper that had
-    lost its core, it begins alone: short work is then over before a helper could hold it up. Where
+    lost its core, helpers begin later: short work is then over before one could hold it up. Where
     it is stopped (Ctrl-C), or an item fails, all end at their next piece.
     """
     _note(threads)
@@ -125,9 +117,8 @@ def share_out(threads: int, work: Callable[[Item], Result], items: Iterable[Item
         return [work(item) for item in waiting]
     share, helpers = _Share(work, waiting), [Future[None]() for _ in range(threads - 1)]
     try:
-        if not is_cautious() or share.take(_SHORT_SECONDS):
-            _ask_for_help(helpers, share)
-            share.take()
+        _ask_for_help(helpers, share, _SHORT_SECONDS if is_cautious() else 0.0)
+        share.take()
         longest, done = share.longest, time.perf_counter()
         wait(helper for helper in helpers if not helper.cancel())
         if time.perf_counter() - done > 2 * longest + _LONG_WAIT_SECONDS:
@@ -155,8 +146,12 @@ def be_cautious() -> None:
     _cautious_until = time.perf_counter() + _CAUTIOUS_SECONDS
 
 
-def _ask_for_help(helpers: list[Future[None]], share: _Share[Any, Any]) -> None:
+def _ask_for_help(
+    helpers: list[Future[None]], share: _Share[Any, Any], after_seconds: float
+) -> None:
     """Let other threads work on the share; each begins when it is free, and tells when it is done.
+
+    Where they are to begin after some time, it is if anything is left to do by then.
 
     Who cannot be asked must be known, too: an executor that fails to start a thread, or is stopped
     (Ctrl-C), has kept what it was asked for, and may have it done later.
@@ -166,6 +161,7 @@ def _ask_for_help(helpers: list[Future[None]], share: _Share[Any, Any]) -> None:
 
     def help_out(rank: int) -> None:
         helper = helpers[rank - 1]
+        share.none_left.wait(after_seconds)
         if helper.set_running_or_notify_cancel():
             try:
                 _stay_beside(caller, rank)

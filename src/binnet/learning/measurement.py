@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.dynamics import relax
+from binnet.dynamics import predict, relax
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
@@ -35,29 +35,30 @@ def measure_epoch(
     EpochMetrics
         The measurements.
     """
-    network = run.network()
+    network, relaxable = run.network(), run.relaxable()
     training = run.configuration.training
+    options: dict[str, Any] = {
+        "max_sweeps": training.inference_sweeps,
+        "update_order": training.update_order,
+        "update_probability": training.update_probability,
+        "seed": training.seed,
+        "threads": threads,
+    }
     accuracy = {}
     for name, (X, y) in sets.items():
-        result = relax(
-            run.relaxable(),
-            X,
-            max_sweeps=training.inference_sweeps,
-            update_order=training.update_order,
-            update_probability=training.update_probability,
-            seed=training.seed,
-            threads=threads,
-            stop_at_cycle=False,
-        )
+        if name != "train":
+            accuracy[name] = float((predict(relaxable, X, **options) == y).mean())
+            continue
+        result = relax(relaxable, X, stop_at_cycle=False, **options)
         accuracy[name] = float((result.readout_fields.argmax(axis=1) == y).mean())
-        if name == "train":
-            saturation = float((np.abs(result.states.mean(axis=0)) > _SATURATED).mean())
-            quantiles = _stability_quantiles(
-                network,
-                result.stabilities[:_SAMPLES_OF_STABILITIES],
-                result.readout_fields[:_SAMPLES_OF_STABILITIES],
-                y[:_SAMPLES_OF_STABILITIES],
-            )
+        means = result.states.sum(axis=0, dtype=np.int64) / len(X)
+        saturation = float((np.abs(means) > _SATURATED).mean())
+        quantiles = _stability_quantiles(
+            network,
+            result.stabilities[:_SAMPLES_OF_STABILITIES],
+            result.readout_fields[:_SAMPLES_OF_STABILITIES],
+            y[:_SAMPLES_OF_STABILITIES],
+        )
     n_samples, n_hidden = run.n_samples, network.n_neurons
     sweeps, fixed, hidden, readout = (int(total) for total in run.totals)
     return EpochMetrics(
