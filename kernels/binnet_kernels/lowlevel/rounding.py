@@ -22,6 +22,7 @@ from numba.extending import intrinsic
 
 from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.bits import popcount
+from binnet_kernels.lowlevel.building import SECOND_LEVEL, prefetch, spread, step
 from binnet_kernels.lowlevel.rng import GAMMA, MIX_1, MIX_2
 from binnet_kernels.lowlevel.simd import TILE, compiles_for
 
@@ -52,10 +53,7 @@ def _fill(builder: Any, kind: Any, scalar: Any) -> Any:
     """Return a vector (of that type) whose lanes all hold an integer, cut to their width."""
     if scalar.type != kind.element:
         scalar = builder.trunc(scalar, kind.element)
-    undefined = ir.Constant(kind, ir.Undefined)
-    one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
-    zeros = ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count)
-    return builder.shuffle_vector(one, undefined, zeros)
+    return spread(builder, kind, scalar)
 
 
 def _shuffle(builder: Any, a: Any, b: Any, order: list[int]) -> Any:
@@ -70,24 +68,9 @@ def _load(builder: Any, kind: Any, address: Any, offset: int = 0) -> Any:
     return builder.load(_pointer(builder, kind, address, offset), align=1)
 
 
-def _step(builder: Any, address: Any, k: Any, stride: Any) -> Any:
-    return builder.add(address, builder.mul(k, stride))
-
-
 def _call(builder: Any, name: str, kind: Any, *arguments: Any) -> Any:
     form = ir.FunctionType(kind, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, form, name), arguments)
-
-
-def _prefetch(builder: Any, address: Any) -> None:
-    """Ask for a line of memory, which need not be there."""
-    kinds = (_I8.as_pointer(), _I32, _I32, _I32)
-    prefetch = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
-    )
-    to_read, into_second_level, as_data = _I32(0), _I32(2), _I32(1)
-    pointer = _pointer(builder, _I8, address)
-    builder.call(prefetch, (pointer, to_read, into_second_level, as_data))
 
 
 def _allocate(builder: Any, kind: Any, value: Any) -> Any:
@@ -230,7 +213,7 @@ def _make_sums(is_rounded: bool) -> Any:
 
             differing = cgutils.alloca_once(builder, _BYTES)
             with cgutils.for_range(builder, n_rows) as loop:
-                row = _step(builder, spread, loop.index, _long(4 * PLANES))
+                row = step(builder, spread, loop.index, _long(4 * PLANES))
                 builder.store(builder.add(differ_in(row, 0), differ_in(row, 1)), differing)
                 with builder.if_then(builder.icmp_signed("!=", has_many, _long(0))):
                     more = builder.add(differ_in(row, 2), differ_in(row, 3))
@@ -239,11 +222,11 @@ def _make_sums(is_rounded: bool) -> Any:
                 amount = builder.sub(builder.sub(n_events, n), n)
                 if draws is not None:
                     amount = _round(builder, amount, exponent, draws)
-                out = _pointer(builder, _BYTES, _step(builder, levels, loop.index, stride))
+                out = _pointer(builder, _BYTES, step(builder, levels, loop.index, stride))
                 builder.store(amount, out, align=1)
                 with cgutils.for_range(builder, n_lines) as lines:
                     line = builder.add(builder.mul(loop.index, n_lines), lines.index)
-                    _prefetch(builder, _step(builder, ahead, line, _long(LINE)))
+                    prefetch(builder, step(builder, ahead, line, _long(LINE)), SECOND_LEVEL)
             return context.get_dummy_value()
 
         return types.void(*[types.int64] * 11), generate
@@ -281,7 +264,7 @@ def add_levels(
         first, n_rows, levels, stride, tiles, n_tiles, low, high, shift, counts = arguments[1:]
         size = context.get_abi_sizeof(array.data.type.pointee)
         row_bytes = builder.extract_value(array.strides, 0)
-        data = _step(builder, builder.ptrtoint(array.data, _I64), first, row_bytes)
+        data = step(builder, builder.ptrtoint(array.data, _I64), first, row_bytes)
         changed, saturated = (_allocate(builder, _I64, _long(0)) for _ in range(2))
 
         def add_all(bits: int) -> None:
@@ -317,15 +300,15 @@ def add_levels(
                 is_last = builder.icmp_signed("<", left, _long(_BAND))
                 n_here = builder.select(is_last, left, _long(_BAND))
                 with cgutils.for_range(builder, n_tiles) as loop:
-                    tile = _step(builder, tiles, loop.index, _long(ENTRY))
+                    tile = step(builder, tiles, loop.index, _long(ENTRY))
                     column, offset, lanes = (_load(builder, _I64, tile, 8 * k) for k in range(3))
                     places = _load(builder, _BYTES, tile, TILE)
                     with cgutils.for_range(builder, n_here) as rows:
                         k = builder.add(band, rows.index)
-                        start = _step(
-                            builder, _step(builder, data, column, _long(size)), k, row_bytes
+                        start = step(
+                            builder, step(builder, data, column, _long(size)), k, row_bytes
                         )
-                        amounts = _step(builder, builder.add(levels, offset), k, stride)
+                        amounts = step(builder, builder.add(levels, offset), k, stride)
                         add_row(start, amounts, places, lanes)
 
         if size == 1:
@@ -373,12 +356,12 @@ def decay_tile(
         size = context.get_abi_sizeof(array.data.type.pointee)
         kind = ir.VectorType(ir.IntType(8 * size), TILE)
         row_bytes = builder.extract_value(array.strides, 0)
-        data = _step(builder, builder.ptrtoint(array.data, _I64), column, _long(size))
+        data = step(builder, builder.ptrtoint(array.data, _I64), column, _long(size))
         draws, zero = _Draws(builder, keys, first, exponent), _splat(_SHORTS, 0)
         shifts = _fill(builder, _SHORTS, exponent)
         low = _fill(builder, _SHORTS, builder.sub(builder.shl(_long(1), exponent), _long(1)))
         with cgutils.for_range(builder, n_rows) as loop:
-            here = _pointer(builder, kind, _step(builder, data, loop.index, row_bytes))
+            here = _pointer(builder, kind, step(builder, data, loop.index, row_bytes))
             weight = builder.load(here, align=size)
             if size == 1:
                 weight = builder.sext(weight, _SHORTS)

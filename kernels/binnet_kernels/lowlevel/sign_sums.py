@@ -20,6 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from binnet_kernels.lowlevel.building import FIRST_LEVEL, find_item, prefetch, step
 from binnet_kernels.lowlevel.simd import compiles_for
 
 # 32 registers of 64 bytes: they hold the sums of a group, and a table while it is made.
@@ -54,30 +55,13 @@ def make_reserve(n_bytes: int) -> Callable[[], int]:
 # ---- what the functions below have in common
 
 
-def _address(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> Any:
-    """Return the address of ``array[row, column]`` as an integer."""
-    fields = context.make_array(kind)(context, builder, array)
-    row_bytes, column_bytes = cgutils.unpack_tuple(builder, fields.strides)
-    offset = builder.add(builder.mul(row, row_bytes), builder.mul(column, column_bytes))
-    return builder.add(builder.ptrtoint(fields.data, _INT64), offset)
-
-
 def _step(builder: Any, address: Any, index: Any, n_bytes: int) -> Any:
-    return builder.add(address, builder.mul(index, _INT64(n_bytes)))
+    return step(builder, address, index, _INT64(n_bytes))
 
 
 def _at(builder: Any, address: Any, offset: int, kind: Any) -> Any:
     moved = builder.add(address, _INT64(offset))
     return builder.inttoptr(moved, kind.as_pointer())
-
-
-def _prefetch(builder: Any, address: Any) -> None:
-    kinds = (_BYTE.as_pointer(), _INT32, _INT32, _INT32)
-    prefetch = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
-    )
-    to_read, near, as_data = _INT32(0), _INT32(3), _INT32(1)
-    builder.call(prefetch, (_at(builder, address, 0, _BYTE), to_read, near, as_data))
 
 
 class _Sums:
@@ -102,8 +86,8 @@ class _Sums:
         w = []
         for k in range(4):
             j = builder.add(row, _INT64(k))
-            address = _address(self.context, builder, kind, weights, j, column)
-            _prefetch(builder, builder.add(address, _INT64(_AHEAD)))
+            address = find_item(self.context, builder, kind, weights, j, column)
+            prefetch(builder, builder.add(address, _INT64(_AHEAD)), FIRST_LEVEL)
             value = builder.load(_at(builder, address, 0, loaded), align=size)
             w.append(builder.sext(value, self.vector) if narrow else value)
         left = {3: self.add(w[0], w[1]), 1: self.subtract(w[0], w[1])}  # by the spins' bits
@@ -156,7 +140,7 @@ def write_place(typingctx: Any, out: Any, row: Any, column: Any, places: Any, k:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         *element, places, k = arguments
         where = _at(builder, _step(builder, places, k, PLACE_BYTES), 0, _INT64)
-        builder.store(_address(context, builder, signature.args[0], *element), where)
+        builder.store(find_item(context, builder, signature.args[0], *element), where)
         return context.get_dummy_value()
 
     return types.void(out, *[types.int64] * 4), generate
@@ -177,7 +161,7 @@ def write_patterns(
         size, four = context.get_abi_sizeof(number), ir.VectorType(number, 4)
         real = isinstance(kind.dtype, types.Float)
         compare = builder.fcmp_ordered if real else builder.icmp_signed
-        spins = _address(context, builder, kind, array, row, column)
+        spins = find_item(context, builder, kind, array, row, column)
         with cgutils.for_range(builder, n_quads) as loop:
             here = _at(builder, _step(builder, spins, loop.index, 4 * size), 0, four)
             is_up = compare(">", builder.load(here, align=size), ir.Constant(four, None))

@@ -17,6 +17,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from binnet_kernels.lowlevel.building import spread
+
 TILE = 64  # neurons: four vectors of 512 bits
 _LANES = 16
 _VECTORS = TILE // _LANES
@@ -51,8 +53,7 @@ def _store(builder: Any, value: Any, address: Any, offset: int) -> None:
 
 def _broadcast(builder: Any, address: Any) -> Any:
     word = builder.load(builder.inttoptr(address, _I32.as_pointer()), align=4)
-    one = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), word, ir.Constant(_I32, 0))
-    return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(_I32, _LANES), None))
+    return spread(builder, _WORDS, word)
 
 
 def _accumulate(
@@ -172,10 +173,7 @@ def find_signs(typingctx: Any, field: Any, shift: Any) -> Any:
         wide = ir.VectorType(_I32, TILE)
         pointer = builder.inttoptr(arguments[0], wide.as_pointer())
         values = builder.load(pointer, align=4)
-        one = builder.insert_element(
-            ir.Constant(wide, ir.Undefined), arguments[1], ir.Constant(_I32, 0)
-        )
-        shifts = builder.shuffle_vector(one, one, ir.Constant(wide, None))
+        shifts = spread(builder, wide, arguments[1])
         is_up = builder.icmp_signed(">=", builder.add(values, shifts), ir.Constant(wide, None))
         return builder.bitcast(is_up, _I64)
 

@@ -15,6 +15,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from binnet_kernels.lowlevel.building import spread
+
 _VECTOR_BYTES = 64
 # Positions of the arrays among the arguments of the function that `make_row_sum` returns.
 _OUT, _SOURCE, _SOURCE_ROWS, _WEIGHTS, _WEIGHT_ROWS = 0, 4, 5, 6, 7
@@ -77,14 +79,7 @@ def _generate(
             for c in range(0, n_columns, lanes)
         ]
 
-    def spread(number: Any) -> Any:
-        int32 = ir.IntType(32)
-        one = builder.insert_element(
-            ir.Constant(vector, ir.Undefined), number, ir.Constant(int32, 0)
-        )
-        return builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(int32, lanes), None))
-
-    kept = spread(keep)
+    kept = spread(builder, vector, keep)
     tile = [row_vectors(_OUT, builder.add(first_row, constant(r))) for r in range(n_rows)]
     sums = [[cgutils.alloca_once(builder, vector) for _ in row] for row in tile]
     for row, totals in zip(tile, sums, strict=True):
@@ -96,7 +91,7 @@ def _generate(
         weight_row = builder.load(place(_WEIGHT_ROWS, loop.index))
         for r in range(n_rows):
             column = builder.add(first_weight, constant(r))
-            weight = spread(builder.load(place(_WEIGHTS, weight_row, column)))
+            weight = spread(builder, vector, builder.load(place(_WEIGHTS, weight_row, column)))
             for total, term in zip(sums[r], terms, strict=True):
                 product = builder.fmul(weight, term, flags=("contract",))
                 added = builder.fadd(builder.load(total), product, flags=("contract",))

@@ -8,6 +8,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from binnet_kernels.lowlevel.building import spread
+
 LANES = 64
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
@@ -37,8 +39,7 @@ def find_unstable(
             _load(context, builder, kind, array, arguments[4])
             for kind, array in zip((external, field, state), arguments[:3], strict=True)
         )
-        one = builder.insert_element(ir.Constant(_NUMBERS, ir.Undefined), arguments[3], _INT32(0))
-        J_D = builder.shuffle_vector(one, one, ir.Constant(_NUMBERS, [0] * LANES))
+        J_D = spread(builder, _NUMBERS, arguments[3])
         is_up = builder.icmp_signed(">", spins, ir.Constant(spins.type, [0] * LANES))
         zeros = ir.Constant(_NUMBERS, [0] * LANES)
         own = builder.select(is_up, J_D, builder.sub(zeros, J_D))

@@ -16,6 +16,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from binnet_kernels.lowlevel.building import SECOND_LEVEL, find_item, prefetch, spread
+
 STRIP = 32  # columns: a cache line
 WIDE = 4 * STRIP  # columns whose sums stay in registers together
 
@@ -34,21 +36,6 @@ _IN_ORDER = [
 
 def _indices(values: list[int]) -> Any:
     return ir.Constant(ir.VectorType(_INT32, len(values)), values)
-
-
-def _address(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> Any:
-    """Return the address of ``array[row, column]`` as an integer."""
-    fields = context.make_array(kind)(context, builder, array)
-    row_bytes, column_bytes = cgutils.unpack_tuple(builder, fields.strides)
-    offset = builder.add(builder.mul(row, row_bytes), builder.mul(column, column_bytes))
-    return builder.add(builder.ptrtoint(fields.data, _INT64), offset)
-
-
-def _item(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    """Return the address of ``array[index]`` as an integer."""
-    fields = context.make_array(kind)(context, builder, array)
-    (item_bytes,) = cgutils.unpack_tuple(builder, fields.strides)
-    return builder.add(builder.ptrtoint(fields.data, _INT64), builder.mul(index, item_bytes))
 
 
 def _pointer(builder: Any, address: Any, kind: Any) -> Any:
@@ -74,21 +61,6 @@ def _multiply_pairs(context: Any, builder: Any, pairs: Any, factors: Any) -> Any
         product = builder.mul(a, x)
         total = product if total is None else builder.add(total, product)
     return total
-
-
-def _prefetch(builder: Any, address: Any) -> None:
-    kinds = (_BYTE.as_pointer(), _INT32, _INT32, _INT32)
-    prefetch = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0"
-    )
-    to_read, into_second_level, as_data = _INT32(0), _INT32(2), _INT32(1)
-    builder.call(prefetch, (_pointer(builder, address, _BYTE), to_read, into_second_level, as_data))
-
-
-def _spread(builder: Any, number: Any) -> Any:
-    """Return a vector of 16 times the number."""
-    vector = builder.insert_element(ir.Constant(_LONGS, ir.Undefined), number, _INT32(0))
-    return builder.shuffle_vector(vector, vector, _indices([0] * (STRIP // 2)))
 
 
 def _add_in_order(builder: Any, halves: Any, address: Any, column: Any) -> None:
@@ -122,7 +94,7 @@ def add_strip_products(
         arrays = {"couplings": arguments[0], "states": arguments[4], "out": arguments[6]}
 
         def address(name: str, row: Any, column: Any) -> Any:
-            return _address(context, builder, kinds[name], arrays[name], row, column)
+            return find_item(context, builder, kinds[name], arrays[name], row, column)
 
         def load(name: str, row: Any, column: Any, kind: Any) -> Any:
             size = {"couplings": 2, "states": 2, "out": 4}[name]
@@ -143,7 +115,7 @@ def add_strip_products(
             j = builder.add(j_first, two_back)
             line = builder.add(to_prefetch, builder.mul(two_back, row_bytes))
             for where in (line, builder.add(line, row_bytes)):
-                _prefetch(builder, where)
+                prefetch(builder, where, SECOND_LEVEL)
             a = load("couplings", j, i_first, _SHORTS)
             b = load("couplings", builder.add(j, _INT64(1)), i_first, _SHORTS)
             interleaved = [
@@ -151,7 +123,7 @@ def add_strip_products(
             ]
             for sample, halves in zip(samples, totals, strict=True):
                 two_spins = load("states", sample, j, _INT32)
-                factors = builder.bitcast(_spread(builder, two_spins), _SHORTS)
+                factors = builder.bitcast(spread(builder, _LONGS, two_spins), _SHORTS)
                 for half, total in zip(interleaved, halves, strict=True):
                     product = _multiply_pairs(context, builder, half, factors)
                     builder.store(builder.add(builder.load(total), product), total)
@@ -171,13 +143,15 @@ def _make_asker(n_strips: int) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             first, last, column = arguments[2:5]
             with cgutils.for_range(builder, builder.sub(last, first)) as loop:
-                where = _item(context, builder, sites, arguments[1], builder.add(first, loop.index))
+                where = find_item(
+                    context, builder, sites, arguments[1], builder.add(first, loop.index)
+                )
                 site = builder.load(_pointer(builder, where, _INT32), align=4)
-                row = _address(
+                row = find_item(
                     context, builder, couplings, arguments[0], builder.sext(site, _INT64), column
                 )
                 for strip in range(n_strips):
-                    _prefetch(builder, builder.add(row, _INT64(_LINE * strip)))
+                    prefetch(builder, builder.add(row, _INT64(_LINE * strip)), SECOND_LEVEL)
             return context.get_dummy_value()
 
         return types.void(couplings, sites, types.intp, types.intp, types.intp), generate
@@ -202,7 +176,7 @@ def _make_adder(n_strips: int) -> Any:
             first, last, column = arguments[3:6]
 
             def address(array: int, index: Any) -> Any:
-                return _item(context, builder, signature.args[array], arguments[array], index)
+                return find_item(context, builder, signature.args[array], arguments[array], index)
 
             def load(array: int, index: Any, kind: Any) -> Any:
                 return builder.load(
@@ -211,7 +185,7 @@ def _make_adder(n_strips: int) -> Any:
 
             def find_row(event: Any) -> Any:
                 site = builder.sext(load(1, event, _INT32), _INT64)
-                return _address(context, builder, couplings, arguments[0], site, column)
+                return find_item(context, builder, couplings, arguments[0], site, column)
 
             zeros = ir.Constant(_LONGS, [0] * (STRIP // 2))
             totals = [[cgutils.alloca_once(builder, _LONGS) for _ in "ab"] for _ in range(n_strips)]
@@ -226,7 +200,9 @@ def _make_adder(n_strips: int) -> Any:
                 other = builder.select(has_next, next_one, event)
                 two = [builder.zext(load(2, k, _INT16), _INT32) for k in (event, other)]
                 upper = builder.select(has_next, builder.shl(two[1], _INT32(16)), _INT32(0))
-                factors = builder.bitcast(_spread(builder, builder.or_(two[0], upper)), _SHORTS)
+                factors = builder.bitcast(
+                    spread(builder, _LONGS, builder.or_(two[0], upper)), _SHORTS
+                )
                 rows = [find_row(k) for k in (event, other)]
                 for strip, halves in enumerate(totals):
                     offset = _INT64(_LINE * strip)
