@@ -29,10 +29,7 @@ def evaluate(run: Path, threads: int | None) -> None:
         predictions = predict(
             state.relaxable(),
             X,
-            max_sweeps=training.inference_sweeps,
-            update_order=training.update_order,
-            update_probability=training.update_probability,
-            seed=training.seed,
+            **training.inference_options(),
             threads=threads,
         )
     right = int((predictions == y).sum())

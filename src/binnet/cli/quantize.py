@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -100,13 +99,7 @@ def quantize_run(
         )
         _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
-        options: dict[str, Any] = {
-            "max_sweeps": training.inference_sweeps,
-            "update_order": training.update_order,
-            "update_probability": training.update_probability,
-            "seed": training.seed,
-            "threads": threads,
-        }
+        options = {**training.inference_options(), "threads": threads}
         before, after = (
             float((predict(each, X, **options) == y).mean()) for each in (network, integers)
         )

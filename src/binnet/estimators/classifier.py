@@ -259,10 +259,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         result = relax(
             self.network_,
             self._to_spins(X),
-            max_sweeps=training.inference_sweeps,
-            update_order=training.update_order,
-            update_probability=training.update_probability,
-            seed=training.seed,
+            **training.inference_options(),
             threads=self.threads,
             stop_at_cycle=False,
         )

@@ -37,13 +37,7 @@ def measure_epoch(
     """
     network, relaxable = run.network(), run.relaxable()
     training = run.configuration.training
-    options: dict[str, Any] = {
-        "max_sweeps": training.inference_sweeps,
-        "update_order": training.update_order,
-        "update_probability": training.update_probability,
-        "seed": training.seed,
-        "threads": threads,
-    }
+    options = {**training.inference_options(), "threads": threads}
     accuracy = {}
     for name, (X, y) in sets.items():
         if name != "train":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from binnet._deprecation import renamed_field
 from binnet._validation import check_choice, keep_integer, keep_real
@@ -55,3 +56,18 @@ class TrainingParameters:
         find_order(self.update_order, "driven")
         keep_real(self, "update_probability", 0.0, 1.0, above=True)
         check_choice("dtype", self.dtype, DTYPES)
+
+    def inference_options(self) -> dict[str, Any]:
+        """Return how accuracies are measured, as keywords of `binnet.predict` and `binnet.relax`.
+
+        Returns
+        -------
+        dict
+            max_sweeps, update_order, update_probability and seed.
+        """
+        return {
+            "max_sweeps": self.inference_sweeps,
+            "update_order": self.update_order,
+            "update_probability": self.update_probability,
+            "seed": self.seed,
+        }

@@ -172,10 +172,7 @@ def compare_with_start(
 
     training = configuration.training
     options = {
-        "max_sweeps": training.inference_sweeps,
-        "update_order": training.update_order,
-        "update_probability": training.update_probability,
-        "seed": training.seed,
+        **training.inference_options(),
         "sizes": configuration.network.sizes,
         **options,
     }
