@@ -64,24 +64,30 @@ def _log_ratio(x: FloatArray, differ: FloatArray, agree: FloatArray) -> FloatArr
         return np.asarray(np.log1p(-np.minimum(deficit, 1.0)))
 
 
-def _pair_terms(j: FloatArray, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _pair_terms(reach: FloatArray, distance: FloatArray) -> tuple[FloatArray, FloatArray]:
     """S2 - Sigma and its rounding error over the distance, free of cancellation at small ones."""
     entropy = -special.xlogy(distance, distance) - special.xlog1py(1.0 - distance, -distance)
     # 0 * log 0 = 0: at distance 0 (or 1) no neuron (or every neuron) differs
-    same = np.where(distance == 1.0, 0.0, _log_ratio(j, distance, 1.0 - distance))
-    other = np.where(distance == 0.0, 0.0, _log_ratio(j, 1.0 - distance, distance))
+    same = np.where(distance == 1.0, 0.0, _log_ratio(reach, distance, 1.0 - distance))
+    other = np.where(distance == 0.0, 0.0, _log_ratio(reach, 1.0 - distance, distance))
     value = entropy + (1.0 - distance) * same + distance * other
     error = entropy + (1.0 - distance) * np.expm1(-same) + distance * np.expm1(-other)
     return np.asarray(value), np.asarray(_ROUNDING * error)
 
 
 def pair_entropy(
-    overlap: ArrayLike, self_coupling: ArrayLike, *, return_error: bool = False
+    overlap: ArrayLike,
+    self_coupling: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    return_error: bool = False,
 ) -> Any:
     r"""Logarithm of the mean number of ordered pairs of fixed points at an overlap, per neuron.
 
     .. math:: S_2(q) = \log 2 + H_b\!\left(\tfrac{1+q}{2}\right)
-              + \tfrac{1+q}{2}\log\Phi_2(J_D,J_D;q) + \tfrac{1-q}{2}\log\Phi_2(J_D,J_D;-q)
+              + \tfrac{1+q}{2}\log\Phi_2(a,a;q) + \tfrac{1-q}{2}\log\Phi_2(a,a;-q)
+
+    with :math:`a = J_D - \kappa`.
 
     Parameters
     ----------
@@ -89,6 +95,8 @@ def pair_entropy(
         q in [-1, 1].
     self_coupling : array_like
         J_D >= 0.
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed; any real number.
     return_error : bool, default False
         Also return a bound on the rounding error.
 
@@ -112,14 +120,19 @@ def pair_entropy(
     True
     """
     q = _checks.overlap(overlap)
-    j = _checks.self_coupling(self_coupling)
-    terms, error = _pair_terms(j, (1.0 - q) / 2.0)
-    value = np.asarray(log_2ndtr(j) + terms)
-    return (value[()], (error + 4 * EPS)[()]) if return_error else value[()]
+    reach = _checks.reach(self_coupling, margin)
+    terms, error = _pair_terms(reach, (1.0 - q) / 2.0)
+    sigma = log_2ndtr(reach)
+    value, error = np.asarray(sigma + terms), error + 4 * EPS * (1.0 + np.abs(sigma))
+    return (value[()], error[()]) if return_error else value[()]
 
 
 def franz_parisi(
-    overlap: ArrayLike, self_coupling: ArrayLike, *, return_error: bool = False
+    overlap: ArrayLike,
+    self_coupling: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    return_error: bool = False,
 ) -> Any:
     """Local entropy of a *typical* fixed point: s_FP(q) = S2(q) - Sigma(J_D), nats per neuron.
 
@@ -127,8 +140,8 @@ def franz_parisi(
 
     Parameters
     ----------
-    overlap, self_coupling : array_like
-        As in `pair_entropy`.
+    overlap, self_coupling, margin : array_like
+        As in `pair_entropy`; for J_D < kappa there is no fixed point to begin with.
     return_error : bool, default False
         Also return a bound on the rounding error.
 
@@ -142,23 +155,30 @@ def franz_parisi(
     Franz, Parisi, J. Phys. I France 5, 1401 (1995), the potential; here annealed = quenched.
     """
     q = _checks.overlap(overlap)
-    j = _checks.self_coupling(self_coupling)
-    value, error = _pair_terms(j, (1.0 - q) / 2.0)
+    value, error = _pair_terms(_checks.reach(self_coupling, margin), (1.0 - q) / 2.0)
     return (value[()], error[()]) if return_error else value[()]
 
 
 def isolation_radius(
-    self_coupling: ArrayLike, *, rtol: float = 1e-10, return_error: bool = False
+    self_coupling: ArrayLike,
+    *,
+    margin: ArrayLike = 0.0,
+    rtol: float = 1e-10,
+    return_error: bool = False,
 ) -> Any:
     """Distance within which a typical fixed point has no other fixed point.
 
     The first zero of the Franz-Parisi entropy, coming from distance 0; it shrinks like
-    exp(-J_D^2) up to logarithms, and is 1/2 at J_D = 0, where the count is not exponential.
+    exp(-(J_D - kappa)^2) up to logarithms, and is 1/2 at J_D = kappa, where the count is not
+    exponential.
 
     Parameters
     ----------
     self_coupling : array_like
-        J_D in [0, 20]; beyond 20 the radius is below 1e-180 and no network shows it.
+        J_D >= 0, and at most 20 beyond the margin: there the radius is below 1e-180 and no network
+        shows it.
+    margin : array_like, default 0
+        Stability kappa that every neuron must exceed: only J_D - kappa counts.
     rtol : float, default 1e-10
         Relative accuracy of the radius.
     return_error : bool, default False
@@ -167,34 +187,38 @@ def isolation_radius(
     Returns
     -------
     float or ndarray
-        Distances d = (1-q)/2 between 0 and 1/2 (and the error, in the same shape).
+        Distances d = (1-q)/2 between 0 and 1/2 (and the error, in the same shape); nan for J_D <
+        kappa, where there are no fixed points.
 
     Examples
     --------
     >>> round(isolation_radius(0.5), 4)
     np.float64(0.0053)
     """
+    reach = _checks.reach(self_coupling, margin)
     remedy = "beyond 20 the radius is below 1e-180: take 0"
-    j = check_reals("self_coupling", self_coupling, 0.0, 20.0, remedy=remedy)
+    check_reals("self_coupling - margin", reach, high=20.0, remedy=remedy)
     rtol = _checks.tolerance(rtol)
-    both = np.vectorize(lambda one: _first_zero(float(one), rtol), otypes=[float, float])(j)
+    both = np.vectorize(lambda one: _first_zero(float(one), rtol), otypes=[float, float])(reach)
     radius, error = (column[()] for column in both)
     return (radius, error) if return_error else radius
 
 
-def _first_zero(j: float, rtol: float) -> tuple[float, float]:
-    """Isolation radius and its error at one self-coupling."""
-    if j == 0.0:
+def _first_zero(reach: float, rtol: float) -> tuple[float, float]:
+    """Isolation radius and its error at one J_D - kappa."""
+    if reach < 0.0:
+        return np.nan, np.nan
+    if reach == 0.0:
         return 0.5, 0.0
-    j_array = np.asarray(j)
+    a = np.asarray(reach)
 
     def entropy(log_distance: float) -> float:
-        return float(_pair_terms(j_array, np.exp(np.asarray(log_distance)))[0])
+        return float(_pair_terms(a, np.exp(np.asarray(log_distance)))[0])
 
-    # s_FP ~ -sqrt(d) exp(-J^2/2)/(pi Phi(J)) + d log(1/d): start well inside, then look for the
+    # s_FP ~ -sqrt(d) exp(-a^2/2)/(pi Phi(a)) + d log(1/d): start well inside, then look for the
     # sign change.
-    grid = np.linspace(-j * j - 30.0, np.log(0.5), 400)
-    values = _pair_terms(j_array, np.exp(grid))[0]
+    grid = np.linspace(-reach * reach - 30.0, np.log(0.5), 400)
+    values = _pair_terms(a, np.exp(grid))[0]
     first = int(np.argmax(values > 0.0))
     if first == 0:  # Sigma below rounding: no zero left of 1/2
         return 0.5, float(EPS)
@@ -202,7 +226,7 @@ def _first_zero(j: float, rtol: float) -> tuple[float, float]:
     log_d = optimize.brentq(entropy, grid[first - 1], grid[first], xtol=xtol, rtol=4 * EPS)
     h = 1e-4
     slope = (entropy(log_d + h) - entropy(log_d - h)) / (2 * h)
-    rounding = float(_pair_terms(j_array, np.exp(np.asarray(log_d)))[1]) / abs(slope)
+    rounding = float(_pair_terms(a, np.exp(np.asarray(log_d)))[1]) / abs(slope)
     return float(np.exp(log_d)), float(np.exp(log_d)) * (xtol + rounding + 4 * EPS * abs(log_d))
 
 
