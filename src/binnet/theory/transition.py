@@ -17,7 +17,8 @@ from scipy import optimize
 
 from binnet._validation import check_real, check_reals
 from binnet.theory import _checks
-from binnet.theory.clusters import converged_saddle
+from binnet.theory._quadrature import Neuron
+from binnet.theory._saddle import converged_saddle
 from binnet.theory.densest import densest
 
 FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is reported as beginning at 0
@@ -78,6 +79,7 @@ def overlap_gap(
     self_coupling: ArrayLike,
     *,
     margin: ArrayLike = 0.0,
+    field_std: ArrayLike = 0.0,
     rtol: float = 1e-6,
 ) -> OverlapGap:
     """Distances at which no cluster of fixed points exists: the interval with S_loc(d) < 0.
@@ -91,6 +93,8 @@ def overlap_gap(
         J_D >= 0.
     margin : array_like, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
+    field_std : array_like, default 0
+        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
     rtol : float, default 1e-6
         Accuracy asked of the local entropies (see `local_entropy`).
 
@@ -105,18 +109,19 @@ def overlap_gap(
     >>> round(gap.lower, 4), round(gap.upper, 4)
     (np.float64(0.0011), np.float64(0.1002))
     """
-    reach = _checks.reach(self_coupling, margin)
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
     rtol = _checks.tolerance(rtol)
 
-    def one(reach: float) -> tuple[float, ...]:
+    def one(reach: float, std: float) -> tuple[float, ...]:
+        neuron = Neuron(float(reach), float(std))
         if reach < 0.0:
-            nowhere = densest(reach, 0.25, rtol)
+            nowhere = densest(neuron, 0.25, rtol)
             return 0.0, 0.5, np.nan, nowhere.value, 0.0, np.nan, nowhere.error
         near: tuple[float, float] | None = None
 
         def point(d: float, rtol: float = rtol) -> _Point:
             nonlocal near  # each search starts from the last one's saddle
-            found = densest(reach, d, rtol, near)
+            found = densest(neuron, d, rtol, near)
             near = (found.replicas, found.conjugate) if found.replicas < 1e4 else None
             return _Point(found.value, found.error, found.slope, found.slope_error)
 
@@ -125,7 +130,7 @@ def overlap_gap(
         near = None
         return _gap(np.array(rough[::-1]), point, reach == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 7)(reach)
+    columns = np.vectorize(one, otypes=[float] * 7)(reach, std)
     return OverlapGap(*(column[()] for column in columns))
 
 
@@ -134,6 +139,7 @@ def replica_gap(
     replicas: ArrayLike,
     *,
     margin: ArrayLike = 0.0,
+    field_std: ArrayLike = 0.0,
     rtol: float = 1e-8,
 ) -> OverlapGap:
     """Distances that no m fixed points can have mutually: phi_m(1 - 2d) < 0 (m-OGP).
@@ -149,6 +155,8 @@ def replica_gap(
         Size m >= 2 of the group (a whole number for the bound to be rigorous).
     margin : array_like, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
+    field_std : array_like, default 0
+        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
     rtol : float, default 1e-8
         Accuracy asked of phi_m.
 
@@ -157,20 +165,22 @@ def replica_gap(
     OverlapGap
         As `overlap_gap`; all nan where phi_m stays positive.
     """
-    reach = _checks.reach(self_coupling, margin)
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
     remedy = "a group has two fixed points at least"
     m = check_reals("replicas", replicas, 2.0, 1e4, remedy=remedy)
     rtol = _checks.tolerance(rtol)
 
-    def one(reach: float, m: float) -> tuple[float, ...]:
+    def one(reach: float, std: float, m: float) -> tuple[float, ...]:
+        neuron = Neuron(float(reach), float(std))
+
         def point(d: float) -> _Point:
-            found = converged_saddle(reach, d, m, rtol)
+            found = converged_saddle(neuron, d, m, rtol)
             return _Point(found.saddle.free, found.error, found.slope, found.slope_error)
 
         rough = np.array([point(float(np.exp(x))).value for x in _SCAN])
         return _gap(rough, point, reach == 0.0)
 
-    columns = np.vectorize(one, otypes=[float] * 7)(reach, m)
+    columns = np.vectorize(one, otypes=[float] * 7)(reach, std, m)
     return OverlapGap(*(column[()] for column in columns))
 
 
@@ -217,7 +227,9 @@ def _gap(scan: Any, point: Callable[[float], _Point], whole: bool) -> tuple[floa
     return ends[0], ends[1], d, depth, max(errors), distance_error, depth_error
 
 
-def critical_self_coupling(*, margin: float = 0.0, rtol: float = 1e-8) -> Threshold:
+def critical_self_coupling(
+    *, margin: float = 0.0, field_std: float = 0.0, rtol: float = 1e-8
+) -> Threshold:
     """Critical self-coupling J_D^c: the smallest at which S_loc(d) >= 0 for every d in (0, 1/2].
 
     Solves S_loc = 0 and dS_loc/dd = 0 together.  The error bars propagate the numerical errors of
@@ -243,19 +255,21 @@ def critical_self_coupling(*, margin: float = 0.0, rtol: float = 1e-8) -> Thresh
     >>> round(point.self_coupling, 3)
     0.06
     """
-    kappa = check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0")
+    kappa, std = _threshold_arguments(margin, field_std)
     rtol = _checks.tolerance(rtol)
 
     def residual(x: Any) -> _Conditions:
         d = float(np.exp(x[1]))
-        point = densest(float(x[0]), d, rtol)
+        point = densest(Neuron(float(x[0]), std), d, rtol)
         return [point.value, point.slope * d], [point.error, point.slope_error * d]
 
     found = _threshold(residual, [0.06, np.log(8e-3)], rtol)
     return found._replace(self_coupling=kappa + found.self_coupling)
 
 
-def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
+def monotone_self_coupling(
+    *, margin: float = 0.0, field_std: float = 0.0, rtol: float = 1e-8
+) -> Threshold:
     """Self-coupling above which S_loc grows with distance everywhere (no local minimum).
 
     Solves dS_loc/dd = 0 and d^2S_loc/dd^2 = 0 together; the second derivative is a central
@@ -271,11 +285,13 @@ def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
     Threshold
         Self-coupling, the distance where the slope last vanishes, and their errors.
     """
+    kappa, std = _threshold_arguments(margin, field_std)
     rtol = _checks.tolerance(rtol)
 
     def residual(x: Any, step: float = 1e-2) -> _Conditions:
         left, middle, right = (
-            densest(float(x[0]), float(np.exp(x[1] + h)), rtol) for h in (-step, 0.0, step)
+            densest(Neuron(float(x[0]), std), float(np.exp(x[1] + h)), rtol)
+            for h in (-step, 0.0, step)
         )
         return (
             [middle.slope, (right.slope - left.slope) / (2 * step)],
@@ -289,7 +305,19 @@ def monotone_self_coupling(*, rtol: float = 1e-8) -> Threshold:
         abs(fine.self_coupling - coarse.self_coupling),
         abs(fine.distance - coarse.distance),
     )
-    return Threshold(*fine[:2], fine.error + difference[0], fine.distance_error + difference[1])
+    return Threshold(
+        kappa + fine.self_coupling,
+        fine.distance,
+        fine.error + difference[0],
+        fine.distance_error + difference[1],
+    )
+
+
+def _threshold_arguments(margin: float, field_std: float) -> tuple[float, float]:
+    return (
+        check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0"),
+        check_real("field_std", field_std, 0.0, remedy="a standard deviation is not negative"),
+    )
 
 
 _Conditions = tuple[list[float], list[float]]  # two values that must vanish, and their errors
