@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._validation import FloatArray, check_real, check_reals
+from binnet._validation import FloatArray, check_integer, check_real, check_reals
 
 _NOT_NEGATIVE = "the theory covers J_D >= 0; use `margin` to lower the stability"
 
@@ -86,3 +86,26 @@ def symmetry(value: ArrayLike) -> FloatArray:
     """Return correlations of J_ij and J_ji, -1 <= eta <= 1."""
     remedy = "1 is symmetric, 0 independent, -1 antisymmetric"
     return check_reals("symmetry", value, -1.0, 1.0, remedy=remedy)
+
+
+def one_field_std(value: float) -> float:
+    """Return a single standard deviation of external fields, sigma_b >= 0."""
+    return check_real("field_std", value, 0.0, remedy="a standard deviation is not negative")
+
+
+def update_order(fraction: float, n_groups: int) -> tuple[float, int]:
+    """Return the share of neurons updated in a step and the number of groups, one of them 1."""
+    p = update_fraction(fraction)
+    groups = check_integer("n_groups", n_groups, 1, remedy="1 is the synchronous dynamics")
+    if p < 1.0 and groups > 1:
+        raise ValueError(
+            f"update_fraction must be 1 where there are groups, got {p:g} with n_groups = "
+            f"{groups}; take random subsets or groups"
+        )
+    return p, groups
+
+
+def one_symmetry(value: float) -> float:
+    """Return a single correlation of J_ij and J_ji, -1 <= eta <= 1."""
+    remedy = "1 is symmetric, 0 independent, -1 antisymmetric"
+    return check_real("symmetry", value, -1.0, 1.0, remedy=remedy)

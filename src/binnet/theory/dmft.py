@@ -2,7 +2,8 @@
 
 With independent J_ij and J_ji a neuron's past does not return to it through the network, so for
 large N its field is exactly a Gaussian process whose covariance is the correlation of the spins.
-Trajectories are sampled step by step.
+Where they are correlated, the past returns through the response of the others.  Trajectories are
+sampled step by step.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy import linalg, special
+from numpy.typing import ArrayLike
 
-from binnet._validation import FloatArray, check_integer, check_real
+from binnet._validation import FloatArray, check_integer, check_reals
 from binnet.theory import _checks
+from binnet.theory._population import Dynamics, Population, find_response, sample_population
 
 MAX_STEPS = 20_000  # the correlation matrix then takes 3 GB
-_PIVOT_MIN = 1e-10  # floor of the innovation variance: a frozen process repeats its field
 
 
 class DynamicalCavity(NamedTuple):
@@ -27,17 +28,27 @@ class DynamicalCavity(NamedTuple):
     correlation : ndarray
         C(t, t') = <s(t) s(t')>, shape (n_steps + 1, n_steps + 1).
     flip_fraction : ndarray
-        Fraction of neurons that change in sweep t -> t+1, shape (n_steps,).
+        Fraction of neurons that change in step t -> t+1, shape (n_steps,).
     flip_error : ndarray
         Standard error of `flip_fraction`.
     correlation_error : float
         Largest standard error of `correlation`.
+    response : ndarray
+        R(t, t') = <ds(t) / dxi(t')>, shape (n_steps + 1, n_steps); 0 for t' >= t.
+    unstable_fraction : ndarray
+        Fraction of neurons with s(t) h(t) <= margin before step t -> t+1, shape (n_steps,), or
+        (n_margins, n_steps) for an array of margins.
+    unstable_error : ndarray
+        Standard error of `unstable_fraction`.
     """
 
     correlation: FloatArray
     flip_fraction: FloatArray
     flip_error: FloatArray
     correlation_error: float
+    response: FloatArray
+    unstable_fraction: FloatArray
+    unstable_error: FloatArray
 
 
 def dynamical_cavity(
@@ -45,22 +56,26 @@ def dynamical_cavity(
     n_steps: int,
     *,
     update_fraction: float = 1.0,
+    n_groups: int = 1,
     field_std: float = 0.0,
+    symmetry: float = 0.0,
+    margin: ArrayLike = 0.0,
     n_trajectories: int = 4000,
     n_batches: int = 8,
     rtol: float | None = None,
     seed: int = 0,
 ) -> DynamicalCavity:
-    r"""Correlations and flip fractions of the dynamics from a random start, for large N.
+    r"""Correlations, responses and flip fractions from a random start, for large N.
 
-    .. math:: s(t+1) = \mathrm{sign}(\eta(t) + J_D s(t) + b), \qquad
-              \langle\eta(t)\eta(t')\rangle = C(t,t') = \langle s(t)s(t')\rangle
+    .. math:: s(t+1) = \mathrm{sign}\Big( \xi(t) + \eta \sum_{t'<t} R(t,t') s(t') + J_D s(t) + b
+              \Big), \qquad \langle\xi(t)\xi(t')\rangle = C(t,t') = \langle s(t)s(t')\rangle
 
-    eta is Gaussian with mean 0; its covariance grows by one row, and its Cholesky factor with it,
-    per step. Flip fractions average the conditional probability of a flip given the past, which is
-    less noisy than counting flips.  As an extension, only a random subset of the neurons is
-    updated in every step (`update_fraction` below 1; small fractions approach asynchronous
-    dynamics, 1/fraction steps per sweep).
+    (docs/model/theory.md, eqs. (5.1) and (5.2)). xi is Gaussian with mean 0; its covariance grows
+    by one row, and its Cholesky factor with it, per step. The response R(t, t') = <ds(t)/dxi(t')>
+    follows from <s(t) xi(t'')> (Novikov). Flip fractions average the conditional probability of a
+    flip given the past, which is less noisy than counting flips; so do the fractions of stabilities
+    below a margin. Not all neurons need be updated in a step: a random subset
+    (`update_fraction`), or one group of a partition after the other (`n_groups`).
 
     Parameters
     ----------
@@ -70,10 +85,19 @@ def dynamical_cavity(
         Number of steps T >= 1 (time and memory grow as T^2 and T, times the trajectories).
     update_fraction : float, default 1
         Probability, 0 < p <= 1, that a neuron is updated in a step.
+    n_groups : int, default 1
+        Neurons are cut into so many groups of one size at random, anew in each sweep, which has one
+        step for each group; many groups approach the asynchronous dynamics, see
+        `asynchronous_cavity`.
     field_std : float, default 0
         Standard deviation of static Gaussian external fields b.
+    symmetry : float, default 0
+        Correlation eta of J_ij with J_ji, in [-1, 1].
+    margin : float or array_like, default 0
+        Margin kappa at which stabilities s h (self-coupling and field included) count as unstable.
     n_trajectories : int, default 4000
-        Trajectories per population; C carries a bias of order 1/n_trajectories.
+        Trajectories per population; C carries a bias of order 1/n_trajectories, and with symmetry
+        the field one of order n_steps/n_trajectories.
     n_batches : int, default 8
         Independent populations, at least 2; their spread gives the errors.
     rtol : float, optional
@@ -85,38 +109,41 @@ def dynamical_cavity(
     Returns
     -------
     DynamicalCavity
-        Correlations, flip fractions and errors.
+        Correlations, responses, flip fractions and errors.
 
     Raises
     ------
     ValueError
-        For J_D < 0, p outside (0, 1], fewer than 2 populations, or an accuracy that 64 x n_batches
-        miss.
+        For J_D < 0, p outside (0, 1], eta outside [-1, 1], fewer than 2 populations, or an accuracy
+        that 64 x n_batches miss.
 
     References
     ----------
     Derrida, Gardner, Zippelius, Europhys. Lett. 4, 167 (1987), and Eissfeller, Opper, Phys. Rev.
-    Lett. 68, 2094 (1992): exact dynamics of asymmetric networks and the sampling method.
+    Lett. 68, 2094 (1992): exact dynamics of asymmetric networks, the sampling method and the
+    retarded self-interaction.
     """
-    j = _checks.one_self_coupling(self_coupling)
+    dynamics = check_dynamics(self_coupling, update_fraction, n_groups, field_std, symmetry)
     steps = check_integer("n_steps", n_steps, 1, MAX_STEPS)
-    p = _checks.update_fraction(update_fraction)
-    std = check_real("field_std", field_std, 0.0, remedy="a standard deviation is not negative")
+    kappa = check_reals("margin", margin)
     trajectories = check_integer("n_trajectories", n_trajectories, 10)
-    remedy = "errors come from the spread of populations"
-    batches = check_integer("n_batches", n_batches, 2, remedy=remedy)
+    batches = check_batches(n_batches)
     seed = check_integer("seed", seed, 0, None)
     if rtol is not None:
         rtol = _checks.tolerance(rtol)
     flips: list[FloatArray] = []
+    unstable: list[FloatArray] = []
     sum_c = np.zeros((steps + 1, steps + 1))
     sum_c2 = np.zeros_like(sum_c)
+    sum_r = np.zeros((steps + 1, steps))
     for batch in range(64 * batches if rtol is not None else batches):
         rng = np.random.default_rng([seed, batch])
-        correlation, flip = sample_population(j, steps, p, std, trajectories, rng)
-        flips.append(flip)
-        sum_c += correlation
-        sum_c2 += correlation**2
+        population = sample_population(dynamics, steps, trajectories, rng, kappa.ravel())
+        flips.append(population.flip)
+        unstable.append(population.unstable)
+        sum_c += population.correlation
+        sum_c2 += population.correlation**2
+        sum_r += _all_responses(population, dynamics)
         n = len(flips)
         error = np.std(flips, axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.inf
         if rtol is not None and n >= batches and np.max(error) <= rtol * flips[0][0]:
@@ -128,62 +155,71 @@ def dynamical_cavity(
                 f"{n} populations; raise n_trajectories or rtol"
             )
     variance = np.maximum(sum_c2 / n - (sum_c / n) ** 2, 0.0) / (n - 1)
+    shape = (*kappa.shape, steps)
     return DynamicalCavity(
-        sum_c / n, np.mean(flips, axis=0), np.asarray(error), float(np.sqrt(np.max(variance)))
+        correlation=sum_c / n,
+        flip_fraction=np.mean(flips, axis=0),
+        flip_error=np.asarray(error),
+        correlation_error=float(np.sqrt(np.max(variance))),
+        response=sum_r / n,
+        unstable_fraction=np.mean(unstable, axis=0).reshape(shape),
+        unstable_error=(np.std(unstable, axis=0, ddof=1) / np.sqrt(n)).reshape(shape),
     )
 
 
-def sample_population(
-    j: float, steps: int, p: float, std: float, trajectories: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray]:
-    """One self-consistent population: its correlation matrix and conditional flip probabilities.
+def check_dynamics(
+    self_coupling: float, update_fraction: float, n_groups: int, field_std: float, symmetry: float
+) -> Dynamics:
+    """Return what is sampled, if all of it is in its range.
 
     Parameters
     ----------
-    j : float
-        Self-coupling J_D.
-    steps : int
-        Length of the run.
-    p, std : float
-        Update fraction and standard deviation of the fields.
-    trajectories : int
-        Size of the population.
-    rng : numpy.random.Generator
-        Source of randomness.
+    self_coupling, update_fraction, n_groups, field_std, symmetry : float or int
+        As in `dynamical_cavity`.
 
     Returns
     -------
-    correlation : ndarray, shape (steps + 1, steps + 1)
-        C(t, t').
-    flip : ndarray, shape (steps,)
-        Flip fraction per step.
+    Dynamics
+        The ensemble and the update order.
+
+    Raises
+    ------
+    ValueError
+        For a parameter out of range, or random subsets of groups.
     """
-    spins = np.empty((steps + 1, trajectories))
-    spins[0] = rng.choice([-1.0, 1.0], trajectories)
-    bias = std * rng.standard_normal(trajectories) if std > 0 else 0.0
-    noise = np.empty((steps, trajectories))
-    factor = np.zeros((steps, steps))
-    correlation = np.ones((steps + 1, steps + 1))
-    flip = np.empty(steps)
-    for t in range(steps + 1):
-        now = spins[t]
-        correlation[t, : t + 1] = correlation[: t + 1, t] = spins[: t + 1] @ now / trajectories
-        if t == steps:
-            break
-        # eta(t) = row . (past noise) + innovation: one more row of the Cholesky factor of C
-        row = (
-            linalg.solve_triangular(factor[:t, :t], correlation[t, :t], lower=True)
-            if t
-            else np.empty(0)
-        )
-        innovation = np.sqrt(max(correlation[t, t] - row @ row, _PIVOT_MIN))
-        factor[t, :t], factor[t, t] = row, innovation
-        expected = row @ noise[:t]
-        noise[t] = rng.standard_normal(trajectories)
-        flip[t] = p * np.mean(special.ndtr(-(j + now * (expected + bias)) / innovation))
-        field = expected + innovation * noise[t] + j * now + bias
-        spins[t + 1] = np.where(field >= 0.0, 1.0, -1.0)  # sign(0) = +1
-        if p < 1.0:
-            kept = rng.random(trajectories) >= p
-            spins[t + 1, kept] = now[kept]
-    return correlation, flip
+    return Dynamics(
+        _checks.one_self_coupling(self_coupling),
+        _checks.one_field_std(field_std),
+        _checks.one_symmetry(symmetry),
+        *_checks.update_order(update_fraction, n_groups),
+    )
+
+
+def check_batches(n_batches: int) -> int:
+    """Return the number of populations, at least 2.
+
+    Parameters
+    ----------
+    n_batches : int
+        Independent populations.
+
+    Returns
+    -------
+    int
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2.
+    """
+    return check_integer("n_batches", n_batches, 2, remedy="errors come from their spread")
+
+
+def _all_responses(population: Population, dynamics: Dynamics) -> FloatArray:
+    """Return R(t, t') of one population, shape (T + 1, T)."""
+    overlaps = population.overlaps
+    if not dynamics.symmetry:  # nobody needed them on the way: all at once
+        indirect = population.spins @ population.noise.T / population.noise.shape[1]
+        overlaps = overlaps + np.tril(indirect, -2)
+    return find_response(population.factor, overlaps)
