@@ -23,6 +23,7 @@ COMMANDS = (
     ("count --neurons 8 --self-coupling 0.5 --output", ("a.svg", "a.json")),
     ("count --neurons 8 --self-coupling 0.5 --output", ("a.pdf", "a.json")),
     ("theory local-entropy --output", ("a.png", "a.json")),
+    ("theory map --over field --output", ("a.svg", "a.json")),
     ("theory phase --output", ("a.pdf", "a.json")),
     ("sweep relaxation self_coupling=0.2,0.4 n_neurons=9 --output", ("a.nc", "a.png")),
     ("import network --output", ("a.safetensors",)),

@@ -47,6 +47,47 @@ def test_phase_writes_figure_and_table(tmp_path):
     assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
 
 
+def test_margin_and_field_reach_the_calculator(tmp_path):
+    figure = tmp_path / "curves.png"
+    shifted = ["--margin", 0.3, "--self-coupling", 0.34, 0.2, "--points", 3, "--output", figure]
+    assert "J_D = 0.34: no clusters at distances 0.00113 to 0.10016" in run(
+        "local-entropy", *shifted
+    )
+    driven = ["--field", 1, "--self-coupling", 0.03, "--points", 3, "--output", figure]
+    gap = calculator.overlap_gap(0.03, field_std=1.0, rtol=1e-5)
+    assert f"at distances {gap.lower:.5f} to {gap.upper:.5f}" in run("local-entropy", *driven)
+    data = json.loads(figure.with_suffix(".json").read_text())
+    assert (data["margin"], data["field_std"]) == (0.0, 1.0)
+    both = ["--margin", 0.3, "--field", 1, "--points", 2, "--no-dynamics", "--output", figure]
+    output = run("phase", "--minimum", 0.02, "--maximum", 0.5, *both)
+    expected = calculator.critical_self_coupling(margin=0.3, field_std=1.0).self_coupling
+    assert f"critical self-coupling  {expected:.6f}" in output
+    table = json.loads(figure.with_suffix(".json").read_text())["table"]
+    assert table["self_coupling"] == pytest.approx([0.32, 0.8])
+    assert table["complexity"][1] == calculator.complexity(0.8, 0.3, 1.0)
+    assert table["isolation_radius"] == [None, None]
+
+
+def test_a_threshold_that_is_not_there_is_left_out_and_said(monkeypatch, tmp_path):
+    def missing(**parameters):
+        raise ValueError("no threshold found")
+
+    def early(**parameters):
+        return calculator.Threshold(0.2, 0.01, 1e-3, 1e-3)
+
+    monkeypatch.setattr(calculator, "critical_self_coupling", missing)
+    monkeypatch.setattr(calculator, "monotone_self_coupling", missing)
+    monkeypatch.setattr(calculator, "freezing_self_coupling", early)
+    figure = tmp_path / "phase.png"
+    output = run("phase", "--margin", 0.3, "--points", 2, "--output", figure)
+    assert "critical self-coupling  left out: no threshold found" in output
+    assert "freezing, synchronous   0.200 +- 0.001  (not drawn: no fixed point" in output
+    data = json.loads(figure.with_suffix(".json").read_text())
+    assert set(data["thresholds"]) == {"freezing, synchronous", "freezing, half updated"}
+    assert data["gap_closes_at"] is None
+    assert figure.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -70,6 +111,13 @@ def test_phase_writes_figure_and_table(tmp_path):
         (["local-entropy", "--self-coupling", 0.1, -3], 2, "No such option"),
         (["local-entropy", "--self-coupling", 0.1, "--rtol", 0], 2, "1e-13<=x<=0.1"),
         (["local-entropy"], 2, "Missing option"),
+        (
+            ["local-entropy", "--self-coupling", 0.1, "--field", -1],
+            2,
+            "-1.0 is not in the range x>=0",
+        ),
+        (["phase", "--margin", -1], 2, "-1.0 is not in the range x>=0"),
+        (["phase", "--field", "inf"], 1, "--field must be a finite number"),
         (["phase", "--output", "phase.txt"], 2, "must end in .png"),
         (["phase", "--output", "no/such/folder/phase.png"], 2, "create it first"),
     ],

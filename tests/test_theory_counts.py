@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import special, stats
+from scipy import integrate, special, stats
 
 from binnet import theory
 
@@ -128,6 +128,27 @@ def test_pair_entropy_identities(j):
     )
 
 
+def test_pairs_with_a_margin_against_the_integral_of_one_gaussian():
+    for reach, q in [(0.4, 0.3), (-0.5, 0.9), (-1.5, -0.4), (-3.0, 0.6)]:
+
+        def both(rho, a=reach):  # Phi2(a, a; rho)
+            width = np.sqrt(1.0 - rho**2)
+            return integrate.quad(
+                lambda x: stats.norm.pdf(x) * special.ndtr((a - rho * x) / width), -40.0, a,
+                points=(-8.0,), epsabs=0.0, epsrel=1e-11,
+            )[0]  # fmt: skip
+
+        same, other = (1 + q) / 2, (1 - q) / 2
+        expected = np.log(2.0) + stats.entropy([same, other])
+        expected += same * np.log(both(q)) + other * np.log(both(-q))
+        value = theory.pair_entropy(q, 1.0, margin=1.0 - reach)
+        assert value == pytest.approx(expected, abs=1e-9)
+        typical = theory.franz_parisi(q, 1.0, margin=1.0 - reach)
+        assert typical == pytest.approx(value - theory.complexity(1.0, 1.0 - reach), abs=1e-12)
+    radius = theory.isolation_radius([0.7, 0.2, 0.1], margin=0.2)
+    np.testing.assert_allclose(radius, [theory.isolation_radius(0.5), 0.5, np.nan])
+
+
 def test_count_is_self_averaging_where_it_is_exponential():
     check = theory.self_averaging(np.array([0.01, 0.06, 0.2, 0.5, 1.0, 3.0]))
     assert np.all(check.dominant)
@@ -166,6 +187,7 @@ def test_typical_fixed_points_are_isolated():
         (lambda: theory.log_expected_count([20, 20.5], 0.5), "n_neurons must be whole numbers"),
         (lambda: theory.chain_complexity(0.5, 0.1, n_modules=0), "n_modules must be .* >= 1"),
         (lambda: theory.isolation_radius(30.0), "self_coupling"),
+        (lambda: theory.isolation_radius(30.0, margin=5.0), "self_coupling - margin .* got 25"),
     ],
 )
 def test_impossible_requests_are_refused_with_the_value_and_the_range(call, words):

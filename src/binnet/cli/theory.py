@@ -5,88 +5,75 @@ Thin on purpose: parse, call the library, print, and write figures with the data
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from binnet._files import name_beside, write_json
 from binnet._progress import progress_bar
-from binnet._provenance import describe_run
 from binnet._validation import check_real
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
+from binnet.cli._figures import force_option
+from binnet.cli._lazy import LazyGroup
+from binnet.cli._theory import (
+    FIELD,
+    MARGIN,
+    OPTIONS,
+    OUTPUT,
+    POINTS,
+    RTOL,
+    SEED,
+    save,
+    to_plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _check_output(context: click.Context, parameter: click.Parameter, output: Path) -> Path:
-    return check_output(output, FIGURE_SUFFIXES, (".json",))
-
-
 _SELF_COUPLING = click.FloatRange(0.0)
-_RTOL: dict[str, Any] = {
-    "type": click.FloatRange(1e-13, 0.1),
-    "default": 1e-5,
-    "show_default": True,
-    "help": "Relative accuracy of the local entropies.",
-}
-_SEED = click.IntRange(0)
-_POINTS = click.IntRange(2, 10000)
-_OUTPUT: dict[str, Any] = {
-    "type": click.Path(dir_okay=False, path_type=Path),
-    "callback": _check_output,
-    "show_default": True,
-    "help": "Figure; its data go beside it as JSON.",
-}
 
 
-def _plain(values: Any) -> list[float | None]:
-    """Return numbers for JSON, which knows neither nan nor infinity."""
-    return [float(v) if abs(v) < float("inf") else None for v in values]
-
-
-def _save(
-    draw: Callable[[], Figure], output: Path, record: dict[str, Any], seed: int = 0
-) -> list[str]:
-    """Write numbers and where they come from, and their figure; return lines that say where."""
-    data = name_beside(output, ".json")
-    write_json(data, {"run": describe_run(seed, threads=1), **record})
-    written = save_pictures({output: draw}, dpi=200, bbox_inches="tight")
-    return [*(f"figure: {path}" for path in written), f"data:   {data}"]
-
-
-@click.group()
+@click.group(cls=LazyGroup, where=lambda: {"map": "binnet.cli.theory_map:map_plane"})
 def theory() -> None:
     """Count fixed points and map their phases without simulating (theory of infinite networks)."""
 
 
 @theory.command()
 @click.option("--minimum", type=click.FloatRange(0.0, min_open=True), default=0.002,
-              show_default=True, help="Smallest self-coupling, above 0.")  # fmt: skip
+              show_default=True, help="Smallest J_D less the margin, above 0.")  # fmt: skip
 @click.option("--maximum", type=click.FloatRange(0.0, 20.0), default=2.0, show_default=True,
-              help="Largest self-coupling.")  # fmt: skip
-@click.option("--points", type=_POINTS, default=40, show_default=True,
+              help="Largest J_D less the margin.")  # fmt: skip
+@click.option("--margin", **MARGIN)
+@click.option("--field", **FIELD)
+@click.option("--points", type=POINTS, default=40, show_default=True,
               help="Number of self-couplings, evenly in the log.")  # fmt: skip
-@click.option("--rtol", **_RTOL)
+@click.option("--rtol", **RTOL)
 @click.option("--dynamics/--no-dynamics", default=True, show_default=True,
               help="Also estimate where the dynamics freezes.")  # fmt: skip
-@click.option("--seed", type=_SEED, default=0, show_default=True,
+@click.option("--seed", type=SEED, default=0, show_default=True,
               help="Seed of the dynamical estimate.")  # fmt: skip
-@click.option("--output", default="phase.png", **_OUTPUT)
+@click.option("--output", default="phase.png", **OUTPUT)
 @force_option
 def phase(
     minimum: float,
     maximum: float,
+    margin: float,
+    field: float,
     points: int,
     rtol: float,
     dynamics: bool,
     seed: int,
     output: Path,
 ) -> None:
-    """Draw the phase diagram: complexity, isolation, overlap gap and thresholds over J_D."""
+    """Draw the phase diagram: complexity, isolation, overlap gap and thresholds over J_D.
+
+    With a margin all is drawn over J_D less the margin, which alone decides what fixed points there
+    are; the dynamics knows no margin.  The isolation of typical fixed points is left out where
+    there are fields.
+    """
     if not minimum < maximum:
         raise click.UsageError(
             f"--minimum must be below --maximum, got {minimum:g} and {maximum:g}"
@@ -95,50 +82,79 @@ def phase(
 
     import binnet.theory as calculator
 
-    with clear_errors():
-        grid = np.geomspace(minimum, maximum, points)
+    with clear_errors(OPTIONS):
+        grid = check_real("margin", margin) + np.geomspace(minimum, maximum, points)
         table = calculator.phase_diagram(
-            grid, rtol=rtol, progress=lambda rows: progress_bar(rows, unit="J_D")
-        )
-        critical = calculator.critical_self_coupling()
-        monotone = calculator.monotone_self_coupling()
-        thresholds = {"critical": critical.self_coupling, "monotone": monotone.self_coupling}
-        errors = {"critical": critical.error, "monotone": monotone.error}
-        orders = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
-        for name, fraction in progress_bar(orders.items(), unit="order", disable=not orders):
-            freezing = calculator.freezing_self_coupling(update_fraction=fraction, seed=seed)
-            thresholds[name], errors[name] = freezing.self_coupling, freezing.error
+            grid, margin=margin, field_std=field, rtol=rtol,
+            progress=lambda rows: progress_bar(rows, unit="J_D"),
+        )  # fmt: skip
+        found, notes = _find_thresholds(margin, field, dynamics, seed)
         record = {
-            "thresholds": thresholds,
-            "threshold_errors": errors,
-            "gap_closes_at": critical.distance,
+            "margin": margin,
+            "field_std": field,
+            "thresholds": {name: point.self_coupling for name, point in found.items()},
+            "threshold_errors": {name: point.error for name, point in found.items()},
+            "gap_closes_at": found["critical"].distance if "critical" in found else None,
             "rtol": rtol,
-            "table": {name: _plain(column) for name, column in table.items()},
+            "table": {name: to_plain(column) for name, column in table.items()},
         }
-        closing = (critical.self_coupling, critical.distance)
-        files = _save(lambda: _draw_phase(table, thresholds, closing), output, record, seed)
-    click.echo(f"critical self-coupling  {critical.self_coupling:.6f} +- {critical.error:.1g}"
-               f"  (gap closes at distance {critical.distance:.5f})")  # fmt: skip
-    click.echo(f"entropy monotone from   {monotone.self_coupling:.6f} +- {monotone.error:.1g}")
-    for name in orders:
-        click.echo(f"{name:<23} {thresholds[name]:.3f} +- {errors[name]:.3f}")
-    for line in files:
+        files = save(lambda: _draw_phase(table, found, margin), output, record, seed)
+    for line in (*notes, *files):
         click.echo(line)
 
 
-def _draw_phase(
-    table: Mapping[str, Any], thresholds: Mapping[str, float], closing: tuple[float, float]
-) -> Figure:
+def _find_thresholds(
+    margin: float, field: float, dynamics: bool, seed: int
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the thresholds that there are, and a line about each."""
+    import binnet.theory as calculator
+
+    parameters = {"margin": margin, "field_std": field}
+    searches = {
+        "critical": partial(calculator.critical_self_coupling, **parameters),
+        "monotone": partial(calculator.monotone_self_coupling, **parameters),
+    }
+    orders = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
+    for name, fraction in orders.items():
+        searches[name] = partial(
+            calculator.freezing_self_coupling, update_fraction=fraction, field_std=field, seed=seed
+        )
+    titles = {"critical": "critical self-coupling", "monotone": "entropy monotone from"}
+    found, lines = {}, []
+    for name, search in progress_bar(searches.items(), unit="threshold"):
+        title = f"{titles.get(name, name):<23}"
+        try:
+            found[name] = point = search()
+        except ValueError as error:
+            lines.append(f"{title} left out: {error}")
+            continue
+        if name in orders:
+            lines.append(f"{title} {point.self_coupling:.3f} +- {point.error:.3f}")
+            if point.self_coupling <= margin:
+                lines[-1] += "  (not drawn: no fixed point has this margin there)"
+        else:
+            lines.append(f"{title} {point.self_coupling:.6f} +- {point.error:.1g}")
+        if name == "critical":
+            lines[-1] += f"  (gap closes at distance {point.distance:.5f})"
+    return found, lines
+
+
+def _draw_phase(table: Mapping[str, Any], found: Mapping[str, Any], margin: float) -> Figure:
     from binnet.plotting import make_panels
     from binnet.plotting.theory import plot_complexity, plot_gap
 
     figure, (top, bottom) = make_panels(1, 2, size=(8.5, 6.0), sharex=True)
-    plot_complexity(table["self_coupling"], table["complexity"], top, thresholds=thresholds)
-    plot_gap(table, bottom, closing=closing)
+    shifted = {**table, "self_coupling": table["self_coupling"] - margin}
+    thresholds = {name: point.self_coupling - margin for name, point in found.items()}
+    thresholds = {name: value for name, value in thresholds.items() if value > 0.0}
+    closing = (thresholds["critical"], found["critical"].distance) if "critical" in found else None
+    plot_complexity(shifted["self_coupling"], table["complexity"], top, thresholds=thresholds)
+    plot_gap(shifted, bottom, closing=closing)
     for value in thresholds.values():
         bottom.axvline(value, color="0.7", lw=0.8, zorder=0)
     bottom.set_xscale("log")
-    bottom.set_xlabel(r"self-coupling $J_D$")
+    beyond = rf" beyond the margin, $J_D - {margin:g}$" if margin else " $J_D$"
+    bottom.set_xlabel(f"self-coupling{beyond}")
     return figure
 
 
@@ -146,38 +162,48 @@ def _draw_phase(
 @click.option("--self-coupling", "first", multiple=True, type=_SELF_COUPLING, required=True,
               help="One or more self-couplings, e.g. --self-coupling 0.04 0.07 0.2.")  # fmt: skip
 @click.argument("more", nargs=-1, type=_SELF_COUPLING)
-@click.option("--points", type=_POINTS, default=60, show_default=True,
+@click.option("--points", type=POINTS, default=60, show_default=True,
               help="Number of distances per curve.")  # fmt: skip
-@click.option("--rtol", **_RTOL)
-@click.option("--output", default="local_entropy.png", **_OUTPUT)
+@click.option("--margin", **MARGIN)
+@click.option("--field", **FIELD)
+@click.option("--rtol", **RTOL)
+@click.option("--output", default="local_entropy.png", **OUTPUT)
 @force_option
 def local_entropy(
-    first: tuple[float, ...], more: tuple[float, ...], points: int, rtol: float, output: Path
+    first: tuple[float, ...],
+    more: tuple[float, ...],
+    points: int,
+    margin: float,
+    field: float,
+    rtol: float,
+    output: Path,
 ) -> None:
     """Draw the local entropy of the densest clusters over distance, with the overlap gap shaded."""
     import numpy as np
 
     import binnet.theory as calculator
 
-    with clear_errors():
+    with clear_errors(OPTIONS):
         values = [check_real("--self-coupling", j, 0.0) for j in sorted({*first, *more})]
+        parameters = {"margin": check_real("margin", margin),
+                      "field_std": check_real("field_std", field), "rtol": rtol}  # fmt: skip
         distance = np.geomspace(2e-4, 0.5, points)
         curves, gaps, notes, record = {}, {}, {}, []
         for j in progress_bar(values, unit="J_D"):
-            curve = calculator.local_entropy(j, distance, rtol=rtol)
-            gap = calculator.overlap_gap(j, rtol=rtol)
+            curve = calculator.local_entropy(j, distance, **parameters)
+            gap = calculator.overlap_gap(j, **parameters)
             curves[j], gaps[j] = (distance, curve.value), (gap.lower, gap.upper)
             notes[j] = "no gap"
             if gap.lower == gap.lower:  # not nan
                 ends = f"{gap.lower:.5f} to {gap.upper:.5f} (+- {gap.error:.0e})"
                 notes[j] = f"no clusters at distances {ends}"
             record.append({
-                "self_coupling": j, "gap": _plain(gaps[j]), "gap_error": _plain([gap.error])[0],
-                "distance": _plain(distance), "entropy": _plain(curve.value),
-                "error": _plain(curve.error), "replicas": _plain(curve.replicas),
+                "self_coupling": j, "gap": to_plain(gaps[j]), "gap_error": to_plain([gap.error])[0],
+                "distance": to_plain(distance), "entropy": to_plain(curve.value),
+                "error": to_plain(curve.error), "replicas": to_plain(curve.replicas),
             })  # fmt: skip
-        files = _save(
-            lambda: _draw_local_entropy(curves, gaps), output, {"rtol": rtol, "curves": record}
+        files = save(
+            lambda: _draw_local_entropy(curves, gaps), output, {**parameters, "curves": record}
         )
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")
@@ -188,13 +214,15 @@ def local_entropy(
 def _draw_local_entropy(
     curves: Mapping[float, tuple[Any, Any]], gaps: Mapping[float, tuple[float, float]]
 ) -> Figure:
+    import numpy as np
+
     from binnet.plotting import make_panels
     from binnet.plotting.theory import plot_local_entropy
 
     figure, (left, right) = make_panels(2, size=(9.5, 4.0))
     plot_local_entropy(curves, left)
     plot_local_entropy(curves, right, gaps=gaps)
-    floor = min(-0.012, *(1.15 * float(min(entropy)) for _, entropy in curves.values()))
+    floor = min(-0.012, *(1.15 * float(np.nanmin(entropy)) for _, entropy in curves.values()))
     right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
     right.set_title("around zero; gap shaded")
     return figure
@@ -203,15 +231,13 @@ def _draw_local_entropy(
 @theory.command()
 @click.option("--neurons", required=True, type=click.IntRange(2), help="Number of neurons N.")
 @click.option("--self-coupling", required=True, type=_SELF_COUPLING, help="Self-coupling J_D >= 0.")
-@click.option("--margin", type=float, default=0.0, show_default=True,
-              help="Stability that every neuron must exceed.")  # fmt: skip
-@click.option("--field", type=click.FloatRange(0.0), default=0.0, show_default=True,
-              help="Standard deviation of Gaussian external fields.")  # fmt: skip
+@click.option("--margin", **(MARGIN | {"type": float}))
+@click.option("--field", **FIELD)
 @click.option("--symmetry", type=click.FloatRange(-1.0, 1.0), default=0.0, show_default=True,
               help="eta, correlation of J_ij and J_ji.")  # fmt: skip
 @click.option("--enumerate", "draws", type=click.IntRange(0, 10**6), default=0, show_default=True,
               help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
-@click.option("--seed", type=_SEED, default=0, show_default=True,
+@click.option("--seed", type=SEED, default=0, show_default=True,
               help="Seed of the random networks.")  # fmt: skip
 def count(
     neurons: int,

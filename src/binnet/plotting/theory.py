@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from binnet._validation import FloatArray
 from binnet.plotting._style import (
     BLACK,
     BLUE,
@@ -26,6 +27,9 @@ from binnet.plotting._style import PURPLE as PURPLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+_AXES = {"margin": r"margin $\kappa$", "field_std": r"field strength $\sigma_b$"}
+_BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.16), "ncols": 1}
 
 
 def _mark_thresholds(ax: Axes, thresholds: Mapping[str, float]) -> None:
@@ -107,6 +111,92 @@ def plot_gap(
     ax.set_ylim(1e-6, 0.6)
     ax.set_ylabel(r"distance $d$")
     return finish(ax, loc="center left", bbox_to_anchor=(1.01, 0.5))
+
+
+def plot_phase_map(table: Mapping[str, ArrayLike], over: str, ax: Axes) -> Axes:
+    """Draw the complexity over a plane, with the lines where the gap closes and dynamics freezes.
+
+    Parameters
+    ----------
+    table : mapping
+        As returned by `binnet.theory.phase_map`.
+    over : str
+        Which axis the self-coupling is drawn over, "margin" or "field_std".
+    ax : matplotlib.axes.Axes
+        Where to draw; its figure gets a colour bar.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    from scipy.interpolate import CubicSpline
+
+    x, kappa, j = (np.asarray(table[name]) for name in (over, "margin", "self_coupling"))
+    top = max(0.1, np.ceil(10.0 * np.max(table["complexity"])) / 10.0)
+    fine = np.linspace(x[0], x[-1], 161)  # columns may be few: a cubic spline between them
+    sigma = CubicSpline(x, table["complexity"])(fine).T
+    filled = ax.contourf(fine, j, sigma, np.linspace(0.0, top, 15), cmap="cividis")
+    bar = ax.figure.colorbar(filled, ax=ax, format="%.2f")
+    bar.set_label(r"complexity $\Sigma$ (nats per neuron)")
+    if np.any(kappa > j[0]):
+        nothing = {"facecolor": "0.9", "edgecolor": "0.6", "hatch": "..", "lw": 0.0}
+        label = r"no fixed points, $J_D < \kappa$"
+        ax.fill_between(x, j[0], np.maximum(kappa, j[0]), label=label, **nothing)
+        ax.plot(x, kappa, color=BLACK, lw=1.0, label=r"$\Sigma = 0$, $J_D = \kappa$")
+    _plot_lines(table, over, ax, np.zeros_like(kappa), kappa)
+    ax.set(xlim=(x[0], x[-1]), ylim=(j[0], j[-1]), ylabel=r"self-coupling $J_D$")
+    ax.set_xlabel(_AXES[over])
+    return finish(ax, **_BELOW)
+
+
+def plot_thresholds(table: Mapping[str, ArrayLike], over: str, ax: Axes) -> Axes:
+    """Draw the lines of `plot_phase_map` over J_D - kappa, on a logarithmic scale.
+
+    Parameters
+    ----------
+    table, over : mapping and str
+        As in `plot_phase_map`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The same Axes.
+    """
+    x, kappa, critical, freezing = (
+        np.asarray(table[name]) for name in (over, "margin", "critical", "freezing")
+    )
+    beyond = np.concatenate([critical - kappa, freezing - kappa])
+    beyond = beyond[beyond > 0.0]
+    low, high = (0.4 * beyond.min(), 1.6 * beyond.max()) if beyond.size else (1e-3, 1.0)
+    ax.set_yscale("log")
+    _plot_lines(table, over, ax, kappa, np.full_like(kappa, low))
+    ax.set(xlim=(x[0], x[-1]), ylim=(low, high), ylabel=r"beyond the margin, $J_D - \kappa$")
+    ax.set_xlabel(_AXES[over])
+    return finish(ax, **_BELOW)
+
+
+def _plot_lines(
+    table: Mapping[str, ArrayLike], over: str, ax: Axes, base: FloatArray, bottom: FloatArray
+) -> None:
+    """Draw both lines less `base`, with the gap hatched from `bottom` on; nan is left out."""
+    x, critical, freezing, error = (
+        np.asarray(table[name]) for name in (over, "critical", "freezing", "freezing_error")
+    )
+    if np.isfinite(critical).any():
+        label = "overlap gap: fixed points isolated or in narrow clusters"
+        ax.fill_between(x, bottom, critical - base, facecolor=SKY, alpha=0.8, hatch="////",
+                        edgecolor=BLUE, lw=0.0, label=label)  # fmt: skip
+        label = r"gap closes, $J_D^c$: dense clusters above (error below line width)"
+        ax.plot(x, critical - base, color=BLUE, lw=1.8, marker="o", ms=3.5, label=label)
+    freezing = np.where(freezing > base, freezing - base, np.nan)
+    if np.isfinite(freezing).any():
+        ax.fill_between(x, freezing - error, freezing + error, color=RED, alpha=0.35, lw=0.0)
+        label = r"the dynamics freezes above (band: $\pm$ one standard error)"
+        style: dict[str, Any] = {"color": RED, "ls": "--", "lw": 1.5, "marker": "s", "ms": 3.5}
+        ax.plot(x, freezing, label=label, **style)
 
 
 def plot_local_entropy(

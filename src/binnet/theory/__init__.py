@@ -24,7 +24,7 @@ from binnet.theory.pairs import (
     pair_entropy,
     self_averaging,
 )
-from binnet.theory.phase import phase_diagram
+from binnet.theory.phase import phase_diagram, phase_map
 from binnet.theory.transition import (
     OverlapGap,
     Threshold,
@@ -67,6 +67,7 @@ __all__ = [
     "overlap_histogram",
     "pair_entropy",
     "phase_diagram",
+    "phase_map",
     "random_couplings",
     "replica_gap",
     "self_averaging",
