@@ -102,7 +102,11 @@ class Converged(NamedTuple):
     slope_error: float
 
 
-_BEYOND = Converged(Saddle(*[np.nan] * 4, Averages(*[np.nan] * 4)), *[np.nan] * 6)
+_NAN = float("nan")
+_BEYOND = Converged(
+    Saddle(_NAN, _NAN, _NAN, _NAN, Averages(_NAN, _NAN, _NAN, _NAN)),
+    *(_NAN, _NAN, _NAN, _NAN, _NAN, _NAN),
+)
 
 
 def converged_saddle(neuron: Neuron, distance: float, y: float, rtol: float) -> Converged:

@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike
 from binnet._validation import FloatArray, check_integer, check_real, check_reals
 from binnet.theory import _checks
 from binnet.theory.complexity import complexity
+from binnet.theory.critical import critical_self_coupling
 from binnet.theory.freezing import freezing_self_coupling
 from binnet.theory.pairs import isolation_radius
-from binnet.theory.transition import OverlapGap, critical_self_coupling, overlap_gap
+from binnet.theory.transition import OverlapGap, overlap_gap
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
