@@ -6,6 +6,7 @@ simulator: numpy and scipy only.
 """
 
 from binnet.theory import message_passing
+from binnet.theory.asynchronous import AsynchronousCavity, asynchronous_cavity
 from binnet.theory.capacity import Capacity, capacity
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
 from binnet.theory.complexity import chain_complexity, complexity
@@ -14,7 +15,12 @@ from binnet.theory.cycles import cycle_complexity, log_expected_cycles
 from binnet.theory.densest import LocalEntropy, local_entropy
 from binnet.theory.dmft import DynamicalCavity, dynamical_cavity
 from binnet.theory.enumeration import enumerate_fixed_points, overlap_histogram, random_couplings
-from binnet.theory.freezing import Freezing, freezing_from_plateaus, freezing_self_coupling
+from binnet.theory.freezing import (
+    Freezing,
+    freezing_from_plateaus,
+    freezing_self_coupling,
+    plateau_slope,
+)
 from binnet.theory.pairs import (
     SelfAveraging,
     franz_parisi,
@@ -35,6 +41,7 @@ from binnet.theory.transition import (
 )
 
 __all__ = [
+    "AsynchronousCavity",
     "Capacity",
     "ClusterEntropy",
     "DynamicalCavity",
@@ -43,6 +50,7 @@ __all__ = [
     "OverlapGap",
     "SelfAveraging",
     "Threshold",
+    "asynchronous_cavity",
     "capacity",
     "chain_complexity",
     "cluster_entropy",
@@ -67,6 +75,7 @@ __all__ = [
     "overlap_histogram",
     "pair_entropy",
     "phase_diagram",
+    "plateau_slope",
     "random_couplings",
     "replica_gap",
     "self_averaging",
