@@ -1,8 +1,7 @@
 """Measurements behind docs/results/theory.md: each command prints one table of theory against
 ground truth.
 
-    python bench/theory_measurements.py transition | pairs | dmft | plateaus | freezing | bethe |
-    solvers | lowest | clusters
+    python bench/theory_measurements.py transition | pairs | bethe | solvers | lowest | clusters
 
 Everything is seeded; --help of a command shows its sizes.
 """
@@ -47,19 +46,6 @@ def asynchronous(
         if quiet:
             return state, count_unstable(couplings, j, state) == 0
     return state, False
-
-
-def synchronous_flips(
-    couplings: Array, j: float, sweeps: int, starts: int, rng: np.random.Generator
-) -> Array:
-    """Fraction of neurons that flip in every sweep from random starts, (sweeps, starts)."""
-    state = rng.choice(np.array([-1, 1], np.float32), (len(couplings), starts))
-    flips = np.empty((sweeps, starts))
-    for t in range(sweeps):
-        field = couplings @ state + np.float32(j) * state
-        new = np.where(field >= 0, np.float32(1), np.float32(-1))
-        flips[t], state = np.mean(new != state, axis=0), new
-    return flips
 
 
 @main.command()
@@ -127,100 +113,6 @@ def pairs(draws: int, j: float) -> None:
         click.echo(
             f"   {seen.sum()} bins, largest |difference|/error {np.abs(pull).max():.2f}, "
             f"root mean square {np.sqrt(np.mean(pull**2)):.2f}"
-        )
-
-
-@main.command()
-@click.option("--neurons", default=10_000)
-@click.option("--sweeps", default=30)
-@click.option("--starts", default=4)
-@click.option("--networks", default=8)
-def dmft(neurons: int, sweeps: int, starts: int, networks: int) -> None:
-    """Flip fractions of simulated networks, sweep by sweep, against the dynamical cavity."""
-    self_couplings = (0.3, 0.6, 0.9)
-    means = np.zeros((len(self_couplings), networks, sweeps))
-    for k in range(networks):
-        rng = np.random.default_rng([3, k])
-        couplings = theory.random_couplings(neurons, rng, np.float32)
-        for index, j in enumerate(self_couplings):
-            means[index, k] = synchronous_flips(couplings, j, sweeps, starts, rng).mean(axis=1)
-        click.echo(f"network {k + 1} of {networks}", err=True)
-    for j, measured in zip(self_couplings, means, strict=True):
-        result = theory.dynamical_cavity(j, sweeps, n_trajectories=20_000, n_batches=8)
-        error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
-        error = np.hypot(error, result.flip_error)
-        pull = (measured.mean(axis=0) - result.flip_fraction) / error
-        shown = " ".join(
-            f"{t}:{measured[:, t].mean():.5f}/{result.flip_fraction[t]:.5f}({error[t]:.5f})"
-            for t in (0, 1, 2, 4, 9, 19, sweeps - 1)
-        )
-        click.echo(
-            f"J_D {j}  sweep:simulated/theory(error) {shown}\n   largest |difference|/error "
-            f"{np.abs(pull).max():.2f}, root mean square {np.sqrt(np.mean(pull**2)):.2f}"
-        )
-
-
-@main.command()
-@click.option("--neurons", multiple=True, default=(1000, 2000, 4000))
-@click.option("--sweeps", default=200)
-@click.option("--starts", default=8)
-@click.option("--networks", default=4)
-def plateaus(neurons: tuple[int, ...], sweeps: int, starts: int, networks: int) -> None:
-    """Plateaus of simulated networks, extrapolated to freezing exactly as those of the theory."""
-    grid = np.linspace(0.5, 0.7, 5)
-    for n in neurons:
-        measured = np.zeros((networks, grid.size))
-        for k in range(networks):
-            rng = np.random.default_rng([7, n, k])
-            couplings = theory.random_couplings(n, rng, np.float32)
-            for index, j in enumerate(grid):
-                flips = synchronous_flips(couplings, j, sweeps, starts, rng)
-                measured[k, index] = flips[sweeps // 2 :].mean()
-        error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
-        result = theory.freezing_from_plateaus(grid, measured.mean(axis=0), error)
-        shown = zip(grid, result.plateau, error, strict=True)
-        click.echo(
-            f"N {n}: freezing at {result.self_coupling:.3f} +- {result.error:.3f}; plateaus "
-            + " ".join(f"{j:.2f}:{f:.4f}({e:.4f})" for j, f, e in shown)
-        )
-
-
-@main.command()
-@click.option("--sweeps", default=1000)
-@click.option("--starts", default=40)
-def freezing(sweeps: int, starts: int) -> None:
-    """Freezing thresholds of the dynamical cavity, and the convergence of finite networks."""
-    for p in (1.0, 0.5, 0.2):
-        start = time.perf_counter()
-        result = theory.freezing_self_coupling(update_fraction=p, n_sweeps=300 if p > 0.3 else 150)
-        click.echo(
-            f"update fraction {p}: J_D = {result.self_coupling:.4f} +- {result.error:.4f}; plateau "
-            + " ".join(f"{j:.2f}:{f:.5f}({e:.5f})" for j, f, e in zip(*result[2:], strict=True))
-            + f"; {time.perf_counter() - start:.0f} s"
-        )
-    grid = np.arange(0.4, 1.01, 0.05)
-    for n in (250, 500, 1000, 2000, 4000):
-        rng = np.random.default_rng([4, n])
-        couplings = theory.random_couplings(n, rng, np.float32)
-        shares = []
-        for j in grid:
-            state = rng.choice(np.array([-1, 1], np.float32), (n, starts))
-            active = np.arange(starts)
-            for _ in range(sweeps):
-                now = state[:, active]
-                new = np.where(
-                    couplings @ now + np.float32(j) * now >= 0, np.float32(1), np.float32(-1)
-                )
-                state[:, active] = new
-                active = active[np.any(new != now, axis=0)]
-                if active.size == 0:
-                    break
-            shares.append(1 - active.size / starts)
-        half = np.interp(0.5, np.maximum.accumulate(shares), grid)
-        click.echo(
-            f"N {n:5d}: half of the runs reach a fixed point within {sweeps} sweeps at "
-            f"J_D = {half:.3f};"
-            f" shares {' '.join(f'{j:.2f}:{s:.2f}' for j, s in zip(grid, shares, strict=True))}"
         )
 
 

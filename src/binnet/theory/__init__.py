@@ -6,6 +6,7 @@ simulator: numpy and scipy only.
 """
 
 from binnet.theory import message_passing
+from binnet.theory.asynchronous import AsynchronousCavity, asynchronous_cavity
 from binnet.theory.capacity import Capacity, capacity
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
 from binnet.theory.complexity import chain_complexity, complexity
@@ -15,7 +16,12 @@ from binnet.theory.cycles import cycle_complexity, log_expected_cycles
 from binnet.theory.densest import LocalEntropy, local_entropy
 from binnet.theory.dmft import DynamicalCavity, dynamical_cavity
 from binnet.theory.enumeration import enumerate_fixed_points, overlap_histogram, random_couplings
-from binnet.theory.freezing import Freezing, freezing_from_plateaus, freezing_self_coupling
+from binnet.theory.freezing import (
+    Freezing,
+    freezing_from_plateaus,
+    freezing_self_coupling,
+    plateau_slope,
+)
 from binnet.theory.pairs import (
     SelfAveraging,
     franz_parisi,
@@ -29,6 +35,7 @@ from binnet.theory.phase import phase_diagram, phase_map
 from binnet.theory.transition import OverlapGap, overlap_gap, replica_gap
 
 __all__ = [
+    "AsynchronousCavity",
     "Capacity",
     "ClusterEntropy",
     "DynamicalCavity",
@@ -37,6 +44,7 @@ __all__ = [
     "OverlapGap",
     "SelfAveraging",
     "Threshold",
+    "asynchronous_cavity",
     "capacity",
     "chain_complexity",
     "cluster_entropy",
@@ -62,6 +70,7 @@ __all__ = [
     "pair_entropy",
     "phase_diagram",
     "phase_map",
+    "plateau_slope",
     "random_couplings",
     "replica_gap",
     "self_averaging",

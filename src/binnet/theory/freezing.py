@@ -19,7 +19,7 @@ from binnet.theory._population import Dynamics, sample_population
 from binnet.theory.dmft import MAX_STEPS, check_batches, check_dynamics
 
 _MOST_BATCHES = 8  # times n_batches: what `rtol` may spend
-_LEAST_FLIPS = 20  # per sweep of a population on the default grid: fewer may die out by chance
+_LEAST_FLIPS = 60  # per sweep of a population on the default grid: fewer may die out by chance
 _N_GRID = 6
 
 
@@ -195,7 +195,7 @@ def freezing_self_coupling(
         Standard deviation sigma_b of static Gaussian external fields.
     grid : array_like, optional
         Self-couplings with a visible plateau, at least five, increasing. Default: short
-        runs tell roughly where it vanishes; the grid lies below, where at least 20 trajectories
+        runs tell roughly where it vanishes; the grid lies below, where at least 60 trajectories
         flip per sweep.
     n_sweeps : int, default 300
         Length of each run, at least 20.
