@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+import binnet.theory.phase
 from binnet import theory as calculator
 from binnet.cli.theory import theory
 
@@ -13,6 +14,11 @@ def run(*arguments, code=0):
     result = CliRunner().invoke(theory, [str(a) for a in arguments])
     assert result.exit_code == code, result.output
     return result.output
+
+
+def find_no_gap(self_coupling, *, margin, field_std, rtol):
+    """Stand for `overlap_gap`, which takes a second or more."""
+    return calculator.OverlapGap(*[float("nan")] * 7)
 
 
 def test_count_prints_the_expected_and_the_exact_number():
@@ -47,23 +53,36 @@ def test_phase_writes_figure_and_table(tmp_path):
     assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
 
 
-def test_margin_and_field_reach_the_calculator(tmp_path):
+def test_local_entropies_with_a_margin_and_with_fields(monkeypatch, tmp_path):
     figure = tmp_path / "curves.png"
-    shifted = ["--margin", 0.3, "--self-coupling", 0.34, 0.2, "--points", 3, "--output", figure]
+    shifted = ["--margin", 0.3, "--self-coupling", 0.34, "--points", 3, "--output", figure]
     assert "J_D = 0.34: no clusters at distances 0.00113 to 0.10016" in run(
         "local-entropy", *shifted
     )
-    driven = ["--field", 1, "--self-coupling", 0.03, "--points", 3, "--output", figure]
-    gap = calculator.overlap_gap(0.03, field_std=1.0, rtol=1e-5)
-    assert f"at distances {gap.lower:.5f} to {gap.upper:.5f}" in run("local-entropy", *driven)
+    monkeypatch.setattr(calculator, "overlap_gap", find_no_gap)
+    driven = ["--margin", 0.3, "--field", 1, "--self-coupling", 0.5, "--points", 3]
+    assert "J_D = 0.5: no gap" in run("local-entropy", *driven, "--output", figure)
     data = json.loads(figure.with_suffix(".json").read_text())
-    assert (data["margin"], data["field_std"]) == (0.0, 1.0)
+    assert (data["margin"], data["field_std"]) == (0.3, 1.0)
+    (curve,) = data["curves"]
+    expected = calculator.local_entropy(0.2, curve["distance"][1], field_std=1.0).value
+    assert curve["entropy"][1] == pytest.approx(expected)
+
+
+def test_phase_with_a_margin_and_fields(monkeypatch, tmp_path):
+    def quick(**parameters):
+        return calculator.Threshold(parameters["margin"], parameters["field_std"], 1e-3, 1e-3)
+
+    monkeypatch.setattr(calculator, "monotone_self_coupling", quick)
+    monkeypatch.setattr(binnet.theory.phase, "overlap_gap", find_no_gap)
+    figure = tmp_path / "phase.png"
     both = ["--margin", 0.3, "--field", 1, "--points", 2, "--no-dynamics", "--output", figure]
-    output = run("phase", "--minimum", 0.02, "--maximum", 0.5, *both)
+    output = run("phase", "--minimum", 0.2, "--maximum", 0.5, *both)
     expected = calculator.critical_self_coupling(margin=0.3, field_std=1.0).self_coupling
     assert f"critical self-coupling  {expected:.6f}" in output
+    assert "entropy monotone from   0.300000" in output
     table = json.loads(figure.with_suffix(".json").read_text())["table"]
-    assert table["self_coupling"] == pytest.approx([0.32, 0.8])
+    assert table["self_coupling"] == pytest.approx([0.5, 0.8])
     assert table["complexity"][1] == calculator.complexity(0.8, 0.3, 1.0)
     assert table["isolation_radius"] == [None, None]
 
@@ -78,6 +97,7 @@ def test_a_threshold_that_is_not_there_is_left_out_and_said(monkeypatch, tmp_pat
     monkeypatch.setattr(calculator, "critical_self_coupling", missing)
     monkeypatch.setattr(calculator, "monotone_self_coupling", missing)
     monkeypatch.setattr(calculator, "freezing_self_coupling", early)
+    monkeypatch.setattr(binnet.theory.phase, "overlap_gap", find_no_gap)
     figure = tmp_path / "phase.png"
     output = run("phase", "--margin", 0.3, "--points", 2, "--output", figure)
     assert "critical self-coupling  left out: no threshold found" in output

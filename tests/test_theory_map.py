@@ -81,19 +81,27 @@ def test_wrong_planes_are_refused_before_the_work(parameters, words):
         theory.phase_map([0.1, 0.2], progress=never, **parameters)
 
 
-def test_margins_shift_the_phase_diagram_and_fields_leave_the_isolation_out():
-    j = np.array([0.03, 0.5])
-    plain, moved = theory.phase_diagram(j), theory.phase_diagram(j + 0.25, margin=0.25)
+def test_margins_shift_the_phase_diagram():
+    plain, moved = theory.phase_diagram(0.03), theory.phase_diagram(0.28, margin=0.25)
     for name in set(plain) - {"self_coupling"}:
         np.testing.assert_allclose(moved[name], plain[name], rtol=1e-6, atol=1e-9, err_msg=name)
     below = theory.phase_diagram([0.1], margin=0.2)
     assert np.isnan(below["isolation_radius"][0])
     assert (below["gap_lower"][0], below["gap_upper"][0]) == (0.0, 0.5)
-    driven = theory.phase_diagram([0.03], margin=0.01, field_std=1.0)
-    assert np.isnan(driven["isolation_radius"]).all()
-    assert driven["complexity"] == theory.complexity(0.03, 0.01, 1.0)
-    gap = theory.overlap_gap(0.03, margin=0.01, field_std=1.0, rtol=1e-5)
-    assert (driven["gap_lower"][0], driven["gap_upper"][0]) == (gap.lower, gap.upper)
+
+
+def test_a_phase_diagram_with_fields_leaves_the_isolation_out(monkeypatch):
+    def gap(self_coupling, *, margin, field_std, rtol):
+        return theory.OverlapGap(self_coupling, margin, field_std, rtol, 0.0, 0.0, 0.0)
+
+    monkeypatch.setattr(binnet.theory.phase, "overlap_gap", gap)
+    driven = theory.phase_diagram([0.03, 0.5], margin=0.01, field_std=1.0, rtol=1e-3)
+    assert np.isnan([driven["isolation_radius"], driven["isolation_error"]]).all()
+    np.testing.assert_array_equal(driven["complexity"], theory.complexity([0.03, 0.5], 0.01, 1.0))
+    given = [driven[k] for k in ("gap_lower", "gap_upper", "lowest_distance", "lowest_entropy")]
+    np.testing.assert_array_equal(
+        given, np.transpose([[0.03, 0.01, 1.0, 1e-3], [0.5, 0.01, 1.0, 1e-3]])
+    )
 
 
 def test_the_margin_plane_and_its_data(tmp_path):

@@ -104,9 +104,9 @@ def plot_gap(
     ax.plot(x, low, color=BLUE, lw=1.5)
     if closing is not None:
         ax.plot(*closing, "o", color=BLACK, ms=6, label=rf"gap closes, $d$ = {closing[1]:.4f}")
-    ax.plot(
-        j, table["isolation_radius"], color=RED, ls="--", lw=2, label=r"isolation radius $d_{iso}$"
-    )
+    radius = np.asarray(table["isolation_radius"], dtype=np.float64)
+    if np.isfinite(radius).any():
+        ax.plot(j, radius, color=RED, ls="--", lw=2, label=r"isolation radius $d_{iso}$")
     ax.set_yscale("log")
     ax.set_ylim(1e-6, 0.6)
     ax.set_ylabel(r"distance $d$")
@@ -189,7 +189,8 @@ def _plot_lines(
         label = "overlap gap: fixed points isolated or in narrow clusters"
         ax.fill_between(x, bottom, critical - base, facecolor=SKY, alpha=0.8, hatch="////",
                         edgecolor=BLUE, lw=0.0, label=label)  # fmt: skip
-        label = r"gap closes, $J_D^c$: dense clusters above (error below line width)"
+        bound = ", with fields at least" if np.any(np.asarray(table["field_std"]) > 0.0) else ""
+        label = rf"gap closes{bound} at $J_D^c$ (numerical error below the line's width)"
         ax.plot(x, critical - base, color=BLUE, lw=1.8, marker="o", ms=3.5, label=label)
     freezing = np.where(freezing > base, freezing - base, np.nan)
     if np.isfinite(freezing).any():

@@ -98,7 +98,8 @@ def phase_map(
 
     Each column of the plane has a margin and a field strength; both may change from one to the
     next.  J_D^c(kappa, sigma_b) = kappa + J_D^c(0, sigma_b), and a margin is no part of the
-    dynamics: lines are calculated once for each field strength.
+    dynamics: lines are calculated once for each field strength.  With fields J_D^c is a lower
+    bound (see `critical_self_coupling`).
 
     Parameters
     ----------
