@@ -78,6 +78,12 @@ def find_root(
     return float(optimize.brentq(function, left, right, xtol=xtol, rtol=1e-14))
 
 
+def excess_at_zero(field: Field, distance: float, y: float) -> float:
+    """Return <1 - m^2> - 2d at q-hat = 0, negative where y replicas are closer if left alone."""
+    site = field.averages(float(np.exp(LOG_THETA_MIN)) / y, y)
+    return site.unpolarised - 2.0 * distance
+
+
 def solve_log_theta(field: Field, distance: float, y: float, guess: float, xtol: float) -> float:
     """Saddle log(y q-hat): dphi/dq-hat = y(y-1)/2 (<m^2> - q) increases, as phi is convex.
 

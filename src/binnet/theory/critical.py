@@ -77,8 +77,10 @@ def critical_self_coupling(
     >>> round(point.self_coupling, 3)
     0.06
     """
+    kappa, std, rtol = _checked(margin, field_std, rtol)
 
-    def conditions(neuron: Neuron, d: float, rtol: float) -> _Conditions:
+    def conditions(neuron: Neuron, log_d: float) -> _Conditions:
+        d = float(np.exp(log_d))
         point = densest(neuron, d, rtol)
         variance = 1.0 + neuron.field_std**2
         return (
@@ -86,7 +88,7 @@ def critical_self_coupling(
             [point.error * variance, point.slope_error * d * variance],
         )
 
-    return _threshold(conditions, (0.06, 8e-3), margin, field_std, rtol)
+    return _threshold(conditions, (0.06, 8e-3), kappa, std, rtol)
 
 
 def monotone_self_coupling(
@@ -110,22 +112,22 @@ def monotone_self_coupling(
         Self-coupling, the distance where the slope last vanishes, and the errors of quadrature,
         solver and finite difference.
     """
+    kappa, std, rtol = _checked(margin, field_std, rtol)
 
-    def conditions(neuron: Neuron, d: float, rtol: float, step: float = 1e-2) -> _Conditions:
+    def conditions(neuron: Neuron, log_d: float, step: float = 1e-2) -> _Conditions:
         left, middle, right = (
-            densest(neuron, d * float(np.exp(h)), rtol) for h in (-step, 0.0, step)
+            densest(neuron, float(np.exp(log_d + h)), rtol) for h in (-step, 0.0, step)
         )
         return (
             [middle.slope, (right.slope - left.slope) / (2 * step)],
             [middle.slope_error, (right.slope_error + left.slope_error) / (2 * step)],
         )
 
-    def wider(neuron: Neuron, d: float, rtol: float) -> _Conditions:
-        return conditions(neuron, d, rtol, 2e-2)
+    def wider(neuron: Neuron, log_d: float) -> _Conditions:
+        return conditions(neuron, log_d, 2e-2)
 
     fine, coarse = (
-        _threshold(function, (0.073, 6e-3), margin, field_std, rtol)
-        for function in (conditions, wider)
+        _threshold(function, (0.073, 6e-3), kappa, std, rtol) for function in (conditions, wider)
     )
     return fine._replace(
         error=fine.error + abs(fine.self_coupling - coarse.self_coupling),
@@ -133,14 +135,22 @@ def monotone_self_coupling(
     )
 
 
+def _checked(margin: float, field_std: float, rtol: float) -> tuple[float, float, float]:
+    return (
+        check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0"),
+        check_real("field_std", field_std, 0.0, 100.0, remedy="the search was tried up to there"),
+        _checks.tolerance(rtol),
+    )
+
+
 _Conditions = tuple[list[float], list[float]]  # two values that must vanish, and their errors
 
 
 def _threshold(
-    conditions: Callable[[Neuron, float, float], _Conditions],
+    conditions: Callable[[Neuron, float], _Conditions],
     start: tuple[float, float],
     margin: float,
-    field_std: float,
+    std: float,
     rtol: float,
 ) -> Threshold:
     """Solve two conditions in (J_D, log d), and propagate what is left and the numerical errors.
@@ -148,13 +158,10 @@ def _threshold(
     J_D is searched in units of the standard deviation of a neuron's field, and d in units of its
     variance, in which thresholds hardly depend on the external fields.
     """
-    kappa = check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0")
-    std = check_real("field_std", field_std, 0.0, 100.0, remedy="the search is tested up to there")
-    rtol = _checks.tolerance(rtol)
     unit = float(np.hypot(1.0, std))
 
     def residual(x: Any) -> _Conditions:
-        return conditions(Neuron(float(x[0]) / unit, std), float(np.exp(x[1])) / unit**2, rtol)
+        return conditions(Neuron(float(x[0]) / unit, std), float(x[1]) - 2.0 * np.log(unit))
 
     def values(x: Any) -> list[float]:
         return residual(x)[0]
@@ -174,4 +181,4 @@ def _threshold(
     ]
     uncertain = np.abs(np.linalg.inv(np.transpose(columns))) @ (left_over + errors)
     d = float(np.exp(log_d)) / unit**2
-    return Threshold(kappa + j / unit, d, float(uncertain[0]) / unit, float(uncertain[1] * d))
+    return Threshold(margin + j / unit, d, float(uncertain[0]) / unit, float(uncertain[1] * d))

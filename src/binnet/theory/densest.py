@@ -26,6 +26,7 @@ from binnet.theory._saddle import (
     Saddle,
     converged_saddle,
     evaluate,
+    excess_at_zero,
     find_root,
     solve_log_theta,
 )
@@ -154,7 +155,7 @@ def densest(
         return _single(neuron, rtol)
     q = 1.0 - 2.0 * distance
     if neuron.field_std > 0.0:
-        if q < Q_MIN:
+        if q < Q_MIN or excess_at_zero(make_field(neuron, distance, ORDERS[0]), distance, 1.0) < 0:
             return LocalEntropy(*[np.nan] * 8)
     elif q < 0.999 * _Q_LINEAR:
         return _near_half(neuron, q, rtol)
@@ -191,8 +192,6 @@ def _single(neuron: Neuron, rtol: float) -> LocalEntropy:
 def _unrelated(neuron: Neuron, distance: float, rtol: float) -> LocalEntropy:
     """One replica is the minimum: fixed points at a distance that unrelated ones have."""
     found = converged_saddle(neuron, distance, 1.0, rtol)
-    if np.isnan(found.conjugate_error):
-        return LocalEntropy(*[np.nan] * 8)
     return _single(neuron, rtol)._replace(
         conjugate=found.saddle.conjugate, conjugate_error=found.conjugate_error
     )

@@ -18,7 +18,7 @@ from binnet._validation import FloatArray, check_reals
 from binnet.theory import _checks
 from binnet.theory._driven import make_field
 from binnet.theory._quadrature import Neuron
-from binnet.theory._saddle import ORDERS, Q_MIN, converged_saddle
+from binnet.theory._saddle import ORDERS, Q_MIN, converged_saddle, excess_at_zero
 from binnet.theory.densest import densest
 
 FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is reported as beginning at 0
@@ -108,10 +108,11 @@ def overlap_gap(
             return _Point(found.value, found.error, found.slope, found.slope_error)
 
         # The scan only brackets: far ends may not reach a strict rtol, and need not.
-        scan = _scan(neuron)
+        farthest = _farthest(neuron, 1.0)
+        scan = _scan(neuron, farthest)
         rough = [point(float(np.exp(x)), max(rtol, 1e-5)).value for x in scan[::-1]]
         near = None
-        return _gap(scan, np.array(rough[::-1]), point, _farthest(neuron, 1.0), reach == 0.0)
+        return _gap(scan, np.array(rough[::-1]), point, farthest, reach == 0.0)
 
     columns = np.vectorize(one, otypes=[float] * 7)(reach, std)
     return OverlapGap(*(column[()] for column in columns))
@@ -160,20 +161,21 @@ def replica_gap(
             found = converged_saddle(neuron, d, m, rtol)
             return _Point(found.saddle.free, found.error, found.slope, found.slope_error)
 
-        scan = _scan(neuron)
+        farthest = _farthest(neuron, m)
+        scan = _scan(neuron, farthest)
         rough = np.array([point(float(np.exp(x))).value for x in scan])
-        return _gap(scan, rough, point, _farthest(neuron, m), reach == std == 0.0)
+        return _gap(scan, rough, point, farthest, reach == std == 0.0)
 
     columns = np.vectorize(one, otypes=[float] * 7)(reach, std, m)
     return OverlapGap(*(column[()] for column in columns))
 
 
-def _scan(neuron: Neuron) -> FloatArray:
+def _scan(neuron: Neuron, farthest: float) -> FloatArray:
     """Logarithms of distances that bracket what there is to find."""
     variance = 1.0 + neuron.field_std**2  # of a neuron's field: distances of interest fall with it
-    close, middle = 1e-4 / variance, 3e-4 / variance
-    n = 22 + int(3.0 * np.log(variance))
-    distances = [np.geomspace(FLOOR / variance, close, 8), np.geomspace(middle, 0.49, n)]
+    close, middle, last = 1e-4 / variance, 3e-4 / variance, 0.98 * farthest
+    n = max(3, int(3.0 * np.log(last / middle)))
+    distances = [np.geomspace(FLOOR / variance, close, 8), np.geomspace(middle, last, n)]
     return np.asarray(np.log(np.concatenate(distances)))
 
 
@@ -183,8 +185,7 @@ def _farthest(neuron: Neuron, replicas: float) -> float:
         return 0.5
 
     def excess(distance: float) -> float:
-        free = make_field(neuron, distance, ORDERS[1]).averages(1e-15, replicas)
-        return free.unpolarised - 2.0 * distance
+        return excess_at_zero(make_field(neuron, distance, ORDERS[1]), distance, replicas)
 
     last = 0.5 * (1.0 - Q_MIN)
     if excess(last) > 0.0:
@@ -224,8 +225,8 @@ def _gap(
     distance_error = d * (slope_error / abs(curvature) + xtol)
     if depth >= 0.0:
         return np.nan, np.nan, d, depth, np.nan, distance_error, depth_error
-    almost = farthest - 1e-6
-    ends, errors = [0.0, farthest], [float(np.exp(scan[0])), 1e-6]
+    almost = farthest * (1.0 - 2e-6)
+    ends, errors = [0.0, farthest], [float(np.exp(scan[0])), farthest - almost]
     outer: list[float | None] = [None, None]  # log d of the nearest positive entropy, if any
     if not whole:
         positive = np.flatnonzero(rough > 0.0)
