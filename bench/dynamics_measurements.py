@@ -94,7 +94,12 @@ def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int)
             network = RandomNetwork.draw(
                 neurons, j, symmetry=eta, field_std=std, dtype="int16", seed=k
             )
-            options = {"replicas": starts, "stop_at_cycle": False, "threads": 1, "seed": k}
+            options: dict[str, Any] = {
+                "replicas": starts,
+                "stop_at_cycle": False,
+                "threads": 1,
+                "seed": k,
+            }
             result = relax_free(network, update_order=order, max_sweeps=sweeps, **options)
             measured[k, 0] = result.flips.mean(axis=0) / neurons
             measured[k, 1] = result.unstable_fraction.mean(axis=0)
@@ -122,7 +127,7 @@ def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int)
 
 def _predict(j: float, std: float, eta: float, order: str, sweeps: int) -> tuple[Array, Array]:
     """Flips per sweep and unstable fraction before it, and their errors, (2, sweeps)."""
-    options = {"field_std": std, "symmetry": eta, "n_trajectories": 20_000}
+    options: dict[str, Any] = {"field_std": std, "symmetry": eta, "n_trajectories": 20_000}
     if order == "sync":
         sync = theory.dynamical_cavity(j, sweeps, n_batches=16, **options)
         return (
