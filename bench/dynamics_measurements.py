@@ -21,7 +21,7 @@ Array = NDArray[Any]
 # name: J_D, sigma_b, eta, update order
 CASES: dict[str, tuple[float, float, float, str]] = {
     "driven-1": (0.4, 1.0, 0.0, "sync"),
-    "driven-5": (0.1, 5.0, 0.0, "sync"),
+    "driven-5": (0.05, 5.0, 0.0, "sync"),
     "symmetric": (0.3, 0.0, 0.5, "sync"),
     "antisymmetric": (0.3, 0.0, -0.5, "sync"),
     "async": (0.5, 0.0, 0.0, "async"),
@@ -174,7 +174,9 @@ def plateaus(neurons: tuple[int, ...], sweeps: int, starts: int, networks: int) 
                 flips = synchronous_flips(couplings, j, sweeps, starts, rng)
                 measured[k, index] = flips[sweeps // 2 :].mean()
         error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
-        result = theory.freezing_from_plateaus(grid, measured.mean(axis=0), error)
+        result = theory.freezing_from_plateaus(
+            grid, measured.mean(axis=0), error, slope=theory.plateau_slope()
+        )
         shown = zip(grid, result.plateau, error, strict=True)
         click.echo(
             f"N {n}: freezing at {result.self_coupling:.3f} +- {result.error:.3f}; plateaus "
