@@ -21,7 +21,7 @@ Array = NDArray[Any]
 # name: J_D, sigma_b, eta, update order
 CASES: dict[str, tuple[float, float, float, str]] = {
     "driven-1": (0.4, 1.0, 0.0, "sync"),
-    "driven-5": (0.1, 5.0, 0.0, "sync"),
+    "driven-5": (0.05, 5.0, 0.0, "sync"),
     "symmetric": (0.3, 0.0, 0.5, "sync"),
     "antisymmetric": (0.3, 0.0, -0.5, "sync"),
     "async": (0.5, 0.0, 0.0, "async"),
@@ -94,7 +94,12 @@ def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int)
             network = RandomNetwork.draw(
                 neurons, j, symmetry=eta, field_std=std, dtype="int16", seed=k
             )
-            options = {"replicas": starts, "stop_at_cycle": False, "threads": 1, "seed": k}
+            options: dict[str, Any] = {
+                "replicas": starts,
+                "stop_at_cycle": False,
+                "threads": 1,
+                "seed": k,
+            }
             result = relax_free(network, update_order=order, max_sweeps=sweeps, **options)
             measured[k, 0] = result.flips.mean(axis=0) / neurons
             measured[k, 1] = result.unstable_fraction.mean(axis=0)
@@ -122,7 +127,7 @@ def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int)
 
 def _predict(j: float, std: float, eta: float, order: str, sweeps: int) -> tuple[Array, Array]:
     """Flips per sweep and unstable fraction before it, and their errors, (2, sweeps)."""
-    options = {"field_std": std, "symmetry": eta, "n_trajectories": 20_000}
+    options: dict[str, Any] = {"field_std": std, "symmetry": eta, "n_trajectories": 20_000}
     if order == "sync":
         sync = theory.dynamical_cavity(j, sweeps, n_batches=16, **options)
         return (
@@ -169,7 +174,9 @@ def plateaus(neurons: tuple[int, ...], sweeps: int, starts: int, networks: int) 
                 flips = synchronous_flips(couplings, j, sweeps, starts, rng)
                 measured[k, index] = flips[sweeps // 2 :].mean()
         error = measured.std(axis=0, ddof=1) / np.sqrt(networks)
-        result = theory.freezing_from_plateaus(grid, measured.mean(axis=0), error)
+        result = theory.freezing_from_plateaus(
+            grid, measured.mean(axis=0), error, slope=theory.plateau_slope()
+        )
         shown = zip(grid, result.plateau, error, strict=True)
         click.echo(
             f"N {n}: freezing at {result.self_coupling:.3f} +- {result.error:.3f}; plateaus "

@@ -283,7 +283,7 @@ def test_energy() -> None:
 
 @pytest.mark.parametrize("J_D", [0.0, 0.5, 1.5])
 def test_first_flip_fraction(J_D: float) -> None:
-    """Phi(-J_D) from a random start (docs/model/theory.md, eq. (5.2))."""
+    """Phi(-J_D) from a random start (docs/model/theory.md, eq. (5.3))."""
     network = RandomNetwork.draw(1000, J_D, dtype="int16", seed=1)
     result = relax(network, replicas=40, max_sweeps=1, threads=1)
     expected = norm.cdf(-J_D * np.sqrt(1000 / 999))

@@ -74,20 +74,6 @@ def test_equal_seeds_give_equal_numbers_and_accuracy_is_reached():
     assert np.max(precise.flip_error) <= 3e-3 * special.ndtr(-0.4)
 
 
-def test_freezing_lies_between_a_living_and_a_frozen_network():
-    result = theory.freezing_self_coupling(n_sweeps=100, n_trajectories=1500, n_batches=4)
-    assert 0.76 < result.self_coupling < 0.90
-    assert 0.0 < result.error < 0.06
-    assert np.all(np.diff(result.plateau) < 0)
-
-
-@pytest.mark.slow
-def test_freezing_threshold_does_not_depend_on_the_update_fraction():
-    whole, half = (theory.freezing_self_coupling(update_fraction=p) for p in (1.0, 0.5))
-    assert abs(whole.self_coupling - half.self_coupling) < 2 * np.hypot(whole.error, half.error)
-    assert whole.self_coupling == pytest.approx(0.815, abs=0.03)
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -110,41 +96,3 @@ def test_freezing_threshold_does_not_depend_on_the_update_fraction():
 def test_impossible_requests_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         theory.dynamical_cavity(**options)
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"update_fraction": 0.0}, "update_fraction must be .* > 0 and <= 1, got 0; 1 is the sync"),
-        ({"update_fraction": 1e-3}, "number of steps must be .*20000, got 300000; n_sweeps"),
-        ({"grid": [0.5, 0.6]}, "at least five increasing"),
-        ({"grid": [0.5, 0.6, 0.7, 0.7, 0.8]}, "at least five increasing"),
-        ({"n_sweeps": 5}, "n_sweeps must be an integer >= 20, got 5"),
-    ],
-)
-def test_impossible_freezing_is_refused(options, words):
-    with pytest.raises(ValueError, match=words):
-        theory.freezing_self_coupling(**options)
-
-
-def test_plateaus_of_any_origin_are_extrapolated():
-    grid = np.linspace(0.4, 0.6, 6)
-    result = theory.freezing_from_plateaus(grid, 0.7 * (0.8 - grid) ** 2, np.full(6, 1e-4))
-    assert abs(result.self_coupling - 0.8) < 3 * result.error + 1e-9
-    assert 1e-4 < result.error < 0.02
-    with pytest.raises(ValueError, match="do not fall"):
-        theory.freezing_from_plateaus(grid, np.full(6, 0.2), np.full(6, 1e-4))
-    with pytest.raises(ValueError, match="further below freezing"):
-        theory.freezing_from_plateaus(grid, np.zeros(6), np.full(6, 1e-4))
-    with pytest.raises(ValueError, match="one shape"):
-        theory.freezing_from_plateaus(grid, np.full(6, 0.2), 1e-4)
-
-
-def test_freezing_spends_more_populations_for_the_accuracy_asked():
-    options = {"n_sweeps": 40, "n_trajectories": 300, "n_batches": 2}
-    quick = theory.freezing_self_coupling(**options)
-    wide = theory.freezing_self_coupling(**options, rtol=0.1)
-    assert wide.error <= 0.1 * wide.self_coupling
-    assert quick.error != wide.error or quick.error <= 0.1 * quick.self_coupling
-    with pytest.raises(ValueError, match="not reached: the error is"):
-        theory.freezing_self_coupling(**options, rtol=1e-5)

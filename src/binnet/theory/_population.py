@@ -125,7 +125,8 @@ def sample_population(
         changes = special.ndtr(-(j + stable) / innovation)
         flip[t] = _mean(chance, changes)
         for k, margin in enumerate(margins):
-            unstable[k, t] = np.mean(special.ndtr((margin - j - stable) / innovation))
+            below = special.ndtr((margin - j - stable) / innovation) if margin else changes
+            unstable[k, t] = np.mean(below)
         field = expected + innovation * noise[t] + j * now + bias
         spins[t + 1] = np.where(field >= 0.0, 1.0, -1.0)  # sign(0) = +1
         updates.keep(t, now, spins[t + 1])
