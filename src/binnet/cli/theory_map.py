@@ -67,8 +67,9 @@ def map_plane(
 ) -> None:
     """Map self-couplings against margins or fields: complexity, overlap gap, freezing.
 
-    Without --no-dynamics each field strength takes some 12 s of a core, else 1 s; margins, however
-    many, take as long as one field strength.  Ctrl-C keeps the field strengths that are finished.
+    A field strength takes some 8 s of a core, 30 s at 5 and beyond, or 1 s with --no-dynamics: the
+    default field plane two minutes.  Margins, however many, take as long as one field strength.
+    Ctrl-C keeps the field strengths that are finished.
     """
     maximum = _MAXIMUM[over] if maximum is None else maximum
     if not minimum < maximum:

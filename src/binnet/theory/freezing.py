@@ -21,6 +21,7 @@ from binnet.theory.dmft import MAX_STEPS, check_batches, check_dynamics
 _MOST_BATCHES = 8  # times n_batches: what `rtol` may spend
 _LEAST_FLIPS = 60  # per sweep of a population on the default grid: fewer may die out by chance
 _N_GRID = 6
+_PER_VARIANCE = 480  # trajectories: about 200 then flip per sweep where J_D = 0
 
 
 class Freezing(NamedTuple):
@@ -173,7 +174,7 @@ def freezing_self_coupling(
     field_std: float = 0.0,
     grid: ArrayLike | None = None,
     n_sweeps: int = 300,
-    n_trajectories: int = 4000,
+    n_trajectories: int | None = None,
     n_batches: int = 8,
     rtol: float | None = None,
     seed: int = 0,
@@ -199,7 +200,10 @@ def freezing_self_coupling(
         flip per sweep.
     n_sweeps : int, default 300
         Length of each run, at least 20.
-    n_trajectories, n_batches : int
+    n_trajectories : int, optional
+        Trajectories per population. Default: 4000, but 480 (1 + sigma_b^2), up to 16000, in strong
+        fields, where few flip.
+    n_batches : int, default 8
         As in `dynamical_cavity`.
     rtol : float, optional
         Double the populations (up to 8 times `n_batches`) until the error is below `rtol` times
@@ -222,6 +226,8 @@ def freezing_self_coupling(
     steps = round(check_integer("n_sweeps", n_sweeps, 20) / p) * groups
     remedy = "n_sweeps / update_fraction, or n_sweeps * n_groups, counts them"
     steps = check_integer("number of steps", steps, 1, MAX_STEPS, remedy=remedy)
+    if n_trajectories is None:
+        n_trajectories = int(np.clip(_PER_VARIANCE * (1.0 + dynamics.field_std**2), 4000, 16000))
     trajectories = check_integer("n_trajectories", n_trajectories, 10)
     batches = check_batches(n_batches)
     seed = check_integer("seed", seed, 0, None)
