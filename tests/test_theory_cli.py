@@ -81,6 +81,7 @@ def test_phase_with_a_margin_and_fields(monkeypatch, tmp_path):
     expected = calculator.critical_self_coupling(margin=0.3, field_std=1.0).self_coupling
     assert f"critical self-coupling  {expected:.6f}" in output
     assert "entropy monotone from   0.300000" in output
+    assert "isolation radius        left out" in output
     table = json.loads(figure.with_suffix(".json").read_text())["table"]
     assert table["self_coupling"] == pytest.approx([0.5, 0.8])
     assert table["complexity"][1] == calculator.complexity(0.8, 0.3, 1.0)

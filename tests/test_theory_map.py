@@ -117,13 +117,15 @@ def test_the_margin_plane_and_its_data(tmp_path):
     np.testing.assert_allclose(data["complexity"][1], expected)
     assert "0.810099" in output
     assert "freezing" not in output
+    assert "fields" not in output
     run("--over", "margin", "--points", 2, "--no-dynamics", "--output", figure)  # ours: replaced
 
 
 def test_the_field_plane_at_a_margin(tmp_path):
     figure = tmp_path / "map.pdf"
     plane = ["--over", "field", "--maximum", 1, "--points", 2, "--margin", 0.2]
-    run(*plane, "--no-dynamics", "--output", figure)
+    output = run(*plane, "--no-dynamics", "--output", figure)
+    assert "with fields the gap closes there at the earliest" in output
     data = load(figure.with_suffix(".json"))
     expected = theory.critical_self_coupling(margin=0.2, field_std=1.0).self_coupling
     np.testing.assert_allclose(data["critical"], [CRITICAL.self_coupling + 0.2, expected])

@@ -51,11 +51,10 @@ OUTPUT: dict[str, Any] = {
 
 def to_plain(values: Any) -> list[Any]:
     """Return numbers, or rows of them, for JSON, which knows neither nan nor infinity."""
-    import numpy as np
-
-    array = np.asarray(values, dtype=float)
-    plain: list[Any] = np.where(np.isfinite(array), array.astype(object), None).tolist()
-    return plain
+    return [
+        to_plain(v) if getattr(v, "ndim", 0) else float(v) if abs(v) < float("inf") else None
+        for v in values
+    ]
 
 
 def save(

@@ -5,7 +5,7 @@ Thin on purpose: parse, call the library, print, and write figures with the data
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,6 +99,8 @@ def phase(
             "table": {name: to_plain(column) for name, column in table.items()},
         }
         files = save(lambda: _draw_phase(table, found, margin), output, record, seed)
+    if field:
+        notes.append("isolation radius        left out: it is not calculated with fields")
     for line in (*notes, *files):
         click.echo(line)
 
@@ -110,7 +112,7 @@ def _find_thresholds(
     import binnet.theory as calculator
 
     parameters = {"margin": margin, "field_std": field}
-    searches = {
+    searches: dict[str, Callable[[], Any]] = {
         "critical": partial(calculator.critical_self_coupling, **parameters),
         "monotone": partial(calculator.monotone_self_coupling, **parameters),
     }
@@ -120,7 +122,8 @@ def _find_thresholds(
             calculator.freezing_self_coupling, update_fraction=fraction, field_std=field, seed=seed
         )
     titles = {"critical": "critical self-coupling", "monotone": "entropy monotone from"}
-    found, lines = {}, []
+    found: dict[str, Any] = {}
+    lines = []
     for name, search in progress_bar(searches.items(), unit="threshold"):
         title = f"{titles.get(name, name):<23}"
         try:
@@ -135,7 +138,8 @@ def _find_thresholds(
         else:
             lines.append(f"{title} {point.self_coupling:.6f} +- {point.error:.1g}")
         if name == "critical":
-            lines[-1] += f"  (gap closes at distance {point.distance:.5f})"
+            bound = ", at this J_D at the earliest" if field else ""
+            lines[-1] += f"  (gap closes at distance {point.distance:.5f}{bound})"
     return found, lines
 
 

@@ -118,13 +118,15 @@ def map_plane(
 
 
 def _describe(plane: Mapping[str, Any], over: str, dynamics: bool) -> list[str]:
-    """Return a table of the two lines, and whether there are fixed points at all, as text."""
+    """Return a table of the two lines and what is to be said of them, as text."""
     key = {"margin": "margin", "field": "field_std"}[over]
     lines = [f"{over:>8}  {'gap closes at':<22}" + "  freezing" * dynamics]
     for k, x in enumerate(plane[key]):
         critical = f"{plane['critical'][k]:.6f} +- {plane['critical_error'][k]:.1g}"
         freezing = f"  {plane['freezing'][k]:.3f} +- {plane['freezing_error'][k]:.3f}" * dynamics
         lines.append(f"{x:8.4g}  {critical:<22}{freezing}")
+    if plane["field_std"].max() > 0.0:
+        lines.append("with fields the gap closes there at the earliest")
     if plane["margin"].min() >= plane["self_coupling"].max():
         lines.append("there are no fixed points: every margin is above every self-coupling")
     return lines

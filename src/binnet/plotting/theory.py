@@ -140,7 +140,7 @@ def plot_phase_map(table: Mapping[str, ArrayLike], over: str, ax: Axes) -> Axes:
     bar = ax.figure.colorbar(filled, ax=ax, format="%.2f")
     bar.set_label(r"complexity $\Sigma$ (nats per neuron)")
     if np.any(kappa > j[0]):
-        nothing = {"facecolor": "0.9", "edgecolor": "0.6", "hatch": "..", "lw": 0.0}
+        nothing: dict[str, Any] = {"facecolor": "0.9", "edgecolor": "0.6", "hatch": "..", "lw": 0.0}
         label = r"no fixed points, $J_D < \kappa$"
         ax.fill_between(x, j[0], np.maximum(kappa, j[0]), label=label, **nothing)
         ax.plot(x, kappa, color=BLACK, lw=1.0, label=r"$\Sigma = 0$, $J_D = \kappa$")
