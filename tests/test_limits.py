@@ -60,6 +60,7 @@ CASES = [
     (f"count --neurons 10 --self-coupling {LARGE}", "--self-coupling must be a finite number"),
     (f"count --neurons 10 --self-coupling 1 --draws {BEYOND}", "is not in the range 1<=x<="),
     (f"theory phase --points {HUGE}", "is not in the range 2<=x<=10000"),
+    (f"theory map --over field --points {HUGE}", "is not in the range 2<=x<=10000"),
     ("theory local-entropy --self-coupling 0.1 nan", "must be a finite number >= 0, got nan"),
     (f"theory count --neurons 1{'0' * 400} --self-coupling 1", "n_neurons must be a finite number"),
     (f"theory count --neurons 9 --self-coupling 1 --enumerate {HUGE}", "the range 0<=x<=1000000"),
