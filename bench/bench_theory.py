@@ -1,8 +1,8 @@
 """Speed of the theory calculator: run with  pytest bench/bench_theory.py --benchmark-only
 
 Targets: a local-entropy curve (30 distances, converged to 1e-5) in under 10 s, and the phase
-diagram over 40 self-couplings in a few minutes.  The peers are what a user would write instead
-with scipy.
+diagram over 40 self-couplings in a few minutes; the same curve with external fields in under 60 s.
+The peers are what a user would write instead with scipy.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, special
 
 from binnet import theory
-from binnet.theory._quadrature import SharedField
+from binnet.theory._driven import DrivenField
+from binnet.theory._quadrature import Neuron, SharedField
 from binnet.theory.message_passing import belief_propagation, solve
 
 
@@ -26,6 +27,60 @@ def test_local_entropy_curve(benchmark: Any, quick: bool, j: float) -> None:
         theory.local_entropy, (j, distance), {"rtol": 1e-5}, rounds=3, iterations=1
     )
     benchmark.extra_info["largest_error"] = float(curve.error.max())
+
+
+@pytest.mark.parametrize(("std", "last"), [(1.0, 0.25), (5.0, 0.045)])
+def test_driven_local_entropy_curve(benchmark: Any, quick: bool, std: float, last: float) -> None:
+    """The full curve with external fields, up to nearly the distance of unrelated fixed points."""
+    distance = np.linspace(last / 30, last, 3 if quick else 30)
+    curve = benchmark.pedantic(
+        theory.local_entropy,
+        (0.2, distance),
+        {"field_std": std, "rtol": 1e-5},
+        rounds=3,
+        iterations=1,
+    )
+    assert np.isfinite(curve.value).all()
+    benchmark.extra_info["largest_error"] = float(curve.error.max())
+
+
+DRIVEN = (0.3, 2.0, 0.02, 0.1, 20.0)  # reach, sigma_b, distance, q-hat, y
+
+
+def average_on_a_grid(
+    reach: float, std: float, distance: float, conjugate: float, y: float, n: int = 200
+) -> float:
+    """Return the log of the integral over (u, z), averaged over b, on a grid in all three."""
+    x, weight = special.roots_legendre(n)
+    u_max = y * np.sqrt(conjugate) + 9.0
+    u, log_u = x * u_max, np.log(weight * u_max) - 0.5 * (x * u_max) ** 2
+    z, log_z = 9.0 * x, np.log(9.0 * weight) - 0.5 * (9.0 * x) ** 2
+    polarised = np.sqrt(conjugate) * u[:, None]
+    total = 0.0
+    for node, share in zip(x, weight, strict=True):
+        b = 9.0 * std * node
+        h = np.sqrt(1.0 - 2.0 * distance) * z + b
+        up, down = (special.log_ndtr((reach + s * h) / np.sqrt(2.0 * distance)) for s in (1, -1))
+        site = y * np.logaddexp(up + polarised, down - polarised) + log_u[:, None] + log_z
+        density = np.exp(-0.5 * (b / std) ** 2) / np.sqrt(2.0 * np.pi) / std
+        log_norm = special.logsumexp(site) - np.log(2.0 * np.pi)
+        total += 9.0 * std * share * density * log_norm
+    return float(total)
+
+
+def test_driven_average(benchmark: Any) -> None:
+    """One average over fields and polarisations, of the hundreds that a curve takes."""
+    reach, std, distance, conjugate, y = DRIVEN
+    field = DrivenField(Neuron(reach, std), distance, 14)
+    benchmark.pedantic(field.averages, (conjugate, y), rounds=20, iterations=1)
+
+
+def test_driven_average_on_a_grid(benchmark: Any) -> None:
+    """Peer: the same by numpy on a product of three grids."""
+    reach, std, distance, conjugate, y = DRIVEN
+    value = benchmark.pedantic(average_on_a_grid, DRIVEN, rounds=1, iterations=1)
+    ours = DrivenField(Neuron(reach, std), distance, 14).averages(conjugate, y).log_norm
+    assert value == pytest.approx(ours, abs=1e-4)  # the error of the grid
 
 
 def test_local_entropy_by_nested_searches(benchmark: Any) -> None:

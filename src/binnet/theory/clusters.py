@@ -33,7 +33,8 @@ class ClusterEntropy(NamedTuple):
     conjugate : float or ndarray
         q-hat >= 0 at the saddle.
     error, internal_error, external_error, conjugate_error : float or ndarray
-        Estimated absolute numerical errors of `free_entropy` and of the other three.
+        Estimated absolute numerical errors of `free_entropy` and of the other three, those of the
+        average over external fields included.
     """
 
     free_entropy: Any

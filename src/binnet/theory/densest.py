@@ -44,7 +44,8 @@ class LocalEntropy(NamedTuple):
     ----------
     value : float or ndarray
         S_loc(d), nats per neuron; negative where no cluster of any kind exists. With a margin above
-        the self-coupling there are no fixed points: it is the complexity, at one replica.
+        the self-coupling there are no fixed points: it is the complexity, at one replica. Nan
+        beyond the distance of unrelated fixed points, which is 1/2 without external fields.
     replicas : float or ndarray
         y*(d), at which the external entropy vanishes (at most 1e7; inf at d = 1/2).
     conjugate : float or ndarray
@@ -52,8 +53,8 @@ class LocalEntropy(NamedTuple):
     slope : float or ndarray
         dS_loc/dd.
     error, replicas_error, conjugate_error, slope_error : float or ndarray
-        Estimated absolute numerical errors of `value` and of the other three; infinite where the
-        search for y* stopped at its cap.
+        Estimated absolute numerical errors of `value` and of the other three, those of the average
+        over external fields included; infinite where the search for y* stopped at its cap.
     """
 
     value: Any
@@ -84,6 +85,10 @@ def local_entropy(
     so that errors of y* and q-hat enter only at second order.  Its slope is
     :math:`(y^*-1)(\hat q - \langle g^2\rangle)`, g being the response of a site to the shared
     field.
+
+    With external fields unrelated fixed points are closer than 1/2: beyond their distance, and
+    above 1/2 - 5e-6, all is nan; just below it one replica is the minimum, which is the complexity.
+    S_loc is then an upper bound, as the mean number of clusters is larger than the typical one.
 
     Parameters
     ----------

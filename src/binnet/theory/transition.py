@@ -25,12 +25,13 @@ FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is report
 
 
 class OverlapGap(NamedTuple):
-    """Interval of distances without clusters, in the shape of `self_coupling` (nan: no gap).
+    """Interval of distances without clusters, in the broadcast shape (nan: no gap).
 
     Parameters
     ----------
     lower, upper : float or ndarray
-        Ends of the interval in which the entropy is negative.
+        Ends of the interval in which the entropy is negative; with external fields it ends at the
+        distance of unrelated fixed points at the latest.
     distance, depth : float or ndarray
         Where the entropy is lowest, and its value there (kept also above the transition: the lowest
         local minimum, nan where the entropy is monotone).
@@ -66,8 +67,9 @@ def overlap_gap(
 ) -> OverlapGap:
     """Distances at which no cluster of fixed points exists: the interval with S_loc(d) < 0.
 
-    Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = kappa and below it
-    is the whole (0, 1/2).
+    Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = kappa it is all
+    up to the distance of unrelated ones, below J_D = kappa the whole (0, 1/2).  With external
+    fields S_loc is an upper bound: what is found is a gap, which may be wider than that.
 
     Parameters
     ----------
@@ -83,7 +85,8 @@ def overlap_gap(
     Returns
     -------
     OverlapGap
-        Named arrays (or floats); distances below 1e-9 are not searched and reported as 0.
+        Named arrays (or floats); distances below 1e-9 / (1 + sigma_b^2) are not searched and
+        reported as 0.
 
     Examples
     --------
@@ -108,7 +111,7 @@ def overlap_gap(
             return _Point(found.value, found.error, found.slope, found.slope_error)
 
         # The scan only brackets: far ends may not reach a strict rtol, and need not.
-        farthest = _farthest(neuron, 1.0)
+        farthest = unrelated_distance(neuron, 1.0)
         scan = _scan(neuron, farthest)
         rough = [point(float(np.exp(x)), max(rtol, 1e-5)).value for x in scan[::-1]]
         near = None
@@ -161,7 +164,7 @@ def replica_gap(
             found = converged_saddle(neuron, d, m, rtol)
             return _Point(found.saddle.free, found.error, found.slope, found.slope_error)
 
-        farthest = _farthest(neuron, m)
+        farthest = unrelated_distance(neuron, m)
         scan = _scan(neuron, farthest)
         rough = np.array([point(float(np.exp(x))).value for x in scan])
         return _gap(scan, rough, point, farthest, reach == std == 0.0)
@@ -179,8 +182,21 @@ def _scan(neuron: Neuron, farthest: float) -> FloatArray:
     return np.asarray(np.log(np.concatenate(distances)))
 
 
-def _farthest(neuron: Neuron, replicas: float) -> float:
-    """Distance of unrelated fixed points, at which q-hat vanishes: 1/2 without external fields."""
+def unrelated_distance(neuron: Neuron, replicas: float) -> float:
+    """Distance of unrelated fixed points, at which q-hat vanishes: 1/2 without external fields.
+
+    Parameters
+    ----------
+    neuron : Neuron
+        Reach J_D - kappa and external fields.
+    replicas : float
+        Their number y >= 1, with which the distance grows.
+
+    Returns
+    -------
+    float
+        Distance d; less than 1/2 - 5e-6, up to where averages over fields are resolved.
+    """
     if neuron.field_std == 0.0:
         return 0.5
 
