@@ -192,7 +192,7 @@ def plateaus(neurons: tuple[int, ...], sweeps: int, starts: int, networks: int) 
 def freezing(
     stds: tuple[float, ...], groups: tuple[int, ...], trajectories: int, sweeps: int
 ) -> None:
-    """Freezing of the infinite network, with derived and with fitted slope."""
+    """Freezing of the infinite network, with derived and with fitted slope c."""
     for std in stds:
         for n in groups:
             start = time.process_time()
@@ -201,10 +201,11 @@ def freezing(
             )
             fitted = theory.freezing_from_plateaus(*result[2:])
             slope = -1 / np.polyfit(result.grid, np.sqrt(result.plateau), 1)[0]
+            derived = theory.plateau_slope(n_groups=n)
             click.echo(
                 f"sigma_b {std:g}, {n} groups: J_D = {result.self_coupling:.4f} +- "
                 f"{result.error:.4f}; slope fitted {fitted.self_coupling:.4f} +- "
-                f"{fitted.error:.4f}, c = {slope:.3f}; plateau "
+                f"{fitted.error:.4f}, c = {slope:.3f} (derived {derived:.3f}); plateau "
                 + " ".join(f"{j:.4f}:{f:.5f}({e:.5f})" for j, f, e in zip(*result[2:], strict=True))
                 + f"; {time.process_time() - start:.0f} s of CPU"
             )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from binnet import theory
+from binnet.theory._overshoot import overshoot_of_groups
 
 
 def test_freezing_lies_between_a_living_and_a_frozen_network():
@@ -31,7 +32,7 @@ def test_fields_lower_the_freezing_self_coupling():
 
 @pytest.mark.slow
 def test_freezing_threshold_does_not_depend_on_the_update_order():
-    """Random subsets with the slope of theirs, groups with a fitted one."""
+    """Random subsets and groups, each with the slope of theirs."""
     options = {"n_sweeps": 120, "n_trajectories": 8000}
     found = [
         theory.freezing_self_coupling(**options),
@@ -43,27 +44,29 @@ def test_freezing_threshold_does_not_depend_on_the_update_order():
         assert one.error < 0.02
 
 
-@pytest.mark.parametrize("p", [1.0, 0.3])
-def test_slope_is_twice_the_overshoot_of_a_random_walk(p):
-    """Walks towards a far threshold, whose steps are sums of geometric numbers of Gaussians.
+@pytest.mark.parametrize(("p", "n_groups"), [(1.0, 1), (0.3, 1), (1.0, 2), (1.0, 50)])
+def test_slope_is_twice_the_overshoot_of_a_random_walk(p, n_groups):
+    """Walks towards a far threshold, at the times of a neuron's updates.
 
     A drift takes them there; it adds less than its size to the overshoot.
     """
     rng = np.random.default_rng(3)
-    drift, n, goal = 0.02, 20_000, 6.0
-    position, overshoots = np.zeros(n), []
+    drift, n, goal = 0.02, 8000, 6.0
+    position, turn, overshoots = np.zeros(n), np.zeros(n), []
     while position.size:
-        steps = rng.geometric(p, position.size) * p  # of mean 1
-        position = position + drift * steps + np.sqrt(steps) * rng.standard_normal(position.size)
+        new = rng.integers(n_groups, size=position.size) / n_groups
+        time = rng.geometric(p, position.size) * p + new - turn  # 1 in the mean
+        position = position + drift * time + np.sqrt(time) * rng.standard_normal(position.size)
         there = position > goal
         overshoots.extend(position[there] - goal)
-        position = position[~there]
-    assert np.mean(overshoots) == pytest.approx(theory.plateau_slope(p) / 2, abs=0.02)
+        position, turn = position[~there], new[~there]
+    assert np.mean(overshoots) == pytest.approx(theory.plateau_slope(p, n_groups) / 2, abs=0.02)
 
 
 def test_slopes_that_are_known():
     """2 |zeta(1/2)| / sqrt(2 pi), and the exponential ladder of single neurons, sqrt(2)."""
     assert theory.plateau_slope() == pytest.approx(2 * 1.4603545088 / np.sqrt(2 * np.pi), abs=1e-7)
+    assert 2 * overshoot_of_groups(1) == pytest.approx(theory.plateau_slope(), abs=1e-4)
     assert theory.plateau_slope(1e-6) == pytest.approx(np.sqrt(2), abs=1e-4)
     with pytest.raises(ValueError, match="update_fraction"):
         theory.plateau_slope(0.0)

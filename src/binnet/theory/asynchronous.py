@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import FloatArray, check_integer, check_reals
 from binnet.theory._population import Dynamics, sample_population
@@ -32,7 +32,7 @@ class AsynchronousCavity(NamedTuple):
     correlation, correlation_error, correlation_extrapolation : ndarray
         C between the states at the beginning of the run and after each sweep, shape
         (n_sweeps + 1, n_sweeps + 1); its errors.
-    n_groups : ndarray, shape (n,)
+    n_groups : ndarray of int64, shape (n,)
         Groups per sweep that were extrapolated.
     group_flip_fraction, group_flip_error : ndarray, shape (n, n_sweeps)
         Flip fractions with so many groups, and their standard errors.
@@ -47,7 +47,7 @@ class AsynchronousCavity(NamedTuple):
     correlation: FloatArray
     correlation_error: FloatArray
     correlation_extrapolation: FloatArray
-    n_groups: FloatArray
+    n_groups: NDArray[np.int64]
     group_flip_fraction: FloatArray
     group_flip_error: FloatArray
 
@@ -125,7 +125,7 @@ def asynchronous_cavity(
         *_extrapolate(groups, flips),
         *_extrapolate(groups, unstable.reshape(shape)),
         *_extrapolate(groups, correlation),
-        np.array(groups, dtype=float),
+        np.array(groups, dtype=np.int64),
         flips.mean(axis=0),
         flips.std(axis=0, ddof=1) / np.sqrt(batches),
     )

@@ -35,6 +35,8 @@ class DynamicalCavity(NamedTuple):
         Largest standard error of `correlation`.
     response : ndarray
         R(t, t') = <ds(t) / dxi(t')>, shape (n_steps + 1, n_steps); 0 for t' >= t.
+    response_error : float
+        Largest standard error of `response`.
     unstable_fraction : ndarray
         Fraction of neurons with s(t) h(t) <= margin before step t -> t+1, shape (n_steps,), or
         (n_margins, n_steps) for an array of margins.
@@ -47,6 +49,7 @@ class DynamicalCavity(NamedTuple):
     flip_error: FloatArray
     correlation_error: float
     response: FloatArray
+    response_error: float
     unstable_fraction: FloatArray
     unstable_error: FloatArray
 
@@ -133,17 +136,15 @@ def dynamical_cavity(
         rtol = _checks.tolerance(rtol)
     flips: list[FloatArray] = []
     unstable: list[FloatArray] = []
-    sum_c = np.zeros((steps + 1, steps + 1))
-    sum_c2 = np.zeros_like(sum_c)
-    sum_r = np.zeros((steps + 1, steps))
+    correlation = _Mean((steps + 1, steps + 1))
+    response = _Mean((steps + 1, steps))
     for batch in range(64 * batches if rtol is not None else batches):
         rng = np.random.default_rng([seed, batch])
         population = sample_population(dynamics, steps, trajectories, rng, kappa.ravel())
         flips.append(population.flip)
         unstable.append(population.unstable)
-        sum_c += population.correlation
-        sum_c2 += population.correlation**2
-        sum_r += _all_responses(population, dynamics)
+        correlation.add(population.correlation)
+        response.add(_all_responses(population, dynamics))
         n = len(flips)
         error = np.std(flips, axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.inf
         if rtol is not None and n >= batches and np.max(error) <= rtol * flips[0][0]:
@@ -154,14 +155,14 @@ def dynamical_cavity(
                 f"rtol={rtol:g} not reached: the standard error is {np.max(error):.1g} after "
                 f"{n} populations; raise n_trajectories or rtol"
             )
-    variance = np.maximum(sum_c2 / n - (sum_c / n) ** 2, 0.0) / (n - 1)
     shape = (*kappa.shape, steps)
     return DynamicalCavity(
-        correlation=sum_c / n,
+        correlation=correlation.value(),
         flip_fraction=np.mean(flips, axis=0),
         flip_error=np.asarray(error),
-        correlation_error=float(np.sqrt(np.max(variance))),
-        response=sum_r / n,
+        correlation_error=correlation.largest_error(),
+        response=response.value(),
+        response_error=response.largest_error(),
         unstable_fraction=np.mean(unstable, axis=0).reshape(shape),
         unstable_error=(np.std(unstable, axis=0, ddof=1) / np.sqrt(n)).reshape(shape),
     )
@@ -214,6 +215,27 @@ def check_batches(n_batches: int) -> int:
         If there are fewer than 2.
     """
     return check_integer("n_batches", n_batches, 2, remedy="errors come from their spread")
+
+
+class _Mean:
+    """Mean of matrices of one shape, and its error, without keeping them."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._n = 0
+        self._sum, self._squares = np.zeros(shape), np.zeros(shape)
+
+    def add(self, matrix: FloatArray) -> None:
+        self._n += 1
+        self._sum += matrix
+        self._squares += matrix**2
+
+    def value(self) -> FloatArray:
+        return self._sum / self._n
+
+    def largest_error(self) -> float:
+        """Largest standard error of all elements."""
+        variance = self._squares / self._n - self.value() ** 2
+        return float(np.sqrt(max(np.max(variance), 0.0) / (self._n - 1)))
 
 
 def _all_responses(population: Population, dynamics: Dynamics) -> FloatArray:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import integrate
 
 from binnet._validation import FloatArray, check_integer, check_real, check_reals
 from binnet.theory import _checks
+from binnet.theory._overshoot import overshoot_of_groups, overshoot_of_subsets
 from binnet.theory._population import Dynamics, sample_population
 from binnet.theory.dmft import MAX_STEPS, check_batches, check_dynamics
 
@@ -129,17 +129,17 @@ def _limit(
     return float(np.linalg.lstsq(weight[:, None] * table, weight * target, rcond=None)[0][0])
 
 
-def plateau_slope(update_fraction: float = 1.0) -> float:
+def plateau_slope(update_fraction: float = 1.0, n_groups: int = 1) -> float:
     r"""Slope c with which the plateau f of the flips vanishes: sqrt(f) = (J_D^freeze - J_D) / c.
 
     Twice the mean overshoot of a random walk, in units of its step, that a neuron's field does
     between its updates (docs/model/theory.md, eqs. (5.6) and (5.7)): 1.1652 for the synchronous
-    dynamics, sqrt(2) for random subsets in the limit of single neurons.
+    dynamics, sqrt(2) for small random subsets, 1.208 for the asynchronous dynamics.
 
     Parameters
     ----------
-    update_fraction : float, default 1
-        Probability, 0 < p <= 1, that a neuron is updated in a step.
+    update_fraction, n_groups : float and int, default 1
+        As in `dynamical_cavity`.
 
     Returns
     -------
@@ -149,22 +149,15 @@ def plateau_slope(update_fraction: float = 1.0) -> float:
     Raises
     ------
     ValueError
-        For a probability out of range.
+        For a probability or a number out of range.
 
     Examples
     --------
-    >>> round(plateau_slope(), 4)
-    1.1652
+    >>> round(plateau_slope(), 4), round(plateau_slope(n_groups=16), 3)
+    (1.1652, 1.208)
     """
-    p = _checks.update_fraction(update_fraction)
-
-    def kernel(t: float) -> float:
-        # a step is the sum of a geometric number of Gaussians: 1 - its characteristic function
-        rest = -np.expm1(-0.5 * p * t * t)
-        return float(np.log(2 * rest / (t * t * (p + (1 - p) * rest))) / (t * t))
-
-    value = integrate.quad(kernel, 1e-3, 1.0)[0] + integrate.quad(kernel, 1.0, np.inf)[0]
-    return float(-2.0 / np.pi * (value + 1e-3 * kernel(1e-3)))
+    p, groups = _checks.update_order(update_fraction, n_groups)
+    return 2.0 * (overshoot_of_subsets(p) if groups == 1 else overshoot_of_groups(groups))
 
 
 def freezing_self_coupling(
@@ -182,10 +175,9 @@ def freezing_self_coupling(
     """Self-coupling at which the dynamics of the infinite network freezes.
 
     Measures the plateau of the flip fraction per sweep (mean over the second half of the run) at
-    several J_D and extrapolates it to zero with `freezing_from_plateaus`, with the slope of
-    `plateau_slope` for random subsets, and a fitted one for groups.  The threshold is the same for
-    every update order.  Populations much closer to it than the default grid may freeze by chance,
-    as finite networks do, and would bias the fit.
+    several J_D and extrapolates it to zero with `freezing_from_plateaus` and the slope of
+    `plateau_slope`.  The threshold is the same for every update order.  Populations much closer to
+    it than the default grid may freeze by chance, as finite networks do, and would bias the fit.
 
     Parameters
     ----------
@@ -235,7 +227,7 @@ def freezing_self_coupling(
     if rtol is not None:
         rtol, most = _checks.tolerance(rtol), _MOST_BATCHES * batches
     couplings = _choose_grid(dynamics, trajectories, seed) if grid is None else _checked_grid(grid)
-    slope = plateau_slope(p) if groups == 1 else None
+    slope = plateau_slope(p, groups)
     means: list[list[float]] = [[] for _ in couplings]
     while True:
         for index, j in enumerate(couplings):
