@@ -39,7 +39,7 @@ _ROWS = 81  # self-couplings of a plane
               help="Smallest margin or field strength.")  # fmt: skip
 @click.option("--maximum", type=click.FloatRange(0.0), show_default="margin 1.5, field 5",
               help="Largest margin or field strength.")  # fmt: skip
-@click.option("--points", type=POINTS, default=9, show_default=True,
+@click.option("--points", type=POINTS, default=7, show_default=True,
               help="Number of margins or field strengths.")  # fmt: skip
 @click.option("--largest", type=click.FloatRange(0.0, 20.0, min_open=True), default=2.0,
               show_default=True, help="Largest self-coupling J_D.")  # fmt: skip
