@@ -189,8 +189,9 @@ def _plot_lines(
         label = "overlap gap: fixed points isolated or in narrow clusters"
         ax.fill_between(x, bottom, critical - base, facecolor=SKY, alpha=0.8, hatch="////",
                         edgecolor=BLUE, lw=0.0, label=label)  # fmt: skip
-        bound = "; with fields at the earliest" if np.any(np.asarray(table["field_std"])) else ""
-        label = rf"gap closes, $J_D^c${bound} (numerical error below the line's width)"
+        bound = np.any(np.asarray(table["field_std"]) > 0.0)
+        closes = "the gap closes, with fields there or above" if bound else "the gap closes"
+        label = rf"$J_D^c$: {closes} (error below line width)"
         ax.plot(x, critical - base, color=BLUE, lw=1.8, marker="o", ms=3.5, label=label)
     freezing = np.where(freezing > base, freezing - base, np.nan)
     if np.isfinite(freezing).any():
