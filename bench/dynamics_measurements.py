@@ -83,7 +83,10 @@ def dmft(neurons: int, sweeps: int, starts: int, networks: int) -> None:
 @click.option("--neurons", default=10_000)
 @click.option("--starts", default=4)
 @click.option("--n-networks", default=8)
-def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int) -> None:
+@click.option("--first", default=0, help="Seed of the first network.")
+def networks(
+    names: tuple[str, ...], neurons: int, starts: int, n_networks: int, first: int
+) -> None:
     """Driven, correlated and asynchronous networks, sweep by sweep, against the theory."""
     for name in names or CASES:
         j, std, eta, order = CASES[name]
@@ -92,13 +95,13 @@ def networks(names: tuple[str, ...], neurons: int, starts: int, n_networks: int)
         start = time.process_time()
         for k in range(n_networks):
             network = RandomNetwork.draw(
-                neurons, j, symmetry=eta, field_std=std, dtype="int16", seed=k
+                neurons, j, symmetry=eta, field_std=std, dtype="int16", seed=first + k
             )
             options: dict[str, Any] = {
                 "replicas": starts,
                 "stop_at_cycle": False,
                 "threads": 1,
-                "seed": k,
+                "seed": first + k,
             }
             result = relax_free(network, update_order=order, max_sweeps=sweeps, **options)
             measured[k, 0] = result.flips.mean(axis=0) / neurons
