@@ -84,8 +84,14 @@ def dmft(neurons: int, sweeps: int, starts: int, networks: int) -> None:
 @click.option("--starts", default=4)
 @click.option("--n-networks", default=8)
 @click.option("--first", default=0, help="Seed of the first network.")
+@click.option("--trajectories", default=20_000)
 def networks(
-    names: tuple[str, ...], neurons: int, starts: int, n_networks: int, first: int
+    names: tuple[str, ...],
+    neurons: int,
+    starts: int,
+    n_networks: int,
+    first: int,
+    trajectories: int,
 ) -> None:
     """Driven, correlated and asynchronous networks, sweep by sweep, against the theory."""
     for name in names or CASES:
@@ -107,7 +113,7 @@ def networks(
             measured[k, 0] = result.flips.mean(axis=0) / neurons
             measured[k, 1] = result.unstable_fraction.mean(axis=0)
         simulated = time.process_time() - start
-        theoretical, error = _predict(j, std, eta, order, sweeps)
+        theoretical, error = _predict(CASES[name], sweeps, trajectories)
         error = np.hypot(measured.std(axis=0, ddof=1) / np.sqrt(n_networks), error)
         mean = measured.mean(axis=0)
         click.echo(
@@ -128,9 +134,14 @@ def networks(
             )
 
 
-def _predict(j: float, std: float, eta: float, order: str, sweeps: int) -> tuple[Array, Array]:
+def _predict(
+    case: tuple[float, float, float, str], sweeps: int, trajectories: int
+) -> tuple[Array, Array]:
     """Flips per sweep and unstable fraction before it, and their errors, (2, sweeps)."""
-    options: dict[str, Any] = {"field_std": std, "symmetry": eta, "n_trajectories": 20_000}
+    j, std, eta, order = case
+    options: dict[str, Any] = {
+        "field_std": std, "symmetry": eta, "n_trajectories": trajectories
+    }  # fmt: skip
     if order == "sync":
         sync = theory.dynamical_cavity(j, sweeps, n_batches=16, **options)
         return (
