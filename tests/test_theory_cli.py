@@ -102,9 +102,9 @@ def test_a_threshold_that_is_not_there_is_left_out_and_said(monkeypatch, tmp_pat
     figure = tmp_path / "phase.png"
     output = run("phase", "--margin", 0.3, "--points", 2, "--output", figure)
     assert "critical self-coupling  left out: no threshold found" in output
-    assert "freezing, synchronous   0.200 +- 0.001  (not drawn: no fixed point" in output
+    assert "dynamics freezes from   0.200 +- 0.001  (not drawn: no fixed point" in output
     data = json.loads(figure.with_suffix(".json").read_text())
-    assert set(data["thresholds"]) == {"freezing, synchronous", "freezing, half updated"}
+    assert set(data["thresholds"]) == {"freezing"}
     assert data["gap_closes_at"] is None
     assert figure.exists()
 

@@ -116,22 +116,25 @@ def _find_thresholds(
         "critical": partial(calculator.critical_self_coupling, **parameters),
         "monotone": partial(calculator.monotone_self_coupling, **parameters),
     }
-    orders = {"freezing, synchronous": 1.0, "freezing, half updated": 0.5} if dynamics else {}
-    for name, fraction in orders.items():
-        searches[name] = partial(
-            calculator.freezing_self_coupling, update_fraction=fraction, field_std=field, seed=seed
+    if dynamics:  # of the synchronous dynamics: it is the same for every update order
+        searches["freezing"] = partial(
+            calculator.freezing_self_coupling, field_std=field, seed=seed
         )
-    titles = {"critical": "critical self-coupling", "monotone": "entropy monotone from"}
+    titles = {
+        "critical": "critical self-coupling",
+        "monotone": "entropy monotone from",
+        "freezing": "dynamics freezes from",
+    }
     found: dict[str, Any] = {}
     lines = []
     for name, search in progress_bar(searches.items(), unit="threshold"):
-        title = f"{titles.get(name, name):<23}"
+        title = f"{titles[name]:<23}"
         try:
             found[name] = point = search()
         except ValueError as error:
             lines.append(f"{title} left out: {error}")
             continue
-        if name in orders:
+        if name == "freezing":
             lines.append(f"{title} {point.self_coupling:.3f} +- {point.error:.3f}")
             if point.self_coupling <= margin:
                 lines[-1] += "  (not drawn: no fixed point has this margin there)"
