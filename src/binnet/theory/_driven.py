@@ -133,8 +133,13 @@ def _one_sign(
         middle = 0.5 * (low + high)
         above = log_integrand(middle) >= floor
         low, high = np.where(above, low, middle), np.where(above, middle, high)
-    length = ceiling + _SIGMAS * root - low
-    n = max(2, int(np.ceil(length.max(initial=0.0) / min(4.0 * root, 2.5))))
+    # Above the maximum it falls faster than the parabola there.
+    other = special.expit(-2.0 * peak)
+    bend = 1.0 / conjugate - 4.0 * y * other * (1.0 - other)
+    spread = 1.0 / np.sqrt(np.maximum(bend, 1e-6 / conjugate))
+    length = np.minimum(ceiling + _SIGMAS * root, peak + _SIGMAS * spread) - low
+    panel = np.minimum(4.0 * spread, 2.5)
+    n = max(3, int(np.ceil(np.max(length / panel, initial=0.0))))
     x, log_x = panels(np.linspace(0.0, 1.0, n + 1), order)
     t = low + length * x[:, None]
     log_total = log_integrand(t) + log_x[:, None]
