@@ -42,9 +42,7 @@ def find_in_conditions(
     """
     n = len(G)
     found = {}
-    for s in itertools.product([-1, 1], repeat=n):
-        if any(s[i] != spin for i, spin in held.items()):
-            continue
+    for s in itertools.product(*([held[i]] if i in held else [-1, 1] for i in range(n))):
         meets, doubtful = True, False
         for i in range(n):
             x = s[i] * sum(int(G[i, j]) * s[j] for j in range(n)) + int(slack[(s[i] + 1) // 2, i])

@@ -78,7 +78,7 @@ def test_absorbing_sets_are_those_of_a_plain_search(
 
 def test_a_field_within_rounding_of_0_is_decided_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums of 0.1, 0.2, -0.3 are tiny or 0; more of them than there is room for at first."""
-    monkeypatch.setattr("binnet.fixed_points.attractors._DOUBTFUL", 2)
+    monkeypatch.setattr("binnet.fixed_points._map._DOUBTFUL", 2)
     rng = np.random.default_rng(0)
     for dtype in (np.float32, np.float64):
         couplings = rng.choice([0.1, 0.2, -0.3, 0.7], (8, 8)).astype(dtype)
@@ -88,7 +88,9 @@ def test_a_field_within_rounding_of_0_is_decided_exactly(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("ensemble", ENSEMBLES, ids=str)
-def test_identities_at_a_size_that_nobody_walks(ensemble: dict[str, Any]) -> None:
+def test_identities_at_a_size_that_nobody_walks(
+    ensemble: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     network = RandomNetwork.draw(18, 0.4, seed=2, **ensemble)
     found = fixed_points.census(network, threads=1)
     assert found.basins.sum() == found.transients.sum() == 2**18
@@ -96,9 +98,18 @@ def test_identities_at_a_size_that_nobody_walks(ensemble: dict[str, Any]) -> Non
     fixed = found.states[np.repeat(found.lengths, found.lengths) == 1]
     np.testing.assert_array_equal(fixed, fixed_points.enumerate(network).states)
     assert found.n_fixed_points == len(fixed) == found.count_lengths().get(1, 0)
-    again = fixed_points.census(network, threads=3)
+    # In many pieces, which threads share, each with counts of its own.
+    monkeypatch.setattr("binnet.fixed_points._map._PIECE", 2**12)
+    monkeypatch.setattr("binnet.fixed_points._map._SERIAL_STATES", 0)
+    again = [fixed_points.census(network, threads=3)]
+    # Where no other thread finds a core, the caller does it all, in one of the rows.
+    monkeypatch.setattr(
+        "binnet.fixed_points._map.share_out", lambda _, work, items: [work(item) for item in items]
+    )
+    again.append(fixed_points.census(network, threads=3))
     for name in ("states", "lengths", "basins", "mean_transients", "transients"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+        for one in again:
+            np.testing.assert_array_equal(getattr(one, name), getattr(found, name))
 
 
 def test_states_with_more_predecessors_than_a_byte_counts() -> None:
@@ -172,7 +183,8 @@ def test_what_is_refused() -> None:
     ("left", "refused"),
     [
         (6 * 2**18 - 1, "n_neurons = 18: all states"),
-        (24 * 2**18 - 1, "the 262144 states that have a predecessor"),
+        (12 * 2**18 - 1, "the 262144 states that have a predecessor"),
+        (20 * 2**18 - 1, "the 262144 states that have a predecessor"),
         (52 * 2**18 - 1, "the 262144 attractors"),
     ],
 )
@@ -184,6 +196,30 @@ def test_memory_is_refused_beforehand(
     monkeypatch.setattr("binnet._memory.find_memory", lambda: left)
     with pytest.raises(MemoryError, match=refused):
         fixed_points.census(network)
+
+
+@pytest.mark.parametrize("n", [2, 18])
+def test_a_progress_bar_comes_to_its_end(n: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[float] = []
+
+    class Bar:
+        def __init__(self, total: float, **options: Any) -> None:
+            updates.append(-total)
+
+        def __enter__(self) -> "Bar":
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def update(self, percent: float) -> None:
+            updates.append(percent)
+
+    monkeypatch.setattr("binnet.fixed_points._map.progress_bar", Bar)
+    monkeypatch.setattr("binnet.fixed_points._map._PIECE", 2**12)
+    fixed_points.census(RandomNetwork.draw(n, 0.4, seed=1), progress=True)
+    assert len(updates) > 8
+    assert sum(updates) == pytest.approx(0, abs=1e-6)
 
 
 def test_threads_count_in_memory_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import xarray
 from click.testing import CliRunner, Result
@@ -91,6 +92,71 @@ def test_states_of_one_network_as_netcdf(tmp_path: Path) -> None:
         assert json.loads(data.attrs["network"])["self_coupling"] == 0.7
 
 
+def test_census_of_one_network(tmp_path: Path) -> None:
+    path = tmp_path / "attractors.nc"
+    quick = ("--neurons", 11, "--self-coupling", 0.1, "--seed", 5)
+    output = run(*quick, "--census", "--output", path)
+    found = fixed_points.census(RandomNetwork.draw(11, 0.1, seed=5))
+    table = [line.split() for line in output.splitlines() if line[:1].isdigit()]
+    assert {int(length): int(number) for length, number, _ in table} == found.count_lengths()
+    for length, _, fraction in table:
+        states = found.basins[found.lengths == int(length)].sum()
+        assert float(fraction) == pytest.approx(states / 2**11, rel=1e-3)
+    assert found.transients is not None
+    mean = found.transients @ range(len(found.transients)) / 2**11
+    longest = len(found.transients) - 1
+    assert f"transients              {mean:.4g} sweeps on average, {longest} at most\n" in output
+    assert f"{found.n_without_predecessor / 2**11:.4g} of the states (Garden of Eden)" in output
+    expected = theory.expected_count(11, 0.1)
+    cycles = 2.718281828 ** theory.log_expected_cycles(11, 0.1)[1:]
+    assert f"{expected:.6g} fixed points, {cycles.sum():.4g}"[:-1] in output
+    with xarray.open_dataset(path, engine="h5netcdf") as data:
+        assert (data["state"].values == found.states).all()
+        assert json.loads(data.attrs["provenance"])["seed"] == 5
+    output = run(*quick, "--census", "async", "--field", 0.2, "--output", path)
+    found = fixed_points.census(RandomNetwork.draw(11, 0.1, field_std=0.2, seed=5), "async")
+    assert f"{found.n_undecided / 2**11:.4g} of the states: they can end in several" in output
+    assert "2-cycles" not in output
+
+
+def test_census_of_several_networks(tmp_path: Path) -> None:
+    path = tmp_path / "attractors.json"
+    quick = ("--neurons", 8, "--self-coupling", 0.2, "--census", "--output")
+    output = run("--draws", 12, *quick, path)
+    data = json.loads(path.read_text())
+    found = [fixed_points.census(RandomNetwork.draw(8, 0.2, seed=k)) for k in range(12)]
+    fixed = [one.n_fixed_points for one in found]
+    assert data["lengths"] == sorted({k for one in found for k in one.count_lengths()})
+    assert data["attractors"][0] == pytest.approx(sum(fixed) / 12)
+    assert sum(data["fractions"]) == pytest.approx(1)
+    error = np.std(fixed, ddof=1) / 12**0.5
+    assert data["standard_error"][0] == pytest.approx(error)
+    assert f"{data['attractors'][0]:.6g} +- {error:.2g}" in output
+    assert [one["seed"] for one in data["networks"]] == list(range(12))
+    assert data["completed"]
+    assert data["run"]["seed"] == 0
+
+
+def test_figure_of_a_census(tmp_path: Path) -> None:
+    path = tmp_path / "attractors.png"
+    run("--neurons", 9, "--self-coupling", 0.2, "--census", "--output", path)
+    assert path.read_bytes().startswith(b"\x89PNG")
+    assert sum(json.loads(path.with_suffix(".json").read_text())["basin"]) == 2**9
+
+
+def test_a_table_of_many_lengths_is_cut_and_a_large_census_says_its_cost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("binnet.cli._census._MOST_LINES", 1)
+    monkeypatch.setattr("binnet.cli._census._LARGE", 9)
+    output = run("--neurons", 9, "--self-coupling", 0, "--census", "--threads", 1)
+    lengths = fixed_points.census(RandomNetwork.draw(9, 0.0, seed=0)).count_lengths()
+    others = sorted(lengths)[1:]
+    assert f"longer, up to {others[-1]}" in output
+    assert f"{sum(lengths[k] for k in others)}" in output.split("longer, up to")[1]
+    assert output.startswith("2**9 states: 3.1e-06 GB of memory at the least, about ")
+
+
 def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw, drawn = RandomNetwork.draw, []
 
@@ -124,6 +190,12 @@ def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         (["--output", "no/such/folder/x.json"], 2, "create it first"),
         (["--method", "fast"], 2, "'fast' is not one of"),
         (["--threads", 0], 1, "--threads must be"),
+        (["--census", "sync", "--neurons", 30], 1, "--neurons <= 28, got 30: 6.4 GB of memory"),
+        (["--census", "async", "--neurons", 17], 1, "under 'async' for --neurons <= 16, got 17"),
+        (["--census", "greedy"], 2, "'greedy' is not one of"),
+        (["--census", "sync", "--margin", 0.1], 2, "--margin is for fixed points"),
+        (["--census", "sync", "--max-neurons", 40], 2, "--max-neurons is for fixed points"),
+        (["--census", "sync", "--draws", 2, "--output", "x.png"], 2, "drop --draws"),
     ],
 )
 def test_wrong_requests_end_with_one_clear_line(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import naive_fixed_points as naive
 from binnet._threads import share_out
 from binnet_kernels.enumeration import common
-from binnet_kernels.enumeration.bounded import enumerate_bounded, make_reach
+from binnet_kernels.enumeration.bounded import enumerate_bounded, make_bounds, make_tree
 from binnet_kernels.enumeration.gray import enumerate_gray
 from binnet_kernels.enumeration.overlaps import (
     add_powers,
@@ -49,15 +49,15 @@ def run(
     workers: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     rows = common.make_conditions(*conditions)
-    block = common.make_block(rows, n_low)
     scratch = common.make_scratch(rows, workers)
     found = np.zeros((len(tasks), room), np.uint64)
     counts = np.full(len(tasks), -1)
     if method == "gray":
+        block = common.make_block(rows, n_low)
         work = partial(enumerate_gray, rows, block, tasks, n_held, scratch, found, counts)
     else:
-        reach = make_reach(rows)
-        work = partial(enumerate_bounded, rows, block, reach, tasks, n_held, scratch, found, counts)
+        bounds, tree = make_bounds(rows), make_tree(rows, workers)
+        work = partial(enumerate_bounded, rows, bounds, tasks, n_held, tree, scratch, found, counts)
     share_out(workers, work, range(workers))
     return found, counts
 
@@ -105,6 +105,22 @@ def test_blocks_of_several_chunks_and_any_number_of_workers(method: str) -> None
             assert read(found[k, : counts[k]]) == read(expected[k, : counts[k]])
             if n_low == 8:  # the same order, too
                 np.testing.assert_array_equal(found[k], expected[k])
+
+
+@pytest.mark.parametrize("size", [3, 2**21])
+@pytest.mark.parametrize("method", METHODS)
+def test_more_neurons_than_a_vector_holds(method: str, size: int) -> None:
+    n, n_held = 40, 31
+    G, slack, doubt, order = draw_conditions(n, size, 3, ease=3)
+    rng = np.random.default_rng(4)
+    tasks = rng.integers(0, 2**n_held, 30, dtype=np.uint64)
+    found, counts = run(method, (G, slack + 9 * size, doubt, order), 4, tasks, n_held, 2**9, 2)
+    assert counts.sum() > 20
+    for k in np.flatnonzero(counts)[:4]:
+        bits = [int(tasks[k]) >> i & 1 for i in range(n_held)]
+        held = {int(order[n - n_held + i]): 2 * bit - 1 for i, bit in enumerate(bits)}
+        expected = naive.find_in_conditions(G, slack + 9 * size, doubt, held)
+        assert read(found[k, : counts[k]]) == expected
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -20,6 +20,7 @@ from library_cases import N_CLASSES, N_INPUTS, draw_spins, make_network
 CUT = (
     "binnet.dynamics._samples",
     "binnet.dynamics.stored",
+    "binnet.fixed_points._map",
     "binnet.fixed_points._search",
     "binnet.hardware.packed",
     "binnet.networks.implicit",
@@ -69,6 +70,10 @@ def learn_rates(rule: str) -> Any:
 
 CASES: dict[str, Callable[[], Any]] = {
     "enumerate": lambda: fixed_points.enumerate(RandomNetwork.draw(20, 1.0, seed=1)),
+    "enumerate, bounded": lambda: fixed_points.enumerate(
+        RandomNetwork.draw(23, 0.2, seed=1), method="bounded", threads=1
+    ),
+    "census": lambda: fixed_points.census(RandomNetwork.draw(10, 0.3, seed=1)),
     "draw": lambda: ImplicitNetwork(70).materialise().couplings,
 }
 for run, names in (

@@ -4,6 +4,10 @@ A state is a word of N bits, bit i for neuron i, 1 is +1. Most states have no pr
 share their successor: the graph that is walked through at random is that of the states with a
 predecessor alone, the *inner* states, numbered in ascending order. One bit for each state says
 which they are. What the others, the *leaves*, add is counted at their successors.
+
+Loops begin at 0, of the part of an array that is worked on: where Numba cannot see that an index is
+not negative it counts from the end if it is, and these loops, which wait for memory, then have half
+as many of their accesses under way at once.
 """
 
 from __future__ import annotations
@@ -148,13 +152,13 @@ def map_states(map_, first, stop, fields, beside, near, successors, doubtful):
 
 
 @kernel
-def count_predecessors(successors, first, stop, counts, spilled):
-    """Count states first..stop-1 at their successors, in bytes that are not 0 again once they were.
+def count_predecessors(successors, counts, spilled):
+    """Count states at their successors, in bytes that are not 0 again once they were.
 
     Parameters
     ----------
-    successors : array (2**N,) of uint32
-    first, stop : int
+    successors : array of uint32
+        Of some of the states.
     counts : array (2**N,) of uint8
         Added to.
     spilled : array of uint32
@@ -166,7 +170,7 @@ def count_predecessors(successors, first, stop, counts, spilled):
         How often that was.
     """
     n_spilled = 0
-    for s in range(first, stop):
+    for s in range(successors.shape[0]):
         image = successors[s]
         count = np.uint8(counts[image] + np.uint8(1))
         if count > SPILLED:
@@ -203,11 +207,14 @@ def compact(first, stop, successors, inner, counts, states, following, predecess
     states, following, predecessors : array (n_inner,) of uint32
         Written: the words of the inner states, the numbers of their successors, and `counts`.
     """
-    k = np.int64(inner[first, 1])
+    before = np.int64(inner[first, 1])
+    states, following = states[before:], following[before:]
+    predecessors = predecessors[before:]
+    k = 0
     for word in range(first, stop):
         left = inner[word, 0]
         while left != 0:
-            s = 64 * word + trailing_zeros(left)
+            s = np.uint32(64 * word + trailing_zeros(left))
             left &= left - np.uint64(1)
             states[k] = s
             following[k] = number_state(inner, successors[s])
@@ -226,92 +233,138 @@ def add_spilled(inner, spilled, predecessors):
 
 
 @kernel
-def peel(following, degrees, leaves, order):
-    """Write the transient states to `order`, each after all that lead to it; return their number.
+def count_degrees(following, degrees):
+    """Add to `degrees` (n_inner,) how many of some states, followed by `following`, precede each.
+
+    Both are uint32.
+    """
+    for k in range(following.shape[0]):
+        degrees[following[k]] += np.uint32(1)
+
+
+@kernel
+def find_ends(first, degrees, leaves, order):
+    """Take the inner predecessors off `leaves`, and write the states that have none to `order`.
+
+    Of the states from `first` on that `degrees` and `leaves` (uint32) belong to. `order` has room
+    for one more than these; returns how many there are.
+    """
+    n = 0
+    for k in range(degrees.shape[0]):  # without branches, which nothing could foresee
+        leaves[k] -= degrees[k]
+        order[n] = first + k
+        n += degrees[k] == 0
+    return n
+
+
+@kernel
+def peel(following, degrees, ready, images, found):
+    """Take states off that have no predecessor left; write those that then have none to `found`.
 
     Parameters
     ----------
     following : array (n_inner,) of uint32
     degrees : array (n_inner,) of uint32
-        Zeros; afterwards 0 for transient states and 1 for those on cycles.
-    leaves : array (n_inner,) of uint32
-        Predecessors of each state; afterwards those that have none themselves.
-    order : array (n_inner + 1,) of uint32
+        Inner predecessors that are left; in the end 0 for transient states and 1 for those on
+        cycles.
+    ready : array of uint32
+        The states to take off.
+    images : array of uint32
+        Written: what follows on each of them.
+    found : array of uint32
+        With room for one more than `ready`.
+
+    Returns
+    -------
+    int
+        How many are found.
     """
-    for k in range(following.shape[0]):
-        degrees[following[k]] += np.uint32(1)
     n = 0
-    for k in range(following.shape[0]):  # without branches, which nothing could foresee
-        leaves[k] -= degrees[k]
-        order[n] = k
-        n += degrees[k] == 0
-    done = 0
-    while done < n:
-        image = following[order[done]]
+    for place in range(ready.shape[0]):
+        image = following[ready[place]]
+        images[place] = image
         degree = degrees[image] - np.uint32(1)
         degrees[image] = degree
-        order[n] = image
+        found[n] = image
         n += degree == 0
-        done += 1
     return n
 
 
 @kernel
-def find_cycles(following, n_transient, order, distances, labels, lengths):
-    """Walk along the cycles, then back to all that leads to them; return the number of cycles.
+def find_cycles(following, first, stop, degrees, order, n_placed, ends, lengths, n_cycles):
+    """Append the cycles whose lowest states are among first..stop-1 to `order`.
 
     Parameters
     ----------
     following : array (n_inner,) of uint32
-    n_transient : int
-        From `peel`.
+    first, stop : int
+    degrees : array (n_inner,) of uint32
+        From `peel`; afterwards 0 for the states of these cycles, too.
     order : array (n_inner + 1,) of uint32
-        From `peel`; the states of the cycles are appended, one cycle after the other, each from
-        the lowest state on.
-    distances : array (n_inner,) of uint32
-        The degrees from `peel`; written: steps to the cycle.
-    labels : array (n_inner,) of uint32
-        Written: the number of the cycle that a state leads to; in the order of lowest states.
-    lengths : array (n_inner - n_transient,) of uint32
-        Written, as many as there are cycles.
+        Written from `n_placed` on: one cycle after the other, each from its lowest state on.
+    n_placed : int
+    ends : array (n_inner,) of uint64
+        Written for these states: the number of their cycle, in the upper 32 bits.
+    lengths : array of uint32
+        Written from `n_cycles` on.
+    n_cycles : int
+
+    Returns
+    -------
+    tuple of int
+        How many states there are in `order` by now, and how many cycles.
     """
-    n_placed, n_cycles = n_transient, 0
-    for first in range(following.shape[0]):
-        if distances[first] == 0:  # transient, or on a cycle that is known
+    for lowest in range(first, stop):
+        if degrees[lowest] == 0:  # transient, or on a cycle that is known
             continue
-        k, begun = np.int64(first), n_placed
-        while distances[k] != 0:
-            distances[k] = 0
-            labels[k] = n_cycles
+        k, begun = np.int64(lowest), n_placed
+        while degrees[k] != 0:
+            degrees[k] = 0
+            ends[k] = np.uint64(n_cycles) << np.uint64(32)
             order[n_placed] = k
             n_placed += 1
             k = np.int64(following[k])
         lengths[n_cycles] = n_placed - begun
         n_cycles += 1
-    for place in range(n_transient - 1, -1, -1):
-        k = order[place]
-        distances[k] = distances[following[k]] + np.uint32(1)
-        labels[k] = labels[following[k]]
-    return n_cycles
+    return n_placed, n_cycles
 
 
 @kernel
-def count_basins(distances, labels, leaves, basins, total_steps, most_steps, by_steps):
-    """Count all states by their cycle and by their steps to it.
+def walk_back(order, images, ends):
+    """Write to `ends` where the transient states in `order` lead, the last one first.
+
+    `images` follow on them; `order` and `images` are uint32. The lower 32 bits are the steps to the
+    cycle. Returns the most of them.
+    """
+    longest = np.uint64(0)
+    for place in range(order.shape[0] - 1, -1, -1):
+        end = ends[images[place]] + np.uint64(1)
+        ends[order[place]] = end
+        longest = max(longest, end & np.uint64(2**32 - 1))
+    return np.int64(longest)
+
+
+@kernel
+def count_basins(ends, leaves, basins, by_steps):
+    """Count inner states and their leaves by their cycle and by their steps to it.
 
     Parameters
     ----------
-    distances, labels, leaves : array (n_inner,) of uint32
-    basins, total_steps, most_steps : array (n_cycles,) of int64
+    ends : array of uint64
+        Of some states, from `find_cycles` and `walk_back`.
+    leaves : array of uint32
+        Of the same states.
+    basins : array (n_cycles, 3) of int64
         States that lead to each cycle, its own included; their steps, summed; the most of them.
         Added to zeros.
     by_steps : array of int64
         States by their steps, with room for the largest distance + 1. Added to zeros.
     """
-    for k in range(labels.shape[0]):
-        label, d, n_leaves = labels[k], np.int64(distances[k]), np.int64(leaves[k])
-        basins[label] += 1 + n_leaves
-        total_steps[label] += d + n_leaves * (d + 1)
-        most_steps[label] = max(most_steps[label], d + np.int64(n_leaves > 0))
+    for k in range(ends.shape[0]):
+        label, d = ends[k] >> np.uint64(32), np.int64(ends[k] & np.uint64(2**32 - 1))
+        n_leaves = np.int64(leaves[k])
+        basins[label, 0] += 1 + n_leaves
+        basins[label, 1] += d + n_leaves * (d + 1)
+        basins[label, 2] = max(basins[label, 2], d + np.int64(n_leaves > 0))
         by_steps[d] += 1
         by_steps[d + 1] += n_leaves

@@ -166,6 +166,19 @@ def set_spin(conditions, j, s, before, fields, scratch):
 
 
 @kernel
+def flip_spin(conditions, j, fields, scratch):
+    """Turn spin j, which is set, the other way; return its bit."""
+    spins = scratch.spins
+    s = np.int32(-spins[j])
+    spins[j] = s
+    scratch.slack[j] = conditions.slack[1 if s > 0 else 0, j]
+    change, row = np.int32(2 * s), conditions.couplings[j]
+    for i in range(fields.shape[0]):
+        fields[i] += np.int32(change * row[i])
+    return conditions.words[j]
+
+
+@kernel
 def hold_task(conditions, task, n_held, fields, scratch):
     """Hold the last `n_held` spins to the bits of `task`, open the others; return their word.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from binnet_kernels._jit import kernel
 from binnet_kernels.enumeration.common import (
+    flip_spin,
     hold_task,
     scratch_of,
     search_block,
@@ -20,9 +21,7 @@ from binnet_kernels.lowlevel.bits import trailing_zeros
 
 @kernel
 def _walk_gray(conditions, block, task, n_held, scratch, found):
-    couplings, n_low = conditions.couplings, block.low.shape[0]
-    fields, spins, slack = scratch.fields[0], scratch.spins, scratch.slack
-    n, n_columns = couplings.shape
+    n, n_low, fields = conditions.couplings.shape[0], block.low.shape[0], scratch.fields[0]
     word = hold_task(conditions, task, n_held, fields, scratch)
     for j in range(n_low, n - n_held):
         set_spin(conditions, j, np.int32(-1), fields, fields, scratch)
@@ -33,13 +32,7 @@ def _walk_gray(conditions, block, task, n_held, scratch, found):
         if block_number == n_blocks:
             break
         j = n_low + trailing_zeros(np.uint64(block_number))
-        s = np.int32(-spins[j])
-        spins[j] = s
-        slack[j] = conditions.slack[1 if s > 0 else 0, j]
-        word ^= conditions.words[j]
-        change, row = np.int32(2 * s), couplings[j]
-        for i in range(n_columns):
-            fields[i] += np.int32(change * row[i])
+        word ^= flip_spin(conditions, j, fields, scratch)
     return n_found
 
 

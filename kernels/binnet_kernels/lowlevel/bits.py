@@ -53,6 +53,17 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def find_highest(typingctx: Any, word: Any) -> Any:
+    """Return the place of the highest bit set of a uint64, as an int64; -1 of 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zeros = builder.ctlz(arguments[0], context.get_constant(types.boolean, False))
+        return builder.sub(context.get_constant(types.int64, 63), zeros)
+
+    return types.int64(types.uint64), generate
+
+
 @kernel
 def pack_samples(spins, first, n_samples, start, stop, signs, mask):
     """Pack rows first..first+n_samples-1 (at most 32) of `spins` (B, K), columns start..stop-1.

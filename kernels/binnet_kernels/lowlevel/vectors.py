@@ -134,6 +134,33 @@ def add_strip_products(
     return signature, generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def subtract_strip(
+    typingctx: Any, rows: Any, source: Any, target: Any, losses: Any, loss: Any, column: Any
+) -> Any:
+    """Set ``rows[target]`` to ``rows[source] - losses[loss]`` in the 32 columns from `column` on.
+
+    Both arrays are int16; `source`, `target` and `loss` are tuples of all indices but the last.
+    Returns a uint64 with a bit for each column, from bit 0 on: whether the difference is negative.
+    """
+    indices = [types.UniTuple(types.intp, kind.count) for kind in (source, target, loss)]
+    signature = types.uint64(rows, *indices[:2], losses, indices[2], types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def point(array: int, index: int) -> Any:
+            where = (*cgutils.unpack_tuple(builder, arguments[index]), arguments[5])
+            address = find_item(context, builder, signature.args[array], arguments[array], *where)
+            return _pointer(builder, address, _SHORTS)
+
+        before, loss = (builder.load(point(*at), align=2) for at in ((0, 1), (3, 4)))
+        after = builder.sub(before, loss)
+        builder.store(after, point(0, 2), align=2)
+        negative = builder.icmp_signed("<", after, ir.Constant(_SHORTS, [0] * STRIP))
+        return builder.zext(builder.bitcast(negative, _INT32), _INT64)
+
+    return signature, generate
+
+
 def _make_asker(n_strips: int) -> Any:
     """Return what has some columns of a few rows brought into the second-level cache."""
 

@@ -1,10 +1,11 @@
-"""`binnet count`: every fixed point of random networks, beside the closed form."""
+"""`binnet count`: every fixed point, or every attractor, of random networks."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,14 @@ from binnet._files import name_beside, write_json, write_netcdf
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
+from binnet.cli import _census
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from binnet.fixed_points import FixedPoints
+    from binnet.fixed_points import Census, FixedPoints
 
 
 _OPTIONS = {
@@ -40,6 +42,10 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 @click.command()
 @click.option("--neurons", required=True, type=int, help="N, number of neurons, up to about 30.")
 @click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")
+@click.option("--census", is_flag=False, flag_value="sync",
+              type=click.Choice(["sync", "async", "random-subset"]),
+              help="Follow all 2**N states to every attractor, under this update order, or "
+              "sync.")  # fmt: skip
 @click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 10**6),
               help="Random networks.")  # fmt: skip
 @click.option("--distribution", default="gaussian", show_default=True,
@@ -65,11 +71,13 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
               help="Go on for as many neurons, however long it takes.")  # fmt: skip
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), callback=_check,
               help="Counts and pair overlaps as .json, or a figure (.png, .pdf, .svg) with its "
-              "data beside it; the fixed points of one network as NetCDF (.nc).")  # fmt: skip
+              "data beside it; the fixed points or attractors of one network as "
+              "NetCDF (.nc).")  # fmt: skip
 @force_option
 def count(
     neurons: int,
     self_coupling: float,
+    census: str | None,
     draws: int,
     field: float,
     margin: float,
@@ -82,7 +90,8 @@ def count(
 ) -> None:
     """Count every fixed point of random networks, exactly, beside the closed form of the mean.
 
-    Ctrl-C ends the draws and keeps what was counted.
+    With --census: every cycle of the dynamics, by length, with how many states lead there. Ctrl-C
+    ends the draws and keeps what was counted.
     """
     from binnet import RandomNetwork, fixed_points
 
@@ -90,19 +99,32 @@ def count(
         "n_neurons": neurons, "self_coupling": self_coupling, "field_std": field, **network,
     }  # fmt: skip
     wants_states = output is not None and output.suffix == ".nc"
-    if wants_states and draws > 1:
+    if census is not None:
+        wants_one = output is not None and output.suffix != ".json"
+        _census.check_options(click.get_current_context(), draws, wants_one)
+    elif wants_states and draws > 1:
         raise click.UsageError("NetCDF holds the fixed points of one network: drop --draws")
     found: list[dict[str, Any]] = []
     begun = time.perf_counter()
     with clear_errors(_OPTIONS):
         n_threads = resolve_threads(threads)
         run = describe_run(seed, n_threads)
+        if census is not None:
+            _census.tell_cost(neurons, census, n_threads)
         try:
             for k in progress_bar(
                 range(draws), unit="network", disable=None if draws > 1 else True
             ):
+                drawn = RandomNetwork.draw(**parameters, seed=seed + k)
+                result: FixedPoints | Census
+                if census is not None:
+                    result = fixed_points.census(
+                        drawn, census, threads=threads, progress=draws == 1
+                    )
+                    found.append(_census.describe(result, seed + k))
+                    continue
                 result = fixed_points.enumerate(
-                    RandomNetwork.draw(**parameters, seed=seed + k),
+                    drawn,
                     method=method,
                     margin=margin,
                     max_neurons=max_neurons,
@@ -114,14 +136,14 @@ def count(
             if not found:
                 raise
         seconds = time.perf_counter() - begun
-        record = _summarise(found, parameters, margin)
+        record = _summarise(found, parameters, margin, census)
         files = []
         if output is not None and wants_states:
             files = [_save_states(output, result, run)]
         elif output is not None:
             completed = {"draws": draws, "completed": len(found) == draws}
-            files = _save(output, {"run": run, **completed, **record})
-    _print(record, seconds, draws)
+            files = _save(output, {"run": run, **completed, **record}, result)
+    (_print if census is None else _census.print_record)(record, seconds, draws)
     for line in files:
         click.echo(line)
     if len(found) < draws:
@@ -157,12 +179,15 @@ def _expected(
 
 
 def _summarise(
-    found: list[dict[str, Any]], parameters: dict[str, Any], margin: float
+    found: list[dict[str, Any]], parameters: dict[str, Any], margin: float, census: str | None
 ) -> dict[str, Any]:
     import numpy as np
 
-    counts = np.array([one["count"] for one in found])
     mean, pairs, reason = _expected(parameters, margin)
+    if census is not None:
+        forms = _census.find_closed_forms(parameters, census, mean)
+        return {**_census.summarise(found, parameters, census), "closed_forms": forms}
+    counts = np.array([one["count"] for one in found])
     several = len(found) > 1
     record: dict[str, Any] = {
         "network": parameters,
@@ -207,19 +232,30 @@ def _print(record: dict[str, Any], seconds: float, draws: int) -> None:
     click.echo(text)
 
 
-def _save_states(output: Path, result: FixedPoints, run: dict[str, Any]) -> str:
-    """Write the fixed points, and return the line that says where."""
-    dataset = result.to_dataset(threads=run["threads"])
+def _save_states(output: Path, result: FixedPoints | Census, run: dict[str, Any]) -> str:
+    """Write the states of one network, and return the line that says where."""
+    from binnet.fixed_points import Census
+
+    if isinstance(result, Census):
+        dataset = result.to_dataset()
+    else:
+        dataset = result.to_dataset(threads=run["threads"])
     dataset.attrs["provenance"] = json.dumps(run)
     write_netcdf(output, dataset)
     return f"states: {output}"
 
 
-def _save(output: Path, record: dict[str, Any]) -> list[str]:
+def _save(output: Path, record: dict[str, Any], result: FixedPoints | Census) -> list[str]:
     """Write the numbers, and the figure if that is what was asked for; say where they are."""
-    data = name_beside(output, ".json")
+    from binnet.fixed_points import Census
+
+    data, figures = name_beside(output, ".json"), {}
+    if output.suffix != ".json" and isinstance(result, Census):
+        record |= {"length": result.lengths.tolist(), "basin": result.basins.tolist()}
+        figures = {output: partial(_census.draw, result)}
+    elif output.suffix != ".json":
+        figures = {output: partial(_draw, record)}
     write_json(data, record)
-    figures = {} if output.suffix == ".json" else {output: lambda: _draw(record)}
     written = save_pictures(figures, dpi=200)
     return [*(f"figure: {path}" for path in written), f"data:   {data}"]
 

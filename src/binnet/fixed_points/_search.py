@@ -16,10 +16,10 @@ from binnet.fixed_points._conditions import FixedPointConditions, make_order
 
 METHODS = ("auto", "gray", "bounded")
 
-# Low spins of a block, by method: long blocks sift faster, short ones are cut off sooner.
-_LOW_SPINS = {"gray": 8, "bounded": 7}
-_TASK_SPINS = 16  # spins that a task leaves free
-_LARGE = 26
+_LOW_SPINS = 8  # of a block of Gray code
+_TASK_SPINS = {"gray": 16, "bounded": 20}  # spins that a task leaves free
+# Neurons, and self-coupling up to which branch and bound is the faster method.
+_CROSSOVER = ((20, 24, 28), (0.6, 0.82, 0.98))
 _SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
 _TELLING_TASKS = 64  # from as many the number of fixed points can be told
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
@@ -31,8 +31,7 @@ def choose_method(n_neurons: int, strength: float) -> str:
 
     Few branches can be cut where the self-coupling nearly decides alone.
     """
-    crossover = 0.75 if n_neurons >= _LARGE else 0.6
-    return "bounded" if strength < crossover else "gray"
+    return "bounded" if strength < np.interp(n_neurons, *_CROSSOVER) else "gray"
 
 
 class Search:
@@ -40,7 +39,7 @@ class Search:
 
     def __init__(self, conditions: FixedPointConditions, method: str, threads: int) -> None:
         from binnet_kernels.enumeration import common
-        from binnet_kernels.enumeration.bounded import enumerate_bounded, make_reach
+        from binnet_kernels.enumeration.bounded import enumerate_bounded, make_bounds, make_tree
         from binnet_kernels.enumeration.gray import enumerate_gray
 
         n = len(conditions.doubt)
@@ -48,8 +47,7 @@ class Search:
         rows = common.make_conditions(
             conditions.couplings, conditions.slack, conditions.doubt, order
         )
-        block = common.make_block(rows, min(_LOW_SPINS[method], n - 1))
-        self._n_held = max(1, n - _TASK_SPINS)
+        self._n_held = max(1, n - _TASK_SPINS[method])
         self._threads = threads if n > _SERIAL_NEURONS else 1
         self._n_pieces = count_pieces(self._threads)
         scratch = common.make_scratch(rows, self._n_pieces)
@@ -60,13 +58,14 @@ class Search:
         self._buffer = np.empty(0, np.uint64)
         self._run: Callable[[Any, Any, Any, int], None]
         if method == "gray":
+            block = common.make_block(rows, min(_LOW_SPINS, n - 1))
             self._run = lambda tasks, found, counts, worker: enumerate_gray(
                 rows, block, tasks, self._n_held, scratch, found, counts, worker
             )
         else:
-            reach = make_reach(rows)
+            bounds, tree = make_bounds(rows), make_tree(rows, self._n_pieces)
             self._run = lambda tasks, found, counts, worker: enumerate_bounded(
-                rows, block, reach, tasks, self._n_held, scratch, found, counts, worker
+                rows, bounds, tasks, self._n_held, tree, scratch, found, counts, worker
             )
 
     def _do(self, tasks: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binnet._memory import check_memory, describe_bytes
-from binnet._threads import resolve_threads, share_out
+from binnet._threads import resolve_threads
 from binnet._validation import check_choice
-from binnet.fixed_points._conditions import decide_successors, make_thresholds
+from binnet.fixed_points._map import count_state_bytes, follow, map_states, showing_progress
 from binnet.networks import RandomNetwork
 from binnet.states import unpack_states
 
@@ -22,15 +21,8 @@ if TYPE_CHECKING:
 
 #: For each update order, the most neurons of a census.
 MOST_NEURONS = {"sync": 28, "async": 16, "random-subset": 16}
-_LOW_SPINS = 8  # of a block of states whose fields differ by a table
-_BLOCKS = 4096  # of a call: some milliseconds
-_SERIAL_WORDS = 2**14  # of 64 states: fewer are dealt with before other threads have woken up
-_MOST_SHARES = 4  # each counts in 2**N bytes of its own, which is to stay in the cache
-_DOUBTFUL = 1024  # states of a call that there is room for at first
-# Bytes: of a state, beside one for each share; of a state that has a predecessor; of a state on a
-# cycle, and of a cycle, which the result holds; of a state, where dynamics draw random numbers.
-_STATE_BYTES, _INNER_BYTES, _MEMBER_BYTES, _CYCLE_BYTES, _ABSORBING_BYTES = 5, 24, 12, 40, 32
-_STATE_SECONDS = 1.5e-8  # measured, one thread
+# Of a state: bytes where dynamics draw random numbers; seconds, measured on one thread.
+_ABSORBING_BYTES, _STATE_SECONDS = 32, 1.5e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +141,11 @@ class Census:
 
 
 def census(
-    network: RandomNetwork, update_order: str = "sync", *, threads: int | None = None
+    network: RandomNetwork,
+    update_order: str = "sync",
+    *,
+    threads: int | None = None,
+    progress: bool = False,
 ) -> Census:
     """Find every attractor of a network, exactly, and how many states lead to each.
 
@@ -167,6 +163,8 @@ def census(
         as for an update probability below 1.
     threads : int, optional
         Threads; the result does not depend on it. Default: all cores.
+    progress : bool, default False
+        Whether to show a progress bar with the time left, on a terminal.
 
     Returns
     -------
@@ -182,9 +180,10 @@ def census(
 
     Notes
     -----
-    For N = 24 "sync" takes a fifth of a second and 6 to 9 bytes for each state, besides 24 for each
-    that has a predecessor (at J_D <= 1 a quarter of all, or less), and for those on cycles, which
-    are few but at a large self-coupling, 16 and 40 for a cycle. Each further neuron doubles both.
+    For N = 24 "sync" takes a fifth of a second and 6 to 9 bytes for each state, besides 12 for each
+    that has a predecessor (at J_D <= 1 a quarter of all, or less); when the first ones are done
+    with, 20 more of the latter. A cycle takes 40, and 12 for each of its states, which are few but
+    at a large self-coupling. Each further neuron doubles both.
 
     Examples
     --------
@@ -206,123 +205,40 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_bytes((_STATE_BYTES + 1) * 2.0**n)} of memory at the least, about "
-            f"{_STATE_SECONDS * 2.0**n:.2g} seconds; for larger networks relax random starts "
+            f"got {n}: {describe_cost(n, 1)}; for larger networks relax random starts "
             "(binnet.relax)"
         )
-    per_state = _ABSORBING_BYTES
+    n_bytes = _ABSORBING_BYTES * 2.0**n
     if update_order == "sync":
-        per_state = _STATE_BYTES + len(_share_words(2**n, n_threads))
-    check_memory(f"n_neurons = {n}: all states", per_state * 2.0**n, "take fewer")
-    successors = _map_states(network, n_threads)
-    if update_order == "sync":
-        return _follow(network, successors, n_threads)
+        n_bytes = count_state_bytes(n, n_threads)
+    check_memory(f"n_neurons = {n}: all states", n_bytes, "take fewer")
+    with showing_progress(progress) as shown:
+        if update_order == "sync":
+            found = follow(network, n_threads, shown)
+            return Census(network=network, update_order="sync", **found)
+        successors = map_states(network, n_threads, shown)
     return _find_absorbing(network, successors, update_order)
 
 
-def _map_states(network: RandomNetwork, threads: int) -> NDArray[np.uint32]:
-    """Return the successor of each state when all neurons are updated at once."""
-    from binnet_kernels.enumeration.census import make_map, map_states
+def describe_cost(n_neurons: int, threads: int) -> str:
+    """Return what a census of the synchronous dynamics takes, as a person would say it.
 
-    n = network.n_neurons
-    n_low = min(_LOW_SPINS, n)
-    n_blocks = 2 ** (n - n_low)
-    description = make_map(*make_thresholds(network), n_low)
-    successors = np.empty(2**n, np.uint32)
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+    threads : int
+        Threads that it runs on: each counts in memory of its own.
 
-    def map_part(first: int) -> None:
-        stop = min(first + _BLOCKS, n_blocks)
-        room = _DOUBTFUL
-        while True:
-            doubtful = np.empty(room, np.uint32)
-            fields, beside = (np.empty(len(description.bits), np.int32) for _ in range(2))
-            near = np.empty(2**n_low, np.uint32)
-            found = map_states(description, first, stop, fields, beside, near, successors, doubtful)
-            if found <= room:
-                break
-            room = found
-        if found:
-            words = doubtful[:found]
-            up = decide_successors(network, unpack_states(words.astype(np.uint64)[:, None], n))
-            successors[words] = (up.astype(np.uint32) << np.arange(n, dtype=np.uint32)).sum(
-                axis=1, dtype=np.uint32
-            )
-
-    share_out(threads, map_part, range(0, n_blocks, _BLOCKS))
-    return successors
-
-
-def _follow(network: RandomNetwork, successors: NDArray[np.uint32], threads: int) -> Census:
-    """Return the cycles of a map, and what leads to them."""
-    from binnet_kernels.enumeration import census as kernels
-
-    n_states = len(successors)
-    shares = _share_words(n_states, threads)
-    # Each share counts for itself.
-    counts = np.zeros((len(shares), n_states), np.uint8)
-    full = [np.empty(0, np.uint32)] * len(shares)
-
-    def count(row: int) -> None:
-        first, stop = (min(64 * word, n_states) for word in shares[row])
-        spilled = np.empty((stop - first) // kernels.SPILLED + 1, np.uint32)
-        n = kernels.count_predecessors(successors, first, stop, counts[row], spilled)
-        full[row] = spilled[:n]
-
-    share_out(threads, count, range(len(shares)))
-    inner, n_inner = _mark(counts)
-    check_memory(
-        f"n_neurons = {network.n_neurons}: the {n_inner} states that have a predecessor",
-        _INNER_BYTES * float(n_inner),
-        "take fewer, or a lower self-coupling",
+    Returns
+    -------
+    str
+        Memory and seconds, as measured on one machine.
+    """
+    return (
+        f"{describe_bytes(count_state_bytes(n_neurons, threads))} of memory at the least, about "
+        f"{_STATE_SECONDS * 2.0**n_neurons:.2g} seconds"
     )
-    states, following, leaves, labels = (np.empty(n_inner, np.uint32) for _ in range(4))
-
-    def compact(share: tuple[int, int]) -> None:
-        kernels.compact(*share, successors, inner, counts, states, following, leaves)
-
-    share_out(threads, compact, shares)
-    kernels.add_spilled(inner, np.concatenate(full), leaves)
-    distances, order = np.zeros(n_inner, np.uint32), np.empty(n_inner + 1, np.uint32)
-    n_transient = kernels.peel(following, distances, leaves, order)
-    lengths = np.empty(n_inner - n_transient, np.uint32)
-    n_cycles = kernels.find_cycles(following, n_transient, order, distances, labels, lengths)
-    check_memory(
-        f"n_neurons = {network.n_neurons}: the {n_cycles} attractors",
-        _MEMBER_BYTES * float(n_inner - n_transient) + _CYCLE_BYTES * float(n_cycles),
-        "take fewer, or a lower self-coupling",
-    )
-    basins, total, longest = (np.zeros(n_cycles, np.int64) for _ in range(3))
-    by_steps = np.zeros(int(distances.max()) + 2, np.int64)
-    kernels.count_basins(distances, labels, leaves, basins, total, longest, by_steps)
-    return Census(
-        network=network,
-        update_order="sync",
-        states=states[order[n_transient:n_inner]].astype(np.uint64)[:, None],
-        lengths=lengths[:n_cycles].astype(np.int64),
-        basins=basins,
-        mean_transients=total / basins,
-        longest_transients=longest,
-        transients=np.trim_zeros(by_steps, "b"),
-        n_without_predecessor=n_states - n_inner,
-    )
-
-
-def _share_words(n_states: int, threads: int) -> list[tuple[int, int]]:
-    """Cut the words of 64 states into a share for each thread, where that pays."""
-    n_words = max(1, n_states // 64)
-    n_shares = min(threads, _MOST_SHARES) if n_words >= _SERIAL_WORDS else 1
-    edges = [n_words * k // n_shares for k in range(n_shares + 1)]
-    return list(pairwise(edges))
-
-
-def _mark(counts: NDArray[np.uint8]) -> tuple[NDArray[np.uint64], int]:
-    """Return a bit for each state that has a predecessor, and how many come before each word."""
-    bits = np.packbits(np.bitwise_or.reduce(counts, axis=0), bitorder="little")
-    inner = np.zeros((max(1, len(bits) // 8), 2), np.uint64)
-    inner[:, 0] = np.pad(bits, (0, -len(bits) % 8)).view("<u8")
-    ones = np.bitwise_count(inner[:, 0])
-    np.cumsum(ones[:-1], out=inner[1:, 1])
-    return inner, int(inner[-1, 1]) + int(ones[-1])
 
 
 def _find_absorbing(

@@ -76,8 +76,8 @@ def enumerate(
     Notes
     -----
     Of s and -s only one is searched where there are no external fields. For N = 30 and J_D = 1 the
-    search takes about a second on two cores, at J_D = 0 a tenth of it; each further neuron doubles
-    the time of "gray".
+    search takes about a second on two cores, at J_D = 0 a hundredth of it; each further neuron
+    doubles the time of "gray".
 
     Examples
     --------
