@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import naive_fixed_points as naive
 from binnet import RandomNetwork, fixed_points, pack_states, theory
+from binnet._threads import watch_threads
 from binnet.fixed_points import _conditions, _search, results
 
 METHODS = ("gray", "bounded")
@@ -127,13 +128,30 @@ def test_methods_threads_and_the_theory_package_agree(
     np.testing.assert_array_equal(np.sort(pack_states(independent), axis=0), found.states[strict])
 
 
-def test_threads_share_tasks_above_the_serial_limit() -> None:
+@pytest.mark.parametrize("factor", [2.0**-900, 2.0**900])
+def test_squares_of_couplings_need_not_fit(factor: float) -> None:
+    couplings = RandomNetwork.draw(12, dtype="float64", seed=2).couplings
+    expected = fixed_points.enumerate(RandomNetwork(couplings))
+    found = fixed_points.enumerate(RandomNetwork(factor * couplings))
+    assert found.method == expected.method == "bounded"
+    np.testing.assert_array_equal(found.states, expected.states)
+    assert found.count > 0
+
+
+@pytest.mark.parametrize(("serial", "used"), [(0.0, {1, 2}), (1e9, {1})])
+def test_threads_share_a_search_that_lasts(
+    serial: float, used: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_search, "_SERIAL_SECONDS", serial)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     network = RandomNetwork.draw(23, 0.3, field_std=0.3, seed=2)
-    one, two = (fixed_points.enumerate(network, threads=t, method="gray") for t in (1, 2))
-    np.testing.assert_array_equal(one.states, two.states)
-    bounded = fixed_points.enumerate(network, threads=2, method="bounded")
-    np.testing.assert_array_equal(one.states, bounded.states)
+    one = fixed_points.enumerate(network, threads=1, method="gray")
     assert one.count > 5
+    for method in ("gray", "bounded"):
+        with watch_threads() as threads:
+            two = fixed_points.enumerate(network, threads=2, method=method)
+        assert threads == used
+        np.testing.assert_array_equal(one.states, two.states)
 
 
 @pytest.mark.parametrize("n", [10, 16])

@@ -90,8 +90,8 @@ def make_conditions(network: RandomNetwork, margin: float) -> FixedPointConditio
             doubt[i] += slack[1, i] - slack[0, i]
             slack[0, i] = slack[1, i]
     largest = np.abs(couplings).sum(axis=1)
-    rest = np.square(fields.couplings).sum(axis=1) + np.square(fields.external)
-    rms = np.sqrt(np.median(rest))
+    # Squares of couplings of any scale would not fit.
+    rms = np.median(np.hypot(np.hypot.reduce(fields.couplings, axis=1), fields.external))
     strength = float(fields.own) / rms if rms > 0 else np.inf
     return FixedPointConditions(
         couplings=couplings.astype(np.int32),

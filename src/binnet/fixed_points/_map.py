@@ -122,7 +122,6 @@ def follow(network: RandomNetwork, threads: int, progress: Progress) -> dict[str
     degrees, (order, images) = np.zeros(n, np.uint32), np.empty((2, n + 1), np.uint32)
     for first, stop in progress.in_pieces("peel", n, 0.2):
         kernels.count_degrees(following[first:stop], degrees)
-    n_transient = 0
     done = n_transient = 0
     for first, stop in progress.in_pieces("peel", n, 0.1):
         n_transient += kernels.find_ends(

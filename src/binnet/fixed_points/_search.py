@@ -20,7 +20,7 @@ _LOW_SPINS = 8  # of a block of Gray code
 _TASK_SPINS = {"gray": 16, "bounded": 20}  # spins that a task leaves free
 # Neurons, and self-coupling up to which branch and bound is the faster method.
 _CROSSOVER = ((20, 24, 28), (0.6, 0.82, 0.98))
-_SERIAL_NEURONS = 21  # a search of so few is over before other threads have woken up
+_SERIAL_SECONDS = 0.004  # a search of so few more is over before other threads have paid
 _TELLING_TASKS = 64  # from as many the number of fixed points can be told
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
 _SAMPLE_SECONDS = 0.3  # of an estimate
@@ -48,28 +48,29 @@ class Search:
             conditions.couplings, conditions.slack, conditions.doubt, order
         )
         self._n_held = max(1, n - _TASK_SPINS[method])
-        self._threads = threads if n > _SERIAL_NEURONS else 1
-        self._n_pieces = count_pieces(self._threads)
-        scratch = common.make_scratch(rows, self._n_pieces)
+        self._threads = threads
+        self._scratch = common.make_scratch(rows, count_pieces(threads))
         # Of s and -s only the one with its last spin up is searched where both are fixed points.
         self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
         self.n_tasks = 2**self._n_held - self._first_task
         self._capacity = 256
         self._buffer = np.empty(0, np.uint64)
-        self._run: Callable[[Any, Any, Any, int], None]
+        self._run: Callable[[Any, Any, Any, Any, int], None]
         if method == "gray":
             block = common.make_block(rows, min(_LOW_SPINS, n - 1))
-            self._run = lambda tasks, found, counts, worker: enumerate_gray(
+            self._run = lambda tasks, scratch, found, counts, worker: enumerate_gray(
                 rows, block, tasks, self._n_held, scratch, found, counts, worker
             )
         else:
-            bounds, tree = make_bounds(rows), make_tree(rows, self._n_pieces)
-            self._run = lambda tasks, found, counts, worker: enumerate_bounded(
+            bounds, tree = make_bounds(rows), make_tree(rows, count_pieces(threads))
+            self._run = lambda tasks, scratch, found, counts, worker: enumerate_bounded(
                 rows, bounds, tasks, self._n_held, tree, scratch, found, counts, worker
             )
 
-    def _do(self, tasks: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    def _do(self, tasks: NDArray[np.uint64], threads: int) -> NDArray[np.uint64]:
         """Return the words that the tasks find, with marks of doubt."""
+        n_pieces = count_pieces(threads)
+        scratch = self._scratch._make(rows[:n_pieces] for rows in self._scratch)
         parts = [np.empty(0, np.uint64)]
         while len(tasks):
             now, tasks = np.split(tasks, [max(1, _FOUND_WORDS // self._capacity)])
@@ -78,8 +79,8 @@ class Search:
                 self._buffer = np.empty(n_words, np.uint64)
             found = self._buffer[:n_words].reshape(len(now), self._capacity)
             counts = np.empty(len(now), np.int64)
-            work = partial(self._run, now, found, counts)
-            share_out(self._threads, work, range(self._n_pieces))
+            work = partial(self._run, now, scratch, found, counts)
+            share_out(threads, work, range(n_pieces))
             there_was_room = counts <= self._capacity
             filled = np.where(there_was_room, counts, 0)
             parts.append(found[np.arange(self._capacity) < filled[:, None]])
@@ -89,9 +90,8 @@ class Search:
         return np.concatenate(parts)
 
     def run(self, max_states: int, progress: bool) -> NDArray[np.uint64]:
-        """Do all tasks."""
-        parts, n_found = [], 0
-        pieces = in_pieces(self.n_tasks, first=4 * self._threads, least=self._n_pieces)
+        """Do all tasks: on one thread, until it is seen that others pay."""
+        parts, n_found, threads, begun = [], 0, 1, time.perf_counter()
         with progress_bar(
             total=self.n_tasks,
             unit="task",
@@ -99,9 +99,9 @@ class Search:
             delay=1.0,
             leave=False,
         ) as bar:
-            for begin, done in pieces:
+            for begin, done in in_pieces(self.n_tasks):
                 tasks = np.arange(begin, done, dtype=np.uint64) + np.uint64(self._first_task)
-                parts.append(self._do(tasks))
+                parts.append(self._do(tasks, threads))
                 n_found += len(parts[-1])
                 expected = n_found * self.n_tasks / done
                 hopeless = done >= _TELLING_TASKS and expected > 4 * max_states
@@ -111,19 +111,21 @@ class Search:
                         f"are expected, {8e-9 * expected:.2g} GB of memory; lower the "
                         "self-coupling or the number of neurons, or raise max_states"
                     )
+                seconds_left = (time.perf_counter() - begun) * (self.n_tasks - done) / done
+                threads = self._threads if seconds_left > _SERIAL_SECONDS else 1
                 bar.update(done - begin)
         return np.concatenate(parts)
 
     def estimate_seconds(self) -> float:
         """Return how long `run` would take, from a sample of the tasks."""
         rng = np.random.default_rng(0)
-        self._do(self._sample(rng, 1))  # compiles
+        self._do(self._sample(rng, 1), self._threads)  # compiles
         n_now, seconds = self._threads, 0.0
         while seconds < _SAMPLE_SECONDS and n_now < self.n_tasks:
             n_now = min(2 * n_now, self.n_tasks)
             tasks = self._sample(rng, n_now)
             begun = time.perf_counter()
-            self._do(tasks)
+            self._do(tasks, self._threads)
             seconds = time.perf_counter() - begun  # of this call: short ones measure overheads
         return float(seconds * self.n_tasks / n_now)
 
