@@ -170,11 +170,22 @@ def test_what_is_refused() -> None:
     with pytest.raises(TypeError, match="RandomNetwork"):
         fixed_points.census(np.eye(3))  # type: ignore[arg-type]
     network = RandomNetwork.draw(30, dtype="int16")
-    message = r"n_neurons <= 28, got 30: 6\.4 GB .* 16 seconds; .* relax random starts"
+    message = (
+        r"n_neurons <= 28, got 30: 6\.4 GB .* 16 seconds at the least, 90 GB and 1\.6e\+02 seconds "
+        r"where .*; .* relax random starts"
+    )
     with pytest.raises(ValueError, match=message):
         fixed_points.census(network)
-    with pytest.raises(ValueError, match=re.escape("'async' for n_neurons <= 16, got 17")):
-        fixed_points.census(RandomNetwork.draw(17), "async")
+    for update_order, cost in (
+        ("async", "0.034 GB of memory, up to about 0.1 seconds"),
+        ("random-subset", "0.034 GB of memory, up to about 8.7 seconds"),
+    ):
+        message = f"{update_order!r} for n_neurons <= 16, got 20: {cost}"
+        with pytest.raises(ValueError, match=re.escape(message)):
+            fixed_points.census(RandomNetwork.draw(20), update_order)
+    for update_order in ("sync", "async", "random-subset"):
+        with pytest.raises(ValueError, match="got 2000: more than "):
+            fixed_points.census(RandomNetwork.draw(2000, dtype="int16"), update_order)
     with pytest.raises(ValueError, match="update_order must be"):
         fixed_points.census(network, "greedy")
 

@@ -154,7 +154,13 @@ def test_a_table_of_many_lengths_is_cut_and_a_large_census_says_its_cost(
     others = sorted(lengths)[1:]
     assert f"longer, up to {others[-1]}" in output
     assert f"{sum(lengths[k] for k in others)}" in output.split("longer, up to")[1]
-    assert output.startswith("2**9 states: 3.1e-06 GB of memory at the least, about ")
+    assert output.startswith("2**9 states: 3.1e-06 GB of memory and about ")
+
+
+def test_a_census_says_where_there_is_no_closed_form() -> None:
+    quick = ("--neurons", 9, "--self-coupling", 0.5, "--census", "--symmetry", 0.5)
+    assert "none: no formula for correlated couplings" in run(*quick, "--density", 0.4)
+    assert "none" not in run(*quick)
 
 
 def test_interrupted_draws_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,9 @@ def tell_cost(n_neurons: int, update_order: str, threads: int) -> None:
     from binnet.fixed_points.attractors import MOST_NEURONS, describe_cost
 
     if _LARGE <= n_neurons <= MOST_NEURONS[update_order]:
-        click.echo(f"2**{n_neurons} states: {describe_cost(n_neurons, threads)}", err=True)
+        click.echo(
+            f"2**{n_neurons} states: {describe_cost(n_neurons, update_order, threads)}", err=True
+        )
 
 
 def describe(found: Census, seed: int) -> dict[str, Any]:
@@ -138,8 +140,10 @@ def print_record(record: dict[str, Any], seconds: float, draws: int) -> None:
                    "they can end in several sets")  # fmt: skip
     names = {"1": "fixed points", "2": "2-cycles"}
     means = [f"{mean:.6g} {names[k]}" for k, mean in record["closed_forms"].items()]
-    if means:
-        click.echo(f"{'closed form':<24}{', '.join(means)}; means over networks")
+    text = (
+        f"{', '.join(means)}; means over networks" if means else f"none: {record['no_closed_form']}"
+    )
+    click.echo(f"{'closed form':<24}{text}")
 
 
 def draw(found: Census) -> Figure:

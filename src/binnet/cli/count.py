@@ -44,8 +44,8 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 @click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")
 @click.option("--census", is_flag=False, flag_value="sync",
               type=click.Choice(["sync", "async", "random-subset"]),
-              help="Follow all 2**N states to every attractor, under this update order, or "
-              "sync.")  # fmt: skip
+              help="Follow all 2**N states to every attractor, under this update order; sync "
+              "if none is named.")  # fmt: skip
 @click.option("--draws", default=1, show_default=True, type=click.IntRange(1, 10**6),
               help="Random networks.")  # fmt: skip
 @click.option("--distribution", default="gaussian", show_default=True,
@@ -186,7 +186,8 @@ def _summarise(
     mean, pairs, reason = _expected(parameters, margin)
     if census is not None:
         forms = _census.find_closed_forms(parameters, census, mean)
-        return {**_census.summarise(found, parameters, census), "closed_forms": forms}
+        described = _census.summarise(found, parameters, census)
+        return {**described, "closed_forms": forms, "no_closed_form": reason}
     counts = np.array([one["count"] for one in found])
     several = len(found) > 1
     record: dict[str, Any] = {

@@ -152,13 +152,13 @@ def follow(network: RandomNetwork, threads: int, progress: Progress) -> dict[str
     basins, by_steps = np.zeros((n_cycles, 3), np.int64), np.zeros(longest + 2, np.int64)
     for first, stop in progress.in_pieces("basins", n):
         kernels.count_basins(ends[first:stop], leaves[first:stop], basins, by_steps)
-    sizes, total, farthest = basins.T.copy()
+    basins = basins.T.copy()
     return {
         "states": states[order[n_transient:n]].astype(np.uint64)[:, None],
         "lengths": lengths[:n_cycles].astype(np.int64),
-        "basins": sizes,
-        "mean_transients": total / sizes,
-        "longest_transients": farthest,
+        "basins": basins[0],
+        "mean_transients": basins[1] / basins[0],
+        "longest_transients": basins[2],
         "transients": np.trim_zeros(by_steps, "b"),
         "n_without_predecessor": 2**n_neurons - n,
     }

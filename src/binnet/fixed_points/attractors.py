@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
 #: For each update order, the most neurons of a census.
 MOST_NEURONS = {"sync": 28, "async": 16, "random-subset": 16}
-# Of a state: bytes where dynamics draw random numbers; seconds, measured on one thread.
-_ABSORBING_BYTES, _STATE_SECONDS = 32, 1.5e-8
+_ABSORBING_BYTES = 32  # of a state, where dynamics draw random numbers
+# Of a state, measured on one thread: seconds; bytes and seconds where each is a fixed point.
+_STATE_SECONDS, _FIXED_BYTES, _FIXED_SECONDS = 1.5e-8, 84, 1.5e-7
+# Of a state with one transition for each neuron; of one of 3**N transitions (J_D = 0).
+_ASYNC_SECONDS, _SUBSET_SECONDS = 1e-7, 2.5e-9
+_MOST_TOLD = 100  # neurons: for more, numbers have no meaning, and leave the range of floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +209,7 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_cost(n, 1)}; for larger networks relax random starts "
+            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random starts "
             "(binnet.relax)"
         )
     n_bytes = _ABSORBING_BYTES * 2.0**n
@@ -220,13 +224,15 @@ def census(
     return _find_absorbing(network, successors, update_order)
 
 
-def describe_cost(n_neurons: int, threads: int) -> str:
-    """Return what a census of the synchronous dynamics takes, as a person would say it.
+def describe_cost(n_neurons: int, update_order: str, threads: int) -> str:
+    """Return what a census takes, as a person would say it.
 
     Parameters
     ----------
     n_neurons : int
         N.
+    update_order : {"sync", "async", "random-subset"}
+        The order.
     threads : int
         Threads that it runs on: each counts in memory of its own.
 
@@ -235,9 +241,21 @@ def describe_cost(n_neurons: int, threads: int) -> str:
     str
         Memory and seconds, as measured on one machine.
     """
+    n = min(n_neurons, _MOST_TOLD)
+    beyond = "more than " if n < n_neurons else ""
+    n_states = 2.0**n
+    if update_order == "sync":
+        return (
+            f"{beyond}{describe_bytes(count_state_bytes(n, threads))} of memory and about "
+            f"{_STATE_SECONDS * n_states:.2g} seconds at the least, "
+            f"{describe_bytes(_FIXED_BYTES * n_states)} and {_FIXED_SECONDS * n_states:.2g} "
+            "seconds where most states are fixed points (a large self-coupling)"
+        )
+    subsets = update_order == "random-subset"
+    seconds = _SUBSET_SECONDS * 3.0**n if subsets else _ASYNC_SECONDS * n_states
     return (
-        f"{describe_bytes(count_state_bytes(n_neurons, threads))} of memory at the least, about "
-        f"{_STATE_SECONDS * 2.0**n_neurons:.2g} seconds"
+        f"{beyond}{describe_bytes(_ABSORBING_BYTES * n_states)} of memory, up to about "
+        f"{seconds:.2g} seconds"
     )
 
 
