@@ -35,9 +35,8 @@ def tell_cost(n_neurons: int, update_order: str, threads: int) -> None:
     from binnet.fixed_points.attractors import MOST_NEURONS, describe_cost
 
     if _LARGE <= n_neurons <= MOST_NEURONS[update_order]:
-        click.echo(
-            f"2**{n_neurons} states: {describe_cost(n_neurons, update_order, threads)}", err=True
-        )
+        cost = describe_cost(n_neurons, update_order, threads)
+        click.echo(f"2**{n_neurons} states: {cost}", err=True)
 
 
 def describe(found: Census, seed: int) -> dict[str, Any]:
@@ -140,9 +139,9 @@ def print_record(record: dict[str, Any], seconds: float, draws: int) -> None:
                    "they can end in several sets")  # fmt: skip
     names = {"1": "fixed points", "2": "2-cycles"}
     means = [f"{mean:.6g} {names[k]}" for k, mean in record["closed_forms"].items()]
-    text = (
-        f"{', '.join(means)}; means over networks" if means else f"none: {record['no_closed_form']}"
-    )
+    text = f"{', '.join(means)}; means over networks"
+    if not means:
+        text = f"none: {record['no_closed_form']}"
     click.echo(f"{'closed form':<24}{text}")
 
 

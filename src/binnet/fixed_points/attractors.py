@@ -209,8 +209,8 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random starts "
-            "(binnet.relax)"
+            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random "
+            "starts (binnet.relax)"
         )
     n_bytes = _ABSORBING_BYTES * 2.0**n
     if update_order == "sync":
