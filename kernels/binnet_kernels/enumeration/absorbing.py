@@ -35,10 +35,14 @@ def find_absorbing(successors, subsets, times, lowest, open_masks, ends, path, s
         Of the synchronous map: the bits in which a state differs from its successor may change.
     subsets : bool
         Whether any of them may change at once, or only one.
-    times, lowest, open_masks, path, stack : array (2**N,) of uint32
-        Work space; `times` must be 0.
+    times : array (2**N,) of uint32
+        Work space; must be 0.
+    lowest, open_masks : array (2**N,) of uint32
+        Work space.
     ends : array (2**N,) of uint32
         Must be NOWHERE; written: the absorbing set that a state ends in, or UNDECIDED.
+    path, stack : array (2**N,) of uint32
+        Work space.
     members : array (2**N,) of uint32
         Written: the states of the absorbing sets, one set after the other.
 
@@ -83,9 +87,7 @@ def find_absorbing(successors, subsets, times, lowest, open_masks, ends, path, s
                     ends[s] = _merge(ends[s], ends[t])
                 continue
             depth -= 1
-            if (
-                lowest[s] < times[s]
-            ):  # s belongs to a class that is still open, and so does its parent
+            if lowest[s] < times[s]:  # its class is still open, and its parent belongs to it
                 parent = path[depth]
                 lowest[parent] = min(lowest[parent], lowest[s])
                 continue

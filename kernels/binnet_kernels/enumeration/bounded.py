@@ -141,9 +141,9 @@ def _plant(bounds, tree, task, n_held, everyone):
 
 
 @inner_kernel
-def _decide(conditions, scratch):
-    """Test the state in `scratch` with 32-bit fields: 0 it fails, 1 it holds, 2 it is in doubt."""
-    fields, spins, slack, doubt = scratch.fields[0], scratch.spins, scratch.slack, conditions.doubt
+def _decide(conditions, fields, scratch):
+    """Test the state in `scratch` by its fields: 0 it fails, 1 it holds, 2 it is in doubt."""
+    spins, slack, doubt = scratch.spins, scratch.slack, conditions.doubt
     lowest = closest = np.int32(0)
     for i in range(fields.shape[0]):
         x = np.int32(np.int32(spins[i] * fields[i]) + slack[i])
@@ -156,12 +156,13 @@ def _decide(conditions, scratch):
 
 @inner_kernel
 def _search(conditions, bounds, task, n_held, tree, scratch, found):
-    n, fields = conditions.couplings.shape[0], scratch.fields[0]
+    n, n_columns = conditions.couplings.shape
+    fields = scratch.fields[:n_columns]
     everyone = ~np.uint64(0) >> np.uint64(64 - n)
     sizes, last = tree.sizes, n - n_held
     fields[:] = 0
     for j in range(n):
-        set_spin(conditions, j, np.int32(-1), fields, fields, scratch)
+        set_spin(conditions, j, np.int32(-1), fields, scratch)
     state = word = np.uint64(0)  # of scratch, by position and by neuron
     n_found = 0
     sizes[0] = _plant(bounds, tree, task, n_held, everyone)
@@ -181,7 +182,7 @@ def _search(conditions, bounds, task, n_held, tree, scratch, found):
                 j = find_highest(changed)
                 changed ^= np.uint64(1) << np.uint64(j)
                 word ^= flip_spin(conditions, j, fields, scratch)
-            verdict = _decide(conditions, scratch)
+            verdict = _decide(conditions, fields, scratch)
             if verdict > 0:
                 if n_found < found.shape[0]:
                     found[n_found] = word | (DOUBTFUL if verdict == 2 else np.uint64(0))

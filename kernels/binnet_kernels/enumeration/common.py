@@ -56,8 +56,8 @@ class Block(NamedTuple):
 class Scratch(NamedTuple):
     """Work space, with a first axis for the workers while it is not that of one of them."""
 
-    fields: Array  # (N + 1, P) int32
-    # The others are longer than they say: what threads write must lie apart.
+    # Longer than they say: what threads write must lie apart.
+    fields: Array  # (P,) int32
     spins: Array  # (P,) int32
     slack: Array  # (P,) int32
     rows: Array  # (P,) int32
@@ -124,10 +124,10 @@ def make_block(conditions: Conditions, n_low: int) -> Block:
 
 def make_scratch(conditions: Conditions, n_workers: int) -> Scratch:
     """Return work space for `n_workers` workers."""
-    n, n_columns = conditions.couplings.shape
+    n_columns = len(conditions.doubt)
     lanes = allocate_apart(n_workers, _CHUNK, np.int8)
     return Scratch(
-        fields=np.zeros((n_workers, n + 2, n_columns), np.int32),  # the last row keeps apart
+        fields=allocate_apart(n_workers, n_columns, np.int32),
         spins=allocate_apart(n_workers, n_columns, np.int32),
         slack=allocate_apart(n_workers, n_columns, np.int32),
         rows=allocate_apart(n_workers, n_columns, np.int32),
@@ -152,16 +152,13 @@ def scratch_of(scratch, worker):
 
 
 @kernel
-def set_spin(conditions, j, s, before, fields, scratch):
-    """Set spin j, open or the other way until now, to s; return its bit if it is up.
-
-    `fields` become `before`, those without spin j, with it.
-    """
+def set_spin(conditions, j, s, fields, scratch):
+    """Set spin j, which is open, to s; add it to `fields` (P,), and return its bit if it is up."""
     scratch.spins[j] = s
     scratch.slack[j] = conditions.slack[1 if s > 0 else 0, j]
     row = conditions.couplings[j]
     for i in range(fields.shape[0]):
-        fields[i] = np.int32(before[i] + np.int32(s * row[i]))
+        fields[i] += np.int32(s * row[i])
     return conditions.words[j] if s > 0 else np.uint64(0)
 
 
@@ -193,9 +190,8 @@ def hold_task(conditions, task, n_held, fields, scratch):
     word = np.uint64(0)
     for k in range(n_held):
         up = (task >> np.uint64(k)) & np.uint64(1)
-        word |= set_spin(
-            conditions, n - n_held + k, np.int32(2 * np.int64(up) - 1), fields, fields, scratch
-        )
+        s = np.int32(2 * np.int64(up) - 1)
+        word |= set_spin(conditions, n - n_held + k, s, fields, scratch)
     return word
 
 

@@ -21,10 +21,11 @@ from binnet_kernels.lowlevel.bits import trailing_zeros
 
 @kernel
 def _walk_gray(conditions, block, task, n_held, scratch, found):
-    n, n_low, fields = conditions.couplings.shape[0], block.low.shape[0], scratch.fields[0]
+    n_low, (n, n_columns) = block.low.shape[0], conditions.couplings.shape
+    fields = scratch.fields[:n_columns]
     word = hold_task(conditions, task, n_held, fields, scratch)
     for j in range(n_low, n - n_held):
-        set_spin(conditions, j, np.int32(-1), fields, fields, scratch)
+        set_spin(conditions, j, np.int32(-1), fields, scratch)
     n_found = 0
     n_blocks = 1 << (n - n_held - n_low)
     for block_number in range(1, n_blocks + 1):

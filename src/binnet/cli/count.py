@@ -40,7 +40,7 @@ def _check(context: click.Context, parameter: click.Parameter, output: Path | No
 
 
 @click.command()
-@click.option("--neurons", required=True, type=int, 
+@click.option("--neurons", required=True, type=int,
               help="N, number of neurons, up to about 30; for a census 28, or 16 where the order "
               "is drawn.")  # fmt: skip
 @click.option("--self-coupling", required=True, type=float, help="J_D >= 0.")

@@ -49,7 +49,7 @@ class Search:
         )
         self._n_held = max(1, n - _TASK_SPINS[method])
         self._threads = threads
-        self._scratch = common.make_scratch(rows, count_pieces(threads))
+        self._scratch: Any = common.make_scratch(rows, count_pieces(threads))
         # Of s and -s only the one with its last spin up is searched where both are fixed points.
         self._first_task = 2 ** (self._n_held - 1) if conditions.symmetric else 0
         self.n_tasks = 2**self._n_held - self._first_task
