@@ -142,6 +142,7 @@ def test_squares_of_couplings_need_not_fit(factor: float) -> None:
 def test_threads_share_a_search_that_lasts(
     serial: float, used: set[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(_search, "_TRIAL_SECONDS", 0.0)
     monkeypatch.setattr(_search, "_SERIAL_SECONDS", serial)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
     network = RandomNetwork.draw(23, 0.3, field_std=0.3, seed=2)

@@ -20,7 +20,9 @@ _LOW_SPINS = 8  # of a block of Gray code
 _TASK_SPINS = {"gray": 16, "bounded": 20}  # spins that a task leaves free
 # Neurons, and self-coupling up to which branch and bound is the faster method.
 _CROSSOVER = ((20, 24, 28), (0.6, 0.82, 0.98))
-_SERIAL_SECONDS = 0.004  # a search of so few more is over before other threads have paid
+# Threads join a search that has run so long, for calls of one task measure overheads, and will run
+# so much longer, for otherwise it is over before they have paid.
+_TRIAL_SECONDS, _SERIAL_SECONDS = 0.0005, 0.006
 _TELLING_TASKS = 64  # from as many the number of fixed points can be told
 _FOUND_WORDS = 2**23  # of the buffer that a call fills
 _SAMPLE_SECONDS = 0.3  # of an estimate
@@ -111,8 +113,9 @@ class Search:
                         f"are expected, {8e-9 * expected:.2g} GB of memory; lower the "
                         "self-coupling or the number of neurons, or raise max_states"
                     )
-                seconds_left = (time.perf_counter() - begun) * (self.n_tasks - done) / done
-                threads = self._threads if seconds_left > _SERIAL_SECONDS else 1
+                seconds = time.perf_counter() - begun
+                lasts = seconds * (self.n_tasks - done) / done > _SERIAL_SECONDS
+                threads = self._threads if lasts and seconds > _TRIAL_SECONDS else 1
                 bar.update(done - begin)
         return np.concatenate(parts)
 
