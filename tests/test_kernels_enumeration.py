@@ -124,6 +124,22 @@ def test_more_neurons_than_a_vector_holds(method: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("size", [1, 2**12, 2**24])
+def test_a_state_whose_conditions_just_hold_is_found(method: str, size: int) -> None:
+    n, rng = 12, np.random.default_rng(5)
+    for seed in range(10):
+        G, slack, doubt, order = draw_conditions(n, size, seed)
+        spins = rng.choice([-1, 1], n)
+        slack[:] = -spins * (G @ spins)
+        word = sum(2**i for i in range(n) if spins[i] > 0)
+        for below, n_expected in ((0, 1), (1, 0)):
+            conditions = (G, slack - below, 0 * doubt, order)
+            found, counts = run(method, conditions, 4, np.arange(2, dtype=np.uint64), 1, 2**11, 1)
+            words = [w for k in range(2) for w in read(found[k, : counts[k]])]
+            assert words.count(word) == n_expected
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_what_there_is_no_room_for_is_counted_and_not_written(method: str) -> None:
     conditions = draw_conditions(8, 40, 3)
     tasks = np.arange(2, dtype=np.uint64)

@@ -59,7 +59,8 @@ def make_bounds(conditions: Conditions) -> Bounds:
     largest = np.abs(couplings).sum(axis=0)
     steps = np.maximum(-(-(largest + np.abs(conditions.slack).max(axis=0)) // _LARGEST), 1)
     most = allocate_aligned((2, n_columns), np.int16)
-    most[:] = -(-(largest + conditions.slack) // steps)
+    # Rounded down, both: where a sum of losses is no more than this, neither is that of theirs.
+    most[:] = (largest + conditions.slack) // steps
     losses = allocate_aligned((n, 2, n_columns), np.int16)
     for row, s in enumerate((-1, 1)):
         losses[:, row] = 2 * np.maximum(-s * couplings, 0) // steps

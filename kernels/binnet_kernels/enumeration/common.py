@@ -1,10 +1,12 @@
 """What both enumerations share: the conditions of a fixed point in integers, and blocks of lanes.
 
-Configurations come in *blocks*: all settings of the first few spins (the low ones) while the others
-(the high ones) are held. A block is sifted with 8-bit fields, many configurations to a vector;
-what passes is tested again with the 32-bit fields. Positions are neurons in the order of the
-search; position 0 varies fastest. Rows are padded to P columns, whole steps of a vectorised loop;
-a padding column, like a spin that is open (0), has slack 0, so that its condition holds.
+In Gray code configurations come in *blocks*: all settings of the first few spins (the low ones)
+while the others (the high ones) are held. A block is sifted with 8-bit fields, many configurations
+to a vector; what passes is tested again with the 32-bit fields.
+
+Positions are neurons in the order of the search; position 0 varies fastest. Rows are padded to P
+columns, whole steps of a vectorised loop; a padding column, like a spin that is open (0), has slack
+0, so that its condition holds.
 
 Both tests may let through too much, never too little. A configuration that passes the second one by
 less than `Conditions.doubt` somewhere is marked (`DOUBTFUL`), for the caller to decide exactly.

@@ -184,10 +184,11 @@ def census(
 
     Notes
     -----
-    For N = 24 "sync" takes a fifth of a second and 6 to 9 bytes for each state, besides 12 for each
-    that has a predecessor (at J_D <= 1 a quarter of all, or less); when the first ones are done
-    with, 20 more of the latter. A cycle takes 40, and 12 for each of its states, which are few but
-    at a large self-coupling. Each further neuron doubles both.
+    For N = 24 "sync" takes a fifth of a second (three where nearly all states are fixed points,
+    by a large self-coupling) and 6 to 9 bytes for each state, besides 12 for each that has a
+    predecessor (at J_D <= 1 a quarter of all, or less); when the first ones are done with, 20 more
+    of the latter. A cycle takes 40, and 12 for each of its states, which are few but at a large
+    self-coupling. Each further neuron doubles both.
 
     Examples
     --------
