@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting._style import colour, dash, finish, make_panels, mark_level, marker
+from binnet.plotting._style import (
+    colour,
+    dash,
+    finish,
+    make_panels,
+    mark_level,
+    marker,
+    plot_band,
+    plot_bars,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,7 +48,7 @@ def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
         fraction = n_converged / n_runs
         bars = np.abs(_wilson(n_converged, n_runs) - fraction)
         couplings = result["self_coupling"].values[measured]
-        ax.errorbar(couplings, fraction, bars, label=label, capsize=2, **style)
+        plot_bars(ax, couplings, fraction, bars, "68 % Wilson interval", label=label, **style)
     mark_level(ax, 0.5)
     ax.set(xlabel=r"self-coupling $J_D$", ylabel="fraction of runs that converge")
     ax.set_ylim(-0.03, 1.03)
@@ -64,8 +73,15 @@ def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
     sizes = thresholds["n_neurons"].values
     for label, style, part in _curves(thresholds, "n_neurons"):
         centre, width = part["threshold"].values, part["width"].values
-        ax.errorbar(sizes, centre, part["threshold_error"].values, label=label, capsize=2, **style)
-        ax.fill_between(sizes, centre - width, centre + width, color=style["color"], alpha=0.15)
+        error = part["threshold_error"].values
+        plot_bars(
+            ax, sizes, centre, error, "standard error, bootstrap over networks",
+            label=label, **style,
+        )  # fmt: skip
+        plot_band(
+            ax, sizes, centre - width, centre + width, "width of the transition",
+            color=style["color"],
+        )  # fmt: skip
     ax.set(xlabel="neurons $N$", ylabel=r"$J_D$ at which half of the runs converge", xscale="log")
     ax.set_xticks(sizes, [str(n) for n in sizes], minor=False)
     ax.minorticks_off()

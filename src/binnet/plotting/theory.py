@@ -18,6 +18,7 @@ from binnet.plotting._style import (
     dash,
     finish,
     marker,
+    plot_bars,
 )
 from binnet.plotting._style import COLOURS as COLOURS
 from binnet.plotting._style import GREEN as GREEN
@@ -151,6 +152,7 @@ def plot_comparison(
     ax: Axes,
     *,
     error: ArrayLike | None = None,
+    meaning: str = "standard error",
     label: str = "",
     index: int = 0,
 ) -> Axes:
@@ -163,7 +165,9 @@ def plot_comparison(
     ax : matplotlib.axes.Axes
         Where to draw.
     error : array_like, shape (n,), optional
-        Standard errors of the measurement.
+        Errors of the measurement.
+    meaning : str, default "standard error"
+        What these are, for the legend.
     label : str, default ""
         What the pair shows.
     index : int, default 0
@@ -182,7 +186,6 @@ def plot_comparison(
         "ms": 4.5,
         "mfc": "white",
         "ls": "none",
-        "capsize": 2,
     }
-    ax.errorbar(x, measured, yerr=error, label=f"measured {label}", **style)
+    plot_bars(ax, x, measured, error, meaning, label=f"measured {label}", **style)
     return finish(ax)
