@@ -30,7 +30,7 @@ LEVELS = {
     "two-alternative": {"chance": 0.0315, "best observer": 0.0089},
     "delayed-match": {"chance": 0.195},
 }
-_SPREAD = "± standard deviation over runs"
+_SPREAD = "± std. dev. of runs"
 
 
 def plot_learning_curves(
@@ -69,7 +69,7 @@ def plot_learning_curves(
     ax.set(xlabel="update", ylabel="loss", yscale="log")
     if task in LEVELS:  # the first updates of a large gain would take most of the axis
         ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(LEVELS[task].values())))
-    return finish(ax)
+    return finish(ax, ncols=2 if len(curves) > 5 else 1)
 
 
 def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axes) -> Axes:
@@ -256,6 +256,6 @@ def _draw_levels(task: str, ax: Axes) -> None:
     for k, (name, level) in enumerate(LEVELS.get(task, {}).items()):
         ax.axhline(level, color="0.3", linestyle=DASHES[3 - k], lw=1.0)
         ax.annotate(
-            name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-            fontsize=7, color="0.3",
+            name, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+            color="0.3", annotation_clip=False,
         )  # fmt: skip
