@@ -133,6 +133,14 @@ def test_known_values_of_correlated_networks():
     assert theory.complexity(0.2, 0.2, symmetry=-1.0) == -np.inf
     assert theory.log_expected_count(10, 0.2, 0.3, symmetry=-1.0) == -np.inf
     assert np.isfinite(theory.complexity(0.2, 0.2, 0.5, symmetry=-1.0))
+    # ... and to sum_i b_i s_i more with fields, N sigma_b sqrt(2/pi) at most
+    assert theory.complexity(0.5, 1.0, symmetry=-1.0) == -np.inf
+    assert theory.complexity(0.2, 0.2 + 0.4, 0.5, symmetry=-1.0) == -np.inf
+    assert np.isfinite(theory.complexity(0.2, 0.2 + 0.398, 0.5, symmetry=-1.0))
+    # a little more than the sum: log 2 - log(2 pi)/2 + log(a) + 1
+    value, error = theory.complexity(1e-5, symmetry=-1.0, return_error=True)
+    assert abs(value - (1.0 + np.log(1e-5 * np.sqrt(2.0 / np.pi)))) < error + 1e-9
+    assert error < 1e-4
     # two neurons with one coupling: both stay if J s_1 s_2 >= -J_D
     assert theory.expected_count(2, 0.3, symmetry=1.0) == pytest.approx(
         4 * special.ndtr(0.3 * np.sqrt(2))
@@ -172,6 +180,8 @@ def test_ensembles_meet_in_their_limits():
     ("arguments", "words"),
     [
         ({"symmetry": 1.2}, r"symmetry must be .* <= 1, got 1.2"),
+        ({"field_std": -0.5}, r"field_std must be .* >= 0, got -0.5; a standard deviation"),
+        ({"n_neurons": 1}, r"n_neurons must be .* >= 2, got 1; a network needs at least two"),
         ({"symmetry": 0.5, "density": 0.3}, "no formula for correlated couplings .* diluted"),
         ({"symmetry": 0.5, "distribution": "sign"}, "no formula .* that are signs"),
         ({"distribution": "ternary"}, "distribution must be one of gaussian, sign"),
@@ -185,3 +195,8 @@ def test_wrong_ensembles_are_refused(arguments, words):
     if "symmetry" in arguments and arguments["symmetry"] > 1:
         with pytest.raises(ValueError, match=words):
             theory.complexity(0.5, symmetry=arguments["symmetry"])
+
+
+def test_one_correlation_at_a_time():
+    with pytest.raises(TypeError, match=r"symmetry must be a finite number .* got \[0.1, 0.2\]"):
+        theory.expected_count(10, 0.5, symmetry=[0.1, 0.2])

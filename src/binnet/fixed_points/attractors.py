@@ -30,7 +30,8 @@ _DOUBTFUL = 1024  # states of a call that there is room for at first
 # Bytes: of a state, beside one for each share; of a state that has a predecessor; of a state on a
 # cycle, and of a cycle, which the result holds; of a state, where dynamics draw random numbers.
 _STATE_BYTES, _INNER_BYTES, _MEMBER_BYTES, _CYCLE_BYTES, _ABSORBING_BYTES = 5, 24, 12, 40, 32
-_STATE_SECONDS = 1.5e-8  # measured, one thread
+# Measured, one thread: (a, b) of a b^N. What a random subset leads to are 3^N pairs at J_D = 0.
+_SECONDS = {"sync": (1.5e-8, 2.0), "async": (1e-7, 2.0), "random-subset": (6e-10, 3.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,14 +204,15 @@ def census(
     check_choice("update_order", update_order, tuple(MOST_NEURONS))
     n, most = network.n_neurons, MOST_NEURONS[update_order]
     n_threads = resolve_threads(threads)
+    per_state = _STATE_BYTES + 1 if update_order == "sync" else _ABSORBING_BYTES
     if n > most:
+        factor, base = _SECONDS[update_order]
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_bytes((_STATE_BYTES + 1) * 2.0**n)} of memory at the least, about "
-            f"{_STATE_SECONDS * 2.0**n:.2g} seconds; for larger networks relax random starts "
+            f"got {n}: {describe_bytes(per_state * 2.0**n)} of memory at the least, about "
+            f"{factor * base**n:.2g} seconds; for larger networks relax random starts "
             "(binnet.relax)"
         )
-    per_state = _ABSORBING_BYTES
     if update_order == "sync":
         per_state = _STATE_BYTES + len(_share_words(2**n, n_threads))
     check_memory(f"n_neurons = {n}: all states", per_state * 2.0**n, "take fewer")

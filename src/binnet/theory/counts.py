@@ -133,7 +133,7 @@ def log_expected_count(
     if np.any(n != np.floor(n)):
         raise ValueError(f"n_neurons must be whole numbers, got {n_neurons!r}")
     reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
-    eta = float(_checks.symmetry(symmetry))
+    eta = _checks.one_symmetry(symmetry)
     check_choice("distribution", distribution, DISTRIBUTIONS)
     rho = check_real("density", density, 0.0, 1.0, above=True)
     if (reason := find_no_formula(eta, distribution, rho)) is not None:
