@@ -187,6 +187,10 @@ def test_ensembles_meet_in_their_limits():
         ({"distribution": "ternary"}, "distribution must be one of gaussian, sign"),
         ({"density": 0.0}, "density must be .* > 0"),
         ({"density": 0.5, "n_neurons": 10**6}, "at most 4096 for diluted couplings"),
+        (
+            {"distribution": "sign", "field_std": 0.1, "n_neurons": 10**9},
+            "at most 10000000 for signs with fields, got 1000000000; the Gaussian formula",
+        ),
     ],
 )
 def test_wrong_ensembles_are_refused(arguments, words):
