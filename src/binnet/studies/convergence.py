@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from binnet._deprecation import renamed_parameter
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import FreeRelaxation, relax
-from binnet.networks import RandomNetwork
+from binnet.networks import ImplicitNetwork, RandomNetwork
 from binnet.networks.random import check_size
 from binnet.sweeps import Observable
 from binnet.update_orders import find_order
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _RESAMPLES = 200  # of the networks, for the error of a threshold
+# What couplings that are drawn again cannot be, by the value that says that they are not.
+_ONLY_STORED = {"symmetry": 0.0, "density": 1.0, "n_modules": 1, "excitation": 0.0, "field_std": 0.0}
 
 
 @renamed_parameter("dynamics", "update_order")
@@ -56,8 +58,11 @@ def relaxation(
         Seed of the network, of the starts and of the update order.
     update_order, replicas, max_sweeps, update_probability : optional
         As for `binnet.relax`.
-    distribution, symmetry, density, n_modules, excitation, field_std, dtype : optional
+    distribution, symmetry, density, n_modules, excitation, field_std : optional
         As for `binnet.RandomNetwork.draw`.
+    dtype : {"int16", "float32", "float64", "implicit"}, default "int16"
+        As for `binnet.RandomNetwork.draw`, or "implicit": the couplings are drawn again when a
+        neuron flips (`binnet.ImplicitNetwork`), for networks that are too large to be stored.
 
     Returns
     -------
@@ -67,7 +72,7 @@ def relaxation(
         (sweep), flips per neuron in each sweep, mean over replicas; ``overlap_with_start``, of the
         final state, mean over replicas.
     """
-    network = RandomNetwork.draw(
+    network = _draw(
         n_neurons,
         self_coupling,
         distribution=distribution,
@@ -95,6 +100,21 @@ def relaxation(
         "flip_fraction": ("sweep", _flip_fraction(result, max_sweeps)),
         "overlap_with_start": float(np.take_along_axis(result.overlap, last, axis=1).mean()),
     }
+
+
+def _draw(
+    n_neurons: int, self_coupling: float, dtype: str = "int16", **others: Any
+) -> RandomNetwork | ImplicitNetwork:
+    if dtype != "implicit":
+        return RandomNetwork.draw(n_neurons, self_coupling, dtype=dtype, **others)
+    for name, plain in _ONLY_STORED.items():
+        value = others.pop(name, plain)
+        if value != plain:
+            raise ValueError(
+                "couplings of dtype 'implicit' are independent, dense and in one module without a "
+                f"field: {name} must be {plain:g}, got {value}; or store them, as dtype 'int16'"
+            )
+    return ImplicitNetwork(n_neurons, self_coupling, **others)
 
 
 def _flip_fraction(result: FreeRelaxation, max_sweeps: int) -> NDArray[np.float64]:
@@ -132,6 +152,9 @@ def _check(
     modules = check_integer("n_modules", others.get("n_modules", 1), 1)
     if n_neurons % modules:
         raise ValueError(f"n_neurons must be a multiple of n_modules = {modules}, got {n_neurons}")
+    if others.get("dtype") == "implicit":
+        _draw(n_neurons, self_coupling, **others)  # draws no coupling yet
+        return
     network = RandomNetwork.draw(modules, self_coupling, **others)
     check_size(n_neurons, network.dtype.name)
 
