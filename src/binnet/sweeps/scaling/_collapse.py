@@ -160,8 +160,8 @@ def _assemble(
         values = np.array([fit[name] for fit in fits]).reshape(table.shape[1:])
         found[name] = (others, values)
     y, error = (
-        np.array([[_average_one(cells, w[:1])[k] for cells in values]
-                  for values, w in zip(table.values, weights, strict=True)])
+        np.array([[_average(cells, drawn[:1])[k][0] for cells in values]
+                  for values, drawn in zip(table.values, weights, strict=True)])
         for k in range(2)
     )  # fmt: skip
     found["mean"] = table.label(y, parameter)
@@ -172,14 +172,17 @@ def _assemble(
     return found
 
 
-def _average_one(cells: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return mean and standard error over the networks of cells (parameter, network)."""
+def _average(cells: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard error (sample, parameter) over the networks of cells.
+
+    The error is 0 where all networks agree and nan where there is but one.
+    """
     mean, total = average(cells, weights)
-    squares, _ = average((cells - mean[0][:, None]) ** 2, weights)
-    error = np.full(len(cells), np.nan)
-    many = total[0] > 1
-    error[many] = np.sqrt(squares[0, many] / (total[0, many] - 1.0))
-    return mean[0], error
+    squares = np.array([average((cells - m[:, None]) ** 2, w[None])[0][0]
+                        for m, w in zip(mean, weights, strict=True)])  # fmt: skip
+    error = np.full(mean.shape, np.nan)
+    np.sqrt(squares / np.maximum(total - 1.0, 1.0), out=error, where=total > 1)
+    return mean, error
 
 
 def _collapse(
@@ -191,7 +194,7 @@ def _collapse(
     variable: str,
 ) -> dict[str, float]:
     """Fit values (size, parameter, network), and the samples of their networks."""
-    curves, means = _line_up(x, values, n, weights, variable)
+    curves, *samples = _line_up(x, values, n, weights, variable)
     reach = x[-1] - x[0]
     bounds = [(x[0] - reach, x[-1] + reach), EXPONENTS]
     best = _search(curves, given, bounds)
@@ -205,10 +208,10 @@ def _collapse(
     if at_bound:
         return numbers
     numbers["threshold"], numbers["exponent"] = map(float, best)
-    drawn = np.full((len(means), 2), np.nan)
-    for k, y in enumerate(means):
-        if np.isfinite(y).all():
-            drawn[k] = _descend(curves._replace(y=y), given, best)
+    drawn = np.full((len(samples), 2), np.nan)
+    for k, sample in enumerate(samples):
+        if np.isfinite(sample.y).all():
+            drawn[k] = _descend(sample, given, best)
     if np.isfinite(drawn[:, 0]).mean() > 1.0 - _TAIL:
         low, high = np.nanquantile(drawn, [0.16, 0.84], axis=0)
         numbers["threshold_error"], numbers["exponent_error"] = map(float, 0.5 * (high - low))
@@ -217,33 +220,35 @@ def _collapse(
 
 def _line_up(
     x: FloatArray, values: FloatArray, n: FloatArray, weights: FloatArray, variable: str
-) -> tuple[_Curves, FloatArray]:
-    """Return the curves, and the means (sample, point) of each bootstrap sample."""
+) -> list[_Curves]:
+    """Return the curves, and those of each bootstrap sample; its errors are its own, too."""
     rows = []
     for size, cells, drawn in zip(n, values, weights, strict=True):
-        mean, error = _average_one(cells, drawn[:1])
-        n_networks = np.isfinite(cells).sum(axis=1)
-        there = np.isfinite(error)
+        mean, error = _average(cells, drawn)
+        there = np.isfinite(error[0])
         if there.sum() > 1:
-            again = average(cells, drawn[1:])[0]
-            rows.append((x[there], mean[there], error[there], np.full(there.sum(), size),
-                         n_networks[there], again[:, there]))  # fmt: skip
+            n_networks = np.isfinite(cells).sum(axis=1)[there]
+            rows.append((mean[:, there], error[:, there], x[there],
+                         np.full(there.sum(), size), n_networks))  # fmt: skip
     if len(rows) < 2:
         raise ValueError(
             f"a collapse of {variable} needs two sizes with two values of the parameter and two "
             f"networks at each, got {len(rows)}; measure more"
         )
-    starts = np.cumsum([0] + [len(row[0]) for row in rows])
-    xs, ys, errors, sizes, counts = (np.concatenate([row[k] for row in rows]) for k in range(5))
-    varies = errors > 0
-    if not varies.any():
+    starts = np.cumsum([0] + [len(row[2]) for row in rows])
+    y, error, place, size, n_networks = (
+        np.concatenate([row[k] for row in rows], axis=-1) for k in range(5)
+    )
+    varies = error > 1e-9 * np.ptp(y[0])
+    if not varies[0].any():
         raise ValueError(
             f"all networks give the same {variable}: there is no error to collapse within; take "
             "more networks, or values of the parameter within the transition"
         )
-    floor = np.ptp(ys) / (counts + 1.0)
-    curves = _Curves(xs, ys, np.where(varies, errors, floor), sizes, varies, starts)
-    return curves, np.concatenate([row[5] for row in rows], axis=1)
+    error = np.where(varies, error, np.ptp(y[0]) / (n_networks + 1.0))
+    return [
+        _Curves(place, *sample, size, varies[0], starts) for sample in zip(y, error, strict=True)
+    ]
 
 
 def _quality(curves: _Curves, threshold: float, exponent: float) -> float:

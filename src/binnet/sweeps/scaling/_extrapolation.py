@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,10 +89,14 @@ def extrapolate(
     usable = np.isfinite(x) & (sigma > 0)
     _check_number(thresholds, size, usable, exponent)
     curves = [
-        _extrapolate(n[usable[k]], x[k][usable[k]], sigma[k][usable[k]], samples[k][usable[k]], exponent)
+        _extrapolate(
+            n[usable[k]], x[k][usable[k]], sigma[k][usable[k]], samples[k][usable[k]], exponent
+        )
         for k in np.ndindex(shape)
     ]
-    fit = xr.Dataset(coords={name: thresholds[name] for name in others if name in thresholds.coords})
+    fit = xr.Dataset(
+        coords={name: thresholds[name] for name in others if name in thresholds.coords}
+    )
     for name in curves[0][0]:
         fit[name] = (others, np.array([numbers[name] for numbers, _ in curves]).reshape(shape))
     for k, name in enumerate(_NAMES):
@@ -207,13 +212,18 @@ def _fit(
         chi2 = misfit(best)
     else:
         guesses = np.geomspace(*EXPONENTS, 25) if np.isnan(guess) else [guess]
-        start = min((np.array([*fit_line(a), a]) for a in guesses), key=misfit)
-        low, high = EXPONENTS
-        start[2] = np.clip(start[2], 1.01 * low, 0.99 * high)  # curve_fit begins inside
-        bounds = ([-np.inf, -np.inf, low], [np.inf, np.inf, high])
-        best = curve_fit(law, ratio, x, start, sigma, absolute_sigma=True, bounds=bounds)[0]
+        best = min((np.array([*fit_line(a), a]) for a in guesses), key=misfit)
         chi2 = misfit(best)
-        if not 1.01 * low < best[2] < 0.99 * high:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # Of a covariance that is not asked for, and of exponents on their way to a bound.
+            warnings.simplefilter("ignore")
+            try:
+                best = curve_fit(law, ratio, x, best, sigma, absolute_sigma=True, maxfev=2000)[0]
+            except RuntimeError:  # there is no minimum
+                best = np.full(3, np.nan)
+        if EXPONENTS[0] < best[2] < EXPONENTS[1]:
+            chi2 = misfit(best)
+        else:
             best = np.full(3, np.nan)
     best[1] *= smallest ** best[2]
     return best, chi2

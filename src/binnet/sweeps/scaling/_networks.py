@@ -45,7 +45,9 @@ class Table(NamedTuple):
         return xr.DataArray(shaped, self.frame.coords, (*self.dims, *more))
 
 
-def read_table(result: xr.Dataset, variable: str, parameter: str, networks: str, size: str) -> Table:
+def read_table(
+    result: xr.Dataset, variable: str, parameter: str, networks: str, size: str
+) -> Table:
     """Check and lay out one variable of a sweep.
 
     Parameters
@@ -70,9 +72,8 @@ def read_table(result: xr.Dataset, variable: str, parameter: str, networks: str,
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"result must be an xarray.Dataset, got {type(result).__name__}")
     if variable not in result:
-        raise ValueError(
-            f"the result has no variable {variable!r}; it has {', '.join(map(str, result)) or 'none'}"
-        )
+        known = ", ".join(map(str, result)) or "none"
+        raise ValueError(f"the result has no variable {variable!r}; it has {known}")
     array = result[variable]
     for name in (parameter, networks):
         if name not in array.dims or name not in array.coords:
