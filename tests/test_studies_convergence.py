@@ -120,9 +120,15 @@ def test_pictures_show_a_curve_for_each_size_and_dynamics(
     thresholds = convergence_thresholds(result)
     figure = draw_convergence(result, thresholds, "title")
     assert len(figure.axes) == 4
-    labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["N = 30, sync", "N = 30, async", "N = 60, sync", "N = 60, async"]
-    assert figure.axes[1].get_legend_handles_labels()[1] == ["sync", "async"]
+    labels, orders = (
+        [text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes[:2]
+    )
+    assert labels[:-1] == ["N = 30, sync", "N = 30, async", "N = 60, sync", "N = 60, async"]
+    assert labels[-1] == "bars: 68 % Wilson interval"
+    assert orders == [
+        "sync", "async", "bars: standard error, bootstrap over networks",
+        "bands: width of the transition",
+    ]  # fmt: skip
     figure.savefig(tmp_path / "picture.png")
     one_size = (data.isel(n_neurons=0, drop=True) for data in (result, thresholds))
     assert len(draw_convergence(*one_size).axes) == 3
