@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_BOOTSTRAP = "standard error, bootstrap over networks"
+
 
 def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
     """Plot the fraction of runs that reach a fixed point against J_D, a curve for each size.
@@ -77,10 +79,7 @@ def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
     for label, style, part in _curves(thresholds, "n_neurons"):
         centre, width = part["threshold"].values, part["width"].values
         error = part["threshold_error"].values
-        plot_bars(
-            ax, sizes, centre, error, "standard error, bootstrap over networks",
-            label=label, **style,
-        )  # fmt: skip
+        plot_bars(ax, sizes, centre, error, _BOOTSTRAP, label=label, **style)
         plot_band(
             ax, sizes, centre - width, centre + width, "width of the transition",
             color=style["color"],
@@ -131,8 +130,10 @@ def plot_extrapolation(
         style["linestyle"] = "none"
         label += ": no power law" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
         x = part[size].values.astype(float) ** -power
-        ax.errorbar(x, part["threshold"].values, part["threshold_error"].values, label=label,
-                    capsize=2, **style)  # fmt: skip
+        plot_bars(
+            ax, x, part["threshold"].values, part["threshold_error"].values, _BOOTSTRAP,
+            label=label, **style,
+        )  # fmt: skip
         if law["at_bound"]:
             continue
         amplitude, a = law["amplitude"].item(), law["exponent"].item()
@@ -141,18 +142,16 @@ def plot_extrapolation(
         drawn = [law[f"{name}_samples"].values[:, None] for name in ("limit", "amplitude")]
         exponents = law["exponent_samples"].values[:, None]
         lines = drawn[0] + drawn[1] * place ** (exponents / power)
-        band = np.nanquantile(lines, [0.16, 0.84], axis=0)
-        ax.fill_between(place, *band, color=style["color"], alpha=0.15, linewidth=0)
-        ax.errorbar([0.0], [limit], [law["limit_error"].item()], capsize=4, **style)
+        low, high = np.nanquantile(lines, [0.16, 0.84], axis=0)
+        plot_band(ax, place, low, high, "68 % of the bootstrap", color=style["color"])
+        plot_bars(ax, [0.0], [limit], [law["limit_error"].item()], _BOOTSTRAP, capsize=4, **style)
     ax.set_xticks([0.0, *(n.astype(float) ** -power)], ["∞", *(f"{m:g}" for m in n)])
     ax.tick_params(axis="x", labelrotation=60, labelsize=7)
     parameter = thresholds.attrs.get("parameter", "parameter").replace("_", "-")
     ax.set(
         xlabel=rf"size $N$ (axis: $N^{{-{power:.3g}}}$)",
         ylabel=f"threshold in the {parameter}",
-        title="bars: standard error; bands: 68 %; bootstrap over networks",
     )
-    ax.title.set_fontsize(9)
     return finish(ax, fontsize=7)
 
 
@@ -182,14 +181,16 @@ def plot_collapse(collapsed: xr.Dataset, ax: Axes) -> Axes:
         error = collapsed["mean_error"].isel({size: k}).values
         u = part["rescaled"].values
         label = _describe(size, part[size].item())
-        ax.errorbar(u[there], part.values[there], error[there], label=label, capsize=2,
-                    **_style(k, 0))  # fmt: skip
+        plot_bars(
+            ax, u[there], part.values[there], error[there], "standard error over networks",
+            label=label, **_style(k, 0),
+        )  # fmt: skip
     place, power = _round(collapsed, "threshold"), _round(collapsed, "exponent")
     values = rf"$x^*$ = {place}, $a$ = {power}, $S$ = {collapsed['quality'].item():.2g}"
     ax.set(
         xlabel=rf"({parameter.replace('_', '-')} $-\; x^*$) $N^a$",
         ylabel=collapsed.attrs["variable"].replace("_", " "),
-        title=values + "\nbars: standard error over networks",
+        title=values,
     )
     ax.title.set_fontsize(9)
     return finish(ax)
