@@ -85,8 +85,8 @@ def largest_margin(n_couplings: int, load: float, seed: int) -> Mapping[str, Any
     """Find the largest margin with which a row holds random patterns; an observable.
 
     Without self-coupling; with it, the largest margin is larger by J_D. It is the distance from 0
-    to the nearest point of what the patterns span, a problem of least squares without negative
-    weights that is solved exactly.
+    to the convex hull of the patterns, each times its own state: a problem of least squares without
+    negative weights, which is solved exactly.
 
     Parameters
     ----------
