@@ -76,7 +76,7 @@ def test_self_coupling_and_margin_enter_by_their_difference():
 
 @pytest.mark.parametrize("margin", [0.0, 0.25, 0.5, 1.0])
 def test_rows_hold_what_theory_says(margin):
-    # Half of the rows hold a load that is by a few percent above alpha_c at N = 100.
+    # Half of the rows of N = 100 hold loads up to 3 % above alpha_c (docs/results/row_capacity.md).
     critical = theory.capacity(0.0, margin).load
     below, above = (
         np.mean(
