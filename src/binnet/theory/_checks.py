@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import FloatArray, check_real, check_reals
 
-_CORRELATIONS = "1 is symmetric, 0 independent, -1 antisymmetric"
 _NOT_NEGATIVE = "the theory covers J_D >= 0; use `margin` to lower the stability"
 
 
@@ -85,9 +84,11 @@ def fields(value: ArrayLike, n_neurons: int) -> FloatArray:
 
 def symmetry(value: ArrayLike) -> FloatArray:
     """Return correlations of J_ij and J_ji, -1 <= eta <= 1."""
-    return check_reals("symmetry", value, -1.0, 1.0, remedy=_CORRELATIONS)
+    remedy = "1 is symmetric, 0 independent, -1 antisymmetric"
+    return check_reals("symmetry", value, -1.0, 1.0, remedy=remedy)
 
 
 def one_symmetry(value: float) -> float:
     """Return a single correlation of J_ij and J_ji, -1 <= eta <= 1."""
-    return check_real("symmetry", value, -1.0, 1.0, remedy=_CORRELATIONS)
+    remedy = "1 is symmetric, 0 independent, -1 antisymmetric"
+    return check_real("symmetry", value, -1.0, 1.0, remedy=remedy)
