@@ -96,6 +96,10 @@ def print_exact(margins: xr.DataArray) -> tuple[xr.Dataset, xr.Dataset]:
     stored = (margins > margins["margin"]).where(margins.notnull())
     found = find_thresholds(stored)
     limit = extrapolate(found, size="n_couplings", exponent=1.0)
+    others = {
+        "free": extrapolate(found, size="n_couplings"),
+        "1/2": extrapolate(found, size="n_couplings", exponent=0.5),
+    }
     click.echo("\nsolved rows: half of them hold P / N, over alpha_c; limit and amplitude of 1/N")
     for margin in MARGINS:
         here, end = found.sel(margin=margin), limit.sel(margin=margin)
@@ -105,6 +109,13 @@ def print_exact(margins: xr.DataArray) -> tuple[xr.Dataset, xr.Dataset]:
             f"{float(end['amplitude']):.2f} +- {float(end['amplitude_error']):.2f}, chi2 "
             f"{float(end['chi2']):.1f} / {int(end['dof'])}"
         )  # fmt: skip
+    for name, other in others.items():
+        cells = (other.sel(margin=margin) for margin in MARGINS)
+        click.echo(f"limits with exponent {name}: " + "  ".join(
+            f"{float(c['limit']):.4f} +- {float(c['limit_error']):.4f} (a = "
+            f"{float(c['exponent']):.2f} +- {float(c['exponent_error']):.2f}, chi2 "
+            f"{float(c['chi2']):.1f})" for c in cells
+        ))  # fmt: skip
     return found, limit
 
 
