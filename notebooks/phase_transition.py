@@ -50,7 +50,7 @@ mean, error = counts.mean(axis=1), counts.std(axis=1, ddof=1) / np.sqrt(draws)
 fig, ax = plt.subplots(figsize=(5.5, 3.6), layout="constrained")
 plot_comparison(
     self_couplings, theory.log_expected_count(n, self_couplings) / n, np.log(mean) / n, ax,
-    error=error / mean / n, label=f"N = {n}",
+    error=error / mean / n, meaning="standard error over networks", label=f"N = {n}",
 )  # fmt: skip
 ax.plot(self_couplings, theory.complexity(self_couplings), "k:", label=r"$N \to \infty$: $\Sigma$")
 ax.set(xlabel=r"self-coupling $J_D$", ylabel="log of mean count, per neuron")
@@ -75,7 +75,7 @@ seen = mean > 0
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 plot_comparison(
     1 - 2 * k[seen] / n, np.exp(theory.log_expected_pairs(n, j))[seen], mean[seen], left,
-    error=error[seen], label=f"N = {n}",
+    error=error[seen], meaning="standard error over networks", label=f"N = {n}",
 )  # fmt: skip
 left.set(xlabel="overlap q", ylabel="ordered pairs of fixed points", yscale="log")
 distance = np.geomspace(1e-4, 0.5, 200)
@@ -164,7 +164,8 @@ for index, j in enumerate((0.4, 0.7, 1.0)):
     flips = np.array(flips)
     plot_comparison(
         np.arange(1, n_steps + 1), cavity.flip_fraction, flips.mean(axis=1), ax,
-        error=flips.std(axis=1) / 4, label=rf"$J_D$ = {j}", index=index,
+        error=flips.std(axis=1) / 4, meaning="standard error over starts",
+        label=rf"$J_D$ = {j}", index=index,
     )  # fmt: skip
 ax.set(yscale="log", ylim=(3e-4, 0.6), xlabel="sweep", ylabel="fraction of neurons that flip")
 

@@ -29,6 +29,16 @@ def test_count_prints_the_expected_and_the_exact_number():
     assert "exp(5204" in run("count", "--neurons", 10_000, "--self-coupling", 1.0)
 
 
+def test_count_says_where_there_are_no_fixed_points():
+    output = run("count", "--neurons", 20, "--self-coupling", 0.5, "--margin", 50)
+    assert "negative: large networks have no fixed points as stable" in output
+    assert "expected count  exp(-25" in output
+    output = run("count", "--neurons", 20, "--self-coupling", 0.5, "--margin", 1, "--symmetry", -1)
+    assert "complexity      -inf" in output
+    assert "expected count  0 " in output
+    assert "negative" not in run("count", "--neurons", 20, "--self-coupling", 0.5)
+
+
 def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(tmp_path):
     figure = tmp_path / "curves.png"
     output = run("local-entropy", "--self-coupling", 0.04, 0.2, "--points", 5, "--output", figure)

@@ -276,9 +276,10 @@ def count(
         log_count, log_error = calculator.log_expected_count(
             neurons, self_coupling, margin, field, symmetry=symmetry, return_error=True
         )
-        click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron")
+        none = "; negative: large networks have no fixed points as stable" if sigma < 0 else ""
+        click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron{none}")
         number = f"exp({log_count:.6g} +- {log_error:.0e})"
-        if log_count < 700:
+        if not 700 < abs(log_count) < np.inf:
             number = f"{np.exp(log_count):.6g} +- {np.exp(log_count) * log_error:.0e}"
         click.echo(f"expected count  {number}  (N = {neurons}, exact mean over networks)")
         if not draws:

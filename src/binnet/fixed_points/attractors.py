@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 #: For each update order, the most neurons of a census.
 MOST_NEURONS = {"sync": 28, "async": 16, "random-subset": 16}
-# Of a state: bytes where dynamics draw random numbers; seconds, measured on one thread.
-_ABSORBING_BYTES, _STATE_SECONDS = 32, 1.5e-8
+_ABSORBING_BYTES = 32  # of a state, where dynamics draw random numbers
+# Measured, one thread: (a, b) of a b^N. What a random subset leads to are 3^N pairs at J_D = 0.
+_SECONDS = {"sync": (1.5e-8, 2.0), "async": (1e-7, 2.0), "random-subset": (6e-10, 3.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,12 +206,10 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_cost(n, 1)}; for larger networks relax random starts "
+            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random starts "
             "(binnet.relax)"
         )
-    n_bytes = _ABSORBING_BYTES * 2.0**n
-    if update_order == "sync":
-        n_bytes = count_state_bytes(n, n_threads)
+    n_bytes = _count_bytes(n, update_order, n_threads)
     check_memory(f"n_neurons = {n}: all states", n_bytes, "take fewer")
     with showing_progress(progress) as shown:
         if update_order == "sync":
@@ -220,13 +219,15 @@ def census(
     return _find_absorbing(network, successors, update_order)
 
 
-def describe_cost(n_neurons: int, threads: int) -> str:
-    """Return what a census of the synchronous dynamics takes, as a person would say it.
+def describe_cost(n_neurons: int, update_order: str, threads: int) -> str:
+    """Return what a census takes, as a person would say it.
 
     Parameters
     ----------
     n_neurons : int
         N.
+    update_order : {"sync", "async", "random-subset"}
+        The dynamics.
     threads : int
         Threads that it runs on: each counts in memory of its own.
 
@@ -235,10 +236,19 @@ def describe_cost(n_neurons: int, threads: int) -> str:
     str
         Memory and seconds, as measured on one machine.
     """
+    factor, base = _SECONDS[update_order]
+    n_bytes = _count_bytes(n_neurons, update_order, threads)
     return (
-        f"{describe_bytes(count_state_bytes(n_neurons, threads))} of memory at the least, about "
-        f"{_STATE_SECONDS * 2.0**n_neurons:.2g} seconds"
+        f"{describe_bytes(n_bytes)} of memory at the least, about "
+        f"{factor * base**n_neurons:.2g} seconds"
     )
+
+
+def _count_bytes(n_neurons: int, update_order: str, threads: int) -> float:
+    """Return the bytes that a census takes at the least."""
+    if update_order == "sync":
+        return count_state_bytes(n_neurons, threads)
+    return _ABSORBING_BYTES * 2.0**n_neurons
 
 
 def _find_absorbing(
