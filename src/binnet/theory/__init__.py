@@ -10,6 +10,7 @@ from binnet.theory.capacity import Capacity, capacity
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
 from binnet.theory.complexity import chain_complexity, complexity
 from binnet.theory.counts import expected_count, log_expected_count
+from binnet.theory.critical import Threshold, critical_self_coupling, monotone_self_coupling
 from binnet.theory.cycles import cycle_complexity, log_expected_cycles
 from binnet.theory.densest import LocalEntropy, local_entropy
 from binnet.theory.dmft import DynamicalCavity, dynamical_cavity
@@ -25,14 +26,7 @@ from binnet.theory.pairs import (
     self_averaging,
 )
 from binnet.theory.phase import phase_diagram
-from binnet.theory.transition import (
-    OverlapGap,
-    Threshold,
-    critical_self_coupling,
-    monotone_self_coupling,
-    overlap_gap,
-    replica_gap,
-)
+from binnet.theory.transition import OverlapGap, overlap_gap, replica_gap
 
 __all__ = [
     "Capacity",

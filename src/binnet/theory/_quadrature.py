@@ -15,10 +15,10 @@ from scipy import special
 
 from binnet._validation import FloatArray
 
-_DEPTH = 42.0  # nats below the peak at which the integrand is dropped: exp(-42) = 6e-19
+DEPTH = 42.0  # nats below the peak at which the integrand is dropped: exp(-42) = 6e-19
 _U_MARGIN = 9.3  # exp(-9.3^2 / 2) = 2e-19
 _Z_MAX = 9.2  # Dz beyond it: 4e-20
-_LOG_2PI = float(np.log(2.0 * np.pi))
+LOG_2PI = float(np.log(2.0 * np.pi))
 # Edges of the panels around a step of Phi, in widths of the step.
 _STEPS = np.array([-40.0, -12.0, -6.0, -3.0, 0.0, 3.0, 6.0, 12.0, 40.0])
 
@@ -29,7 +29,7 @@ def _legendre(n: int) -> tuple[FloatArray, FloatArray]:
     return np.asarray(nodes), np.asarray(weights)
 
 
-def _panels(edges: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
+def panels(edges: FloatArray, n: int) -> tuple[FloatArray, FloatArray]:
     """Nodes and log weights of Gauss-Legendre quadrature, n on every panel between `edges`."""
     nodes, weights = _legendre(n)
     half = 0.5 * np.diff(edges)[:, None]
@@ -49,6 +49,17 @@ class Averages(NamedTuple):
     log_site: float  # <log{...}>
     unpolarised: float  # <1 - m^2>, m the magnetisation of a replica given (u, z)
     response: float  # <g^2>, g the response of log{...} to the shared field
+
+
+class Neuron(NamedTuple):
+    """What a neuron of the ensemble is like."""
+
+    reach: float  # a = J_D - kappa
+    field_std: float  # sigma_b of the external fields
+
+    def __str__(self) -> str:
+        words = f"self_coupling - margin = {self.reach:g}"
+        return words + (f", field_std = {self.field_std:g}" if self.field_std else "")
 
 
 class SharedField:
@@ -87,7 +98,7 @@ class SharedField:
             log_weight = (
                 y * np.logaddexp(up + drive, down - drive) - 0.5 * (u * u)[:, None] - 0.5 * z * z
             )
-            kept = log_weight > np.max(log_weight) - _DEPTH
+            kept = log_weight > np.max(log_weight) - DEPTH
             rows, columns = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
             before = (u_high - u_low, z_high - z_low)
             u_low, u_high = u[max(rows[0] - 1, 0)], u[min(rows[-1] + 1, u.size - 1)]
@@ -102,13 +113,13 @@ class SharedField:
         u_low, u_high, z_low, z_high = self._box(root, replicas)
         # The half u < 0 follows from the symmetry (u, z) -> (-u, -z).
         n_u = max(4, int(np.ceil((u_high - u_low) * max(1.0, 0.5 * root) / 5.0)))
-        u, log_u = _panels(np.linspace(u_low, u_high, min(n_u, 40) + 1), self.order)
+        u, log_u = panels(np.linspace(u_low, u_high, min(n_u, 40) + 1), self.order)
         inside = self._bends[(self._bends > z_low) & (self._bends < z_high)]
         edges = np.unique(np.concatenate([np.linspace(z_low, z_high, 5), inside]))
         edges = edges[np.append(True, np.diff(edges) > 1e-9 * (z_high - z_low))]
-        z, log_z = _panels(edges, self.order)
-        log_u += np.log(2.0) - 0.5 * (u * u + _LOG_2PI)
-        log_z -= 0.5 * (z * z + _LOG_2PI)
+        z, log_z = panels(edges, self.order)
+        log_u += np.log(2.0) - 0.5 * (u * u + LOG_2PI)
+        log_z -= 0.5 * (z * z + LOG_2PI)
 
         x, log_phi = self._log_phi(z)
         up = (root * u)[:, None] + log_phi[0]
@@ -119,7 +130,7 @@ class SharedField:
         weight = np.exp(log_total - shift)
         norm = float(np.sum(weight))
         share_up, share_down = np.exp(up - log_site), np.exp(down - log_site)
-        hazard = np.exp(-0.5 * (x * x + _LOG_2PI) - log_phi) / self.width
+        hazard = np.exp(-0.5 * (x * x + LOG_2PI) - log_phi) / self.width
         response = share_up * hazard[0] - share_down * hazard[1]
         return Averages(
             shift + float(np.log(norm)),

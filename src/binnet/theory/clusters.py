@@ -7,7 +7,6 @@ of a cluster, the external entropy the clusters themselves.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +14,9 @@ from numpy.typing import ArrayLike
 
 from binnet._validation import check_reals
 from binnet.theory import _checks
-from binnet.theory._quadrature import SharedField
-from binnet.theory._saddle import ORDERS, STEP, Y_MAX, Saddle, evaluate, solve_log_theta
-from binnet.theory.complexity import EPS, log_2ndtr
+from binnet.theory._quadrature import Neuron
+from binnet.theory._saddle import Y_MAX, converged_saddle
+from binnet.theory.complexity import EPS, average_over_field, log_2ndtr
 
 
 class ClusterEntropy(NamedTuple):
@@ -53,17 +52,22 @@ def cluster_entropy(
     replicas: ArrayLike,
     *,
     margin: ArrayLike = 0.0,
+    field_std: ArrayLike = 0.0,
     rtol: float = 1e-9,
 ) -> ClusterEntropy:
     r"""Entropies of groups of y replicas at equal mutual overlap q.
 
     .. math:: \phi_y(q) = \min_{\hat q \ge 0} -\tfrac{y(y-1)}{2} q\hat q - \tfrac{y}{2}\hat q
               + \log\!\int\! Dz\,Du \Bigl\{\sum_s e^{\sqrt{\hat q} u s}\,
-              \Phi\Bigl[\tfrac{J_D-\kappa + s\sqrt q z}{\sqrt{1-q}}\Bigr]\Bigr\}^y
+              \Phi\Bigl[\tfrac{J_D-\kappa + s(\sqrt q z + b)}{\sqrt{1-q}}\Bigr]\Bigr\}^y
 
-    with :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.  phi_1 is the
+    with the logarithm averaged over external fields :math:`b \sim N(0, \sigma_b^2)`, and
+    :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.  phi_1 is the
     complexity, phi_2 the pair entropy.  A negative phi_m is a first-moment bound: no m fixed
     points have these overlaps.
+
+    With fields the overlap of unrelated fixed points is not 0; where the saddle would lie at
+    q-hat < 0, beyond their distance, all is nan (but phi_1).  So it is below an overlap of 1e-5.
 
     Parameters
     ----------
@@ -75,6 +79,8 @@ def cluster_entropy(
         Real number y >= 1 of replicas.
     margin : array_like, default 0
         Stability kappa that every neuron must exceed; any real number.
+    field_std : array_like, default 0
+        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
     rtol : float, default 1e-9
         Accuracy of `free_entropy`, relative to 1 + |phi|; the grid is refined until it is met.
 
@@ -103,79 +109,18 @@ def cluster_entropy(
     y = check_reals("replicas", replicas, 1.0, Y_MAX, remedy="y = 1 is a single fixed point")
     rtol = _checks.tolerance(rtol)
 
-    reach = _checks.reach(self_coupling, margin)
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
 
-    def one(a: float, q: float, y: float) -> tuple[float, ...]:
-        if q == 0.0:
+    def one(a: float, std: float, q: float, y: float) -> tuple[float, ...]:
+        if q == std == 0.0:
             sigma, rounding = float(log_2ndtr(a)), 4 * EPS
             return y * sigma, sigma, 0.0, 0.0, rounding * y, rounding, 0.0, 0.0
-        found = converged_saddle(float(a), 0.5 * (1.0 - q), y, rtol)
-        errors = (found.error, found.internal_error, found.external_error, found.conjugate_error)
-        return (*found.saddle[:4], *errors)
+        found = converged_saddle(Neuron(float(a), float(std)), 0.5 * (1.0 - q), y, rtol)
+        free, error = found.saddle.free, found.error
+        if y == 1.0 and np.isnan(free):  # whatever q-hat is
+            free, error = average_over_field(float(a), float(std), rtol)
+        errors = (error, found.internal_error, found.external_error, found.conjugate_error)
+        return (free, *found.saddle[1:4], *errors)
 
-    columns = np.vectorize(one, otypes=[float] * 8)(reach, q, y)
+    columns = np.vectorize(one, otypes=[float] * 8)(reach, std, q, y)
     return ClusterEntropy(*(column[()] for column in columns))
-
-
-class Converged(NamedTuple):
-    """A saddle, the slope d(phi_y)/dd there, and the errors of all of it."""
-
-    saddle: Saddle
-    slope: float
-    error: float
-    internal_error: float
-    external_error: float
-    conjugate_error: float
-    slope_error: float
-
-
-def converged_saddle(reach: float, distance: float, y: float, rtol: float) -> Converged:
-    """Solve on one grid, evaluate on the next: what changes is the error.
-
-    phi is stationary in q-hat.  For everything else the finer grid's residual, divided by its
-    derivative, tells how far q-hat is off, and finite differences what that costs.
-
-    Parameters
-    ----------
-    reach : float
-        J_D - kappa.
-    distance : float
-        Distance d, in (0, 1/2).
-    y : float
-        Number of replicas.
-    rtol : float
-        Accuracy asked of phi_y, relative to 1 + |phi_y|.
-
-    Returns
-    -------
-    Converged
-        The saddle and the errors.
-    """
-
-    def slope_at(saddle: Saddle) -> float:
-        return y * (y - 1.0) * (saddle.conjugate - saddle.averages.response)
-
-    guess = float(np.log1p(-2.0 * distance))
-    error = np.inf
-    for coarse, fine in pairwise(SharedField(reach, distance, order) for order in ORDERS):
-        guess = solve_log_theta(coarse, distance, y, guess, 1e-9)
-        conjugate = float(np.exp(guess)) / y
-        here = evaluate(coarse, distance, conjugate, y)
-        better = evaluate(fine, distance, conjugate, y)
-        error = abs(better.free - here.free) + 8 * EPS * y
-        if error <= rtol * (1.0 + abs(better.free)):
-            aside = evaluate(coarse, distance, conjugate * float(np.exp(STEP)), y)
-            response = (here.averages.unpolarised - aside.averages.unpolarised) / STEP
-            off = abs((better.averages.unpolarised - 2.0 * distance) / response)
-            internal = abs(better.internal - here.internal) + 8 * EPS
-            internal += off * abs(aside.internal - here.internal) / STEP
-            slope = abs(slope_at(better) - slope_at(here))
-            slope += off * abs(slope_at(aside) - slope_at(here)) / STEP
-            return Converged(
-                better, slope_at(better), error, internal, error + y * internal,
-                conjugate * off, slope,
-            )  # fmt: skip
-    raise ValueError(
-        f"rtol={rtol:g} not reached at self_coupling - margin = {reach:g}, distance={distance:g}, "
-        f"y={y:g}: the finest grid gives {error:.1g}; ask for less accuracy"
-    )

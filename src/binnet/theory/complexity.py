@@ -108,7 +108,7 @@ def complexity(
             y = 0.0 if eta == 0.0 else _find_shift(a, s, eta, rtol)
             if not np.isfinite(y):
                 return -np.inf, 0.0
-            value, error = _average_over_field(a + y, s, rtol)
+            value, error = average_over_field(a + y, s, rtol)
             return (value, error) if eta == 0.0 else (value - 0.5 * y * y / eta, error)
 
         every = np.vectorize(one, otypes=[float, float])
@@ -137,8 +137,23 @@ def _find_shift(reach: float, std: float, eta: float, rtol: float) -> float:
     return float(optimize.brentq(slope, last, y, xtol=1e-2 * np.sqrt(rtol), rtol=1e-10))
 
 
-def _average_over_field(reach: float, std: float, rtol: float) -> tuple[float, float]:
-    """Integral of Dz log[Phi(a + sigma z) + Phi(a - sigma z)], and its error."""
+def average_over_field(reach: float, std: float, rtol: float) -> tuple[float, float]:
+    """Integral of Dz log[Phi(a + sigma z) + Phi(a - sigma z)], and its error.
+
+    Parameters
+    ----------
+    reach : float
+        a = J_D - kappa.
+    std : float
+        Standard deviation sigma >= 0 of the external fields.
+    rtol : float
+        Relative accuracy asked for.
+
+    Returns
+    -------
+    tuple of float
+        The integral, which is the complexity, and its error.
+    """
     if std == 0.0:
         value = float(log_2ndtr(reach))
         return value, 4 * EPS * (1.0 + abs(value))
@@ -152,7 +167,7 @@ def _average_over_field(reach: float, std: float, rtol: float) -> tuple[float, f
 
 
 def _average_hazard(reach: float, std: float, rtol: float) -> float:
-    """Return the derivative of `_average_over_field` by the reach a."""
+    """Return the derivative of `average_over_field` by the reach a."""
 
     def hazard(z: float) -> float:
         norm = _log_both(reach, std * z) + 0.5 * np.log(2.0 * np.pi)

@@ -16,17 +16,21 @@ from scipy import optimize
 
 from binnet._validation import FloatArray, check_reals
 from binnet.theory import _checks
-from binnet.theory._quadrature import SharedField
+from binnet.theory._driven import Field, make_field
+from binnet.theory._quadrature import Neuron
 from binnet.theory._saddle import (
     ORDERS,
+    Q_MIN,
     STEP,
     Y_MAX,
     Saddle,
+    converged_saddle,
     evaluate,
+    excess_at_zero,
     find_root,
     solve_log_theta,
 )
-from binnet.theory.complexity import EPS, log_2ndtr
+from binnet.theory.complexity import EPS, average_over_field
 
 LOG_Y_MAX = float(np.log(Y_MAX))
 _Q_LINEAR = 1e-4  # below this overlap S_loc is interpolated: its curvature costs less than 1e-8
@@ -67,6 +71,7 @@ def local_entropy(
     distance: ArrayLike,
     *,
     margin: ArrayLike = 0.0,
+    field_std: ArrayLike = 0.0,
     rtol: float = 1e-5,
 ) -> LocalEntropy:
     r"""Local entropy of the densest clusters of fixed points that exist at a distance.
@@ -88,6 +93,8 @@ def local_entropy(
         0 < d <= 1/2 (fraction of neurons in which two fixed points of the cluster differ).
     margin : array_like, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
+    field_std : array_like, default 0
+        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
     rtol : float, default 1e-5
         Accuracy asked for, relative to the larger of |S_loc| and 0.01 nats.
 
@@ -111,27 +118,27 @@ def local_entropy(
     >>> round(local_entropy(0.2, 0.1).value, 4)
     np.float64(0.0683)
     """
-    reach = _checks.reach(self_coupling, margin)
+    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
     remedy = "distance 1/2 is overlap 0; beyond it fixed points do not form groups"
     d = check_reals("distance", distance, 0.0, 0.5, above=True, remedy=remedy)
     rtol = _checks.tolerance(rtol)
 
-    def one(a: float, d: float) -> LocalEntropy:
-        return densest(float(a), float(d), rtol)
+    def one(a: float, std: float, d: float) -> LocalEntropy:
+        return densest(Neuron(float(a), float(std)), float(d), rtol)
 
-    columns = np.vectorize(one, otypes=[float] * 8)(reach, d)
+    columns = np.vectorize(one, otypes=[float] * 8)(reach, std, d)
     return LocalEntropy(*(column[()] for column in columns))
 
 
 def densest(
-    reach: float, distance: float, rtol: float, near: tuple[float, float] | None = None
+    neuron: Neuron, distance: float, rtol: float, near: tuple[float, float] | None = None
 ) -> LocalEntropy:
     """One point of `local_entropy`, in plain floats.
 
     Parameters
     ----------
-    reach : float
-        J_D - kappa.
+    neuron : Neuron
+        Reach J_D - kappa and external fields.
     distance : float
         Distance d, in (0, 1/2].
     rtol : float
@@ -144,17 +151,22 @@ def densest(
     LocalEntropy
         Of floats.
     """
-    if reach < 0.0:
-        return _nowhere(reach)
+    if neuron.reach < 0.0:
+        return _single(neuron, rtol)
     q = 1.0 - 2.0 * distance
-    if q < 0.999 * _Q_LINEAR:
-        return _near_half(reach, q, rtol)
-    usual = 4.0 + 40.0 * reach
+    if neuron.field_std > 0.0:
+        if q < Q_MIN or excess_at_zero(make_field(neuron, distance, ORDERS[0]), distance, 1.0) < 0:
+            return LocalEntropy(*[np.nan] * 8)
+    elif q < 0.999 * _Q_LINEAR:
+        return _near_half(neuron, q, rtol)
+    usual = 4.0 + 40.0 * neuron.reach
     y, conjugate = near or (usual, 1.0 / usual)
     start = np.log([min(y, 0.9 * Y_MAX), y * conjugate])
     error = np.inf
-    for coarse, fine in pairwise(SharedField(reach, distance, order) for order in ORDERS):
+    for coarse, fine in pairwise(make_field(neuron, distance, order) for order in ORDERS):
         start = _stationary_point(coarse, distance, start)
+        if start[0] == -np.inf:
+            return _unrelated(neuron, distance, rtol)
         here = _at(coarse, distance, start)
         better = _at(fine, distance, start)
         y = float(np.exp(start[0]))
@@ -166,24 +178,32 @@ def densest(
             errors = _propagate(coarse, distance, start, here, better)
             return LocalEntropy(value, y, better.conjugate, _slope(better, start), error, *errors)
     raise ValueError(
-        f"rtol={rtol:g} not reached at self_coupling - margin = {reach:g}, distance={distance:g}: "
+        f"rtol={rtol:g} not reached at {neuron}, distance={distance:g}: "
         f"the finest grid gives an error of {error:.1g}; ask for less accuracy"
     )
 
 
-def _nowhere(reach: float) -> LocalEntropy:
+def _single(neuron: Neuron, rtol: float) -> LocalEntropy:
     """A margin above the self-coupling: no fixed point exists, one replica costs least."""
-    sigma = float(log_2ndtr(reach))
-    return LocalEntropy(sigma, 1.0, np.nan, 0.0, 4 * EPS * (1.0 - sigma), 0.0, np.nan, 0.0)
+    sigma, error = average_over_field(*neuron, rtol)
+    return LocalEntropy(sigma, 1.0, np.nan, 0.0, error, 0.0, np.nan, 0.0)
 
 
-def _near_half(reach: float, q: float, rtol: float) -> LocalEntropy:
+def _unrelated(neuron: Neuron, distance: float, rtol: float) -> LocalEntropy:
+    """One replica is the minimum: fixed points at a distance that unrelated ones have."""
+    found = converged_saddle(neuron, distance, 1.0, rtol)
+    return _single(neuron, rtol)._replace(
+        conjugate=found.saddle.conjugate, conjugate_error=found.conjugate_error
+    )
+
+
+def _near_half(neuron: Neuron, q: float, rtol: float) -> LocalEntropy:
     """S_loc -> Sigma linearly, y* ~ 1/q and q-hat ~ q: S_E is lost in rounding so close to 0.
 
     The scaling is that of leading order, with corrections of relative order q.
     """
-    last = densest(reach, 0.5 * (1.0 - _Q_LINEAR), rtol)
-    sigma, part = float(log_2ndtr(reach)), q / _Q_LINEAR
+    last = densest(neuron, 0.5 * (1.0 - _Q_LINEAR), rtol)
+    sigma, part = average_over_field(*neuron, rtol)[0], q / _Q_LINEAR
     y, y_error, conjugate_error = np.inf, np.inf, 0.0
     if q > 0.0:
         y = last.replicas / part
@@ -201,7 +221,7 @@ def _near_half(reach: float, q: float, rtol: float) -> LocalEntropy:
     )
 
 
-def _at(field: SharedField, distance: float, x: Any) -> Saddle:
+def _at(field: Field, distance: float, x: Any) -> Saddle:
     """Entropies at x = (log y, log y q-hat)."""
     return evaluate(field, distance, float(np.exp(x[1] - x[0])), float(np.exp(x[0])))
 
@@ -217,7 +237,7 @@ def _residual(saddle: Saddle, distance: float) -> list[float]:
 
 
 def _propagate(
-    field: SharedField, distance: float, x: FloatArray, here: Saddle, better: Saddle
+    field: Field, distance: float, x: FloatArray, here: Saddle, better: Saddle
 ) -> tuple[float, float, float]:
     """Errors of y*, q-hat and the slope, from the residual that the finer grid leaves at x."""
     if x[0] >= LOG_Y_MAX:  # the search for y* ended at its cap, below y*
@@ -235,7 +255,7 @@ def _propagate(
     return y * float(off[0]), conjugate * float(off.sum()), slope_error
 
 
-def _stationary_point(field: SharedField, distance: float, start: FloatArray) -> FloatArray:
+def _stationary_point(field: Field, distance: float, start: FloatArray) -> FloatArray:
     """(log y*, log y* q-hat) where S_E = 0 and <m^2> = q: quick search, else nested roots."""
 
     def residual(x: Any) -> list[float]:
@@ -251,9 +271,13 @@ def _stationary_point(field: SharedField, distance: float, start: FloatArray) ->
     def minus_external(log_y: float) -> float:
         nonlocal log_theta
         y = float(np.exp(log_y))
-        log_theta = solve_log_theta(field, distance, y, log_theta, 1e-10)
+        found = solve_log_theta(field, distance, y, log_theta, 1e-10)
+        if found == -np.inf:  # unrelated fixed points are closer, and more so at smaller y
+            return np.inf
+        log_theta = found
         return -evaluate(field, distance, float(np.exp(log_theta - log_y)), y).external
 
-    log_y = min(find_root(minus_external, float(start[0]), 0.5, 1e-9, LOG_Y_MAX), LOG_Y_MAX)
-    minus_external(log_y)
+    log_y = min(find_root(minus_external, float(start[0]), 0.5, 1e-9, 0.0, LOG_Y_MAX), LOG_Y_MAX)
+    if log_y > -np.inf:
+        minus_external(log_y)
     return np.array([log_y, log_theta])
