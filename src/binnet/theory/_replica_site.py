@@ -19,7 +19,7 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 _TAIL = 7.0  # exp(-7^2 / 2) = 2e-11
 _CENTRE = 2.5  # largest |z| around which nodes are dense; what bends further out weighs little
 _DENSE = 0.4  # steps of t, in those of u
-_NODES_AT_ONCE = 200_000  # of all neurons of a piece: temporaries stay in the cache
+_NODES_AT_ONCE = 30_000  # of all neurons of a piece: temporaries stay in the cache
 
 
 @dataclass

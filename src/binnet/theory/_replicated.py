@@ -16,10 +16,8 @@ from numpy.typing import ArrayLike
 from binnet._validation import FloatArray, check_integer, check_real
 from binnet.theory import _checks
 from binnet.theory._messages import Instance
-from binnet.theory._quadrature import SharedField
 from binnet.theory._replicas import Group, Limit, Network, start_cavity
-from binnet.theory._saddle import ORDERS, solve_log_theta
-from binnet.theory.densest import densest
+from binnet.theory.densest import local_entropy
 
 _DAMPING = 0.5  # of an infinite network, where it does not change what is stable
 _SEED = 0.05  # overlap of groups at the start of an infinite network, in q
@@ -227,15 +225,13 @@ def _check_case(
     q = check_real("overlap", overlap, 0.0, 1.0, above=True, below=True, remedy=remedy)
     j = _checks.one_self_coupling(self_coupling)
     reach = j - check_real("margin", margin)
-    distance = 0.5 * (1.0 - q)
     if replicas is not None:
         y = check_real("replicas", replicas, 1.0, _Y_MAX)
-        field = SharedField(reach, distance, ORDERS[0])
-        log_theta = solve_log_theta(field, distance, max(y, 1.01), 0.0, 1e-3)
-        conjugate = float(np.exp(log_theta)) / y
+        conjugate = 1.0 / y
     elif reach >= 0.0:
-        found = densest(reach, distance, 1e-3)
-        y, conjugate = check_real("replicas", found.replicas, 1.0, _Y_MAX), found.conjugate
+        found = local_entropy(j, 0.5 * (1.0 - q), margin=margin, rtol=1e-3)
+        y = check_real("replicas", float(found.replicas), 1.0, _Y_MAX)
+        conjugate = float(found.conjugate)
     else:
         raise ValueError(
             f"margin must be at most the self-coupling, {j:g}, got {margin!r}: no clusters exist "
