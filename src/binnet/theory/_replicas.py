@@ -140,10 +140,10 @@ class Group:
             tried.append((float(np.log(y)), external))
             move = _FIRST * np.sign(external)
             if len(tried) > 1:
-                rise, run = np.subtract(tried[-1], tried[-2])[::-1]
-                # Messages follow a short way only; S_E falls with y.
+                run, rise = np.subtract(tried[-1], tried[-2])
+                # S_E falls with y; where it seems not to, messages still move.
                 move = -external * run / rise if rise * run < 0.0 else move
-            y *= float(np.exp(np.clip(move, -_FARTHEST, _FARTHEST)))
+            y = max(1.0, y * float(np.exp(np.clip(move, -_FARTHEST, _FARTHEST))))
         return False
 
     def _step(self) -> float:

@@ -22,6 +22,7 @@ from binnet.theory.densest import local_entropy
 _DAMPING = 0.5  # of an infinite network, where it does not change what is stable
 _SEED = 0.05  # overlap of groups at the start of an infinite network, in q
 _Y_MAX = 1e4  # nodes grow with y
+_MANY = "the densest clusters at this overlap take more; choose the number yourself"
 
 
 class Replicated(NamedTuple):
@@ -174,7 +175,8 @@ def replicated_limit(
     max_iterations : int, default 2000
         Iterations after which it gives up (`converged` is False).
     n_nodes : int, default 32
-        Gauss-Hermite nodes for each of the two Gaussian fields of a neuron, an even number.
+        Gauss-Hermite nodes for each of the two Gaussian fields of a neuron, an even number; `error`
+        does not cover them: repeat with more.
 
     Returns
     -------
@@ -230,7 +232,7 @@ def _check_case(
         conjugate = 1.0 / y
     elif reach >= 0.0:
         found = local_entropy(j, 0.5 * (1.0 - q), margin=margin, rtol=1e-3)
-        y = check_real("replicas", float(found.replicas), 1.0, _Y_MAX)
+        y = check_real("replicas", float(found.replicas), 1.0, _Y_MAX, remedy=_MANY)
         conjugate = float(found.conjugate)
     else:
         raise ValueError(
