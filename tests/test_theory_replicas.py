@@ -136,6 +136,26 @@ def test_bethe_against_exact_sums_over_groups(y):
     assert np.corrcoef(bethe, exact)[0, 1] > 0.6
 
 
+def test_bethe_free_entropy_is_stationary_in_the_messages():
+    """Only then are S_I and the tie its derivatives with respect to y and q."""
+    couplings, field = draw_network(60, 4, 0.5)
+
+    def solve(q, y):
+        result = replicated(couplings, 0.5, q, replicas=y, field=field, rtol=1e-9, damping=0.3)
+        assert result.converged
+        return result
+
+    here, h = solve(0.6, 2.5), 1e-3
+    more, fewer = solve(0.6, 2.5 + h), solve(0.6, 2.5 - h)
+    assert here.group_overlap > 0.1
+    assert (more.free_entropy - fewer.free_entropy) / (2 * h) == pytest.approx(
+        here.internal, rel=2e-3
+    )
+    nearer, farther = solve(0.6 + h, 2.5), solve(0.6 - h, 2.5)
+    slope = (nearer.free_entropy - farther.free_entropy) / (2 * h)
+    assert slope == pytest.approx(-0.5 * 2.5 * 1.5 * here.tie, rel=1e-5)
+
+
 def test_growth_is_that_of_the_second_moment_for_one_replica():
     """docs/model/theory.md, eq. (3.4): 1 - c = (1 - r^2)^2 - J_D^2 r^2 vanishes with 1 - growth."""
     for j in (0.0, 0.5):
