@@ -31,11 +31,11 @@ def densest_entropy(result: Replicated) -> float:
 
 @main.command()
 @click.option("--self-coupling", "grid", multiple=True, type=float,
-              default=(0.04, 0.0601, 0.07, 0.2, 0.5))  # fmt: skip
+              default=(0.02, 0.04, 0.0601, 0.07, 0.2, 0.5))  # fmt: skip
 def groups(grid: tuple[float, ...]) -> None:
     """Densest clusters of an infinite network: what grows, and S_loc with correlated groups."""
     for j in grid:
-        for d in (0.01, 0.0159, 0.03, 0.05, 0.1, 0.3):
+        for d in (0.005, 0.01, 0.0159, 0.03, 0.05, 0.1, 0.3):
             start = time.process_time()
             plain = replicated(UNIFORM, j, 1 - 2 * d)
             text = ""
