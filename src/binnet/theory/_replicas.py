@@ -229,7 +229,8 @@ class Group:
     def replicon(self) -> float:
         """Growth of small differences between replicas (docs/model/theory.md, eq. (6.14))."""
         spin, response, cross = (self._around.mean(column) for column in self._site.replicon.T)
-        return cross + float(np.sqrt(spin * response))
+        # Rounding may leave a negative one where all replicas are polarised.
+        return cross + float(np.sqrt(max(spin * response, 0.0)))
 
     @property
     def error(self) -> float:
