@@ -3,7 +3,7 @@
 Belief propagation (the cavity method on an instance, in its dense form) estimates the
 magnetisations and the entropy of the set of fixed points.  Reinforcement and focusing turn it into
 solvers, which find true fixed points at self-couplings far below those at which the plain dynamics
-converges.
+converges.  Coupled replicas of the network (`replicated`) tell the entropies of its clusters.
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._validation import FloatArray, check_choice, check_integer, check_real, check_spins
 from binnet.theory import _checks
 from binnet.theory._messages import Instance
+from binnet.theory._replicated import Replicated, replicated, replicated_limit
+
+__all__ = [
+    "BeliefPropagation",
+    "Replicated",
+    "Solution",
+    "belief_propagation",
+    "count_unstable",
+    "replicated",
+    "replicated_limit",
+    "solve",
+]
 
 Method = Literal["reinforced", "focusing"]
 
