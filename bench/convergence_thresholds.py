@@ -11,9 +11,13 @@ from typing import Any, NamedTuple
 
 import click
 import numpy as np
+import xarray as xr
 
 from binnet import sweeps
-from binnet.studies import RELAXATION
+from binnet.plotting import save_figure
+from binnet.plotting.sweeps import draw_scaling
+from binnet.studies import RELAXATION, convergence_thresholds
+from binnet.sweeps import scaling
 
 
 class Size(NamedTuple):
@@ -39,12 +43,22 @@ SIZES = {
 FIXED = {"replicas": 10, "max_sweeps": 1000}
 
 
+BUDGETS = (250, 500, 1000)
+RESAMPLES = 60  # of a collapse
+SMALLEST = (400, 1600)  # sizes that a fit begins with
+LAW = ("limit", "limit_error", "exponent", "exponent_error", "chi2", "dof", "p_value", "at_bound",
+       "fraction_at_bound")  # fmt: skip
+
+
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("convergence"))
 @click.option("--workers", default=1, show_default=True)
-def main(folder: Path, workers: int) -> None:
+@click.option("--freezing", type=(float, float), default=(0.811, 0.015), show_default=True,
+              help="of the infinite network: theory_measurements.py freezing")  # fmt: skip
+def main(folder: Path, workers: int, freezing: tuple[float, float]) -> None:
     """Sweep, fit and draw."""
     folder.mkdir(parents=True, exist_ok=True)
+    parts = []
     for n, size in SIZES.items():
         couplings = np.round(np.arange(size.low, size.high + size.step / 2, size.step), 4)
         grid: dict[str, Any] = {
@@ -55,7 +69,50 @@ def main(folder: Path, workers: int) -> None:
         }
         fixed = {**FIXED, "dtype": size.dtype}
         path = folder / f"convergence_{n}.nc"
-        sweeps.run(grid, RELAXATION, fixed=fixed, path=path, workers=workers)
+        parts.append(sweeps.run(grid, RELAXATION, fixed=fixed, path=path, workers=workers))
+    result = xr.concat(parts, "n_neurons", join="outer", data_vars="all", coords="minimal")
+    click.echo(f"runs that ended in a cycle: {int(result['n_cycles'].sum())}")
+    within = [*BUDGETS, "N^(1/3)"]
+    thresholds = xr.concat(
+        [xr.concat([find(part, budget) for part in parts], "n_neurons") for budget in within],
+        xr.DataArray([f"{budget} sweeps" for budget in within], dims="within", name="within"),
+    )
+    tell(thresholds[["threshold", "threshold_error", "width", "n_networks"]], "thresholds")
+    for smallest in SMALLEST:
+        larger = thresholds.sel(n_neurons=slice(smallest, None))
+        for exponent in (None, 1 / 3):
+            fit = scaling.extrapolate(larger, exponent=exponent)
+            tell(fit[[*LAW]], f"x_inf + c N^-a from N = {smallest}, a = {exponent or 'fitted'}")
+    budgets = xr.DataArray([grow(n) for n in result["n_neurons"]], dims="n_neurons")
+    converged = (result["relaxation_time"] <= budgets).mean("replica")
+    result["fraction_converged"] = converged.where(result["n_converged"].notnull())
+    for exponent in (1 / 3, None):
+        collapsed = scaling.collapse(
+            result, "fraction_converged", exponent=exponent, resamples=RESAMPLES
+        )
+        found = ["threshold", "threshold_error", "exponent", "exponent_error", "quality"]
+        tell(collapsed[found], f"collapse, N^(1/3) sweeps, a = {exponent or 'fitted'}")
+    reference = (*freezing, f"DMFT: {freezing[0]:g} \u00b1 {freezing[1]:g}")
+    fit = scaling.extrapolate(thresholds)
+    figure = draw_scaling(result, thresholds, fit, collapsed, reference)
+    save_figure(figure, folder / "convergence.png")
+
+
+def grow(n: float) -> int:
+    """Return sweeps that grow as N^(1/3), to 1000 at the largest size."""
+    return round(FIXED["max_sweeps"] * (float(n) / max(SIZES)) ** (1 / 3))
+
+
+def find(part: xr.Dataset, budget: int | str) -> xr.Dataset:
+    """Return the thresholds of one size within so many sweeps."""
+    n = int(part["n_neurons"].item())
+    sweeps = budget if isinstance(budget, int) else grow(n)
+    return convergence_thresholds(part, max_sweeps=sweeps, seed=n).drop_vars("max_sweeps")
+
+
+def tell(table: xr.Dataset, title: str) -> None:
+    """Print a table."""
+    click.echo(f"\n{title}\n{table.to_dataframe().round(4).reset_index().to_string(index=False)}")
 
 
 if __name__ == "__main__":

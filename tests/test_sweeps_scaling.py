@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from scipy.stats import binom, kstest
 
+from binnet.plotting.sweeps import draw_scaling
 from binnet.sweeps import scaling
 
 SIZES = np.array([100, 200, 400, 800, 1600])
@@ -182,6 +183,30 @@ def test_a_collapse_of_curves_that_do_not_depend_on_the_size_is_none() -> None:
     found = scaling.collapse(draw_lines(0, [0.5] * 5), "y", parameter="x", resamples=2)
     assert found["at_bound"]
     assert np.isnan([found["threshold"], found["exponent"]]).all()
+
+
+def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
+    parts = [draw_fractions(k).rename(x="self_coupling", y="fraction") for k in range(2)]
+    result = xr.concat(parts, xr.DataArray(["sync", "async"], dims="update_order"), join="outer")
+    times = xr.ones_like(result["fraction"]).expand_dims(replica=10)
+    result = result.assign(n_converged=10 * result["fraction"], relaxation_time=times)
+    found = scaling.thresholds(result, "fraction", resamples=20)
+    fit = scaling.extrapolate(found)
+    collapsed = scaling.collapse(result, "fraction", exponent=EXPONENT, resamples=2)
+    figure = draw_scaling(result, found, fit, collapsed, (0.81, 0.01, "theory"))
+    assert len(figure.axes) == 6
+    ax = figure.axes[1]
+    labels = ax.get_legend_handles_labels()[1]
+    assert labels[0] == "theory"
+    law = fit.sel(update_order="sync")
+    assert f"{law['exponent']:.2f} ± {law['exponent_error']:.2f}" in labels[1]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["∞", "100", "400", "1600"]
+    measured, limit = ax.containers
+    np.testing.assert_allclose(
+        measured.lines[0].get_ydata(), found["threshold"].sel(update_order="sync")
+    )
+    assert limit.lines[0].get_ydata() == [law["limit"].item()]
+    assert figure.axes[2].get_legend_handles_labels()[1] == ["N = 100", "N = 400", "N = 1600"]
 
 
 @pytest.mark.parametrize(

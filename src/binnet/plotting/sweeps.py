@@ -1,4 +1,7 @@
-"""Pictures of sweeps over the self-coupling: who converges, from where on, and how fast."""
+"""Pictures of sweeps over the self-coupling: who converges, from where on, and how fast.
+
+`plot_extrapolation` and `plot_collapse` draw what `binnet.sweeps.scaling` finds in any sweep.
+"""
 
 from __future__ import annotations
 
@@ -69,6 +72,110 @@ def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
     ax.set(xlabel="neurons $N$", ylabel=r"$J_D$ at which half of the runs converge", xscale="log")
     ax.set_xticks(sizes, [str(n) for n in sizes], minor=False)
     ax.minorticks_off()
+    return finish(ax)
+
+
+def plot_extrapolation(
+    thresholds: xr.Dataset,
+    fit: xr.Dataset,
+    ax: Axes,
+    *,
+    power: float = 1 / 3,
+    reference: tuple[float, float, str] | None = None,
+) -> Axes:
+    """Plot thresholds against a power of the size, with the fitted law and its limit.
+
+    Parameters
+    ----------
+    thresholds : xarray.Dataset
+        From `binnet.sweeps.scaling.thresholds`.
+    fit : xarray.Dataset
+        From `binnet.sweeps.scaling.extrapolate`; curves whose exponent ran away have none.
+    ax : Axes
+        Where to draw. Bars are standard errors, those at infinity and the bands the central 68 %,
+        of a bootstrap over networks.
+    power : float, default 1/3
+        The axis is linear in N^-power.
+    reference : (float, float, str), optional
+        A value to compare the limits with, its error, drawn as a band, and its name.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    size = fit.attrs["size"]
+    n = np.sort(thresholds[size].values)
+    place = np.linspace(0.0, float(n[0]) ** -power, 200)
+    if reference is not None:
+        value, error, name = reference
+        ax.axhspan(value - error, value + error, color="0.85", label=name)
+    curves = zip(_curves(thresholds, size), _curves(fit), strict=True)
+    for (label, style, part), (_, _, law) in curves:
+        style["linestyle"] = "none"
+        label += ": no power law" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
+        x = part[size].values.astype(float) ** -power
+        ax.errorbar(x, part["threshold"].values, part["threshold_error"].values, label=label,
+                    capsize=2, **style)  # fmt: skip
+        if law["at_bound"]:
+            continue
+        amplitude, a = law["amplitude"].item(), law["exponent"].item()
+        limit = law["limit"].item()
+        ax.plot(place, limit + amplitude * place ** (a / power), color=style["color"], lw=1)
+        drawn = [law[f"{name}_samples"].values[:, None] for name in ("limit", "amplitude")]
+        exponents = law["exponent_samples"].values[:, None]
+        lines = drawn[0] + drawn[1] * place ** (exponents / power)
+        band = np.nanquantile(lines, [0.16, 0.84], axis=0)
+        ax.fill_between(place, *band, color=style["color"], alpha=0.15, linewidth=0)
+        ax.errorbar([0.0], [limit], [law["limit_error"].item()], capsize=4, **style)
+    ax.set_xticks([0.0, *(n.astype(float) ** -power)], ["∞", *(f"{m:g}" for m in n)])
+    ax.tick_params(axis="x", labelrotation=60, labelsize=7)
+    parameter = thresholds.attrs.get("parameter", "parameter").replace("_", "-")
+    ax.set(
+        xlabel=rf"size $N$ (axis: $N^{{-{power:.3g}}}$)",
+        ylabel=f"threshold in the {parameter}",
+        title="bars: standard error; bands: 68 %; bootstrap over networks",
+    )
+    ax.title.set_fontsize(9)
+    return finish(ax, fontsize=7)
+
+
+def _round(law: xr.Dataset, name: str) -> str:
+    return f"{law[name].item():.2f} ± {law[f'{name}_error'].item():.2f}"
+
+
+def plot_collapse(collapsed: xr.Dataset, ax: Axes) -> Axes:
+    """Plot the curves of all sizes against the rescaled parameter.
+
+    Parameters
+    ----------
+    collapsed : xarray.Dataset
+        From `binnet.sweeps.scaling.collapse`, of one curve: without axes but size and parameter.
+    ax : Axes
+        Where to draw. Bars are standard errors over networks, the errors in the title the central
+        68 % of a bootstrap over networks.
+
+    Returns
+    -------
+    Axes
+        The same Axes.
+    """
+    parameter, size = collapsed.attrs["parameter"], collapsed.attrs["size"]
+    for k, part in enumerate(collapsed.transpose(size, parameter)["mean"]):
+        there = np.isfinite(part.values)
+        error = collapsed["mean_error"].isel({size: k}).values
+        u = part["rescaled"].values
+        label = _describe(size, part[size].item())
+        ax.errorbar(u[there], part.values[there], error[there], label=label, capsize=2,
+                    **_style(k, 0))  # fmt: skip
+    place, power = _round(collapsed, "threshold"), _round(collapsed, "exponent")
+    values = rf"$x^*$ = {place}, $a$ = {power}, $S$ = {collapsed['quality'].item():.2g}"
+    ax.set(
+        xlabel=rf"({parameter.replace('_', '-')} $-\; x^*$) $N^a$",
+        ylabel=collapsed.attrs["variable"].replace("_", " "),
+        title=values + "\nbars: standard error over networks",
+    )
+    ax.title.set_fontsize(9)
     return finish(ax)
 
 
@@ -170,6 +277,46 @@ def draw_convergence(result: xr.Dataset, thresholds: xr.Dataset, title: str = ""
     return figure
 
 
+def draw_scaling(
+    result: xr.Dataset,
+    thresholds: xr.Dataset,
+    fit: xr.Dataset,
+    collapsed: xr.Dataset,
+    freezing: tuple[float, float, str] | None = None,
+) -> Figure:
+    """Draw convergence, thresholds with their limits, and the collapse, for each update order.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        As for `plot_convergence`, with several sizes and update orders.
+    thresholds : xarray.Dataset
+        From `binnet.studies.convergence_thresholds`, for one number of sweeps or, on an axis of its
+        own, for several.
+    fit : xarray.Dataset
+        From `binnet.sweeps.scaling.extrapolate`.
+    collapsed : xarray.Dataset
+        From `binnet.sweeps.scaling.collapse`.
+    freezing : (float, float, str), optional
+        Where the infinite network freezes, the error, and what says so.
+
+    Returns
+    -------
+    Figure
+        A row of three Axes for each update order.
+    """
+    orders = [str(order) for order in result["update_order"].values]
+    figure, axes = make_panels(3, len(orders), size=(16, 5 * len(orders)))
+    for order in orders:
+        where = {"update_order": order}
+        convergence, limits, curves = (axes.pop(0) for _ in range(3))
+        plot_convergence(result.sel(where), convergence)
+        convergence.set_title(f"{order}; bars: 68 %, binomial", fontsize=9)
+        plot_extrapolation(thresholds.sel(where), fit.sel(where), limits, reference=freezing)
+        plot_collapse(collapsed.sel(where), curves)
+    return figure
+
+
 def _most_informative(result: xr.Dataset) -> float:
     """Return the smallest J_D at which more than half of all runs converge, else the largest."""
     others = [name for name in result["n_converged"].dims if name != "self_coupling"]
@@ -201,7 +348,7 @@ def _curves(result: xr.Dataset, *own: str) -> Iterator[tuple[str, dict[str, Any]
 
 
 def _describe(name: str, value: Any) -> str:
-    if name == "update_order":
+    if isinstance(value, str):
         return str(value)
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return f"N = {text}" if name == "n_neurons" else f"{name} {text}"

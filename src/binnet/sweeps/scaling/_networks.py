@@ -147,9 +147,9 @@ def draw_networks(values: FloatArray, resamples: int, rng: np.random.Generator) 
         How often each network is in the sample; first all of them, once. With fewer than two
         networks the samples are empty.
     """
-    exists = np.isfinite(values).any(axis=(0, 1))
+    exists = np.asarray(np.isfinite(values).any(axis=(0, 1)))
     n = int(exists.sum())
-    weights = np.zeros((1 + resamples, len(exists)))
+    weights = np.zeros((1 + resamples, exists.size))
     weights[0, exists] = 1.0
     if n > 1:
         weights[1:, exists] = rng.multinomial(n - 1, np.full(n, 1.0 / n), size=resamples)
