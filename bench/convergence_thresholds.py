@@ -18,6 +18,7 @@ from binnet.plotting import save_figure
 from binnet.plotting.sweeps import draw_scaling
 from binnet.studies import RELAXATION, convergence_thresholds
 from binnet.sweeps import scaling
+from binnet.theory import freezing_from_plateaus
 
 
 class Size(NamedTuple):
@@ -72,6 +73,7 @@ def main(folder: Path, workers: int, freezing: tuple[float, float]) -> None:
         parts.append(sweeps.run(grid, RELAXATION, fixed=fixed, path=path, workers=workers))
     result = xr.concat(parts, "n_neurons", join="outer", data_vars="all", coords="minimal")
     click.echo(f"runs that ended in a cycle: {int(result['n_cycles'].sum())}")
+    plateaus(result)
     within = [*BUDGETS, "N^(1/3)"]
     thresholds = xr.concat(
         [xr.concat([find(part, budget) for part in parts], "n_neurons") for budget in within],
@@ -108,6 +110,31 @@ def find(part: xr.Dataset, budget: int | str) -> xr.Dataset:
     n = int(part["n_neurons"].item())
     sweeps = budget if isinstance(budget, int) else grow(n)
     return convergence_thresholds(part, max_sweeps=sweeps, seed=n).drop_vars("max_sweeps")
+
+
+def plateaus(result: xr.Dataset) -> None:
+    """Print the flips per sweep below freezing, and where they vanish, for synchronous dynamics.
+
+    At each self-coupling those of the largest size with two networks or more in which no run
+    converged; sweeps 301 to 1000.
+    """
+    sync = result.sel(update_order="sync")
+    rows = []
+    for n in sync["n_neurons"].values:
+        for j in sync["self_coupling"].values:
+            cell = sync.sel(n_neurons=n, self_coupling=j)
+            flips = cell["flip_fraction"].isel(sweep=slice(300, None)).mean("sweep")
+            flips = flips.where(cell["n_converged"] == 0, drop=True).values
+            if len(flips) > 1 and j >= 0.65:
+                rows.append((j, n, flips.mean(), flips.std(ddof=1) / len(flips) ** 0.5, len(flips)))
+    largest = {j: (j, n, *rest) for j, n, *rest in rows}  # sizes come in increasing order
+    table = np.array([largest[j] for j in sorted(largest)])
+    click.echo("\nplateaus: J_D, N, flips per neuron and sweep, standard error, networks")
+    click.echo("\n".join(f"{j:.4f} {n:6.0f} {f:.6f} {e:.6f} {m:3.0f}" for j, n, f, e, m in table))
+    for low in (0.65, 0.7):
+        above = table[table[:, 0] >= low]
+        found = freezing_from_plateaus(above[:, 0], above[:, 2], above[:, 3])
+        click.echo(f"freezing from J_D >= {low}: {found.self_coupling:.4f} +- {found.error:.4f}")
 
 
 def tell(table: xr.Dataset, title: str) -> None:
