@@ -199,7 +199,7 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
     labels = ax.get_legend_handles_labels()[1]
     assert labels[0] == "theory"
     law = fit.sel(update_order="sync")
-    assert f"{law['exponent']:.2f} ± {law['exponent_error']:.2f}" in labels[1]
+    assert f"{law['exponent']:.3f} ± {law['exponent_error']:.3f}" in labels[1]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["∞", "100", "400", "1600"]
     measured, limit = ax.containers
     np.testing.assert_allclose(
