@@ -13,7 +13,7 @@ import click
 import numpy as np
 import xarray as xr
 
-from binnet import sweeps
+from binnet import ImplicitNetwork, sweeps
 from binnet.plotting import save_figure
 from binnet.plotting.sweeps import draw_scaling
 from binnet.studies import RELAXATION, convergence_thresholds
@@ -70,7 +70,11 @@ def main(folder: Path, workers: int, freezing: tuple[float, float]) -> None:
         }
         fixed = {**FIXED, "dtype": size.dtype}
         path = folder / f"convergence_{n}.nc"
-        parts.append(sweeps.run(grid, RELAXATION, fixed=fixed, path=path, workers=workers))
+        part = sweeps.run(grid, RELAXATION, fixed=fixed, path=path, workers=workers)
+        if size.dtype == "implicit":
+            acts_as = [find_effective(n, float(j)) for j in couplings]
+            part = part.assign_coords(self_coupling=acts_as)
+        parts.append(part)
     result = xr.concat(parts, "n_neurons", join="outer", data_vars="all", coords="minimal")
     click.echo(f"runs that ended in a cycle: {int(result['n_cycles'].sum())}")
     plateaus(result)
@@ -94,6 +98,17 @@ def main(folder: Path, workers: int, freezing: tuple[float, float]) -> None:
     fit = scaling.extrapolate(thresholds.sel(n_neurons=slice(SMALLEST[-1], None)))
     figure = draw_scaling(result, thresholds, fit, collapsed, reference)
     save_figure(figure, folder / "convergence.png")
+
+
+def find_effective(n: int, self_coupling: float) -> float:
+    """Return the self-coupling that acts in an implicit network.
+
+    Its fields lie on a lattice of spacing 2 strength, so that all self-couplings between two
+    of its points are one: for fields that are Gaussian, the middle, up to 0.003 from what was asked
+    for at N = 6400.
+    """
+    network = ImplicitNetwork(n, self_coupling)
+    return network.integer_self_coupling * network.strength
 
 
 def grow(n: float) -> int:
