@@ -35,7 +35,9 @@ def tell_cost(n_neurons: int, update_order: str, threads: int) -> None:
     from binnet.fixed_points.attractors import MOST_NEURONS, describe_cost
 
     if _LARGE <= n_neurons <= MOST_NEURONS[update_order]:
-        click.echo(f"2**{n_neurons} states: {describe_cost(n_neurons, update_order, threads)}", err=True)
+        click.echo(
+            f"2**{n_neurons} states: {describe_cost(n_neurons, update_order, threads)}", err=True
+        )
 
 
 def describe(found: Census, seed: int) -> dict[str, Any]:

@@ -151,12 +151,14 @@ def plot_extrapolation(
     ax.set(
         xlabel=rf"size $N$ (axis: $N^{{-{power:.3g}}}$)",
         ylabel=f"threshold in the {parameter}",
+        title=f"law fitted from N = {fit.attrs['smallest']:g}",
     )
+    ax.title.set_fontsize(9)
     return finish(ax, fontsize=7)
 
 
 def _round(law: xr.Dataset, name: str) -> str:
-    return f"{law[name].item():.2f} ± {law[f'{name}_error'].item():.2f}"
+    return f"{law[name].item():.3f} ± {law[f'{name}_error'].item():.3f}"
 
 
 def plot_collapse(collapsed: xr.Dataset, ax: Axes) -> Axes:

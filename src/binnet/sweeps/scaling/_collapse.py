@@ -102,6 +102,9 @@ def collapse(
     of S, but part of the curve, with the error that one more network, at the other end of the
     variable's range, would have made.
 
+    S jumps where points change their neighbours, and the errors came out too small for that, by a
+    factor of 1.1 to 1.5 (docs/results/convergence.md).
+
     Examples
     --------
     >>> import numpy as np, xarray as xr

@@ -104,7 +104,7 @@ def extrapolate(
         fit[f"{name}_samples"] = ((*others, "resample"), drawn.reshape(*shape, -1))
     made = {f"thresholds_{key}": value for key, value in thresholds.attrs.items()}
     fit.attrs = describe(
-        law="x_inf + c N^-a", size=size, exponent_given=exponent, **made,
+        law="x_inf + c N^-a", size=size, smallest=float(n.min()), exponent_given=exponent, **made,
         errors="half of the central 68 % of the bootstrap samples over networks",
     )  # fmt: skip
     return fit
