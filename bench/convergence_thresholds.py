@@ -15,7 +15,7 @@ import xarray as xr
 
 from binnet import ImplicitNetwork, sweeps
 from binnet.plotting import save_figure
-from binnet.plotting.sweeps import draw_scaling
+from binnet.plotting.scaling import draw_scaling
 from binnet.studies import RELAXATION, convergence_thresholds
 from binnet.sweeps import scaling
 from binnet.theory import freezing_from_plateaus

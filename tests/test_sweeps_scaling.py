@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from scipy.stats import binom, kstest
 
-from binnet.plotting.sweeps import draw_scaling
+from binnet.plotting.scaling import draw_scaling
 from binnet.sweeps import scaling
 
 SIZES = np.array([100, 200, 400, 800, 1600])

@@ -206,8 +206,8 @@ def census(
     if n > most:
         raise ValueError(
             f"a census follows all 2**N states, under {update_order!r} for n_neurons <= {most}, "
-            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random starts "
-            "(binnet.relax)"
+            f"got {n}: {describe_cost(n, update_order, 1)}; for larger networks relax random "
+            "starts (binnet.relax)"
         )
     n_bytes = _count_bytes(n, update_order, n_threads)
     check_memory(f"n_neurons = {n}: all states", n_bytes, "take fewer")
