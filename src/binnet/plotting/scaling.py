@@ -1,4 +1,4 @@
-"""What `binnet.sweeps.scaling` finds in any sweep, drawn: limits of large networks, and collapse."""
+"""What `binnet.sweeps.scaling` finds in any sweep: limits of large networks, and collapse."""
 
 from __future__ import annotations
 
