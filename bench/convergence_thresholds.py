@@ -18,7 +18,7 @@ from binnet.plotting import save_figure
 from binnet.plotting.scaling import draw_scaling
 from binnet.studies import RELAXATION, convergence_thresholds
 from binnet.sweeps import scaling
-from binnet.theory import freezing_from_plateaus
+from binnet.theory import freezing_from_plateaus, plateau_slope
 
 
 class Size(NamedTuple):
@@ -157,8 +157,10 @@ def plateaus(result: xr.Dataset) -> None:
     click.echo("\n".join(f"{j:.4f} {n:6.0f} {f:.6f} {e:.6f} {m:3.0f}" for j, n, f, e, m in table))
     for low in (0.65, 0.7):
         above = table[table[:, 0] >= low]
-        found = freezing_from_plateaus(above[:, 0], above[:, 2], above[:, 3])
-        click.echo(f"freezing from J_D >= {low}: {found.self_coupling:.4f} +- {found.error:.4f}")
+        for name, slope in (("derived", plateau_slope()), ("fitted", None)):
+            found = freezing_from_plateaus(above[:, 0], above[:, 2], above[:, 3], slope=slope)
+            value = f"{found.self_coupling:.4f} +- {found.error:.4f}"
+            click.echo(f"freezing from J_D >= {low}, slope {name}: {value}")
 
 
 def tell(table: xr.Dataset, title: str) -> None:
