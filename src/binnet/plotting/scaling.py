@@ -159,6 +159,8 @@ def draw_scaling(
         convergence, limits, curves = (axes.pop(0) for _ in range(3))
         plot_convergence(result.sel(where), convergence)
         convergence.set_title(order, fontsize=9)
+        low, high = convergence.get_xlim()
+        convergence.set_xlim(left=low - 0.4 * (high - low))  # room for the legend
         plot_extrapolation(thresholds.sel(where), fit.sel(where), limits, reference=freezing)
         plot_collapse(collapsed.sel(where), curves)
     return figure
