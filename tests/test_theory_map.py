@@ -70,7 +70,7 @@ def test_freezing_knows_no_margin_and_where_there_is_none_a_warning_says_why(mon
         ({"margin": [[0.0]]}, r"margin must have shape \(n,\) with n >= 1, got shape \(1, 1\)"),
         ({"rtol": 1.0}, "rtol must be"),
         ({"seed": -1}, "seed must be an integer >= 0"),
-        ({"margin": [0.0, 1.0], "field_std": [0.0, 1.0, 2.0]}, "broadcast"),
+        ({"margin": [0.0, 1.0], "field_std": [0.0, 1.0, 2.0]}, "of one length.* 2 and 3 values"),
     ],
 )
 def test_wrong_planes_are_refused_before_the_work(parameters, words):
