@@ -71,12 +71,15 @@ def test_local_entropies_with_a_margin_and_with_fields(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(calculator, "overlap_gap", find_no_gap)
     driven = ["--margin", 0.3, "--field", 1, "--self-coupling", 0.5, "--points", 3]
-    assert "J_D = 0.5: no gap" in run("local-entropy", *driven, "--output", figure)
+    output = run("local-entropy", *driven, "--output", figure)
+    assert "J_D = 0.5: no gap\nwith fields entropies are upper bounds" in output
     data = json.loads(figure.with_suffix(".json").read_text())
     assert (data["margin"], data["field_std"]) == (0.3, 1.0)
     (curve,) = data["curves"]
     expected = calculator.local_entropy(0.2, curve["distance"][1], field_std=1.0).value
     assert curve["entropy"][1] == pytest.approx(expected)
+    below = ["--margin", 0.3, "--self-coupling", 0.1, "--points", 3, "--output", figure]
+    assert "J_D = 0.1: no fixed points have this margin" in run("local-entropy", *below)
 
 
 def test_phase_with_a_margin_and_fields(monkeypatch, tmp_path):

@@ -204,6 +204,8 @@ def local_entropy(
             if gap.lower == gap.lower:  # not nan
                 ends = f"{gap.lower:.5f} to {gap.upper:.5f} (+- {gap.error:.0e})"
                 notes[j] = f"no clusters at distances {ends}"
+            if j < margin:
+                notes[j] = "no fixed points have this margin: it is above J_D"
             record.append({
                 "self_coupling": j, "gap": to_plain(gaps[j]), "gap_error": to_plain([gap.error])[0],
                 "distance": to_plain(distance), "entropy": to_plain(curve.value),
@@ -214,6 +216,8 @@ def local_entropy(
         )
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")
+    if field:
+        click.echo("with fields entropies are upper bounds: gaps may be wider, and more of them")
     for line in files:
         click.echo(line)
 
@@ -262,14 +266,15 @@ def count(
     if draws and neurons > 30:
         raise click.UsageError(
             "--enumerate visits all 2^N configurations, so it takes --neurons up to 30, "
-            f"got {neurons}; without it the expected number is printed"
+            f"got {neurons}; without it the expected number is printed, and binnet count knows how "
+            "long more would take"
         )
     import numpy as np
 
     import binnet.theory as calculator
     from binnet import RandomNetwork, fixed_points
 
-    with clear_errors():
+    with clear_errors(OPTIONS):
         sigma, error = calculator.complexity(
             self_coupling, margin, field, symmetry, return_error=True
         )
@@ -284,11 +289,6 @@ def count(
         click.echo(f"expected count  {number}  (N = {neurons}, exact mean over networks)")
         if not draws:
             return
-        if not 2 <= neurons <= 30:
-            raise ValueError(
-                f"--enumerate needs --neurons between 2 and 30, got {neurons}; binnet count knows "
-                "how long more would take"
-            )
         exact = []
         for draw in progress_bar(range(draws), unit="network", disable=None):
             network = RandomNetwork.draw(
