@@ -154,12 +154,13 @@ def test_ctrl_c_keeps_what_makes_a_plane_and_leaves_no_half_file(monkeypatch, tm
     monkeypatch.setattr(theory, "phase_map", interrupted)
     figure = tmp_path / "map.png"
     plane = ["--over", "field", "--maximum", 0.5, "--points", 5, "--no-dynamics"]
-    run(*plane, "--output", figure, code=130 if finished == 2 else 1)
+    output = run(*plane, "--output", figure, code=130 if finished == 2 else 1)
     if finished == 1:
         assert list(tmp_path.iterdir()) == []
         return
     data = load(figure.with_suffix(".json"))
     assert not data["completed"]
+    assert "interrupted: 2 of 5 field strengths" in output
     np.testing.assert_array_equal(data["field_std"], [0.0, 0.125])
 
 
