@@ -194,7 +194,8 @@ def local_entropy(
         values = [check_real("--self-coupling", j, 0.0) for j in sorted({*first, *more})]
         parameters = {"margin": check_real("margin", margin),
                       "field_std": check_real("field_std", field), "rtol": rtol}  # fmt: skip
-        distance = np.geomspace(2e-4, 0.5, points)
+        scale = 1.0 / (1.0 + field**2)  # of distances and entropies around the gap
+        distance = np.geomspace(2e-4 * scale, 0.5, points)
         curves, gaps, notes, record = {}, {}, {}, []
         for j in progress_bar(values, unit="J_D"):
             curve = calculator.local_entropy(j, distance, **parameters)
@@ -212,7 +213,9 @@ def local_entropy(
                 "error": to_plain(curve.error), "replicas": to_plain(curve.replicas),
             })  # fmt: skip
         files = save(
-            lambda: _draw_local_entropy(curves, gaps), output, {**parameters, "curves": record}
+            lambda: _draw_local_entropy(curves, gaps, scale),
+            output,
+            {**parameters, "curves": record},
         )
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")
@@ -223,7 +226,9 @@ def local_entropy(
 
 
 def _draw_local_entropy(
-    curves: Mapping[float, tuple[Any, Any]], gaps: Mapping[float, tuple[float, float]]
+    curves: Mapping[float, tuple[Any, Any]],
+    gaps: Mapping[float, tuple[float, float]],
+    scale: float,
 ) -> Figure:
     import numpy as np
 
@@ -233,8 +238,9 @@ def _draw_local_entropy(
     figure, (left, right) = make_panels(2, size=(9.5, 4.0))
     plot_local_entropy(curves, left)
     plot_local_entropy(curves, right, gaps=gaps)
-    floor = min(-0.012, *(1.15 * float(np.nanmin(entropy)) for _, entropy in curves.values()))
-    right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
+    lowest = min(float(np.nanmin(entropy)) for _, entropy in curves.values())
+    floor = min(-0.012 * scale, 1.15 * lowest)
+    right.set(xscale="log", xlim=(2e-4 * scale, 0.5), ylim=(floor, 0.03 * scale))
     right.set_title("around zero; gap shaded")
     return figure
 
