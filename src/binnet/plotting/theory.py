@@ -193,7 +193,7 @@ def _plot_lines(
                         edgecolor=BLUE, lw=0.0, label=label)  # fmt: skip
         bound = np.any(np.asarray(table["field_std"]) > 0.0)
         closes = "the gap closes, with fields there or above" if bound else "the gap closes"
-        label = rf"$J_D^c$: {closes} (error below line width)"
+        label = rf"$J_D^c$: {closes} (numerical error below line width)"
         ax.plot(x, critical - base, color=BLUE, lw=1.8, marker="o", ms=3.5, label=label)
     freezing = np.where(freezing > base, freezing - base, np.nan)
     if np.isfinite(freezing).any():
