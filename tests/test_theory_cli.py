@@ -53,13 +53,16 @@ def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(t
     assert curve["gap"] == [None, None]
 
 
-def test_phase_writes_figure_and_table(tmp_path):
+def test_phase_writes_figure_and_table(monkeypatch, tmp_path):
+    gap = calculator.OverlapGap(1e-3, 0.1, 0.03, -0.01, 1e-9, 1e-9, 1e-9)
+    monkeypatch.setattr(binnet.theory.phase, "overlap_gap", lambda j, **parameters: gap)
     figure = tmp_path / "phase.png"
     output = run("phase", "--points", 2, "--no-dynamics", "--output", figure)
     assert "critical self-coupling  0.060099" in output
     assert figure.read_bytes().startswith(b"\x89PNG")
     data = json.loads(figure.with_suffix(".json").read_text())
     assert len(data["table"]["complexity"]) == 2
+    assert data["table"]["gap_upper"] == [0.1, 0.1]
     assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
 
 
