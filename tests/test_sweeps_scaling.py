@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.axes import Axes
 from scipy.stats import binom, kstest
 
 from binnet.plotting.scaling import draw_scaling
@@ -38,6 +39,11 @@ def draw_fractions(seed: int, exponent: float = EXPONENT, networks: int = 20) ->
         axes = {"n_neurons": [n], "x": x, "seed": range(networks)}
         parts.append(xr.Dataset({"y": (tuple(axes), rng.binomial(10, p)[None] / 10)}, axes))
     return xr.concat(parts, "n_neurons", join="outer")
+
+
+def find_labels(ax: Axes) -> list[str]:
+    """Entries of the legend, in the order in which it shows them."""
+    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def find_lines(data: xr.Dataset, **options: Any) -> xr.Dataset:
@@ -196,7 +202,7 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
     figure = draw_scaling(result, found, fit, collapsed, (0.81, 0.01, "theory"))
     assert len(figure.axes) == 6
     ax = figure.axes[1]
-    labels = ax.get_legend_handles_labels()[1]
+    labels = find_labels(ax)
     assert labels[0] == "theory"
     law = fit.sel(update_order="sync")
     assert f"{law['exponent']:.3f} ± {law['exponent_error']:.3f}" in labels[1]
@@ -206,7 +212,8 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
         measured.lines[0].get_ydata(), found["threshold"].sel(update_order="sync")
     )
     assert limit.lines[0].get_ydata() == [law["limit"].item()]
-    assert figure.axes[2].get_legend_handles_labels()[1] == ["N = 100", "N = 400", "N = 1600"]
+    sizes = ["N = 100", "N = 400", "N = 1600", "bars: standard error over networks"]
+    assert find_labels(figure.axes[2]) == sizes
 
 
 @pytest.mark.parametrize(
