@@ -222,6 +222,7 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
         (lambda d: scaling.thresholds(d, "z"), "the result has no variable 'z'; it has y"),
         (lambda d: scaling.thresholds(d, "y"), "y lacks the axis self_coupling; its axes are"),
         (lambda d: find_lines(d, networks="draw"), "y lacks the axis draw"),
+        (lambda d: find_lines(d, size="x"), "must name three different axes, got x, seed and x"),
         (lambda d: find_lines(d, resamples=1), "resamples must be an integer >= 2, got 1"),
         (lambda d: find_lines(d.isel(x=[0])), "the axis x needs at least two values, got 1"),
         (lambda d: scaling.thresholds(d, "y", parameter="x"), "y must be a fraction in 0..1"),

@@ -54,7 +54,7 @@ def plot_extrapolation(
     curves = zip(each_curve(thresholds, size), each_curve(fit), strict=True)
     for (label, style, part), (_, _, law) in curves:
         style["linestyle"] = "none"
-        label += ": no power law" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
+        label += ": no limit found" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
         x = part[size].values.astype(float) ** -power
         plot_bars(
             ax, x, part["threshold"].values, part["threshold_error"].values, BOOTSTRAP,
