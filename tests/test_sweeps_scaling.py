@@ -10,7 +10,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 from scipy.stats import binom, kstest
 
-from binnet.plotting.scaling import draw_scaling
+from binnet.plotting import make_panels
+from binnet.plotting.scaling import draw_scaling, plot_collapse
 from binnet.sweeps import scaling
 
 SIZES = np.array([100, 200, 400, 800, 1600])
@@ -199,6 +200,8 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
     found = scaling.thresholds(result, "fraction", resamples=20)
     fit = scaling.extrapolate(found)
     collapsed = scaling.collapse(result, "fraction", exponent=EXPONENT, resamples=2)
+    with pytest.raises(ValueError, match=r"choose one value of update_order by \.sel"):
+        plot_collapse(collapsed, make_panels()[1][0])
     figure = draw_scaling(result, found, fit, collapsed, (0.81, 0.01, "theory"))
     assert len(figure.axes) == 6
     ax = figure.axes[1]

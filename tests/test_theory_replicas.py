@@ -218,3 +218,10 @@ def test_bad_input(changed, message):
     arguments = {"self_coupling": 0.2, "overlap": 0.9} | changed
     with pytest.raises(ValueError, match=message):
         replicated(draw_signs(10, 1), **arguments)
+
+
+def test_rows_that_are_too_weak_for_the_messages_are_refused():
+    couplings = draw_signs(10, 1)
+    couplings[3] = 0.0
+    with pytest.raises(ValueError, match=r"must be >= 0\.1, .* got 0 in row 3; scale them"):
+        replicated(couplings, 0.2, 0.9)

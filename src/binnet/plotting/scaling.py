@@ -102,8 +102,15 @@ def plot_collapse(collapsed: xr.Dataset, ax: Axes) -> Axes:
     -------
     Axes
         The same Axes.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one curve.
     """
     parameter, size = collapsed.attrs["parameter"], collapsed.attrs["size"]
+    if others := [str(name) for name in collapsed["mean"].dims if name not in (parameter, size)]:
+        raise ValueError(f"one curve is drawn: choose one value of {', '.join(others)} by .sel")
     for k, part in enumerate(collapsed.transpose(size, parameter)["mean"]):
         there = np.isfinite(part.values)
         error = collapsed["mean_error"].isel({size: k}).values
