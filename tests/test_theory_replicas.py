@@ -95,6 +95,19 @@ def test_densest_clusters_of_the_replica_calculation():
     assert (result.replicas - 1) * result.tie == pytest.approx(expected.slope, rel=1e-3)
 
 
+def test_single_networks_are_shifted_by_the_sums_of_their_rows_and_columns():
+    """At least 0.02/N here, and nothing once all sums are 1 (docs/results/replicas.md)."""
+    couplings = draw_network(200, 5, 0.0)[0]
+    scaled = couplings.copy()
+    for _ in range(30):
+        scaled /= np.sqrt((scaled**2).sum(axis=1, keepdims=True))
+        scaled /= np.sqrt((scaled**2).sum(axis=0, keepdims=True))
+    expected = theory.local_entropy(0.2, 0.01).value
+    plain, evened = (replicated(J, 0.2, 0.98, rtol=1e-5) for J in (couplings, scaled))
+    assert plain.free_entropy / plain.replicas - expected > 0.02 / 200
+    assert evened.free_entropy / evened.replicas == pytest.approx(expected, abs=1e-7)
+
+
 def test_one_replica_is_belief_propagation():
     couplings, field = draw_network(60, 3, 0.7)
     one = replicated(couplings, 0.5, 0.5, replicas=1, field=field, rtol=1e-8)
