@@ -209,6 +209,7 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
     assert labels[0] == "theory"
     law = fit.sel(update_order="sync")
     assert f"{law['exponent']:.3f} ± {law['exponent_error']:.3f}" in labels[1]
+    assert [text.partition(":")[0] for text in labels[2:]] == ["bars", "bands"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["∞", "100", "400", "1600"]
     measured, limit = ax.containers
     np.testing.assert_allclose(
