@@ -114,6 +114,16 @@ def test_the_same_networks_are_drawn_for_all_curves_but_others_for_each_size() -
     assert abs(between).max() < 4 / np.sqrt(200)
 
 
+def test_samples_keep_their_places_where_a_curve_lacks_their_networks() -> None:
+    x, places = np.linspace(-1, 1, 5), np.array([0.1, 0.0, 0.0, 0.0])  # by the first one alone
+    data = xr.Dataset({"y": (("x", "seed"), x[:, None] - places)}, {"x": x, "seed": range(4)})
+    both = xr.concat([data, data.where(data.seed == 0)], xr.DataArray(["all", "one"], dims="kind"))
+    samples = find_lines(both)["threshold_samples"]
+    drawn = samples.sel(kind="all") > 1e-9
+    assert 0.3 < drawn.mean() < 0.9
+    np.testing.assert_array_equal(samples.sel(kind="one").notnull(), drawn)
+
+
 def test_errors_of_the_limit_hold_the_limit_as_often_as_they_say() -> None:
     """68 % intervals over 100 draws of the whole sweep, within 99.9 % of the binomial law."""
     pulls, p_values = [], []
