@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from matplotlib.axes import Axes
 from scipy.stats import binom, kstest
 
-from binnet.plotting.scaling import draw_scaling
+from binnet.plotting import make_panels
+from binnet.plotting.scaling import draw_scaling, plot_collapse
 from binnet.sweeps import scaling
 
 SIZES = np.array([100, 200, 400, 800, 1600])
@@ -38,6 +40,11 @@ def draw_fractions(seed: int, exponent: float = EXPONENT, networks: int = 20) ->
         axes = {"n_neurons": [n], "x": x, "seed": range(networks)}
         parts.append(xr.Dataset({"y": (tuple(axes), rng.binomial(10, p)[None] / 10)}, axes))
     return xr.concat(parts, "n_neurons", join="outer")
+
+
+def find_labels(ax: Axes) -> list[str]:
+    """Entries of the legend, in the order in which it shows them."""
+    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def find_lines(data: xr.Dataset, **options: Any) -> xr.Dataset:
@@ -105,6 +112,16 @@ def test_the_same_networks_are_drawn_for_all_curves_but_others_for_each_size() -
     np.testing.assert_allclose(samples.sel(kind="a") - samples.sel(kind="b"), 0.01, atol=1e-12)
     between = np.corrcoef(samples.sel(kind="a").values)[np.triu_indices(5, 1)]
     assert abs(between).max() < 4 / np.sqrt(200)
+
+
+def test_samples_keep_their_places_where_a_curve_lacks_their_networks() -> None:
+    x, places = np.linspace(-1, 1, 5), np.array([0.1, 0.0, 0.0, 0.0])  # by the first one alone
+    data = xr.Dataset({"y": (("x", "seed"), x[:, None] - places)}, {"x": x, "seed": range(4)})
+    both = xr.concat([data, data.where(data.seed == 0)], xr.DataArray(["all", "one"], dims="kind"))
+    samples = find_lines(both)["threshold_samples"]
+    drawn = samples.sel(kind="all") > 1e-9
+    assert 0.3 < drawn.mean() < 0.9
+    np.testing.assert_array_equal(samples.sel(kind="one").notnull(), drawn)
 
 
 def test_errors_of_the_limit_hold_the_limit_as_often_as_they_say() -> None:
@@ -193,20 +210,24 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
     found = scaling.thresholds(result, "fraction", resamples=20)
     fit = scaling.extrapolate(found)
     collapsed = scaling.collapse(result, "fraction", exponent=EXPONENT, resamples=2)
+    with pytest.raises(ValueError, match=r"choose one value of update_order by \.sel"):
+        plot_collapse(collapsed, make_panels()[1][0])
     figure = draw_scaling(result, found, fit, collapsed, (0.81, 0.01, "theory"))
     assert len(figure.axes) == 6
     ax = figure.axes[1]
-    labels = ax.get_legend_handles_labels()[1]
+    labels = find_labels(ax)
     assert labels[0] == "theory"
     law = fit.sel(update_order="sync")
     assert f"{law['exponent']:.3f} ± {law['exponent_error']:.3f}" in labels[1]
+    assert [text.partition(":")[0] for text in labels[2:]] == ["bars", "bands"]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["∞", "100", "400", "1600"]
     measured, limit = ax.containers
     np.testing.assert_allclose(
         measured.lines[0].get_ydata(), found["threshold"].sel(update_order="sync")
     )
     assert limit.lines[0].get_ydata() == [law["limit"].item()]
-    assert figure.axes[2].get_legend_handles_labels()[1] == ["N = 100", "N = 400", "N = 1600"]
+    sizes = ["N = 100", "N = 400", "N = 1600", "bars: standard error over networks"]
+    assert find_labels(figure.axes[2]) == sizes
 
 
 @pytest.mark.parametrize(
@@ -215,6 +236,7 @@ def test_the_picture_shows_thresholds_their_limit_and_the_collapse() -> None:
         (lambda d: scaling.thresholds(d, "z"), "the result has no variable 'z'; it has y"),
         (lambda d: scaling.thresholds(d, "y"), "y lacks the axis self_coupling; its axes are"),
         (lambda d: find_lines(d, networks="draw"), "y lacks the axis draw"),
+        (lambda d: find_lines(d, size="x"), "must name three different axes, got x, seed and x"),
         (lambda d: find_lines(d, resamples=1), "resamples must be an integer >= 2, got 1"),
         (lambda d: find_lines(d.isel(x=[0])), "the axis x needs at least two values, got 1"),
         (lambda d: scaling.thresholds(d, "y", parameter="x"), "y must be a fraction in 0..1"),

@@ -95,6 +95,19 @@ def test_densest_clusters_of_the_replica_calculation():
     assert (result.replicas - 1) * result.tie == pytest.approx(expected.slope, rel=1e-3)
 
 
+def test_single_networks_are_shifted_by_the_sums_of_their_rows_and_columns():
+    """At least 0.02/N here, and nothing once all sums are 1 (docs/results/replicas.md)."""
+    couplings = draw_network(200, 5, 0.0)[0]
+    scaled = couplings.copy()
+    for _ in range(30):
+        scaled /= np.sqrt((scaled**2).sum(axis=1, keepdims=True))
+        scaled /= np.sqrt((scaled**2).sum(axis=0, keepdims=True))
+    expected = theory.local_entropy(0.2, 0.01).value
+    plain, evened = (replicated(J, 0.2, 0.98, rtol=1e-5) for J in (couplings, scaled))
+    assert plain.free_entropy / plain.replicas - expected > 0.02 / 200
+    assert evened.free_entropy / evened.replicas == pytest.approx(expected, abs=1e-7)
+
+
 def test_one_replica_is_belief_propagation():
     couplings, field = draw_network(60, 3, 0.7)
     one = replicated(couplings, 0.5, 0.5, replicas=1, field=field, rtol=1e-8)
@@ -218,3 +231,10 @@ def test_bad_input(changed, message):
     arguments = {"self_coupling": 0.2, "overlap": 0.9} | changed
     with pytest.raises(ValueError, match=message):
         replicated(draw_signs(10, 1), **arguments)
+
+
+def test_rows_that_are_too_weak_for_the_messages_are_refused():
+    couplings = draw_signs(10, 1)
+    couplings[3] = 0.0
+    with pytest.raises(ValueError, match=r"must be >= 0\.1, .* got 0 in row 3; scale them"):
+        replicated(couplings, 0.2, 0.9)

@@ -54,7 +54,7 @@ def plot_extrapolation(
     curves = zip(each_curve(thresholds, size), each_curve(fit), strict=True)
     for (label, style, part), (_, _, law) in curves:
         style["linestyle"] = "none"
-        label += ": no power law" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
+        label += ": no limit found" if law["at_bound"] else rf": $a$ = {_round(law, 'exponent')}"
         x = part[size].values.astype(float) ** -power
         plot_bars(
             ax, x, part["threshold"].values, part["threshold_error"].values, BOOTSTRAP,
@@ -102,8 +102,15 @@ def plot_collapse(collapsed: xr.Dataset, ax: Axes) -> Axes:
     -------
     Axes
         The same Axes.
+
+    Raises
+    ------
+    ValueError
+        If there is more than one curve.
     """
     parameter, size = collapsed.attrs["parameter"], collapsed.attrs["size"]
+    if others := [str(name) for name in collapsed["mean"].dims if name not in (parameter, size)]:
+        raise ValueError(f"one curve is drawn: choose one value of {', '.join(others)} by .sel")
     for k, part in enumerate(collapsed.transpose(size, parameter)["mean"]):
         there = np.isfinite(part.values)
         error = collapsed["mean_error"].isel({size: k}).values

@@ -58,8 +58,10 @@ def train_row(
 
     Raises
     ------
+    TypeError, ValueError
+        If an argument is out of range.
     MemoryError
-        If the overlaps of P patterns, 4 P^2 bytes, are more than there is memory for.
+        If P patterns and their overlaps, 8 P max(P, N) bytes, are more than there is memory for.
 
     References
     ----------
@@ -98,6 +100,11 @@ def largest_margin(n_couplings: int, load: float, seed: int) -> Mapping[str, Any
     mapping
         ``largest_margin``, for a row of norm 1, of the row found: 0 where no row has a margin above
         0; and ``upper_bound``, which no row exceeds. They differ by rounding errors.
+
+    Raises
+    ------
+    TypeError, ValueError, MemoryError
+        As of `train_row`.
 
     References
     ----------

@@ -18,7 +18,7 @@ from binnet.theory._replica_site import Cavity, Site, average
 _STEP = 0.7  # of the sums over (u, z)
 _FINE = 0.55  # of the last one, whose difference is the error
 _FLOOR = 1e-9  # of variances and of the conjugate: below, the square roots have no meaning
-_CLOSEST = 0.1  # smallest private variance, in the mean one: the grid follows it
+CLOSEST = 0.1  # smallest private variance, in the mean one: the grid follows it
 _LONGEST = 0.7  # largest change of log(A + tau) in one iteration
 _FIRST, _FARTHEST = 0.03, 0.15  # changes of log y
 
@@ -169,7 +169,7 @@ class Group:
         # Scaled to the overlap asked for: replicas that are equal for a moment would stay so.
         apart = 1.0 - told.q
         apart *= (1.0 - self._overlap) / max(around.mean(apart), _FLOOR)
-        private = np.maximum(around.squares_in(apart), _CLOSEST * (1.0 - self._overlap))
+        private = np.maximum(around.squares_in(apart), CLOSEST * (1.0 - self._overlap))
         shared = np.maximum(around.squares_in(1.0 - told.m**2 - apart), _FLOOR)
         # Reactions go with what was said one iteration earlier (Bolthausen 2014).
         omega = around.forward(told.m, before.g * (private + y * shared))

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from binnet._validation import FloatArray, check_integer, check_real
 from binnet.theory import _checks
 from binnet.theory._messages import Instance
-from binnet.theory._replicas import Group, Limit, Network, start_cavity
+from binnet.theory._replicas import CLOSEST, Group, Limit, Network, start_cavity
 from binnet.theory.densest import local_entropy
 
 _DAMPING = 0.5  # of an infinite network, where it does not change what is stable
@@ -97,7 +97,7 @@ def replicated(
     Parameters
     ----------
     couplings : array_like, shape (N, N)
-        J_ij with zero diagonal, J_ij and J_ji independent.
+        J_ij with zero diagonal, J_ij and J_ji independent; sums of J_ij^2 over a row are about 1.
     self_coupling : float
         J_D >= 0.
     overlap : float
@@ -127,7 +127,8 @@ def replicated(
     Raises
     ------
     ValueError
-        For an overlap outside (0, 1), y < 1, J_D < 0, or couplings that are no square matrix.
+        For an overlap outside (0, 1), y < 1, J_D < 0, couplings that are no square matrix, or a row
+        whose sum of J_ij^2 is below 0.1.
 
     References
     ----------
@@ -137,6 +138,13 @@ def replicated(
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     case = _check_case(self_coupling, overlap, replicas, margin, rtol, max_iterations)
     instance = Instance(couplings, self_coupling, field, exact=True)
+    weakest = int(np.argmin(instance.row_norms))
+    if (norm := float(instance.row_norms[weakest])) < CLOSEST:
+        raise ValueError(
+            f"couplings: the sum of J_ij^2 over every row must be >= {CLOSEST:g}, about 1 as in "
+            f"`random_couplings`, got {norm:g} in row {weakest}; scale them, J_D and fields, or "
+            "leave out neurons that nothing acts on"
+        )
     bias = np.zeros(instance.n)
     if rng is not None:
         bias += 1e-3 * rng.standard_normal(instance.n)

@@ -63,7 +63,9 @@ def cluster_entropy(
               \Phi\Bigl[\tfrac{J_D-\kappa + s(\sqrt q z + b)}{\sqrt{1-q}}\Bigr]\Bigr\}^y
 
     with the logarithm averaged over external fields :math:`b \sim N(0, \sigma_b^2)`, and
-    :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.  phi_1 is the
+    :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.
+    Different groups are taken as uncorrelated: where they are not, phi_y is an upper bound
+    (docs/model/theory.md, eq. (6.13); docs/results/replicas.md).  phi_1 is the
     complexity, phi_2 the pair entropy.  A negative phi_m is a first-moment bound: no m fixed
     points have these overlaps.
 

@@ -68,6 +68,9 @@ def overlap_gap(
 ) -> OverlapGap:
     """Distances at which no cluster of fixed points exists: the interval with S_loc(d) < 0.
 
+    Where its upper end is beyond d of about 0.05 the gap may reach further even without fields: as
+    groups are correlated there, S_loc is an upper bound (docs/results/replicas.md).
+
     Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = kappa it is all
     up to the distance of unrelated ones; below J_D = kappa, where there is not one fixed point, the
     whole (0, 1/2), with the complexity as depth.  With external fields S_loc is an upper bound:

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import FloatArray, check_integer, check_real
+from binnet.sweeps.scaling._extrapolation import EXPONENTS
 from binnet.sweeps.scaling._networks import (
     Table,
     average,
+    central_error,
     check_axis,
     describe,
     draw_networks,
@@ -20,12 +22,10 @@ from binnet.sweeps.scaling._networks import (
 if TYPE_CHECKING:
     import xarray as xr
 
-EXPONENTS = (0.02, 5.0)
 _GUESSES = 40  # of threshold and of exponent each
 # Curves that were moved apart have few points in common, and those may agree: at least this
 # fraction of the points must lie within the range of another size.
 _COMMON = 0.5
-_TAIL = 0.16  # samples that may be lost before the central 68 % are
 
 
 class _Curves(NamedTuple):
@@ -215,9 +215,7 @@ def _collapse(
     for k, sample in enumerate(samples):
         if np.isfinite(sample.y).all():
             drawn[k] = _descend(sample, given, best)
-    if np.isfinite(drawn[:, 0]).mean() > 1.0 - _TAIL:
-        low, high = np.nanquantile(drawn, [0.16, 0.84], axis=0)
-        numbers["threshold_error"], numbers["exponent_error"] = map(float, 0.5 * (high - low))
+    numbers["threshold_error"], numbers["exponent_error"] = map(float, central_error(drawn))
     return numbers
 
 

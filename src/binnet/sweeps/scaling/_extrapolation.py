@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import FloatArray, check_real
-from binnet.sweeps.scaling._networks import check_axis, describe
+from binnet.sweeps.scaling._networks import central_error, check_axis, describe
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 # Beyond these an exponent says no more than that the law does not fit: towards 0 the power is a
 # logarithm, which has no limit; towards the other end only the smallest size differs from it.
 EXPONENTS = (0.02, 5.0)
-# More samples than a tail of the central 68 % holds: then their exponent is not bounded by data.
-_TAIL = 0.16
 _NAMES = ("limit", "amplitude", "exponent")
 
 
@@ -46,9 +44,9 @@ def extrapolate(
         central 68 % of the bootstrap samples over networks, and ``..._samples`` (resample).
         ``chi2``, its degrees of freedom ``dof``, and ``p_value``, the probability of a larger
         chi2 if the law and the errors are right (NaN without a degree of freedom). ``at_bound``:
-        the exponent left 0.02..5, so that there is no power law with a limit, and limit,
-        amplitude and exponent are NaN; ``fraction_at_bound``, of the samples, beyond 0.16 of which
-        the errors are NaN.
+        the exponent left 0.02..5, so that no power law with a limit was found, and limit,
+        amplitude and exponent are NaN; ``fraction_at_bound``, of the samples with a threshold at
+        every size. With more than 0.16 of all samples without a limit the errors are NaN.
 
     Raises
     ------
@@ -171,9 +169,7 @@ def _extrapolate(
     for k in whole:
         drawn[:, k] = _fit(n, samples[:, k], sigma, exponent, best[2])[0]
     lost = float(np.isnan(drawn[0, whole]).mean()) if whole.size else np.nan
-    errors = np.full(3, np.nan)
-    if lost <= _TAIL:
-        errors = 0.5 * np.diff(np.nanquantile(drawn, [0.16, 0.84], axis=1), axis=0)[0]
+    errors = central_error(drawn.T)
     dof = len(n) - (3 if exponent is None else 2)
     numbers = dict(zip(_NAMES, map(float, best), strict=True))
     numbers |= {f"{name}_error": error for name, error in zip(_NAMES, errors, strict=True)}

@@ -13,6 +13,8 @@ from binnet._validation import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
+TAIL = 0.16  # of the samples, on either side of the central 68 %
+
 
 class Table(NamedTuple):
     """A variable of a sweep as a plain array, in increasing order of the parameter.
@@ -65,10 +67,15 @@ def read_table(
     Raises
     ------
     TypeError, ValueError
-        If a variable or an axis is missing, or holds no real numbers.
+        If a variable or an axis is missing, named twice, or holds no real numbers.
     """
     import xarray as xr
 
+    if len({parameter, networks, size}) < 3:
+        raise ValueError(
+            "parameter, networks and size must name three different axes, got "
+            f"{parameter}, {networks} and {size}; the size may be one that {variable} lacks"
+        )
     if not isinstance(result, xr.Dataset):
         raise TypeError(f"result must be an xarray.Dataset, got {type(result).__name__}")
     if variable not in result:
@@ -114,7 +121,7 @@ def check_axis(array: xr.DataArray, name: str) -> None:
     Raises
     ------
     TypeError, ValueError
-        If it is.
+        If it is none.
     """
     values = array[name].values
     if values.dtype.kind not in "iuf":
@@ -176,6 +183,26 @@ def average(values: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatA
     mean = np.full(total.shape, np.nan)
     np.divide(weights @ np.where(known, values, 0.0).T, total, out=mean, where=total > 0)
     return mean, total
+
+
+def central_error(samples: FloatArray) -> FloatArray:
+    """Return half of the central 68 % of bootstrap samples.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n_samples, n_numbers)
+        NaN where a sample has none.
+
+    Returns
+    -------
+    ndarray, shape (n_numbers,)
+        NaN where more samples are missing than lie beyond one end of the central 68 %: those
+        that are left do not bound it.
+    """
+    if np.isnan(samples).any(axis=1).mean() > TAIL:
+        return np.full(samples.shape[1], np.nan)
+    low, high = np.nanquantile(samples, [TAIL, 1.0 - TAIL], axis=0)
+    return np.asarray(0.5 * (high - low))
 
 
 def describe(**what: Any) -> dict[str, Any]:

@@ -153,15 +153,14 @@ def _resample(
     if not x[0] <= best.threshold <= x[-1]:  # nan, or nothing but an extrapolation
         return numbers
     samples = np.array([
-        find(x, mean, total, level).threshold
+        find(x, mean, total, level).threshold if total.any() else np.nan
         for mean, total in zip(means[1:], totals[1:], strict=True)
-        if total.any()
     ])  # fmt: skip
     if best.is_narrow:
         k = min(int(np.searchsorted(x, best.threshold)), len(x) - 1)
         samples += rng.uniform(-0.5, 0.5, len(samples)) * (x[max(k, 1)] - x[max(k, 1) - 1])
     numbers[:2] = best.threshold, best.width
-    numbers[3 : 3 + len(samples)] = samples
+    numbers[3:] = samples
     # An error from the few samples that have a threshold would be too small.
     if np.isfinite(samples).sum() > 0.5 * (len(weights) - 1):
         numbers[2] = np.nanstd(samples, ddof=1)
