@@ -94,7 +94,7 @@ def main(folder: Path, workers: int, freezing: tuple[float, float]) -> None:
         )
         found = ["threshold", "threshold_error", "exponent", "exponent_error", "quality"]
         tell(collapsed[found], f"collapse, N^(1/3) sweeps, a = {exponent or 'fitted'}")
-    reference = (*freezing, f"DMFT: {freezing[0]:g} \u00b1 {freezing[1]:g}")
+    reference = (*freezing, f"DMFT: {freezing[0]:g} \u00b1 {freezing[1]:g} (standard error)")
     fit = scaling.extrapolate(thresholds.sel(n_neurons=slice(SMALLEST[-1], None)))
     figure = draw_scaling(result, thresholds, fit, collapsed, reference)
     save_figure(figure, folder / "convergence.png")

@@ -85,7 +85,7 @@ def replicated(
     rtol: float = 1e-6,
     damping: float = 0.0,
     max_iterations: int = 1000,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
 ) -> Replicated:
     r"""Entropies of clusters of fixed points of one network, from y replicas at overlap q.
 
@@ -116,7 +116,7 @@ def replicated(
         settle at m = 0 although `bias_growth` is above 1, where that is no physical solution.
     max_iterations : int, default 1000
         Iterations after which it gives up (`converged` is False).
-    rng : numpy.random.Generator, optional
+    rng : numpy.random.Generator or int, optional
         Start from small random messages (1e-3) instead of the symmetric point.
 
     Returns
@@ -147,7 +147,7 @@ def replicated(
         )
     bias = np.zeros(instance.n)
     if rng is not None:
-        bias += 1e-3 * rng.standard_normal(instance.n)
+        bias += 1e-3 * np.random.default_rng(rng).standard_normal(instance.n)
     omega: FloatArray = np.array(instance.field)
     start = start_cavity(omega, bias, instance.row_norms, case.overlap, case.conjugate)
     return _settle(Group(Network(instance), start, case.reach, case.overlap, damping), case)
