@@ -22,6 +22,7 @@ Array = NDArray[Any]
 CASES: dict[str, tuple[float, float, float, str]] = {
     "driven-1": (0.4, 1.0, 0.0, "sync"),
     "driven-5": (0.05, 5.0, 0.0, "sync"),
+    "driven-5-freezing": (0.1, 5.0, 0.0, "sync"),
     "symmetric": (0.3, 0.0, 0.5, "sync"),
     "antisymmetric": (0.3, 0.0, -0.5, "sync"),
     "async": (0.5, 0.0, 0.0, "async"),

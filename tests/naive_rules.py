@@ -1,4 +1,4 @@
-"""Plain references of the symmetric and the soft rule: loops in the layout of the equations.
+"""Plain references of the symmetric and the soft rule, and of a row: loops as in the equations.
 
 Each is a batch's learning, for `naive.train_batches`; what both do not change is that of `naive`.
 """
@@ -72,3 +72,21 @@ def learn_batch_soft(
                 W_out[c, i] += rates[2] * targets[b, c] * states[b][i]
     np.fill_diagonal(J, 0)
     return net._replace(J=J, W_in=W_in, W_out=W_out), *counted
+
+
+def learn_row(
+    patterns: Sequence[Sequence[int]], self_coupling: float, margin: float, max_epochs: int
+) -> tuple[float, int, list[int]]:
+    """Return epochs (nan if not done), events and couplings of a row; patterns times own state."""
+    row, n_events = [0] * len(patterns[0]), 0
+    for epoch in range(max_epochs):
+        before = n_events
+        for pattern in patterns:
+            norm = math.sqrt(sum(w * w for w in row))
+            field = sum(w * x for w, x in zip(row, pattern, strict=True))
+            if field + self_coupling * norm <= margin * norm:
+                row = [w + x for w, x in zip(row, pattern, strict=True)]
+                n_events += 1
+        if n_events == before:
+            return epoch + 1, n_events, row
+    return math.nan, n_events, row

@@ -150,7 +150,7 @@ def test_figures_leave_out_runs_that_diverged() -> None:
               "none": np.full((2, 5), np.nan)}  # fmt: skip
     assert plotting.plot_learning_curves(curves, 20, ax, task="romo") is ax
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["good", "half"]
+    assert labels == ["good", "half", "bands: ± std. dev. of runs"]
     assert ax.get_yscale() == "log"
     levels = {line.get_ydata()[0] for line in ax.lines if len(line.get_ydata()) == 2}
     assert {0.0317, 0.0158} <= levels

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from binnet import RandomNetwork, relax, sweeps
+from binnet import ImplicitNetwork, RandomNetwork, relax, sweeps
 from binnet.plotting.sweeps import draw_convergence, plot_convergence
 from binnet.studies import RELAXATION, convergence_thresholds, relaxation
 
@@ -38,6 +38,28 @@ def test_the_observable_is_what_relax_says() -> None:
         runs = [r for r in range(6) if direct.converged[r] or t < direct.sweeps[r]]
         seen = [direct.flips[r, t] if t < direct.flips.shape[1] else 0 for r in runs]
         np.testing.assert_allclose(flips[t], np.mean(seen) / 50 if seen else np.nan)
+
+
+def test_couplings_may_be_drawn_again() -> None:
+    options: dict[str, Any] = {"update_order": "async", "replicas": 4, "max_sweeps": 100}
+    measured = relaxation(70, 0.5, 2, dtype="implicit", **options)
+    direct = relax(ImplicitNetwork(70, 0.5, seed=2), seed=2, **options)
+    assert measured["n_converged"] == direct.converged.sum() > 0
+    np.testing.assert_array_equal(
+        measured["relaxation_time"][1], np.where(direct.converged, direct.sweeps, np.nan)
+    )
+
+
+def test_thresholds_within_fewer_sweeps_count_fewer_runs() -> None:
+    couplings = np.linspace(0.3, 0.7, 9)
+    data = draw_counts(couplings, 0.5, 0.05, 3)
+    late = np.arange(40) < 0.75 * data["n_converged"].values[..., None]
+    early = np.arange(40) < data["n_converged"].values[..., None]
+    data["relaxation_time"][:] = np.where(late, 90.0, np.where(early, 10.0, np.nan))
+    both = convergence_thresholds(data, max_sweeps=[50, 100])["threshold"]
+    whole = convergence_thresholds(data)["threshold"].item()
+    assert both.sel(max_sweeps=100).item() == whole
+    assert convergence_thresholds(data, max_sweeps=50)["threshold"].isnull()  # a quarter at most
 
 
 def test_many_more_converge_with_self_coupling(result: xr.Dataset) -> None:
@@ -106,6 +128,8 @@ def test_thresholds_need_their_axes(result: xr.Dataset) -> None:
         ({"temperature": [0.0, 1.5]}, "unknown parameter 'temperature'"),
         ({"n_modules": [1, 7]}, "multiple of n_modules = 7"),
         ({"update_probability": [0.0, 1.0]}, "update_probability"),
+        ({"dtype": ["implicit"], "field_std": [0.0, 1.0]}, "field_std must be 0, got 1.0"),
+        ({"dtype": ["implicit"], "n_neurons": [2**27]}, "n_neurons"),
     ],
     ids=str,
 )
@@ -120,9 +144,15 @@ def test_pictures_show_a_curve_for_each_size_and_dynamics(
     thresholds = convergence_thresholds(result)
     figure = draw_convergence(result, thresholds, "title")
     assert len(figure.axes) == 4
-    labels = figure.axes[0].get_legend_handles_labels()[1]
-    assert labels == ["N = 30, sync", "N = 30, async", "N = 60, sync", "N = 60, async"]
-    assert figure.axes[1].get_legend_handles_labels()[1] == ["sync", "async"]
+    labels, orders = (
+        [text.get_text() for text in ax.get_legend().get_texts()] for ax in figure.axes[:2]
+    )
+    assert labels[:-1] == ["N = 30, sync", "N = 30, async", "N = 60, sync", "N = 60, async"]
+    assert labels[-1] == "bars: 68 % Wilson interval"
+    assert orders == [
+        "sync", "async", "bars: standard error, bootstrap over networks",
+        "bands: width of the transition",
+    ]  # fmt: skip
     figure.savefig(tmp_path / "picture.png")
     one_size = (data.isel(n_neurons=0, drop=True) for data in (result, thresholds))
     assert len(draw_convergence(*one_size).axes) == 3

@@ -378,7 +378,8 @@ def test_a_zarr_folder_that_declares_terabytes_is_refused_at_once(tmp_path: Path
 
 def test_results_of_earlier_commits_are_read_with_a_note() -> None:
     folder = Path(__file__).parents[1] / "docs" / "results"
-    files = sorted(folder.rglob("*.nc"))
+    tables = {"row_capacity"}  # written by scripts of bench/, no results of sweeps
+    files = [path for path in sorted(folder.rglob("*.nc")) if path.stem not in tables]
     assert len(files) > 20
     for path in files:
         with pytest.warns(UncheckedFileWarning, match=re.escape(f"{path} is of an older version")):

@@ -29,6 +29,16 @@ def test_count_prints_the_expected_and_the_exact_number():
     assert "exp(5204" in run("count", "--neurons", 10_000, "--self-coupling", 1.0)
 
 
+def test_count_says_where_there_are_no_fixed_points():
+    output = run("count", "--neurons", 20, "--self-coupling", 0.5, "--margin", 50)
+    assert "negative: large networks have no fixed points as stable" in output
+    assert "expected count  exp(-25" in output
+    output = run("count", "--neurons", 20, "--self-coupling", 0.5, "--margin", 1, "--symmetry", -1)
+    assert "complexity      -inf" in output
+    assert "expected count  0 " in output
+    assert "negative" not in run("count", "--neurons", 20, "--self-coupling", 0.5)
+
+
 def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(tmp_path):
     figure = tmp_path / "curves.png"
     output = run("local-entropy", "--self-coupling", 0.04, 0.2, "--points", 5, "--output", figure)
@@ -43,13 +53,16 @@ def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(t
     assert curve["gap"] == [None, None]
 
 
-def test_phase_writes_figure_and_table(tmp_path):
+def test_phase_writes_figure_and_table(monkeypatch, tmp_path):
+    gap = calculator.OverlapGap(1e-3, 0.1, 0.03, -0.01, 1e-9, 1e-9, 1e-9)
+    monkeypatch.setattr(binnet.theory.phase, "overlap_gap", lambda j, **parameters: gap)
     figure = tmp_path / "phase.png"
     output = run("phase", "--points", 2, "--no-dynamics", "--output", figure)
     assert "critical self-coupling  0.060099" in output
     assert figure.read_bytes().startswith(b"\x89PNG")
     data = json.loads(figure.with_suffix(".json").read_text())
     assert len(data["table"]["complexity"]) == 2
+    assert data["table"]["gap_upper"] == [0.1, 0.1]
     assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
 
 
@@ -61,12 +74,15 @@ def test_local_entropies_with_a_margin_and_with_fields(monkeypatch, tmp_path):
     )
     monkeypatch.setattr(calculator, "overlap_gap", find_no_gap)
     driven = ["--margin", 0.3, "--field", 1, "--self-coupling", 0.5, "--points", 3]
-    assert "J_D = 0.5: no gap" in run("local-entropy", *driven, "--output", figure)
+    output = run("local-entropy", *driven, "--output", figure)
+    assert "J_D = 0.5: no gap\nwith fields entropies are upper bounds" in output
     data = json.loads(figure.with_suffix(".json").read_text())
     assert (data["margin"], data["field_std"]) == (0.3, 1.0)
     (curve,) = data["curves"]
     expected = calculator.local_entropy(0.2, curve["distance"][1], field_std=1.0).value
     assert curve["entropy"][1] == pytest.approx(expected)
+    below = ["--margin", 0.3, "--self-coupling", 0.1, "--points", 3, "--output", figure]
+    assert "J_D = 0.1: no fixed points have this margin" in run("local-entropy", *below)
 
 
 def test_phase_with_a_margin_and_fields(monkeypatch, tmp_path):

@@ -96,3 +96,8 @@ def test_equal_seeds_give_equal_numbers_and_accuracy_is_reached():
 def test_impossible_requests_are_refused(options, words):
     with pytest.raises(ValueError, match=words):
         theory.dynamical_cavity(**options)
+
+
+def test_more_than_there_is_memory_for_is_refused_before_the_work():
+    with pytest.raises(MemoryError, match=r"9 steps of 1000000000000 traj.* 144,000 GB"):
+        theory.dynamical_cavity(0.5, 9, n_trajectories=10**12)

@@ -236,6 +236,8 @@ def test_impossible_dynamics_is_refused(options, words):
     ("options", "words"),
     [
         ({"n_groups": (2, 4, 8)}, "at least four increasing numbers"),
+        ({"n_groups": 16}, "at least four increasing numbers, got 16"),
+        ({"n_groups": (2, 4, 8, 30_000)}, r"n_groups must be an integer in 1\.\.20000, got 30000"),
         ({"n_groups": (2, 4, 4, 8)}, "at least four increasing numbers"),
         ({"n_sweeps": 2000}, r"n_sweeps must be an integer in 1\.\.1250, got 2000; a sweep has 16"),
     ],

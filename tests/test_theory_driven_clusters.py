@@ -290,5 +290,29 @@ def test_negative_fields_are_refused(function):
 
 
 def test_fields_beyond_those_tried_are_refused_where_thresholds_are_searched():
-    with pytest.raises(ValueError, match=r"field_std must be .* <= 100, got 200; the search"):
-        theory.critical_self_coupling(field_std=200.0)
+    for search in (theory.critical_self_coupling, lambda **s: theory.overlap_gap(0.1, **s)):
+        with pytest.raises(ValueError, match=r"field_std must be .* <= 100, got 200.*; the search"):
+            search(field_std=200.0)
+
+
+@pytest.mark.parametrize("std", [0.0, 1.0])
+def test_a_margin_above_the_self_coupling_leaves_no_fixed_point_at_any_distance(std):
+    sigma = theory.complexity(0.5, 0.6, std)
+    gap = theory.replica_gap(0.5, [2.0, 5.0], margin=0.6, field_std=std)
+    for end, expected in zip((gap.lower, gap.upper, gap.depth), (0.0, 0.5, sigma), strict=True):
+        np.testing.assert_array_equal(end, expected)
+    # The saddle: q-hat >= 0 up to some overlap while the margin is little above, then never.
+    little, much = (
+        theory.cluster_entropy(0.0, [0.1, 0.999], 2.0, margin=kappa) for kappa in (0.29, 0.31)
+    )
+    assert np.isfinite(little.free_entropy).tolist() == [True, False]
+    assert np.isnan(much.free_entropy).all()
+    with pytest.raises(ValueError, match=r"self_coupling - margin must be .* >= -100, got -199.5"):
+        theory.cluster_entropy(0.5, 0.3, 2.0, margin=200.0, field_std=std)
+
+
+def test_strong_self_couplings_with_fields_are_averaged_in_no_time():
+    """All replicas have a choice at every field that there is: J_D no longer matters."""
+    strong, very = (theory.local_entropy(j, 0.1, field_std=1.0) for j in (100.0, 1e6))
+    assert very.value == pytest.approx(strong.value, abs=1e-12)
+    assert strong.value == pytest.approx(theory.local_entropy(100.0, 0.1).value, abs=1e-9)

@@ -7,8 +7,13 @@ from scipy import integrate, optimize, special
 from binnet import theory
 
 
-def count_by_brute_force(n, a, draws, *, symmetry=0.0, sign=False, density=1.0, std=0.0, seed=0):
-    """Mean count of states with s_i h_i >= -a (> for s_i = -1), and its standard error."""
+def count_by_brute_force(
+    n, a, draws, *, symmetry=0.0, sign=False, density=1.0, std=0.0, fields=0.0, seed=0
+):
+    """Mean count of states with s_i h_i >= -a (> for s_i = -1), and its standard error.
+
+    `fields` are the same in all networks, those of standard deviation `std` drawn in each.
+    """
     rng = np.random.default_rng(seed)
     states = np.array(np.meshgrid(*[[-1, 1]] * n)).reshape(n, -1)
     counts = []
@@ -19,7 +24,8 @@ def count_by_brute_force(n, a, draws, *, symmetry=0.0, sign=False, density=1.0, 
             J = upper + symmetry * upper.T + np.sqrt(1 - symmetry**2) * np.tril(J, -1)
         J *= (rng.random((n, n)) < density) / np.sqrt(density * n)
         np.fill_diagonal(J, 0.0)
-        stability = np.round((J @ states + std * rng.normal(size=(n, 1))) * states + a, 12)
+        external = std * rng.normal(size=(n, 1)) + np.reshape(fields, (-1, 1))
+        stability = np.round((J @ states + external) * states + a, 12)
         counts.append(((stability > 0) | ((stability == 0) & (states > 0))).all(axis=0).sum())
     return np.mean(counts), np.std(counts) / np.sqrt(draws)
 
@@ -62,10 +68,29 @@ def test_finite_counts_approach_the_complexity(symmetry):
         assert value[1] / 1e5 == pytest.approx(theory.complexity(0.2), abs=1e-3)
 
 
-@pytest.mark.parametrize(("symmetry", "std"), [(0.5, 1.0), (-0.5, 1.0), (1.0, 5.0)])
-def test_complexity_with_fields_from_the_count_at_given_fields(symmetry, std):
-    """E[N_fp | b] = int D xi prod_i [...]; its logarithm is self-averaging over the fields."""
-    n, a = 40000, 0.4
+@pytest.mark.parametrize("symmetry", [-0.5, 0.5, 1.0])
+def test_mean_count_at_given_fields_by_brute_force(symmetry):
+    """E[N_fp | b] = int D xi prod_i [...], from which the complexity with fields comes."""
+    n, j, margin = 7, 0.8, 0.3
+    b = np.linspace(-1.2, 1.6, n)
+    width = np.sqrt((n - 1 - symmetry) / n)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    at = j - margin + np.emath.sqrt(symmetry / n) * nodes[:, None]
+    product = np.prod(special.ndtr((at + b) / width) + special.ndtr((at - b) / width), axis=1)
+    expected = (weights @ product).real / np.sqrt(2 * np.pi)
+    mean, error = count_by_brute_force(n, j - margin, 4000, symmetry=symmetry, fields=b)
+    assert abs(mean - expected) < 3 * error
+    assert error < 0.03 * mean
+
+
+@pytest.mark.parametrize(
+    ("symmetry", "std", "j", "margin"),
+    [(0.5, 1.0, 0.4, 0.0), (-0.5, 1.0, 0.4, 0.0), (1.0, 5.0, 0.4, 0.0), (0.5, 1.0, 0.6, 0.3),
+     (-0.5, 2.0, 0.2, 0.5), (1.0, 0.3, 0.1, 0.4)],
+)  # fmt: skip
+def test_complexity_with_fields_from_the_count_at_given_fields(symmetry, std, j, margin):
+    """The logarithm of E[N_fp | b] is self-averaging over the fields."""
+    n, a = 40000, j - margin
     b = std * special.ndtri((np.arange(n) + 0.5) / n)
     width = np.sqrt((n - 1 - symmetry) / n)
 
@@ -75,8 +100,30 @@ def test_complexity_with_fields_from_the_count_at_given_fields(symmetry, std):
 
     sign = np.sign(symmetry)
     best = optimize.minimize_scalar(lambda y: -sign * log_product(sign * y), (0.0, 0.5))
-    value = theory.complexity(0.4, 0.0, std, symmetry)
+    value = theory.complexity(j, margin, std, symmetry)
     assert value == pytest.approx(-sign * best.fun / n, abs=2e-5)
+
+
+@pytest.mark.parametrize("symmetry", [-1.0, -0.5, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("j", "margin", "std"), [(0.0, 0.3, 0.5), (0.5, 0.9, 2.0), (1.0, -0.2, 5.0)]
+)
+def test_complexity_is_the_extremum_of_its_bracket(symmetry, j, margin, std):
+    """Eq. (2.2) by the trapezoidal sum, minimised (eta < 0) or maximised as it stands."""
+    z = np.linspace(-12.0, 12.0, 8001)
+    measure = np.exp(-0.5 * z * z) / np.sqrt(2 * np.pi) * (z[1] - z[0])
+
+    def bracket(y):
+        log_sum = np.logaddexp(*special.log_ndtr(j - margin + y + std * np.array([z, -z])))
+        return measure @ log_sum - 0.5 * y * y / symmetry
+
+    sign = np.sign(symmetry)
+    best = optimize.minimize_scalar(
+        lambda y: -sign * bracket(sign * y), bounds=(0.0, 20.0), options={"xatol": 1e-8}
+    )
+    value, error = theory.complexity(j, margin, std, symmetry, return_error=True)
+    assert value == pytest.approx(-sign * best.fun, abs=1e-10)
+    assert error < 1e-8
 
 
 def test_known_values_of_correlated_networks():
@@ -86,6 +133,14 @@ def test_known_values_of_correlated_networks():
     assert theory.complexity(0.2, 0.2, symmetry=-1.0) == -np.inf
     assert theory.log_expected_count(10, 0.2, 0.3, symmetry=-1.0) == -np.inf
     assert np.isfinite(theory.complexity(0.2, 0.2, 0.5, symmetry=-1.0))
+    # ... and to sum_i b_i s_i more with fields, N sigma_b sqrt(2/pi) at most
+    assert theory.complexity(0.5, 1.0, symmetry=-1.0) == -np.inf
+    assert theory.complexity(0.2, 0.2 + 0.4, 0.5, symmetry=-1.0) == -np.inf
+    assert np.isfinite(theory.complexity(0.2, 0.2 + 0.398, 0.5, symmetry=-1.0))
+    # a little more than the sum: log 2 - log(2 pi)/2 + log(a) + 1
+    value, error = theory.complexity(1e-5, symmetry=-1.0, return_error=True)
+    assert abs(value - (1.0 + np.log(1e-5 * np.sqrt(2.0 / np.pi)))) < error + 1e-9
+    assert error < 1e-4
     # two neurons with one coupling: both stay if J s_1 s_2 >= -J_D
     assert theory.expected_count(2, 0.3, symmetry=1.0) == pytest.approx(
         4 * special.ndtr(0.3 * np.sqrt(2))
@@ -125,11 +180,17 @@ def test_ensembles_meet_in_their_limits():
     ("arguments", "words"),
     [
         ({"symmetry": 1.2}, r"symmetry must be .* <= 1, got 1.2"),
+        ({"field_std": -0.5}, r"field_std must be .* >= 0, got -0.5; a standard deviation"),
+        ({"n_neurons": 1}, r"n_neurons must be .* >= 2, got 1; a network needs at least two"),
         ({"symmetry": 0.5, "density": 0.3}, "no formula for correlated couplings .* diluted"),
         ({"symmetry": 0.5, "distribution": "sign"}, "no formula .* that are signs"),
         ({"distribution": "ternary"}, "distribution must be one of gaussian, sign"),
         ({"density": 0.0}, "density must be .* > 0"),
         ({"density": 0.5, "n_neurons": 10**6}, "at most 4096 for diluted couplings"),
+        (
+            {"distribution": "sign", "field_std": 0.1, "n_neurons": 10**9},
+            "at most 10000000 for signs with fields, got 1000000000; the Gaussian formula",
+        ),
     ],
 )
 def test_wrong_ensembles_are_refused(arguments, words):
@@ -138,3 +199,8 @@ def test_wrong_ensembles_are_refused(arguments, words):
     if "symmetry" in arguments and arguments["symmetry"] > 1:
         with pytest.raises(ValueError, match=words):
             theory.complexity(0.5, symmetry=arguments["symmetry"])
+
+
+def test_one_correlation_at_a_time():
+    with pytest.raises(TypeError, match=r"symmetry must be a finite number .* got \[0.1, 0.2\]"):
+        theory.expected_count(10, 0.5, symmetry=[0.1, 0.2])

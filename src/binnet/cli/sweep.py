@@ -189,6 +189,7 @@ def _draw(result: xr.Dataset, output: Path) -> None:
     for path in save_pictures({picture: lambda: draw_convergence(result, thresholds, title)}):
         click.echo(f"picture: {path}")
     # One threshold alone has no axis that a table could have.
-    rows = thresholds if thresholds.dims else thresholds.expand_dims("row")
-    table = rows.to_dataframe().round(4).reset_index(drop=not thresholds.dims)
+    rows = thresholds[["threshold", "width", "threshold_error"]]
+    rows = rows if rows.dims else rows.expand_dims("row")
+    table = rows.to_dataframe().round(4).reset_index(drop="row" in rows.dims)
     click.echo(table.to_string(index=False))

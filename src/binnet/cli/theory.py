@@ -194,7 +194,8 @@ def local_entropy(
         values = [check_real("--self-coupling", j, 0.0) for j in sorted({*first, *more})]
         parameters = {"margin": check_real("margin", margin),
                       "field_std": check_real("field_std", field), "rtol": rtol}  # fmt: skip
-        distance = np.geomspace(2e-4, 0.5, points)
+        scale = 1.0 / (1.0 + field**2)  # of distances and entropies around the gap
+        distance = np.geomspace(2e-4 * scale, 0.5, points)
         curves, gaps, notes, record = {}, {}, {}, []
         for j in progress_bar(values, unit="J_D"):
             curve = calculator.local_entropy(j, distance, **parameters)
@@ -204,22 +205,30 @@ def local_entropy(
             if gap.lower == gap.lower:  # not nan
                 ends = f"{gap.lower:.5f} to {gap.upper:.5f} (+- {gap.error:.0e})"
                 notes[j] = f"no clusters at distances {ends}"
+            if j < margin:
+                notes[j] = "no fixed points have this margin: it is above J_D"
             record.append({
                 "self_coupling": j, "gap": to_plain(gaps[j]), "gap_error": to_plain([gap.error])[0],
                 "distance": to_plain(distance), "entropy": to_plain(curve.value),
                 "error": to_plain(curve.error), "replicas": to_plain(curve.replicas),
             })  # fmt: skip
         files = save(
-            lambda: _draw_local_entropy(curves, gaps), output, {**parameters, "curves": record}
+            lambda: _draw_local_entropy(curves, gaps, scale),
+            output,
+            {**parameters, "curves": record},
         )
     for j, note in notes.items():
         click.echo(f"J_D = {j:g}: {note}")
+    if field:
+        click.echo("with fields entropies are upper bounds: gaps may be wider, and more of them")
     for line in files:
         click.echo(line)
 
 
 def _draw_local_entropy(
-    curves: Mapping[float, tuple[Any, Any]], gaps: Mapping[float, tuple[float, float]]
+    curves: Mapping[float, tuple[Any, Any]],
+    gaps: Mapping[float, tuple[float, float]],
+    scale: float,
 ) -> Figure:
     import numpy as np
 
@@ -229,8 +238,9 @@ def _draw_local_entropy(
     figure, (left, right) = make_panels(2, size=(9.5, 4.0))
     plot_local_entropy(curves, left)
     plot_local_entropy(curves, right, gaps=gaps)
-    floor = min(-0.012, *(1.15 * float(np.nanmin(entropy)) for _, entropy in curves.values()))
-    right.set(xscale="log", xlim=(2e-4, 0.5), ylim=(floor, 0.03))
+    lowest = min(float(np.nanmin(entropy)) for _, entropy in curves.values())
+    floor = min(-0.012 * scale, 1.15 * lowest)
+    right.set(xscale="log", xlim=(2e-4 * scale, 0.5), ylim=(floor, 0.03 * scale))
     right.set_title("around zero; gap shaded")
     return figure
 
@@ -262,32 +272,29 @@ def count(
     if draws and neurons > 30:
         raise click.UsageError(
             "--enumerate visits all 2^N configurations, so it takes --neurons up to 30, "
-            f"got {neurons}; without it the expected number is printed"
+            f"got {neurons}; without it the expected number is printed, and binnet count knows how "
+            "long more would take"
         )
     import numpy as np
 
     import binnet.theory as calculator
     from binnet import RandomNetwork, fixed_points
 
-    with clear_errors():
+    with clear_errors(OPTIONS):
         sigma, error = calculator.complexity(
             self_coupling, margin, field, symmetry, return_error=True
         )
         log_count, log_error = calculator.log_expected_count(
             neurons, self_coupling, margin, field, symmetry=symmetry, return_error=True
         )
-        click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron")
+        none = "; negative: large networks have no fixed points as stable" if sigma < 0 else ""
+        click.echo(f"complexity      {sigma:.6f} +- {error:.0e} nats per neuron{none}")
         number = f"exp({log_count:.6g} +- {log_error:.0e})"
-        if log_count < 700:
+        if not 700 < abs(log_count) < np.inf:
             number = f"{np.exp(log_count):.6g} +- {np.exp(log_count) * log_error:.0e}"
         click.echo(f"expected count  {number}  (N = {neurons}, exact mean over networks)")
         if not draws:
             return
-        if not 2 <= neurons <= 30:
-            raise ValueError(
-                f"--enumerate needs --neurons between 2 and 30, got {neurons}; binnet count knows "
-                "how long more would take"
-            )
         exact = []
         for draw in progress_bar(range(draws), unit="network", disable=None):
             network = RandomNetwork.draw(

@@ -114,6 +114,7 @@ def map_plane(
     for line_of_text in (*_describe(plane, over, dynamics), *files):
         click.echo(line_of_text)
     if not completed:
+        click.echo(f"interrupted: {len(parts)} of {len(fields)} field strengths")
         sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""The one style of all pictures: figures, panels, colours, markers, legends, curves with seeds.
+"""The one style of all pictures: figures, panels, colours, markers, legends, error bars.
 
 Colours are those of Okabe and Ito, which colour-blind readers tell apart; curves also differ by
 marker or dash, so that they survive a black-and-white printer. `plot_...` takes data and an Axes
@@ -35,6 +35,8 @@ DASHES: tuple[Any, ...] = (
 )  # fmt: skip
 # Without a frame, but what lies behind the names does not make them hard to read.
 LEGEND: dict[str, Any] = {"fontsize": 8, "edgecolor": "none", "framealpha": 0.8}
+
+_NOTES = ("bars: ", "bands: ")  # that entries of a legend begin with which say what is drawn
 
 
 def colour(k: int) -> str:
@@ -113,8 +115,13 @@ def finish(ax: Axes, *, legend: bool = True, **options: Any) -> Axes:
     Further options are those of `matplotlib.axes.Axes.legend`.
     """
     ax.grid(alpha=0.3)
-    if legend and ax.get_legend_handles_labels()[1]:
-        ax.legend(**{**LEGEND, **options})
+    entries = sorted(
+        zip(*ax.get_legend_handles_labels(), strict=True),
+        key=lambda entry: entry[1].startswith(_NOTES),  # what bars are comes last
+    )
+    if legend and entries:
+        handles, labels = zip(*entries, strict=True)
+        ax.legend(handles, labels, **{**LEGEND, **options})
     return ax
 
 
@@ -143,6 +150,57 @@ def mark_epochs(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
+def plot_bars(
+    ax: Axes, x: ArrayLike, y: ArrayLike, error: ArrayLike | None, meaning: str, **style: Any
+) -> None:
+    """Plot values with error bars (none if `error` is None); the legend says what the bars are.
+
+    Every picture with error bars is drawn by this, every band of an error by `plot_band`.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw; `finish` adds the legend.
+    x, y : array_like, shape (n,)
+        The values.
+    error : array_like, shape (n,) or (2, n), or None
+        Lengths of the bars, or those downwards and upwards.
+    meaning : str
+        What the bars are, such as "standard error over networks".
+    **style : Any
+        As of `matplotlib.axes.Axes.errorbar`.
+    """
+    ax.errorbar(x, y, error, **({"capsize": 2} | style))
+    if error is not None:
+        _note(ax, f"{_NOTES[0]}{meaning}", "|")
+
+
+def plot_band(
+    ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, meaning: str, **style: Any
+) -> None:
+    """Fill the band of an error; the legend says what it is.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw; `finish` adds the legend.
+    x, low, high : array_like, shape (n,)
+        The band.
+    meaning : str
+        What it is, such as "standard deviation over runs".
+    **style : Any
+        As of `matplotlib.axes.Axes.fill_between`.
+    """
+    ax.fill_between(x, low, high, **({"alpha": 0.15, "linewidth": 0} | style))
+    _note(ax, f"{_NOTES[1]}{meaning}", "s")
+
+
+def _note(ax: Axes, text: str, sign: str) -> None:
+    """Add an entry to the legend that belongs to no curve, once."""
+    if text not in ax.get_legend_handles_labels()[1]:
+        ax.plot([], [], sign, color="0.6", markersize=8, label=text)
+
+
 def plot_seeds(
     ax: Axes, x: ArrayLike, values: xr.DataArray, k: int, label: str | None, **style: Any
 ) -> None:
@@ -151,7 +209,7 @@ def plot_seeds(
     low, high = (getattr(values, end)("seed", skipna=False).values for end in ("min", "max"))
     # Where all seeds agree, the mean may lie beyond them in its last bit.
     bars = np.maximum(np.stack([mean - low, high - mean]), 0.0)
-    ax.errorbar(x, mean, bars, capsize=2, label=label, **(curve_style(k) | style))
+    plot_bars(ax, x, mean, bars, "lowest to highest seed", label=label, **(curve_style(k) | style))
 
 
 def save_figure(

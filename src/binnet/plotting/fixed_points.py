@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting._style import BLUE, RED, finish
+from binnet.plotting._style import BLUE, RED, finish, plot_bars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,9 +48,9 @@ def plot_pair_overlaps(
     bars = None if error is None else np.asarray(error, dtype=np.float64)[seen]
     if bars is not None:  # an error as large as the count would reach down to 0
         bars = np.array([np.minimum(bars, 0.999 * counts[seen]), bars])
-    ax.errorbar(
-        overlap[seen], counts[seen], yerr=bars, color=BLUE, marker="o", ms=4.5, mfc="white",
-        ls="none", capsize=2, label="enumerated",
+    plot_bars(
+        ax, overlap[seen], counts[seen], bars, "standard error over networks",
+        color=BLUE, marker="o", ms=4.5, mfc="white", ls="none", label="enumerated",
     )  # fmt: skip
     ax.set(xlabel=r"overlap $q$", ylabel="ordered pairs of fixed points", yscale="log")
     if seen.any():

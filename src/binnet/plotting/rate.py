@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from binnet.plotting._style import BLUE, DASHES, colour, dash, finish, make_panels, marker
+from binnet.plotting._style import (
+    BLUE,
+    DASHES,
+    colour,
+    dash,
+    finish,
+    make_panels,
+    marker,
+    plot_band,
+    plot_bars,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +30,7 @@ LEVELS = {
     "two-alternative": {"chance": 0.0315, "best observer": 0.0089},
     "delayed-match": {"chance": 0.195},
 }
+_SPREAD = "± std. dev. of runs"
 
 
 def plot_learning_curves(
@@ -53,12 +64,12 @@ def plot_learning_curves(
         mean, spread = values.mean(axis=0), values.std(axis=0)
         ax.plot(updates, mean, color=colour(k), linestyle=dash(k), lw=1.6, label=name)
         low = np.maximum(mean - spread, 0.5 * mean)  # a band to 0 has no lower end on a log axis
-        ax.fill_between(updates, low, mean + spread, color=colour(k), alpha=0.2, lw=0)
+        plot_band(ax, updates, low, mean + spread, _SPREAD, color=colour(k), alpha=0.2)
     _draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
     if task in LEVELS:  # the first updates of a large gain would take most of the axis
         ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(LEVELS[task].values())))
-    return finish(ax)
+    return finish(ax, ncols=2 if len(curves) > 5 else 1)
 
 
 def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axes) -> Axes:
@@ -80,10 +91,12 @@ def plot_exponents(gains: ArrayLike, exponents: Mapping[str, ArrayLike], ax: Axe
     """
     for k, (name, values) in enumerate(exponents.items()):
         table = np.asarray(values, dtype=np.float64)
-        ax.errorbar(
+        plot_bars(
+            ax,
             gains,
             np.nanmean(table, axis=1),
-            yerr=np.nanstd(table, axis=1),
+            np.nanstd(table, axis=1),
+            _SPREAD,
             color=colour(k),
             marker=marker(k),
             linestyle=dash(k),
@@ -243,6 +256,6 @@ def _draw_levels(task: str, ax: Axes) -> None:
     for k, (name, level) in enumerate(LEVELS.get(task, {}).items()):
         ax.axhline(level, color="0.3", linestyle=DASHES[3 - k], lw=1.0)
         ax.annotate(
-            name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-            fontsize=7, color="0.3",
+            name, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=7,
+            color="0.3", annotation_clip=False,
         )  # fmt: skip

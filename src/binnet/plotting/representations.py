@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting._style import LEGEND, curve_style, finish, make_panels
+from binnet.plotting._style import LEGEND, curve_style, finish, make_panels, plot_band
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,9 +42,8 @@ def plot_overlaps(result: xr.Dataset, module: int, ax: Axes) -> Axes:
             style = {**curve_style(k), "linestyle": "-" if network == "trained" else ":"}
             ax.plot(sweeps, mean, fillstyle=fill, label=f"{name} classes, {network}", **style)
             if network == "trained":
-                ax.fill_between(
-                    sweeps, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0
-                )
+                meaning = "± standard deviation over pairs"
+                plot_band(ax, sweeps, mean - std, mean + std, meaning, color=style["color"])
     ax.set(xlabel="sweep", ylabel="overlap q", title=f"module {module}")
     ax.set_ylim(-0.35, 1.0)
     return finish(ax, legend=False)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting._style import colour, dash, finish, make_panels, mark_level, marker
+from binnet.plotting._curves import BOOTSTRAP, each_curve
+from binnet.plotting._style import (
+    finish,
+    make_panels,
+    mark_level,
+    plot_band,
+    plot_bars,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,14 +38,14 @@ def plot_convergence(result: xr.Dataset, ax: Axes) -> Axes:
     Axes
         The same Axes.
     """
-    for label, style, part in _curves(result):
+    for label, style, part in each_curve(result):
         n_converged, n_runs = _pool(part["n_converged"], result.sizes["replica"])
         measured = n_runs > 0
         n_converged, n_runs = n_converged[measured], n_runs[measured]
         fraction = n_converged / n_runs
         bars = np.abs(_wilson(n_converged, n_runs) - fraction)
         couplings = result["self_coupling"].values[measured]
-        ax.errorbar(couplings, fraction, bars, label=label, capsize=2, **style)
+        plot_bars(ax, couplings, fraction, bars, "68 % Wilson interval", label=label, **style)
     mark_level(ax, 0.5)
     ax.set(xlabel=r"self-coupling $J_D$", ylabel="fraction of runs that converge")
     ax.set_ylim(-0.03, 1.03)
@@ -62,10 +68,14 @@ def plot_thresholds(thresholds: xr.Dataset, ax: Axes) -> Axes:
         The same Axes.
     """
     sizes = thresholds["n_neurons"].values
-    for label, style, part in _curves(thresholds, "n_neurons"):
+    for label, style, part in each_curve(thresholds, "n_neurons"):
         centre, width = part["threshold"].values, part["width"].values
-        ax.errorbar(sizes, centre, part["threshold_error"].values, label=label, capsize=2, **style)
-        ax.fill_between(sizes, centre - width, centre + width, color=style["color"], alpha=0.15)
+        error = part["threshold_error"].values
+        plot_bars(ax, sizes, centre, error, BOOTSTRAP, label=label, **style)
+        plot_band(
+            ax, sizes, centre - width, centre + width, "width of the transition",
+            color=style["color"],
+        )  # fmt: skip
     ax.set(xlabel="neurons $N$", ylabel=r"$J_D$ at which half of the runs converge", xscale="log")
     ax.set_xticks(sizes, [str(n) for n in sizes], minor=False)
     ax.minorticks_off()
@@ -89,7 +99,7 @@ def plot_relaxation_times(result: xr.Dataset, self_coupling: float, ax: Axes) ->
     Axes
         The same Axes.
     """
-    for label, style, part in _curves(result.sel(self_coupling=self_coupling)):
+    for label, style, part in each_curve(result.sel(self_coupling=self_coupling)):
         times = part["relaxation_time"].values.ravel()
         reached = np.sort(times[np.isfinite(times)])
         if len(reached):
@@ -123,7 +133,7 @@ def plot_flip_fraction(result: xr.Dataset, self_coupling: float, ax: Axes) -> Ax
     Axes
         The same Axes.
     """
-    for label, style, part in _curves(result.sel(self_coupling=self_coupling)):
+    for label, style, part in each_curve(result.sel(self_coupling=self_coupling)):
         others = [name for name in part["flip_fraction"].dims if name != "sweep"]
         flips = part["flip_fraction"].mean(others).values
         seen = flips > 0
@@ -179,34 +189,6 @@ def _most_informative(result: xr.Dataset) -> float:
     return float(above.min() if len(above) else couplings.max())
 
 
-def _curves(result: xr.Dataset, *own: str) -> Iterator[tuple[str, dict[str, Any], xr.Dataset]]:
-    """Yield label, style and data for each combination of the axes that a curve is drawn for.
-
-    The first axis is told by colour and marker, the others by dash and filling.
-    """
-    inner = {"self_coupling", "seed", "replica", "sweep", *own}
-    names = [name for name in result.coords if name in result.dims and name not in inner]
-    names.sort(key=lambda name: name != "n_neurons")
-    if not names:
-        yield "all runs", _style(0, 0), result
-        return
-    for values in np.ndindex(*(result.sizes[name] for name in names)):
-        where = dict(zip(names, values, strict=True))
-        parts = [(name, result[name].values[k]) for name, k in where.items()]
-        label = ", ".join(_describe(str(name), value) for name, value in parts)
-        rest = 0
-        for name, value in zip(names[1:], values[1:], strict=True):
-            rest = rest * result.sizes[name] + value
-        yield label, _style(values[0], rest), result.isel(where)
-
-
-def _describe(name: str, value: Any) -> str:
-    if name == "update_order":
-        return str(value)
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    return f"N = {text}" if name == "n_neurons" else f"{name} {text}"
-
-
 def _pool(counts: xr.DataArray, n_replicas: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Sum converged runs over networks, and count the runs; cells that are missing do not count."""
     others = [name for name in counts.dims if name != "self_coupling"]
@@ -223,14 +205,3 @@ def _wilson(counts: NDArray[Any], runs: NDArray[Any]) -> NDArray[np.float64]:
         interval = binomtest(int(k), int(n)).proportion_ci(0.6827, method="wilson")
         ends.append((interval.low, interval.high))
     return np.array(ends).T
-
-
-def _style(first: int, rest: int) -> dict[str, Any]:
-    return {
-        "color": colour(first),
-        "marker": marker(first),
-        "markerfacecolor": colour(first) if rest % 2 == 0 else "white",
-        "linestyle": dash(rest),
-        "markersize": 4,
-        "linewidth": 1.4,
-    }

@@ -19,6 +19,8 @@ from binnet.plotting._style import (
     dash,
     finish,
     marker,
+    plot_band,
+    plot_bars,
 )
 from binnet.plotting._style import COLOURS as COLOURS
 from binnet.plotting._style import GREEN as GREEN
@@ -191,14 +193,14 @@ def _plot_lines(
                         edgecolor=BLUE, lw=0.0, label=label)  # fmt: skip
         bound = np.any(np.asarray(table["field_std"]) > 0.0)
         closes = "the gap closes, with fields there or above" if bound else "the gap closes"
-        label = rf"$J_D^c$: {closes} (error below line width)"
+        label = rf"$J_D^c$: {closes} (numerical error below line width)"
         ax.plot(x, critical - base, color=BLUE, lw=1.8, marker="o", ms=3.5, label=label)
     freezing = np.where(freezing > base, freezing - base, np.nan)
     if np.isfinite(freezing).any():
-        ax.fill_between(x, freezing - error, freezing + error, color=RED, alpha=0.35, lw=0.0)
-        label = r"the dynamics freezes above (band: $\pm$ one standard error)"
         style: dict[str, Any] = {"color": RED, "ls": "--", "lw": 1.5, "marker": "s", "ms": 3.5}
-        ax.plot(x, freezing, label=label, **style)
+        ax.plot(x, freezing, label="the dynamics freezes above", **style)
+        plot_band(ax, x, freezing - error, freezing + error, "standard error of freezing",
+                  color=RED, alpha=0.35)  # fmt: skip
 
 
 def plot_local_entropy(
@@ -243,6 +245,7 @@ def plot_comparison(
     ax: Axes,
     *,
     error: ArrayLike | None = None,
+    meaning: str = "standard error",
     label: str = "",
     index: int = 0,
 ) -> Axes:
@@ -255,7 +258,9 @@ def plot_comparison(
     ax : matplotlib.axes.Axes
         Where to draw.
     error : array_like, shape (n,), optional
-        Standard errors of the measurement.
+        Errors of the measurement.
+    meaning : str, default "standard error"
+        What these are, for the legend.
     label : str, default ""
         What the pair shows.
     index : int, default 0
@@ -274,7 +279,6 @@ def plot_comparison(
         "ms": 4.5,
         "mfc": "white",
         "ls": "none",
-        "capsize": 2,
     }
-    ax.errorbar(x, measured, yerr=error, label=f"measured {label}", **style)
+    plot_bars(ax, x, measured, error, meaning, label=f"measured {label}", **style)
     return finish(ax)

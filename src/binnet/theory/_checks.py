@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._validation import FloatArray, check_integer, check_real, check_reals
 
 _NOT_NEGATIVE = "the theory covers J_D >= 0; use `margin` to lower the stability"
+_SEARCHED: dict[str, Any] = {"high": 100.0, "remedy": "the search was tried up to there"}
 
 
 def self_coupling(value: ArrayLike) -> FloatArray:
@@ -91,6 +92,16 @@ def symmetry(value: ArrayLike) -> FloatArray:
 def one_field_std(value: float) -> float:
     """Return a single standard deviation of external fields, sigma_b >= 0."""
     return check_real("field_std", value, 0.0, remedy="a standard deviation is not negative")
+
+
+def searched_field_std(value: ArrayLike) -> FloatArray:
+    """Return standard deviations of external fields with which distances can be searched."""
+    return check_reals("field_std", value, 0.0, **_SEARCHED)
+
+
+def one_searched_field_std(value: float) -> float:
+    """Return a single standard deviation of fields with which distances can be searched."""
+    return check_real("field_std", value, 0.0, **_SEARCHED)
 
 
 def update_order(fraction: float, n_groups: int) -> tuple[float, int]:

@@ -39,7 +39,10 @@ class DrivenField:
         self.field_std = neuron.field_std
         width = np.sqrt(2.0 * distance)  # of the field that a replica has for itself
         self.root_q = np.sqrt(1.0 - 2.0 * distance)
-        bends = np.unique(np.maximum(np.append(abs(neuron.reach) + width * _STEPS, 0.0), 0.0))
+        bends = np.append(abs(neuron.reach) + width * _STEPS, 0.0)
+        if neuron.reach > 0.0:  # however far replicas have a choice, no field h is that large
+            bends = np.minimum(bends, _SIGMAS * (self.field_std + 2.0))
+        bends = np.unique(np.maximum(bends, 0.0))
         self._last = float(bends[-1])
         # Panels resolve the Gaussian over h, too.
         pieces = np.ceil(np.diff(bends) / (4.0 * min(self.root_q, 0.5))).astype(int)

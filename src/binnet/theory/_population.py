@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, special
 
+from binnet._memory import check_memory
 from binnet._validation import FloatArray
 
 _PIVOT_MIN = 1e-10  # floor of the innovation variance: a frozen process repeats its field
@@ -87,7 +88,14 @@ def sample_population(
     -------
     Population
         Correlation, flips, stabilities and what the response follows from.
+
+    Raises
+    ------
+    MemoryError
+        For more steps and trajectories than there is memory for.
     """
+    n_bytes = 16.0 * n_steps * n_trajectories + 24.0 * n_steps**2
+    check_memory(f"{n_steps} steps of {n_trajectories} trajectories", n_bytes, "take fewer")
     j, eta = dynamics.self_coupling, dynamics.symmetry
     spins = np.empty((n_steps + 1, n_trajectories))
     spins[0] = rng.choice([-1.0, 1.0], n_trajectories)

@@ -96,11 +96,12 @@ def asynchronous_cavity(
     ValueError
         For parameters out of range, or fewer than four numbers of groups.
     """
-    groups = [check_integer("n_groups", n, 1) for n in n_groups]
+    given = n_groups if np.ndim(n_groups) else [n_groups]
+    groups = [check_integer("n_groups", n, 1, MAX_STEPS) for n in given]
     if len(groups) < 4 or sorted(set(groups)) != groups:
         raise ValueError(
-            f"n_groups must hold at least four increasing numbers, got {tuple(n_groups)}; a "
-            "parabola and its error need them"
+            f"n_groups must hold at least four increasing numbers, got {n_groups!r}; a parabola "
+            "and its error need them"
         )
     remedy = f"a sweep has {groups[-1]} steps"
     sweeps = check_integer("n_sweeps", n_sweeps, 1, MAX_STEPS // groups[-1], remedy=remedy)

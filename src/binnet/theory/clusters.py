@@ -63,12 +63,17 @@ def cluster_entropy(
               \Phi\Bigl[\tfrac{J_D-\kappa + s(\sqrt q z + b)}{\sqrt{1-q}}\Bigr]\Bigr\}^y
 
     with the logarithm averaged over external fields :math:`b \sim N(0, \sigma_b^2)`, and
-    :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.  phi_1 is the
+    :math:`S_I = \partial\phi_y/\partial y` and :math:`S_E = \phi_y - y S_I`.
+    Different groups are taken as uncorrelated: where they are not, phi_y is an upper bound
+    (docs/model/theory.md, eq. (6.13); docs/results/replicas.md).  phi_1 is the
     complexity, phi_2 the pair entropy.  A negative phi_m is a first-moment bound: no m fixed
     points have these overlaps.
 
-    With fields the overlap of unrelated fixed points is not 0; where the saddle would lie at
-    q-hat < 0, beyond their distance, all is nan (but phi_1).  So it is below an overlap of 1e-5.
+    Where the saddle would lie at q-hat < 0, all is nan (but phi_1).  With fields that is beyond the
+    distance of unrelated fixed points, whose overlap is not 0 then; it is taken as nan below an
+    overlap of 1e-5, too.  Without fields it needs a margin above J_D, and so no fixed points: for
+    kappa - J_D > 0.303 it is nan at all overlaps (but 0), between 0 and 0.303 at large ones; pairs
+    are known there, too, from `pair_entropy`.
 
     Parameters
     ----------
@@ -79,7 +84,7 @@ def cluster_entropy(
     replicas : array_like
         Real number y >= 1 of replicas.
     margin : array_like, default 0
-        Stability kappa that every neuron must exceed; any real number.
+        Stability kappa that every neuron must exceed, at most 100 above J_D.
     field_std : array_like, default 0
         Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
     rtol : float, default 1e-9
@@ -93,8 +98,8 @@ def cluster_entropy(
     Raises
     ------
     ValueError
-        For y < 1, an overlap outside [0, 1), J_D < 0, or an accuracy that the finest grid does not
-        reach.
+        For y < 1, an overlap outside [0, 1), J_D < 0, negative fields, a margin more than 100 above
+        J_D, or an accuracy that the finest grid does not reach.
 
     References
     ----------
@@ -111,6 +116,8 @@ def cluster_entropy(
     rtol = _checks.tolerance(rtol)
 
     reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
+    remedy = "no fixed point is so stable: lower the margin"
+    check_reals("self_coupling - margin", reach, -100.0, remedy=remedy)
 
     def one(a: float, std: float, q: float, y: float) -> tuple[float, ...]:
         if q == std == 0.0:

@@ -76,7 +76,8 @@ def complexity(
     -------
     float or ndarray
         Nats per neuron, in the broadcast shape of the arguments (and the error, in the same shape);
-        -inf for antisymmetric couplings unless self-coupling or fields make up for the margin.
+        -inf for antisymmetric couplings unless self-coupling and fields make up for the margin,
+        J_D + sqrt(2/pi) sigma_b > kappa.
 
     Raises
     ------
@@ -105,6 +106,8 @@ def complexity(
     if np.any(std > 0) or np.any(eta != 0):
 
         def one(a: float, s: float, eta: float) -> tuple[float, float]:
+            if eta == -1.0 and a <= -s * np.sqrt(2.0 / np.pi):
+                return -np.inf, 0.0  # sum_i s_i h_i = N J_D + sum_i s_i b_i, whatever s
             y = 0.0 if eta == 0.0 else _find_shift(a, s, eta, rtol)
             if not np.isfinite(y):
                 return -np.inf, 0.0
@@ -170,9 +173,11 @@ def _average_hazard(reach: float, std: float, rtol: float) -> float:
     """Return the derivative of `average_over_field` by the reach a."""
 
     def hazard(z: float) -> float:
-        norm = _log_both(reach, std * z) + 0.5 * np.log(2.0 * np.pi)
         sides = reach + std * np.array([z, -z])
-        return float(np.exp(-0.5 * sides * sides - norm).sum())
+        logs = special.log_ndtr(sides)
+        # Far out the squares in these logarithms leave few digits to more than a ratio of the two.
+        shares = special.expit(logs - logs[::-1])
+        return float(shares @ (np.sqrt(2.0 / np.pi) / special.erfcx(-sides / np.sqrt(2.0))))
 
     return hazard(0.0) if std == 0.0 else _integrate(hazard, reach, std, rtol)[0]
 

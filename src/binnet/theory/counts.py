@@ -18,6 +18,7 @@ from binnet.theory.complexity import EPS, log_2ndtr
 
 DISTRIBUTIONS = ("gaussian", "sign")
 _LARGEST_SUM = 4096  # N up to which the number of present couplings is summed over one by one
+_LARGEST_SIGNS = 10**7  # N up to which the sum of signs is, where there are fields: a second
 _BEND = complex(np.exp(-0.3j))  # direction of the path of integration
 _TIE = 1e-6  # relative: couplings are rounded to single precision
 
@@ -133,7 +134,7 @@ def log_expected_count(
     if np.any(n != np.floor(n)):
         raise ValueError(f"n_neurons must be whole numbers, got {n_neurons!r}")
     reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
-    eta = float(_checks.symmetry(symmetry))
+    eta = _checks.one_symmetry(symmetry)
     check_choice("distribution", distribution, DISTRIBUTIONS)
     rho = check_real("density", density, 0.0, 1.0, above=True)
     if (reason := find_no_formula(eta, distribution, rho)) is not None:
@@ -184,6 +185,11 @@ def _rounding(n: float, value: float) -> float:
 def _log_independent(n: int, a: float, std: float, distribution: str, rho: float) -> float:
     """Log of the probability that a neuron stays, summed over its two states."""
     if rho == 1.0:
+        if distribution == "sign" and std > 0.0 and n > _LARGEST_SIGNS:
+            raise ValueError(
+                f"n_neurons must be at most {_LARGEST_SIGNS} for signs with fields, got {n}; the "
+                "Gaussian formula is the limit of many couplings a neuron"
+            )
         present, log_share = np.array([n - 1.0]), np.zeros(1)
     else:
         if n > _LARGEST_SUM:

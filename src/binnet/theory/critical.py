@@ -138,7 +138,7 @@ def monotone_self_coupling(
 def _checked(margin: float, field_std: float, rtol: float) -> tuple[float, float, float]:
     return (
         check_real("margin", margin, 0.0, remedy="below 0 the threshold lies at J_D < 0"),
-        check_real("field_std", field_std, 0.0, 100.0, remedy="the search was tried up to there"),
+        _checks.one_searched_field_std(field_std),
         _checks.tolerance(rtol),
     )
 

@@ -88,7 +88,9 @@ def local_entropy(
 
     With external fields unrelated fixed points are closer than 1/2: beyond their distance, and
     above 1/2 - 5e-6, all is nan; just below it one replica is the minimum, which is the complexity.
-    S_loc is then an upper bound, as the mean number of clusters is larger than the typical one.
+    S_loc is then an upper bound, as the mean number of clusters is larger than the typical one.  It
+    is one without fields, too, where different groups are correlated: beyond d of about 0.05 for
+    J_D - kappa up to 0.07, further for larger ones (docs/results/replicas.md).
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from binnet._validation import FloatArray, check_integer, check_reals
 from binnet.theory import _checks
 from binnet.theory._population import Dynamics, Population, find_response, sample_population
 
-MAX_STEPS = 20_000  # the correlation matrix then takes 3 GB
+MAX_STEPS = 20_000  # a matrix over pairs of them then takes 3 GB, and there are several
 
 
 class DynamicalCavity(NamedTuple):
@@ -85,7 +85,8 @@ def dynamical_cavity(
     self_coupling : float
         J_D >= 0.
     n_steps : int
-        Number of steps T >= 1 (time and memory grow as T^2 and T, times the trajectories).
+        Number of steps T >= 1 (time and memory grow as T^2 and T, times the trajectories; beyond
+        some thousands T^2 dominates the memory, too).
     update_fraction : float, default 1
         Probability, 0 < p <= 1, that a neuron is updated in a step.
     n_groups : int, default 1
@@ -119,6 +120,8 @@ def dynamical_cavity(
     ValueError
         For J_D < 0, p outside (0, 1], eta outside [-1, 1], fewer than 2 populations, or an accuracy
         that 64 x n_batches miss.
+    MemoryError
+        For more steps and trajectories than there is memory for.
 
     References
     ----------

@@ -3,7 +3,7 @@
 Belief propagation (the cavity method on an instance, in its dense form) estimates the
 magnetisations and the entropy of the set of fixed points.  Reinforcement and focusing turn it into
 solvers, which find true fixed points at self-couplings far below those at which the plain dynamics
-converges.
+converges.  Coupled replicas of the network (`replicated`) tell the entropies of its clusters.
 """
 
 from __future__ import annotations
@@ -17,6 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._validation import FloatArray, check_choice, check_integer, check_real, check_spins
 from binnet.theory import _checks
 from binnet.theory._messages import Instance
+from binnet.theory._replicated import Replicated, replicated, replicated_limit
+
+__all__ = [
+    "BeliefPropagation",
+    "Replicated",
+    "Solution",
+    "belief_propagation",
+    "count_unstable",
+    "replicated",
+    "replicated_limit",
+    "solve",
+]
 
 Method = Literal["reinforced", "focusing"]
 
@@ -115,7 +127,7 @@ def belief_propagation(
     rtol: float = 1e-8,
     damping: float = 0.5,
     max_iterations: int = 2000,
-    rng: np.random.Generator | None = None,
+    rng: np.random.Generator | int | None = None,
 ) -> BeliefPropagation:
     r"""Plain belief propagation: Bethe entropy and magnetisations of one network.
 
@@ -136,7 +148,7 @@ def belief_propagation(
         Share of the old messages kept in each step, 0 <= damping < 1.
     max_iterations : int, default 2000
         Iterations after which it gives up (`converged` is False).
-    rng : numpy.random.Generator, optional
+    rng : numpy.random.Generator or int, optional
         Start from small random messages (1e-3) instead of the symmetric point.
 
     Returns
@@ -153,7 +165,8 @@ def belief_propagation(
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     max_iterations = check_integer("max_iterations", max_iterations, 1)
     instance = Instance(couplings, self_coupling, field, exact=True)
-    messages = instance.start(rng or np.random.default_rng(0), 1e-3 if rng is not None else 0.0)
+    spread = 0.0 if rng is None else 1e-3
+    messages = instance.start(np.random.default_rng(rng), spread)
     entropy = last = change = np.inf
     n_iterations = 0
     while n_iterations < max_iterations:

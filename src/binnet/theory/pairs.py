@@ -87,7 +87,8 @@ def pair_entropy(
     .. math:: S_2(q) = \log 2 + H_b\!\left(\tfrac{1+q}{2}\right)
               + \tfrac{1+q}{2}\log\Phi_2(a,a;q) + \tfrac{1-q}{2}\log\Phi_2(a,a;-q)
 
-    with :math:`a = J_D - \kappa`.
+    with :math:`a = J_D - \kappa`.  There are no external fields here: with them pairs are
+    `cluster_entropy` of two replicas, up to the distance of unrelated fixed points.
 
     Parameters
     ----------

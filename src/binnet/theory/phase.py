@@ -37,7 +37,7 @@ def phase_diagram(
     margin : float, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
     field_std : float, default 0
-        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
+        Standard deviation sigma_b of quenched Gaussian external fields, 0 to 100.
     rtol : float, default 1e-5
         Accuracy asked of the local entropies.
     progress : callable, optional
@@ -52,6 +52,12 @@ def phase_diagram(
         `complexity_error`, `isolation_error`, `gap_error` (of both ends),
         `lowest_distance_error`, `lowest_entropy_error`.
 
+    Raises
+    ------
+    ValueError
+        For J_D < 0 or, without fields, more than 20 beyond the margin, fields outside 0 to 100, or
+        an accuracy that cannot be reached.
+
     Examples
     --------
     >>> table = phase_diagram([0.0, 1.0])
@@ -59,7 +65,8 @@ def phase_diagram(
     True
     """
     couplings = _line("self_coupling", _checks.self_coupling(self_coupling))
-    kappa, std = check_real("margin", margin), check_real("field_std", field_std)
+    kappa, std = check_real("margin", margin), _checks.one_searched_field_std(field_std)
+    rtol = _checks.tolerance(rtol)
     sigma, sigma_error = complexity(couplings, kappa, std, return_error=True)
     radius, radius_error = np.full((2, couplings.size), np.nan)
     if not std:
@@ -126,6 +133,11 @@ def phase_map(
         does, `freezing` and `freezing_error` (one standard error).  A line is nan where it is not
         found, of which a RuntimeWarning says why, or was not asked for.
 
+    Raises
+    ------
+    ValueError
+        For J_D, margins or fields below 0, or arrays whose shapes do not make a plane.
+
     Examples
     --------
     >>> plane = phase_map([0.2, 0.5], margin=[0.0, 0.3], dynamics=False)
@@ -137,10 +149,14 @@ def phase_map(
     """
     couplings = _line("self_coupling", _checks.self_coupling(self_coupling))
     remedy = "below 0 thresholds lie at J_D < 0"
-    kappa, std = np.broadcast_arrays(
-        _line("margin", check_reals("margin", margin, 0.0, remedy=remedy)),
-        _line("field_std", _checks.field_std(field_std)),
-    )
+    kappa = _line("margin", check_reals("margin", margin, 0.0, remedy=remedy))
+    std = _line("field_std", _checks.field_std(field_std))
+    if len({1, kappa.size, std.size}) > 2:
+        raise ValueError(
+            f"margin and field_std must be of one length, or one of them a single number, got "
+            f"{kappa.size} and {std.size} values; a column of the plane has one of each"
+        )
+    kappa, std = np.broadcast_arrays(kappa, std)
     rtol, seed = _checks.tolerance(rtol), check_integer("seed", seed, 0, None)
     sigma, sigma_error = complexity(couplings, kappa[:, None], std[:, None], return_error=True)
     strengths, column = np.unique(std, return_inverse=True)

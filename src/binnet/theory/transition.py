@@ -19,6 +19,7 @@ from binnet.theory import _checks
 from binnet.theory._driven import make_field
 from binnet.theory._quadrature import Neuron
 from binnet.theory._saddle import ORDERS, Q_MIN, converged_saddle, excess_at_zero
+from binnet.theory.complexity import average_over_field
 from binnet.theory.densest import densest
 
 FLOOR = 1e-9  # smallest distance searched: a gap that begins below it is reported as beginning at 0
@@ -67,9 +68,13 @@ def overlap_gap(
 ) -> OverlapGap:
     """Distances at which no cluster of fixed points exists: the interval with S_loc(d) < 0.
 
+    Where its upper end is beyond d of about 0.05 the gap may reach further even without fields: as
+    groups are correlated there, S_loc is an upper bound (docs/results/replicas.md).
+
     Narrow clusters lie below the gap, unrelated fixed points above it.  At J_D = kappa it is all
-    up to the distance of unrelated ones, below J_D = kappa the whole (0, 1/2).  With external
-    fields S_loc is an upper bound: what is found is a gap, which may be wider than that.
+    up to the distance of unrelated ones; below J_D = kappa, where there is not one fixed point, the
+    whole (0, 1/2), with the complexity as depth.  With external fields S_loc is an upper bound:
+    what is found is a gap, which may be wider than that, and there may be one where none is found.
 
     Parameters
     ----------
@@ -78,7 +83,7 @@ def overlap_gap(
     margin : array_like, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
     field_std : array_like, default 0
-        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
+        Standard deviation sigma_b of quenched Gaussian external fields, 0 to 100.
     rtol : float, default 1e-6
         Accuracy asked of the local entropies (see `local_entropy`).
 
@@ -88,20 +93,24 @@ def overlap_gap(
         Named arrays (or floats); distances below 1e-9 / (1 + sigma_b^2) are not searched and
         reported as 0.
 
+    Raises
+    ------
+    ValueError
+        For J_D < 0, fields outside 0 to 100, or an accuracy that cannot be reached.
+
     Examples
     --------
     >>> gap = overlap_gap(0.04)
     >>> round(gap.lower, 4), round(gap.upper, 4)
     (np.float64(0.0011), np.float64(0.1002))
     """
-    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
+    reach, std = _checks.reach(self_coupling, margin), _checks.searched_field_std(field_std)
     rtol = _checks.tolerance(rtol)
 
     def one(reach: float, std: float) -> tuple[float, ...]:
         neuron = Neuron(float(reach), float(std))
         if reach < 0.0:
-            nowhere = densest(neuron, 0.25, rtol)
-            return 0.0, 0.5, np.nan, nowhere.value, 0.0, np.nan, nowhere.error
+            return _everywhere(neuron, rtol)
         near: tuple[float, float] | None = None
 
         def point(d: float, rtol: float = rtol) -> _Point:
@@ -143,22 +152,30 @@ def replica_gap(
     margin : array_like, default 0
         Stability kappa that every neuron must exceed: only J_D - kappa counts.
     field_std : array_like, default 0
-        Standard deviation sigma_b >= 0 of quenched Gaussian external fields.
+        Standard deviation sigma_b of quenched Gaussian external fields, 0 to 100.
     rtol : float, default 1e-8
         Accuracy asked of phi_m.
 
     Returns
     -------
     OverlapGap
-        As `overlap_gap`; all nan where phi_m stays positive.
+        As `overlap_gap`, also below J_D = kappa; all nan where phi_m stays positive.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two replicas, J_D < 0, fields outside 0 to 100, or an accuracy that the
+        finest grid does not reach.
     """
-    reach, std = _checks.reach(self_coupling, margin), _checks.field_std(field_std)
+    reach, std = _checks.reach(self_coupling, margin), _checks.searched_field_std(field_std)
     remedy = "a group has two fixed points at least"
     m = check_reals("replicas", replicas, 2.0, 1e4, remedy=remedy)
     rtol = _checks.tolerance(rtol)
 
     def one(reach: float, std: float, m: float) -> tuple[float, ...]:
         neuron = Neuron(float(reach), float(std))
+        if reach < 0.0:
+            return _everywhere(neuron, rtol)
 
         def point(d: float) -> _Point:
             found = converged_saddle(neuron, d, m, rtol)
@@ -171,6 +188,12 @@ def replica_gap(
 
     columns = np.vectorize(one, otypes=[float] * 7)(reach, std, m)
     return OverlapGap(*(column[()] for column in columns))
+
+
+def _everywhere(neuron: Neuron, rtol: float) -> tuple[float, ...]:
+    """The gap below J_D = kappa, where there is not one fixed point."""
+    sigma, error = average_over_field(*neuron, rtol)
+    return 0.0, 0.5, np.nan, sigma, 0.0, np.nan, error
 
 
 def _scan(neuron: Neuron, farthest: float) -> FloatArray:
