@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import naive_fixed_points as naive
 from binnet._threads import share_out
-from binnet_kernels.enumeration import common
+from binnet_kernels.enumeration import blocks, common
 from binnet_kernels.enumeration.bounded import enumerate_bounded, make_bounds, make_tree
 from binnet_kernels.enumeration.gray import enumerate_gray
 from binnet_kernels.enumeration.overlaps import (
@@ -53,7 +53,7 @@ def run(
     found = np.zeros((len(tasks), room), np.uint64)
     counts = np.full(len(tasks), -1)
     if method == "gray":
-        block = common.make_block(rows, n_low)
+        block = blocks.make_block(rows, n_low)
         work = partial(enumerate_gray, rows, block, tasks, n_held, scratch, found, counts)
     else:
         bounds, tree = make_bounds(rows), make_tree(rows, workers)

@@ -9,21 +9,36 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import kernel
-from binnet_kernels.enumeration.common import (
-    flip_spin,
-    hold_task,
-    scratch_of,
-    search_block,
-    set_spin,
-)
+from binnet_kernels.enumeration.blocks import search_block
+from binnet_kernels.enumeration.common import flip_spin, scratch_of, set_spin
 from binnet_kernels.lowlevel.bits import trailing_zeros
+
+
+@kernel
+def _hold_task(conditions, task, n_held, fields, scratch):
+    """Hold the last `n_held` spins to the bits of `task`, open the others; return their word.
+
+    Fills spins, slack and `fields` (P,), those of the spins that are held.
+    """
+    spins, slack, couplings = scratch.spins, scratch.slack, conditions.couplings
+    n, n_columns = couplings.shape
+    for i in range(n_columns):
+        fields[i] = 0
+        spins[i] = 0
+        slack[i] = 0
+    word = np.uint64(0)
+    for k in range(n_held):
+        up = (task >> np.uint64(k)) & np.uint64(1)
+        s = np.int32(2 * np.int64(up) - 1)
+        word |= set_spin(conditions, n - n_held + k, s, fields, scratch)
+    return word
 
 
 @kernel
 def _walk_gray(conditions, block, task, n_held, scratch, found):
     n_low, (n, n_columns) = block.low.shape[0], conditions.couplings.shape
     fields = scratch.fields[:n_columns]
-    word = hold_task(conditions, task, n_held, fields, scratch)
+    word = _hold_task(conditions, task, n_held, fields, scratch)
     for j in range(n_low, n - n_held):
         set_spin(conditions, j, np.int32(-1), fields, scratch)
     n_found = 0

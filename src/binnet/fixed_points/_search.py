@@ -40,7 +40,7 @@ class Search:
     """An enumeration cut into tasks; a task is a setting of the last few spins of the order."""
 
     def __init__(self, conditions: FixedPointConditions, method: str, threads: int) -> None:
-        from binnet_kernels.enumeration import common
+        from binnet_kernels.enumeration import blocks, common
         from binnet_kernels.enumeration.bounded import enumerate_bounded, make_bounds, make_tree
         from binnet_kernels.enumeration.gray import enumerate_gray
 
@@ -59,7 +59,7 @@ class Search:
         self._buffer = np.empty(0, np.uint64)
         self._run: Callable[[Any, Any, Any, Any, int], None]
         if method == "gray":
-            block = common.make_block(rows, min(_LOW_SPINS, n - 1))
+            block = blocks.make_block(rows, min(_LOW_SPINS, n - 1))
             self._run = lambda tasks, scratch, found, counts, worker: enumerate_gray(
                 rows, block, tasks, self._n_held, scratch, found, counts, worker
             )
