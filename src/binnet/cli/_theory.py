@@ -39,7 +39,17 @@ FIELD: dict[str, Any] = {
     "help": "Standard deviation sigma_b of Gaussian external fields.",
 }
 OPTIONS = {"margin": "--margin", "field_std": "--field"}
-SEED = click.IntRange(0)
+DYNAMICS: dict[str, Any] = {
+    "default": True,
+    "show_default": True,
+    "help": "Also estimate where the dynamics freezes.",
+}
+SEED: dict[str, Any] = {
+    "type": click.IntRange(0),
+    "default": 0,
+    "show_default": True,
+    "help": "Seed of the dynamical estimate.",
+}
 POINTS = click.IntRange(2, 10000)
 OUTPUT: dict[str, Any] = {
     "type": click.Path(dir_okay=False, path_type=Path),

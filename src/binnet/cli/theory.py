@@ -18,6 +18,7 @@ from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._lazy import LazyGroup
 from binnet.cli._theory import (
+    DYNAMICS,
     FIELD,
     MARGIN,
     OPTIONS,
@@ -51,10 +52,8 @@ def theory() -> None:
 @click.option("--points", type=POINTS, default=40, show_default=True,
               help="Number of self-couplings, evenly in the log.")  # fmt: skip
 @click.option("--rtol", **RTOL)
-@click.option("--dynamics/--no-dynamics", default=True, show_default=True,
-              help="Also estimate where the dynamics freezes.")  # fmt: skip
-@click.option("--seed", type=SEED, default=0, show_default=True,
-              help="Seed of the dynamical estimate.")  # fmt: skip
+@click.option("--dynamics/--no-dynamics", **DYNAMICS)
+@click.option("--seed", **SEED)
 @click.option("--output", default="phase.png", **OUTPUT)
 @force_option
 def phase(
@@ -254,8 +253,7 @@ def _draw_local_entropy(
               help="eta, correlation of J_ij and J_ji.")  # fmt: skip
 @click.option("--enumerate", "draws", type=click.IntRange(0, 10**6), default=0, show_default=True,
               help="Also count exactly, in this many random networks (N up to 30).")  # fmt: skip
-@click.option("--seed", type=SEED, default=0, show_default=True,
-              help="Seed of the random networks.")  # fmt: skip
+@click.option("--seed", **(SEED | {"help": "Seed of the random networks."}))
 def count(
     neurons: int,
     self_coupling: float,

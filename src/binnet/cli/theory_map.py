@@ -14,6 +14,7 @@ from binnet._validation import check_real
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._theory import (
+    DYNAMICS,
     FIELD,
     MARGIN,
     OPTIONS,
@@ -46,10 +47,8 @@ _ROWS = 81  # self-couplings of a plane
 @click.option("--margin", **MARGIN)
 @click.option("--field", **FIELD)
 @click.option("--rtol", **(RTOL | {"default": 1e-8}))
-@click.option("--dynamics/--no-dynamics", default=True, show_default=True,
-              help="Also estimate where the dynamics freezes.")  # fmt: skip
-@click.option("--seed", type=SEED, default=0, show_default=True,
-              help="Seed of the dynamical estimate.")  # fmt: skip
+@click.option("--dynamics/--no-dynamics", **DYNAMICS)
+@click.option("--seed", **SEED)
 @click.option("--output", default="map.png", **OUTPUT)
 @force_option
 def map_plane(
