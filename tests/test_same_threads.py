@@ -88,6 +88,8 @@ def _many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(teams, "make_team", make_patient_team)
     monkeypatch.setattr("binnet.dynamics.stored._TEAM_BYTES", 0)
     monkeypatch.setattr("binnet.dynamics.stored.is_cautious", lambda: False)
+    for name in ("_TRIAL_SECONDS", "_SERIAL_SECONDS"):  # of searches, which begin on one thread
+        monkeypatch.setattr(f"binnet.fixed_points._search.{name}", 0.0)
 
 
 @pytest.mark.parametrize("name", WORK)
