@@ -2,11 +2,12 @@
 
 from binnet.learning.arithmetic import ARITHMETICS, GENERATORS, ROUNDINGS, Arithmetic
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
-from binnet.learning.configuration import PRESETS, Configuration, make_rule, preset
+from binnet.learning.configuration import Configuration, make_rule
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
 from binnet.learning.parameters import DTYPES, TrainingParameters
 from binnet.learning.plasticity import RATE_SCALINGS, RATE_SCHEDULES, PerceptronPlasticity
+from binnet.learning.presets import PRESETS, preset
 from binnet.learning.rules import RULES, THIRD_FACTORS, Perceptron, PlasticityRule, ThirdFactor
 from binnet.learning.run import Run
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train

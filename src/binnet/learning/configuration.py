@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from binnet._deprecation import renamed_parameter
-from binnet._validation import check_choice, check_integer
+from binnet._validation import check_choice
 from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.parameters import TrainingParameters
 from binnet.learning.plasticity import BLOCKS, PerceptronPlasticity
 from binnet.learning.rules import RULES, Perceptron, PlasticityRule, ThirdFactor
-from binnet.networks.modules import MOST_MODULES, NetworkParameters
+from binnet.networks.modules import NetworkParameters
 from binnet.schedules import FeedbackSchedule
 
 
@@ -220,134 +220,3 @@ def _renew(tables: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(values, Mapping):
             renewed[table] = {names.get(name, name): value for name, value in values.items()}
     return renewed
-
-
-# "source" are the settings of the publication (docs/model/network.md, section 3.4), with its
-# constant rates. "default" was chosen on a validation split, the last 10000 training samples:
-# docs/results/training.md.
-_SOURCE = Configuration()
-_DEFAULT = _SOURCE.replace(
-    self_coupling=0.7,
-    feedback_strength=1.5,
-    rate_couplings=0.025,
-    rate_input=0.18,
-    rate_readout=0.3,
-    margin=0.6,
-    decay_couplings=0.0,
-    decay_readout=0.0,
-    rate_schedule="linear",
-    rate_scaling="fields",
-)
-# A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
-_THIRD_FACTOR = _DEFAULT.replace(
-    rule="third-factor",
-    warmup=2,
-    feedback=2,
-    free=0,
-    input_strength=2.0,
-    feedback_strength=1.0,
-    rate_couplings=0.01,
-    rate_input=0.2,
-    rate_readout=0.6,
-    margin=6.0,
-    readout_margin=2.0,
-    rate_scaling="weights",
-    margin_excludes_self_coupling=False,
-)
-
-
-def _chain(n_modules: int) -> Configuration:
-    """Excitation in place of self-coupling: input, readout and couplings at the middle module.
-
-    The others have no couplings but excitation: they hold its state. One neuron at a time, as
-    simultaneous updates would pass two different states back and forth.
-    """
-    middle = n_modules // 2
-
-    def there(value: float) -> tuple[float, ...]:
-        return tuple(value if k == middle else 0.0 for k in range(n_modules))
-
-    return _DEFAULT.replace(
-        n_modules=n_modules,
-        self_coupling=0.0,
-        excitation=0.35,
-        density=there(1.0),
-        input_strength=there(5.0),
-        feedback_strength=there(1.5),
-        readout_strength=there(1.0),
-        update_order="async",
-    )
-
-
-def _deep(n_modules: int) -> Configuration:
-    """Learned couplings between neighbours; the last module is read."""
-    last = (*(0.0,) * (n_modules - 1), 1.0)
-    return _DEFAULT.replace(n_modules=n_modules, neighbour_strength=1.0, readout_strength=last)
-
-
-_PRESETS: dict[str, Callable[[int], Configuration]] = {
-    "source": lambda n: _SOURCE.replace(n_modules=n),
-    "default": lambda n: _DEFAULT.replace(n_modules=n),
-    "single": lambda n: _DEFAULT.replace(n_modules=n),
-    "chain": _chain,
-    "deep": _deep,
-    "third-factor": lambda n: _THIRD_FACTOR.replace(n_modules=n),
-    # Chosen on the same split: docs/results/rules.md. The mean of two updates wants twice the rate.
-    "symmetric": lambda n: _DEFAULT.replace(n_modules=n, rule="symmetric", rate_couplings=0.05),
-    "soft": lambda n: _DEFAULT.replace(n_modules=n, rule="soft"),
-    # No feedback: hidden neurons do not learn to stay where it steers them, and the readout would
-    # learn from states that it does not meet again.
-    "reservoir": lambda n: _DEFAULT.replace(
-        n_modules=n, rate_couplings=0.0, rate_input=0.0, feedback_strength=0.0
-    ),
-    # One sweep from silence: the spins are signs of the input's fields, J plays no part.
-    "random-features": lambda n: _DEFAULT.replace(
-        n_modules=n,
-        rate_couplings=0.0,
-        rate_input=0.0,
-        warmup=1,
-        feedback=1,
-        free=0,
-        inference_sweeps=1,
-    ),
-}
-_MODULES = {"chain": 3, "deep": 3}
-PRESETS = tuple(_PRESETS)
-
-
-def preset(name: str = "default", n_modules: int | None = None) -> Configuration:
-    """Return a preset of all parameters.
-
-    Parameters
-    ----------
-    name : str, default "default"
-        "default", our settings for the source's rule; "source", the source's; "single", one module,
-        as "default"; "chain", modules with excitation in place of self-coupling; "deep", modules
-        with learned couplings to their neighbours; "third-factor", a rule that is not the source's,
-        see `ThirdFactor`; "symmetric" and "soft", two more rules of the source's code; the controls
-        "reservoir" and "random-features", which learn their readout only.
-    n_modules : int, optional
-        Modules of the network. Default: 3 for "chain" and "deep", else 1.
-
-    Returns
-    -------
-    Configuration
-        The preset; change it with its method `replace`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no such preset, or the number of modules is not at least 1.
-
-    Examples
-    --------
-    >>> preset("chain", 3).network.density
-    (0.0, 1.0, 0.0)
-    """
-    check_choice("preset", name, PRESETS)
-    n = (
-        _MODULES.get(name, 1)
-        if n_modules is None
-        else check_integer("n_modules", n_modules, 1, MOST_MODULES)
-    )
-    return _PRESETS[name](n)

@@ -21,9 +21,10 @@ from binnet._threads import ThreadChoice
 from binnet._validation import check_labels, check_spins
 from binnet.dynamics import predict
 from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
-from binnet.learning.configuration import Configuration, preset
+from binnet.learning.configuration import Configuration
 from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
+from binnet.learning.presets import preset
 from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
