@@ -288,6 +288,7 @@ class Rule(NamedTuple):
     decays: tuple[float, float, float]  # fraction of the block that is lost per batch
     threshold: float | Array  # kappa + J_D (+ lambda of the module before), of all or of each
     readout_threshold: float  # kappa_out
+    sizes: tuple[float, float] = (1.0, 1.0)  # |y_c| of wrong classes and of the right one
 
 
 def unstable_hidden(
@@ -298,9 +299,14 @@ def unstable_hidden(
     return [int(s[i] * hidden_field(net, i, s, x, 0.0, []) <= limits[i]) for i in range(len(s))]
 
 
-def unstable_readouts(net: Network, s: Sequence[int], label: int, threshold: float) -> list[int]:
-    y = target(label, len(net.W_out))
-    return [int(readout_field(net, c, s) * y[c] <= threshold) for c in range(len(y))]
+def sized_target(rule: Rule, label: int, n_classes: int) -> list[float]:
+    """The label as spins of the sizes that the readout learns from."""
+    return [rule.sizes[c == label] * y for c, y in enumerate(target(label, n_classes))]
+
+
+def unstable_readouts(net: Network, s: Sequence[int], label: int, rule: Rule) -> list[int]:
+    y = sized_target(rule, label, len(net.W_out))
+    return [int(readout_field(net, c, s) * y[c] <= rule.readout_threshold) for c in range(len(y))]
 
 
 def learn_batch(
@@ -310,8 +316,8 @@ def learn_batch(
     n_hidden, n_inputs, n_classes = len(net.J), inputs.shape[1], len(net.W_out)
     batch, s, x = range(len(labels)), states, inputs.tolist()
     u = [unstable_hidden(net, s[b], x[b], rule.threshold) for b in batch]
-    v = [unstable_readouts(net, s[b], labels[b], rule.readout_threshold) for b in batch]
-    y = [target(labels[b], n_classes) for b in batch]
+    v = [unstable_readouts(net, s[b], labels[b], rule) for b in batch]
+    y = [sized_target(rule, labels[b], n_classes) for b in batch]
     rates = [rate / math.sqrt(len(labels)) for rate in rule.rates]
     keep = [1.0 - decay for decay in rule.decays]
     gains = np.ones((3, n_hidden)) if net.gains is None else net.gains

@@ -55,7 +55,7 @@ def learn_batch_soft(
             h = naive.hidden_field(net, i, states[b], x[b], 0.0, [])
             s = states[b][i]
             events[b, i] = s * sigmoid(-sharpness * (s * h - limits[i]))
-        for c, y in enumerate(naive.target(labels[b], n_classes)):
+        for c, y in enumerate(naive.sized_target(rule, labels[b], n_classes)):
             f = naive.readout_field(net, c, states[b])
             targets[b, c] = y * sigmoid(-sharpness * (y * f - rule.readout_threshold))
     counted = naive.learn_batch(net, rule, inputs, labels, states)[1:]

@@ -55,7 +55,7 @@ def learn_batch(
         deltas = broadcast(net.W_back, errors)
         # A silent neuron, s_i = 0, has never been updated: it does not learn either.
         post.append([gate(u[i] * s[b][i], deltas[i], third.threshold) for i in range(n_hidden)])
-        v.append(naive.unstable_readouts(net, s[b], labels[b], rule.readout_threshold))
+        v.append(naive.unstable_readouts(net, s[b], labels[b], rule))
         y.append(naive.target(labels[b], n_classes))
     scale = 1 / math.sqrt(len(labels))
     J, W_in, W_out, W_back = (np.zeros_like(w) for w in (net.J, net.W_in, net.W_out, net.W_back))

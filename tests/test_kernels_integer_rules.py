@@ -256,7 +256,7 @@ class Run:
             np.cumsum((0, *case.sizes)),
             shifts,
             to_rows(np.array([net.margin]), n_banks, np.int32)[0],
-            net.readout_margin,
+            np.full(2, net.readout_margin, np.int64),
             KEY,
             FIRST_BATCH,
             *(case.third or (0, 0)),

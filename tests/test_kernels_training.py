@@ -93,7 +93,8 @@ class Run:
             np.array(self.rule.rates),
             np.array(self.rule.decays),
             to_rows(thresholds[None], n_banks, dtype)[0],
-            self.rule.readout_threshold,
+            self.rule.readout_threshold / np.array(self.rule.sizes),
+            np.array(self.rule.sizes),
         )
         kernels, memory = perceptron.KERNELS, make_memory(model.scales)
         if third:
@@ -158,6 +159,17 @@ def test_schedules(amplitudes: list[float], dynamics: str) -> None:
     net = make_network("gaussian", 33, 11, 3, seed=2)
     run = Run(net, 24, 16, amplitudes=amplitudes, dynamics=DYNAMICS[dynamics])
     assert_equals_reference(run, np.float64, exact=False)
+
+
+@pytest.mark.parametrize("sizes", [(1.0, 1.0), (0.75, 2.0)])
+@pytest.mark.parametrize(("n", "batch_size"), [(40, 16), (75, 70)], ids=lambda size: str(size))
+def test_readout_learns_from_spins_of_two_sizes(
+    sizes: tuple[float, float], n: int, batch_size: int
+) -> None:
+    """Margins are divided and rates multiplied, of the right class and of wrong ones."""
+    net = make_modules("gaussian", (20, 31), 9, 4, seed=6)
+    run = Run(net, n, batch_size, rule=RULE._replace(threshold=0.9 + net.J_D, sizes=sizes))
+    assert_equals_reference(run, np.float64, exact=False, banks=(1, 3))
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)

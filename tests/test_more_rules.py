@@ -10,7 +10,7 @@ import naive
 import naive_rules
 from binnet import Configuration, train
 from binnet.dynamics import stream_key
-from binnet.learning import RULES, Run
+from binnet.learning import READOUT_TARGETS, RULES, Run
 from binnet.learning.rules import SoftPerceptron, SymmetricPerceptron
 from binnet.learning.rules._float import FloatSynapses
 from binnet.learning.run import _DYNAMICS_STREAM
@@ -39,6 +39,7 @@ def replay(run: Run, learn: Any, n_batches: int) -> naive.Trained:
         tuple(plasticity.losses(p)),
         plasticity.margin + w.fixed_help * plasticity.margin_excludes_self_coupling,
         plasticity.readout_margin,
+        tuple(plasticity.target_sizes(p.n_outputs)),
     )
     order = run._order()
     key = naive.derive_key(int(stream_key(seed, _DYNAMICS_STREAM)), 0)
@@ -51,12 +52,13 @@ def replay(run: Run, learn: Any, n_batches: int) -> naive.Trained:
 
 
 @pytest.mark.parametrize("batch_size", [8, 40])
+@pytest.mark.parametrize("targets", READOUT_TARGETS)
 @pytest.mark.parametrize("rule", ["symmetric", "soft"])
-def test_equals_the_reference(rule: str, batch_size: int) -> None:
+def test_equals_the_reference(rule: str, targets: str, batch_size: int) -> None:
     chosen = {"rule": rule} if rule == "symmetric" else SHARP
     configuration = TINY.replace(
         n_hidden=17, dtype="float64", batch_size=batch_size, rate_schedule="linear",
-        decay_couplings=0.05, **chosen,
+        decay_couplings=0.05, readout_targets=targets, **chosen,
     )  # fmt: skip
     learn: Any = naive_rules.learn_batch_symmetric
     if rule == "soft":

@@ -23,7 +23,8 @@ class FloatRule(NamedTuple):
     rates: Array  # (3,): of couplings, input weights, readout
     decays: Array  # (3,): fraction that a block loses per batch, at rate factor 1
     thresholds: Array  # (H + padding,): kappa, plus J_D and lambda where they are not to count
-    readout_threshold: float  # kappa_out
+    readout_thresholds: Array  # (2,): kappa_out of a wrong class, and of the right one
+    targets: Array  # (2,): |y_c|, which multiply their rates
 
 
 class FloatMemory(NamedTuple):
@@ -123,8 +124,40 @@ def update_couplings_of_bank(model, rate, work, bank):
     )  # fmt: skip
 
 
+@kernel
+def update_readout_balanced(weights, rate, sizes, gains, label_signs, label_mask, signs, mask):
+    """Add ``rate * gains[i] * sum_b size * y[b, c] * s[b, i]`` to ``weights[c, i]``.
+
+    Parameters
+    ----------
+    weights : array (C, >= H)
+    rate : float
+    sizes : float64 array (2,)
+        Of y of a class that is wrong for the sample, and of the right one.
+    gains : array (>= H,)
+        What multiplies the rate of each neuron, in the dtype of the weights.
+    label_signs, label_mask : uint32 array (C,)
+        y of up to 32 samples, masked out where the readout is stable, packed by `pack_samples`.
+    signs, mask : uint32 array (>= H,)
+        The states.
+    """
+    dtype = weights.dtype.type
+    of_wrong, of_right = dtype(rate * sizes[0]), dtype(rate * sizes[1])
+    for c in range(weights.shape[0]):
+        row = weights[c]
+        right = np.uint32(label_signs[c] & label_mask[c])
+        wrong = np.uint32(label_mask[c] ^ right)
+        for i in range(weights.shape[1]):
+            ours, theirs = np.uint32(mask[i] & right), np.uint32(mask[i] & wrong)
+            up = popcount(np.uint32(ours & signs[i])) * 2 - popcount(ours)
+            down = popcount(np.uint32(theirs & signs[i])) * 2 - popcount(theirs)
+            # Integers first, as in `update_couplings_perceptron`.
+            total = of_right * dtype(np.int32(up)) - of_wrong * dtype(np.int32(down))
+            row[i] += gains[i] * total
+
+
 @inner_kernel
-def update_input_and_readout(model, rates, work, bank):
+def update_input_and_readout(rule, model, rates, work, bank):
     """Update the input weights onto a bank, and its share of the readout, by packed events."""
     n_banks, _, width = model.couplings.shape
     words = work.words[bank]
@@ -135,11 +168,17 @@ def update_input_and_readout(model, rates, work, bank):
         )  # fmt: skip
     if rates[2] != 0.0:
         from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
-        update_couplings_perceptron(
-            model.readout[from_c:to_c], rates[2], model.gains[2],
-            words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1],
-            np.int64(0),
-        )  # fmt: skip
+        if rule.targets[0] == rule.targets[1]:
+            update_couplings_perceptron(
+                model.readout[from_c:to_c], rates[2], model.gains[2],
+                words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1],
+                np.int64(0),
+            )  # fmt: skip
+        else:
+            update_readout_balanced(
+                model.readout[from_c:to_c], rates[2], rule.targets, model.gains[2],
+                words[3, 0, from_c:to_c], words[3, 1, from_c:to_c], words[0, 0], words[0, 1],
+            )  # fmt: skip
 
 
 @inner_kernel

@@ -51,7 +51,7 @@ class IntegerRule(NamedTuple):
     edges: Array  # (L + 1,) int64: neurons that the modules begin at, and H
     shifts: Array  # (4, L) int64: k of a module's neurons is raised by it; NEVER: they stay
     thresholds: Array  # (H + padding,) int32: kappa (and help) in units of the accumulator
-    readout_threshold: int
+    readout_thresholds: Array  # (2,) int64: of wrong classes and of the right one
     key: np.uint64  # each (batch, block, piece of a batch) has its own sub-stream
     first_batch: int
     error_scale: int  # of a third factor, see `integer_third_factor`

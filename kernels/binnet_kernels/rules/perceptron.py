@@ -26,7 +26,7 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
         pack_events(model, work, first, n, bank)
         if memory.rates[0] != 0.0:
             update_couplings_of_bank(model, memory.rates[0], work, bank)
-        update_input_and_readout(model, memory.rates, work, bank)
+        update_input_and_readout(rule, model, memory.rates, work, bank)
     keep_absent_couplings(model, bank)
 
 

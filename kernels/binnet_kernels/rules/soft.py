@@ -22,7 +22,8 @@ class SoftRule(NamedTuple):
     rates: Array
     decays: Array
     thresholds: Array
-    readout_threshold: float
+    readout_thresholds: Array
+    targets: Array
     sharpness: float  # beta
 
 
@@ -38,8 +39,8 @@ def find_soft_events(rule, model, work, n_samples, bank):
     """Write the weighted states of a bank's neurons, and labels of its share of the readout."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     scale = work.unstable.dtype.type(model.scales[0])
-    one = work.unstable.dtype.type(1)
-    kappa_out = work.unstable.dtype.type(rule.readout_threshold)
+    dtype = work.unstable.dtype.type
+    kappas, sizes = rule.readout_thresholds, rule.targets
     from_c, to_c = find_share(work.readout_fields.shape[1], model.couplings.shape[0], bank)
     for b in range(n_samples):
         state, field, external = work.outcome.state[b], work.outcome.field[b], work.external[b]
@@ -47,7 +48,9 @@ def find_soft_events(rule, model, work, n_samples, bank):
             h = external[i] + scale * field[i] + model.self_couplings[i] * state[i]
             work.unstable[b, i] = weigh(state[i], state[i] * h, rule.thresholds[i], rule.sharpness)
         for c in range(from_c, to_c):
-            target = one if c == work.labels[b] else -one
+            is_right = np.int64(c == work.labels[b])
+            size, kappa_out = dtype(sizes[is_right]), dtype(sizes[is_right] * kappas[is_right])
+            target = size if is_right else -size
             work.unstable_readouts[b, c] = weigh(
                 target, target * work.readout_fields[b, c], kappa_out, rule.sharpness
             )

@@ -61,7 +61,7 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)
         pack_events(model, work, first, n, bank)
-        update_input_and_readout(model, memory.rates, work, bank)
+        update_input_and_readout(rule, model, memory.rates, work, bank)
         if memory.rates[0] != 0.0:
             pack_samples(work.unstable, first, n, np.int64(0), n_hidden, words[2, 0], words[2, 1])
             update_couplings_symmetric(

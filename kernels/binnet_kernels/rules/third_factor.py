@@ -33,7 +33,8 @@ class ThirdFactorRule(NamedTuple):
     rates: Array
     decays: Array
     thresholds: Array
-    readout_threshold: float
+    readout_thresholds: Array
+    targets: Array
     rate: float  # of W_back; contains the prefactor but 1/sqrt(B); 0: it stays
     temperature: float  # of the softmax of the readout fields
     error_threshold: float  # theta: a neuron learns where |delta_i| > theta
@@ -144,7 +145,7 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
         pack_events(model, work, first, n, bank)
         if memory.rates[0] != 0.0:
             update_couplings_of_bank(model, memory.rates[0], work, bank)
-        update_input_and_readout(model, memory.rates, work, bank)
+        update_input_and_readout(rule, model, memory.rates, work, bank)
         if memory.rates[BLOCKS] != 0.0:
             words = work.words[bank]
             update_couplings_perceptron(

@@ -50,7 +50,7 @@ class RuleKernels(NamedTuple):
     ``learn_bank(parts, rule, memory, model, work, n_samples, bank)`` changes the weights onto a
     bank's neurons and its share of the readout; ``find_parts(rule, memory, model, work)`` returns
     the tuple of addresses that it takes. The parameters of a rule must have the fields `thresholds`
-    (H + padding,) and `readout_threshold`, which the stability is tested with.
+    (H + padding,) and `readout_thresholds` (2,), which the stability is tested with.
     """
 
     begin_batch: Any
@@ -141,7 +141,7 @@ def relax_batch(relax, product, model, rule, amplitudes, update, work, is_awake,
         work.n_unstable_readouts[b] = find_unstable_readouts(
             work.readout_fields[b],
             work.labels[b],
-            rule.readout_threshold,
+            rule.readout_thresholds,
             work.unstable_readouts[b],
         )
         work.n_unstable[b] = find_unstable_neurons(

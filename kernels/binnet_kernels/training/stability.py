@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from binnet_kernels._jit import kernel
 
 
@@ -26,13 +28,16 @@ def find_unstable_neurons(
 
 
 @kernel
-def find_unstable_readouts(fields, label, threshold, unstable):
-    """Write y_c (+1 for `label`, else -1) where f_c y_c <= threshold, else 0; return how many."""
+def find_unstable_readouts(fields, label, thresholds, unstable):
+    """Write y_c (+1 for `label`, else -1) where f_c y_c <= kappa_out, else 0; return how many.
+
+    `thresholds` (2,) are kappa_out of a wrong class and of the right one.
+    """
     one = unstable.dtype.type(1)
     count = 0
     for c in range(fields.shape[0]):
         target = one if c == label else -one
-        is_unstable = fields[c] * target <= threshold
+        is_unstable = fields[c] * target <= thresholds[np.int64(c == label)]
         unstable[c] = target if is_unstable else 0 * one
         count += is_unstable
     return count

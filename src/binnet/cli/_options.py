@@ -17,6 +17,7 @@ from binnet.learning import (
     GENERATORS,
     RATE_SCALINGS,
     RATE_SCHEDULES,
+    READOUT_TARGETS,
     ROUNDINGS,
     RULES,
     THIRD_FACTORS,
@@ -140,6 +141,14 @@ PARAMETERS = (
         click.Choice(RATE_SCALINGS),
         "whether an event moves a coupling (as in the source) or a field by as much at every H; "
         "the same at H = 400",
+        "",
+    ),
+    Parameter(
+        "--readout-targets",
+        "readout_targets",
+        click.Choice(READOUT_TARGETS),
+        "whether the readout learns from spins of size 1, or of C/4 for the right class and "
+        "sqrt(C)/4 for the others, as in the source's code",
         "",
     ),
     Parameter(

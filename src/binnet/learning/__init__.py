@@ -6,7 +6,12 @@ from binnet.learning.configuration import Configuration, make_rule
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
 from binnet.learning.parameters import DTYPES, TrainingParameters
-from binnet.learning.plasticity import RATE_SCALINGS, RATE_SCHEDULES, PerceptronPlasticity
+from binnet.learning.plasticity import (
+    RATE_SCALINGS,
+    RATE_SCHEDULES,
+    READOUT_TARGETS,
+    PerceptronPlasticity,
+)
 from binnet.learning.presets import PRESETS, preset
 from binnet.learning.rules import RULES, THIRD_FACTORS, Perceptron, PlasticityRule, ThirdFactor
 from binnet.learning.run import Run
@@ -20,6 +25,7 @@ __all__ = [
     "QUANTILES",
     "RATE_SCALINGS",
     "RATE_SCHEDULES",
+    "READOUT_TARGETS",
     "ROUNDINGS",
     "RULES",
     "THIRD_FACTORS",

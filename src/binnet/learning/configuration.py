@@ -52,12 +52,32 @@ class Configuration:
 
     def __post_init__(self) -> None:
         self.rule.check(self)
+        self._refuse_integers()
         for block, loss in zip(BLOCKS, self.plasticity.losses(self.network), strict=True):
             if loss >= 1.0:
                 raise ValueError(
                     f"rate_{block} with its prefactor (see rate_scaling) times decay_{block} "
                     f"must be < 1, the fraction that a batch takes from the weights, got {loss:g}; "
                     "lower one of them"
+                )
+
+    def _refuse_integers(self) -> None:
+        """Refuse what learns in floating point only."""
+        if not self.arithmetic.bits:
+            return
+        for name, value, why in (
+            (
+                "readout_targets",
+                self.plasticity.readout_targets,
+                "as an event moves a weight by 2**-k levels, with one k for all classes",
+            ),
+        ):
+            default = type(self.plasticity)
+            if value != getattr(default, name):
+                raise ValueError(
+                    f"{name} = {value!r} is for floating point only, {why}; got arithmetic = "
+                    f'{self.arithmetic.arithmetic!r}, set it to "float" or {name} to '
+                    f"{getattr(default, name)!r}"
                 )
 
     @renamed_parameter("dynamics", "update_order")

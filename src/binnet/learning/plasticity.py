@@ -14,6 +14,7 @@ from binnet.networks import NetworkParameters
 BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")
 RATE_SCALINGS = ("weights", "fields")
+READOUT_TARGETS = ("equal", "balanced")
 _REFERENCE_SIZE = 400  # H at which both scalings are the same
 
 
@@ -54,6 +55,11 @@ class PerceptronPlasticity:
         "fields": rate_couplings sqrt(400 / H) in its place; an event moves a hidden field by as
         much, through the couplings of its module, at every H. H is density H in a diluted module;
         couplings from neighbouring modules learn at the same rate.
+    readout_targets : {"equal", "balanced"}, default "equal"
+        Sizes of the readout spins y_c that the readout learns from. "equal": 1. "balanced", as in
+        the source's code: C/4 for the class of the sample, sqrt(C)/4 for the others, which divide
+        `readout_margin` and multiply `rate_readout` (docs/model/network.md, eq. (3.8)); floating
+        point only.
 
     Raises
     ------
@@ -72,6 +78,7 @@ class PerceptronPlasticity:
     margin_excludes_self_coupling: bool = True
     rate_schedule: str = "constant"
     rate_scaling: str = "weights"
+    readout_targets: str = "equal"
 
     def __post_init__(self) -> None:
         for name in ("rate_couplings", "rate_input", "rate_readout"):
@@ -83,6 +90,24 @@ class PerceptronPlasticity:
         keep_bool(self, "margin_excludes_self_coupling")
         check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
         check_choice("rate_scaling", self.rate_scaling, RATE_SCALINGS)
+        check_choice("readout_targets", self.readout_targets, READOUT_TARGETS)
+
+    def target_sizes(self, n_outputs: int) -> NDArray[np.float64]:
+        """Return the sizes of the readout spins of a wrong class and of the right one.
+
+        Parameters
+        ----------
+        n_outputs : int
+            C.
+
+        Returns
+        -------
+        ndarray, shape (2,)
+            1 and 1, or sqrt(C)/4 and C/4.
+        """
+        if self.readout_targets == "equal":
+            return np.ones(2)
+        return np.array([math.sqrt(n_outputs), n_outputs]) / 4
 
     def scaled_rates(self, network: NetworkParameters) -> NDArray[np.float64]:
         """Return the rates with the prefactors of their blocks, but without 1 / sqrt(B).

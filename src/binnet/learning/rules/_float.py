@@ -97,11 +97,13 @@ class FloatSynapses(Synapses):
             connectivity,
         )
         thresholds = plasticity.margin + w.fixed_help * plasticity.margin_excludes_self_coupling
+        targets = plasticity.target_sizes(p.n_outputs)
         shared = FloatRule(
             plasticity.scaled_rates(p),
             plasticity.losses(p),
             to_rows(thresholds[None])[0],
-            plasticity.readout_margin,
+            plasticity.readout_margin / targets,
+            targets,
         )
         return LaidOutRule(self._kernels(), model, self._rule(shared), self._memory(job.n_banks))
 

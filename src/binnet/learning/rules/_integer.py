@@ -217,7 +217,7 @@ class IntegerSynapses(Synapses):
             np.cumsum((0, *self.weights.sizes)),
             derive_shifts(settings),
             thresholds,
-            self.weights.readout_margin,
+            np.full(2, self.weights.readout_margin, np.int64),
             stream_key(settings.training.seed, _UPDATE_STREAM),
             job.first_batch,
             *self._error_parameters(),

@@ -163,7 +163,7 @@ class ThirdFactor(PlasticityRule):
         keep_real(self, "rate_feedback", 0.0)
 
     def check(self, settings: Settings) -> None:
-        """Refuse settings without feedback weights, or that W_back would have to steer by, too.
+        """Refuse settings that W_back cannot carry errors with.
 
         Parameters
         ----------
@@ -171,6 +171,11 @@ class ThirdFactor(PlasticityRule):
             Of the run.
         """
         kind = self.third_factor
+        if settings.plasticity.readout_targets != "equal":
+            raise ValueError(
+                'readout_targets must be "equal" with a third factor, whose W_back learns the '
+                f"products that W_out learns, got {settings.plasticity.readout_targets!r}"
+            )
         if not np.any(settings.network.feedback_strength):
             raise ValueError(
                 f"feedback_strength must be > 0 with third_factor = {kind!r}, whose errors arrive "
