@@ -128,6 +128,7 @@ def to_model(net: naive.Network, n_banks: int, dtype: type) -> Model:
         feedback=to_rows(feedback_table(net), n_banks, dtype),
         gains=to_rows(gains, n_banks, dtype),
         connectivity=connectivity,
+        ties=np.zeros(0, dtype),
     )
 
 

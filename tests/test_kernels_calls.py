@@ -102,7 +102,9 @@ from binnet_kernels.lowlevel import calls
 from binnet_kernels.rules import events
 from binnet_kernels.training.records import Model
 
-model = Model(*[np.zeros(1)] * len(Model._fields))._replace(scales=np.ones(3))
+model = Model(*[np.zeros(1)] * len(Model._fields))._replace(
+    scales=np.ones(3), ties=np.zeros(0)
+)
 memory = events.make_memory(np.full(3, 0.5))
 rule = events.FloatRule(np.ones(3), np.full(3, 0.25), np.zeros(3), np.ones(2), np.ones(2))
 address = calls.find_address(events.begin_batch, rule, memory, model, 0, 1.0, 4)

@@ -224,6 +224,7 @@ class Run:
             to_rows(np.array(feedback), n_banks, np.int32),
             np.zeros((0, 0), np.int32),
             structs.to_windows(net.connectivity.T.astype(np.uint8), windows),
+            np.zeros(0, np.int32),
         )
         synapses = lay(*self.latent[:3]) if self.latent else plain
         shown_back = structs.to_banks(np.array(net.W_back, np.int8).T, n_banks)

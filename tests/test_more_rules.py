@@ -33,11 +33,18 @@ def replay(run: Run, learn: Any, n_batches: int) -> naive.Trained:
     configuration, w = run.configuration, synapses(run).weights
     plasticity, p = configuration.plasticity, configuration.network
     size, seed = configuration.training.batch_size, configuration.training.seed
-    net = naive.Network(w.couplings, w.self_coupling, w.input_weights, w.readout, w.feedback)
+    net = naive.Network(
+        w.couplings, w.self_couplings, w.input_weights, w.readout, w.feedback, w.connectivity,
+        gains=plasticity.gains(p),
+    )  # fmt: skip
+    if w.partners is not None:
+        partners, excitations = w.partners
+        there = np.where(excitations > 0, partners, -1)
+        net = net._replace(partners=there.tolist(), excitation=excitations.max(axis=0))
     rule = naive.Rule(
         tuple(plasticity.scaled_rates(p)),
         tuple(plasticity.losses(p)),
-        plasticity.margin + w.fixed_help * plasticity.margin_excludes_self_coupling,
+        plasticity.margin + plasticity.fixed_help(w) * plasticity.margin_excludes_self_coupling,
         plasticity.readout_margin,
         tuple(plasticity.target_sizes(p.n_outputs)),
     )

@@ -40,6 +40,27 @@ def make_memory(scales: Array) -> FloatMemory:
 
 
 @inner_kernel
+def follow_readout(model):
+    """Write the fields of feedback weights that are tied to the readout, for each label."""
+    n_outputs, width = model.readout.shape
+    dtype = model.readout.dtype.type
+    scale, half = dtype(model.scales[2]), dtype(0.5)
+    gain = dtype(0.5 * np.sqrt(n_outputs) + 0.5)  # g(+1) - g(-1)
+    total = model.feedback[n_outputs - 1]  # its own row comes last
+    # The whole width, padding included: all neurons' sums then take the same instructions.
+    for i in range(width):
+        total[i] = 0
+    for c in range(n_outputs):
+        row = model.readout[c]
+        for i in range(width):
+            total[i] += row[i]
+    for label in range(n_outputs):
+        row, fields = model.readout[label], model.feedback[label]
+        for i in range(width):
+            fields[i] = model.ties[i] * scale * (gain * row[i] - half * total[i])
+
+
+@inner_kernel
 def begin_float_batch(rule, memory, model, factor, n_samples):
     """Take over the scales of the batch before, and set rates and scales of this one."""
     for block in range(BLOCKS):
@@ -50,6 +71,8 @@ def begin_float_batch(rule, memory, model, factor, n_samples):
         memory.rates[block] = (
             factor * rule.rates[block] / (np.sqrt(n_samples) * memory.scales[block])
         )
+    if model.ties.shape[0] > 0:
+        follow_readout(model)
 
 
 @inner_kernel

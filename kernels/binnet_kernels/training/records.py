@@ -18,7 +18,7 @@ from binnet_kernels.structs import (
 
 
 class Model(NamedTuple):
-    """The weights (see the package for banks) and their scales; all but `feedback` are learned."""
+    """The weights (see the package for banks) and their scales; they are learned but `feedback`."""
 
     couplings: Array  # (S, K, W), see Recurrence
     input_weights: Array  # (S, N, W)
@@ -31,6 +31,7 @@ class Model(NamedTuple):
     feedback: Array  # (C, H + padding): field of the feedback, the readout clamped to each label
     gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
     connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all
+    ties: Array  # (H + padding,): W_back over W_out, which it follows; (0,): it does not
 
 
 class Batches(NamedTuple):

@@ -14,6 +14,7 @@ from binnet.cli._update_order import UpdateOrderChoice, renamed_option
 from binnet.learning import (
     ARITHMETICS,
     DTYPES,
+    EXCITATION_EXCLUDED,
     GENERATORS,
     RATE_SCALINGS,
     RATE_SCHEDULES,
@@ -23,6 +24,7 @@ from binnet.learning import (
     THIRD_FACTORS,
     preset,
 )
+from binnet.networks import FEEDBACK_WEIGHTS
 from binnet.schedules import ANNEALINGS
 from binnet.update_orders import describe_orders
 
@@ -105,6 +107,14 @@ PARAMETERS = (
         ">= 0",
     ),
     Parameter(
+        "--feedback-weights",
+        "feedback_weights",
+        click.Choice(FEEDBACK_WEIGHTS),
+        "whether W_back and W_out are drawn independently; alike in every module; both from one "
+        "draw; or W_back stays tied to W_out as it learns",
+        "",
+    ),
+    Parameter(
         "--annealing",
         "annealing",
         click.Choice(ANNEALINGS),
@@ -121,6 +131,14 @@ PARAMETERS = (
     ),
     Parameter("--update-probability", "update_probability", float, "p of random-subset", "0 to 1"),
     Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
+    Parameter(
+        "--margin-excludes-excitation",
+        "margin_excludes_excitation",
+        click.Choice(EXCITATION_EXCLUDED),
+        "which excitation does not count towards the margin: lambda of the module before, or once "
+        "in every module, as in the source's code",
+        "",
+    ),
     Parameter("--readout-margin", "readout_margin", float, "kappa_out, of the readout", ""),
     Parameter("--rate-couplings", "rate_couplings", float, "eta_J; 0: J stays as drawn", ">= 0"),
     Parameter("--rate-input", "rate_input", float, "eta_in; 0: W_in stays as drawn", ">= 0"),

@@ -7,6 +7,7 @@ from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
 from binnet.learning.parameters import DTYPES, TrainingParameters
 from binnet.learning.plasticity import (
+    EXCITATION_EXCLUDED,
     RATE_SCALINGS,
     RATE_SCHEDULES,
     READOUT_TARGETS,
@@ -20,6 +21,7 @@ from binnet.learning.trainer import TrainingResult, history_as_records, resume, 
 __all__ = [
     "ARITHMETICS",
     "DTYPES",
+    "EXCITATION_EXCLUDED",
     "GENERATORS",
     "PRESETS",
     "QUANTILES",

@@ -65,19 +65,24 @@ class Configuration:
         """Refuse what learns in floating point only."""
         if not self.arithmetic.bits:
             return
-        for name, value, why in (
+        for name, value, why, other in (
             (
                 "readout_targets",
-                self.plasticity.readout_targets,
+                self.plasticity.readout_targets == "balanced" and "balanced",
                 "as an event moves a weight by 2**-k levels, with one k for all classes",
+                "equal",
+            ),
+            (
+                "feedback_weights",
+                self.network.feedback_weights == "tied" and "tied",
+                "as W_back and W_out have their own number formats",
+                "shared",
             ),
         ):
-            default = type(self.plasticity)
-            if value != getattr(default, name):
+            if value:
                 raise ValueError(
-                    f"{name} = {value!r} is for floating point only, {why}; got arithmetic = "
-                    f'{self.arithmetic.arithmetic!r}, set it to "float" or {name} to '
-                    f"{getattr(default, name)!r}"
+                    f"{name} = {value!r} needs floating point, {why}; got arithmetic = "
+                    f"{self.arithmetic.arithmetic!r}: set it to 'float', or {name} to {other!r}"
                 )
 
     @renamed_parameter("dynamics", "update_order")

@@ -49,6 +49,7 @@ def measure_epoch(
         saturation = float((np.abs(means) > _SATURATED).mean())
         quantiles = _stability_quantiles(
             network,
+            run.configuration.plasticity.fixed_help(network),
             result.stabilities[:_SAMPLES_OF_STABILITIES],
             result.readout_fields[:_SAMPLES_OF_STABILITIES],
             y[:_SAMPLES_OF_STABILITIES],
@@ -74,13 +75,17 @@ def measure_epoch(
 
 
 def _stability_quantiles(
-    network: BinaryNetwork, stabilities: NDArray[Any], fields: NDArray[Any], y: NDArray[np.int64]
+    network: BinaryNetwork,
+    help_: NDArray[np.float64],
+    stabilities: NDArray[Any],
+    fields: NDArray[Any],
+    y: NDArray[np.int64],
 ) -> dict[str, list[float]]:
     targets = np.where(np.arange(network.n_outputs) == y[:, None], 1, -1)
     return {
         name: [float(q) for q in np.quantile(values, QUANTILES)]
         for name, values in (
-            ("hidden", stabilities - network.fixed_help),
+            ("hidden", stabilities - help_),
             ("readout", fields * targets),
         )
     }

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binnet._validation import check_choice, keep_bool, keep_real
-from binnet.networks import NetworkParameters
+from binnet.networks import BinaryNetwork, NetworkParameters, QuantizedNetwork
 
 BLOCKS = ("couplings", "input", "readout")
 RATE_SCHEDULES = ("constant", "linear")
 RATE_SCALINGS = ("weights", "fields")
 READOUT_TARGETS = ("equal", "balanced")
+EXCITATION_EXCLUDED = ("before", "once")
 _REFERENCE_SIZE = 400  # H at which both scalings are the same
 
 
@@ -47,6 +49,10 @@ class PerceptronPlasticity:
     margin_excludes_self_coupling : bool, default True
         Whether J_D (and lambda of the module before) is added to `margin`: fixed help then does not
         count.
+    margin_excludes_excitation : {"before", "once"}, default "before"
+        With it, which excitation does not count: lambda of the module before, where there is one,
+        so that the help of the module behind does; or, as in the source's code, lambda once in
+        every module that has a neighbour, be it before or behind.
     rate_schedule : {"constant", "linear"}, default "constant"
         Whether all rates stay, or fall linearly to 0 over the run.
     rate_scaling : {"weights", "fields"}, default "weights"
@@ -76,6 +82,7 @@ class PerceptronPlasticity:
     decay_input: float = 0.0
     decay_readout: float = 0.005
     margin_excludes_self_coupling: bool = True
+    margin_excludes_excitation: str = "before"
     rate_schedule: str = "constant"
     rate_scaling: str = "weights"
     readout_targets: str = "equal"
@@ -88,6 +95,9 @@ class PerceptronPlasticity:
         keep_real(self, "margin")
         keep_real(self, "readout_margin")
         keep_bool(self, "margin_excludes_self_coupling")
+        check_choice(
+            "margin_excludes_excitation", self.margin_excludes_excitation, EXCITATION_EXCLUDED
+        )
         check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
         check_choice("rate_scaling", self.rate_scaling, RATE_SCALINGS)
         check_choice("readout_targets", self.readout_targets, READOUT_TARGETS)
@@ -108,6 +118,23 @@ class PerceptronPlasticity:
         if self.readout_targets == "equal":
             return np.ones(2)
         return np.array([math.sqrt(n_outputs), n_outputs]) / 4
+
+    def fixed_help(self, network: BinaryNetwork | QuantizedNetwork) -> NDArray[Any]:
+        """Return J_D and the excitation that `margin_excludes_excitation` names, of each neuron.
+
+        Parameters
+        ----------
+        network : BinaryNetwork or QuantizedNetwork
+            The network.
+
+        Returns
+        -------
+        ndarray, shape (H,)
+            What is added to `margin`; for a network in integers in units of its accumulator.
+        """
+        if self.margin_excludes_excitation == "before" or network.partners is None:
+            return network.fixed_help
+        return np.asarray(network.self_couplings + network.partners[1].max(axis=0))
 
     def scaled_rates(self, network: NetworkParameters) -> NDArray[np.float64]:
         """Return the rates with the prefactors of their blocks, but without 1 / sqrt(B).

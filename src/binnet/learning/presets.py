@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from binnet._validation import check_choice, check_integer
@@ -24,6 +25,10 @@ _DEFAULT = _SOURCE.replace(
     rate_schedule="linear",
     rate_scaling="fields",
 )
+# The source's code where it differs from its description: docs/model/network.md, section 3.4.
+_SOURCE_CODE = _SOURCE.replace(
+    warmup=2, inference_sweeps=5, readout_targets="balanced", feedback_weights="repeated"
+)
 # A rule of its own (see ThirdFactor), chosen on the same split: docs/results/third_factor.md.
 _THIRD_FACTOR = _DEFAULT.replace(
     rule="third-factor",
@@ -40,6 +45,28 @@ _THIRD_FACTOR = _DEFAULT.replace(
     rate_scaling="weights",
     margin_excludes_self_coupling=False,
 )
+
+
+def _source_modules(n_modules: int) -> Configuration:
+    """The source's cortex-inspired form in its code: excitation in place of self-coupling.
+
+    All modules have input, readout and feedback, each a readout block of variance 1 / H of its own
+    and the rate and the decay that one module has.
+    """
+    return _SOURCE_CODE.replace(
+        n_modules=n_modules,
+        self_coupling=0.0,
+        excitation=4.0,
+        warmup=min(n_modules + 1, 7),
+        feedback=7,
+        free=7,
+        inference_sweeps=7,
+        update_order="random-subset",
+        update_probability=0.85,
+        readout_strength=math.sqrt(n_modules),
+        decay_readout=_SOURCE.plasticity.decay_readout * math.sqrt(n_modules),
+        margin_excludes_excitation="once",
+    )
 
 
 def _chain(n_modules: int) -> Configuration:
@@ -73,6 +100,8 @@ def _deep(n_modules: int) -> Configuration:
 
 _PRESETS: dict[str, Callable[[int], Configuration]] = {
     "source": lambda n: _SOURCE.replace(n_modules=n),
+    "source-code": lambda n: _SOURCE_CODE.replace(n_modules=n),
+    "source-modules": _source_modules,
     "default": lambda n: _DEFAULT.replace(n_modules=n),
     "single": lambda n: _DEFAULT.replace(n_modules=n),
     "chain": _chain,
@@ -97,7 +126,7 @@ _PRESETS: dict[str, Callable[[int], Configuration]] = {
         inference_sweeps=1,
     ),
 }
-_MODULES = {"chain": 3, "deep": 3}
+_MODULES = {"source-modules": 2, "chain": 3, "deep": 3}
 PRESETS = tuple(_PRESETS)
 
 
@@ -107,13 +136,16 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
     Parameters
     ----------
     name : str, default "default"
-        "default", our settings for the source's rule; "source", the source's; "single", one module,
+        "default", our settings for the source's rule; "source", the source's; "source-code", the
+        same in the detail of its code; "source-modules", its modules with excitation in place of
+        self-coupling, each with input, readout and feedback; "single", one module,
         as "default"; "chain", modules with excitation in place of self-coupling; "deep", modules
         with learned couplings to their neighbours; "third-factor", a rule that is not the source's,
         see `ThirdFactor`; "symmetric" and "soft", two more rules of the source's code; the controls
         "reservoir" and "random-features", which learn their readout only.
     n_modules : int, optional
-        Modules of the network. Default: 3 for "chain" and "deep", else 1.
+        Modules of the network. Default: 2 for "source-modules", 3 for "chain" and "deep",
+        else 1.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from binnet.networks.driven import BinaryNetwork, Weights
 from binnet.networks.formats import BITS, NetworkFormats, QFormat, choose_fraction_bits
 from binnet.networks.implicit import ImplicitNetwork
 from binnet.networks.layout import AnyNetwork, LaidOut, is_driven, lay_out, lay_out_structure
-from binnet.networks.modules import NetworkParameters
+from binnet.networks.modules import FEEDBACK_WEIGHTS, NetworkParameters
 from binnet.networks.quantisation import (
     BlockReport,
     QuantizationReport,
@@ -29,6 +29,7 @@ __all__ = [
     "ACCUMULATOR_LIMIT",
     "BITS",
     "BLOCKS",
+    "FEEDBACK_WEIGHTS",
     "AnyNetwork",
     "BinaryNetwork",
     "BlockReport",

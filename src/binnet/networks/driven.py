@@ -158,8 +158,11 @@ class BinaryNetwork:
             for name in ("input_strength", "readout_strength", "feedback_strength")
         )
         input_weights = draw((n_neurons, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
-        readout = draw((p.n_outputs, n_neurons)) * (readouts / math.sqrt(p.n_read))
-        feedback = draw((n_neurons, p.n_outputs)) * (feedbacks[:, None] / math.sqrt(p.n_outputs))
+        readout, feedback = _pair_readouts(
+            draw((p.n_outputs, n_neurons)), draw((n_neurons, p.n_outputs)), p
+        )
+        readout *= readouts / math.sqrt(p.n_read)
+        feedback *= feedbacks[:, None] / math.sqrt(p.n_outputs)
         return cls(
             couplings.astype(dtype),
             input_weights.astype(dtype),
@@ -255,6 +258,17 @@ class BinaryNetwork:
         np.fill_diagonal(gain, math.sqrt(self.n_outputs) / 2)
         fields: Weights = (gain @ self.feedback.T.astype(np.float64)).astype(self.dtype)
         return fields
+
+
+def _pair_readouts(
+    readout: NDArray[np.float64], feedback: NDArray[np.float64], p: NetworkParameters
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return W_out (C, H) and W_back (H, C), of variance 1, as `feedback_weights` says."""
+    if p.feedback_weights == "independent":
+        return readout, feedback
+    index = np.concatenate([np.arange(size) for size in p.sizes])  # in its module
+    readout, feedback = readout[:, index], feedback[index]
+    return readout, feedback if p.feedback_weights == "repeated" else readout.T.copy()
 
 
 def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:

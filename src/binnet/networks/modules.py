@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._memory import check_memory
-from binnet._validation import MOST, check_integer, check_real, keep_integer
+from binnet._validation import MOST, check_choice, check_integer, check_real, keep_integer
 
 # A value for all modules, or one for each.
 #: Modules of a network at most; the couplings of as many neurons take tens of gigabytes.
 MOST_MODULES = 2**16
 
 PerModule = float | tuple[float, ...]
+
+FEEDBACK_WEIGHTS = ("independent", "repeated", "shared", "tied")
 
 _STRENGTHS = (
     "self_coupling",
@@ -64,6 +66,10 @@ class NetworkParameters:
     readout_strength : float or tuple, default 1.0
         Of the readout's weights from a module: their initial standard deviation is this over
         sqrt(number of neurons that are read), and it multiplies their rate. 0: it is not read.
+    feedback_weights : {"independent", "repeated", "shared", "tied"}, default "independent"
+        How W_back and W_out are drawn, up to their strengths: all independent; the same two draws
+        in every module; one draw for both, the same in every module; or that, and W_back follows
+        W_out as it learns (docs/model/network.md, section 11.1).
 
     Raises
     ------
@@ -88,6 +94,7 @@ class NetworkParameters:
     density: PerModule = 1.0
     neighbour_strength: PerModule = 0.0
     readout_strength: PerModule = 1.0
+    feedback_weights: str = "independent"
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -104,6 +111,14 @@ class NetworkParameters:
                     f"{name} must be > 0 for at least one module, got {getattr(self, name)}; "
                     "attach one"
                 )
+        check_choice("feedback_weights", self.feedback_weights, FEEDBACK_WEIGHTS)
+        strengths = zip(self.each("feedback_strength"), self.each("readout_strength"), strict=True)
+        if self.feedback_weights == "tied" and any(back > out == 0 for back, out in strengths):
+            raise ValueError(
+                "readout_strength must be > 0 where feedback_strength is with feedback_weights = "
+                f'"tied", got {self.readout_strength}; attach the readout, or set '
+                "feedback_strength to 0 there"
+            )
 
     def _keep(self, name: str, check: Callable[..., Any], *limits: float) -> None:
         value = check_per_module(name, getattr(self, name), self.n_modules, check, *limits)
@@ -162,6 +177,15 @@ class NetworkParameters:
         """Number of hidden neurons that the readout reads."""
         strengths = self.each("readout_strength")
         return sum(n for n, strength in zip(self.sizes, strengths, strict=True) if strength) or 1
+
+    @property
+    def ties(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
+        """W_back[i, c] / W_out[c, i] of each neuron where they are tied, shape (H,); else (0,)."""
+        if self.feedback_weights != "tied":
+            return np.zeros(0)
+        scale = math.sqrt(self.n_read / self.n_outputs)
+        strengths = zip(self.each("feedback_strength"), self.each("readout_strength"), strict=True)
+        return spread([scale * back / (out or 1.0) for back, out in strengths], self.sizes)
 
     @property
     def prefactors(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01

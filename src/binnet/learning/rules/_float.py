@@ -43,11 +43,13 @@ class FloatSynapses(Synapses):
     def network(self) -> BinaryNetwork:
         """Return the network with the scales multiplied in."""
         w, scales = self.weights, self.scales.astype(self.weights.dtype)
+        readout, ties = w.readout * scales[2], self.settings.network.ties.astype(w.dtype)
         return replace(
             w,
+            feedback=np.multiply(readout.T, ties[:, None], order="C") if ties.size else w.feedback,
             couplings=np.multiply(w.couplings, scales[0], order="C"),
             input_weights=np.multiply(w.input_weights, scales[1], order="C"),
-            readout=w.readout * scales[2],
+            readout=readout,
         )
 
     def relaxable(self) -> BinaryNetwork:
@@ -95,8 +97,10 @@ class FloatSynapses(Synapses):
             to_rows(w.feedback_fields),
             to_rows(plasticity.gains(p)),
             connectivity,
+            to_rows(p.ties[None])[0] if p.ties.size else np.zeros(0, w.dtype),
         )
-        thresholds = plasticity.margin + w.fixed_help * plasticity.margin_excludes_self_coupling
+        help_ = plasticity.fixed_help(w) * plasticity.margin_excludes_self_coupling
+        thresholds = plasticity.margin + help_
         targets = plasticity.target_sizes(p.n_outputs)
         shared = FloatRule(
             plasticity.scaled_rates(p),

@@ -164,6 +164,7 @@ class IntegerSynapses(Synapses):
             to_rows(sum_feedback(w.feedback, w.formats).astype(np.int32)),
             np.zeros((0, 0), np.int32),
             connectivity,
+            np.zeros(0, np.int32),
         )
         exposed = to_banks(w.feedback.T, n_banks)
         latent = self.latent
@@ -192,7 +193,7 @@ class IntegerSynapses(Synapses):
         """Return kappa, and the help that is not to count, of each neuron."""
         plasticity, bits = self.settings.plasticity, self.weights.formats.fraction_bits
         margin = math.floor(math.ldexp(plasticity.margin, bits))
-        help_ = self.weights.fixed_help * plasticity.margin_excludes_self_coupling
+        help_ = plasticity.fixed_help(self.weights) * plasticity.margin_excludes_self_coupling
         return (margin + help_).astype(np.int32)
 
     def _rule(self, job: Job, thresholds: NDArray[np.int32]) -> Any:

@@ -171,6 +171,11 @@ class ThirdFactor(PlasticityRule):
             Of the run.
         """
         kind = self.third_factor
+        if settings.network.feedback_weights == "tied":
+            raise ValueError(
+                'feedback_weights must not be "tied" with a third factor, which has a rate for '
+                'W_back of its own; choose "shared" or set rule = "perceptron"'
+            )
         if settings.plasticity.readout_targets != "equal":
             raise ValueError(
                 'readout_targets must be "equal" with a third factor, whose W_back learns the '

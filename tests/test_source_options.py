@@ -1,0 +1,155 @@
+"""Options of the source's code: equal to plain references, on any threads, stopped or not."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import naive
+from binnet import Configuration, load_checkpoint, preset
+from binnet.learning import Run, save_checkpoint
+from binnet.networks import BinaryNetwork, NetworkParameters, quantize
+from library_cases import TINY
+from test_more_rules import ROUND_OFF, X, Y, replay, synapses
+
+SMALL = TINY.replace(n_hidden=17, dtype="float64", epochs=1, decay_readout=0.05)
+PAIR: dict[str, Any] = {"n_modules": 2, "n_hidden": (12, 9), "readout_strength": (1.0, 2.0)}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "balanced": {"readout_targets": "balanced"},
+    "tied": {"feedback_weights": "tied"},
+    "modules": {**PAIR, "excitation": 2.0, "margin_excludes_excitation": "once"},
+}
+
+
+def follow(ties: np.ndarray, net: naive.Network, *batch: Any) -> tuple[naive.Network, int, int]:
+    """Learn a batch; W_back then is that multiple of W_out, transposed."""
+    learned, *counts = naive.learn_batch(net, *batch)
+    return learned._replace(W_back=ties[:, None] * learned.W_out.T), *counts
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+@pytest.mark.parametrize("modules", [{}, PAIR])
+def test_tied_feedback_equals_the_reference(modules: dict[str, Any], batch_size: int) -> None:
+    settings = SMALL.replace(feedback_weights="tied", batch_size=batch_size, **modules)
+    p = settings.network
+    ratios = [0.9 * np.sqrt(p.n_read / p.n_outputs) / r for r in p.each("readout_strength")]
+    ties = np.repeat(ratios, p.sizes)
+    np.testing.assert_allclose(p.ties, ties)
+    expected = replay(Run.start(settings, len(X)), partial(follow, ties), 3)
+    for threads in (1, 2):
+        run = Run.start(settings, len(X))
+        run.learn(X, Y, 3, threads)
+        network = run.network()
+        for found, wanted in (
+            (network.couplings, expected.net.J),
+            (network.readout, expected.net.W_out),
+            (network.feedback, expected.net.W_back),
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=ROUND_OFF)
+        assert run.changes.tolist() == expected.changes
+    drawn = synapses(Run.start(settings, len(X))).weights.feedback
+    assert np.abs(network.feedback - drawn).max() > 0.1  # it did follow
+
+
+def test_draws_of_the_readouts() -> None:
+    strengths = {"readout_strength": (1.0, 2.0), "feedback_strength": (0.5, 1.5)}
+    networks = {}
+    for kind in ("independent", "repeated", "shared", "tied"):
+        p = NetworkParameters(
+            n_hidden=(300, 200), n_modules=2, feedback_weights=kind, **strengths
+        )  # fmt: skip
+        network = BinaryNetwork.random(p, seed=4, dtype=np.float64)
+        first, second = network.modules
+        W_out, W_back = network.readout.T * np.sqrt(500), network.feedback * np.sqrt(10)
+        out, back = [W_out[first], W_out[second] / 2], [W_back[first] / 0.5, W_back[second] / 1.5]
+        networks[kind] = network, out, back
+        np.testing.assert_allclose([w.std() for w in (*out, *back)], 1.0, atol=0.05)
+    base, out, back = networks["independent"]
+    assert abs(np.corrcoef(out[0].ravel(), back[0].ravel())[0, 1]) < 0.05
+    assert abs(np.corrcoef(out[0][:200].ravel(), out[1].ravel())[0, 1]) < 0.05
+    for kind in ("repeated", "shared", "tied"):
+        network, outs, backs = networks[kind]
+        np.testing.assert_array_equal(network.couplings, base.couplings)
+        np.testing.assert_array_equal(network.input_weights, base.input_weights)
+        np.testing.assert_allclose(outs[0], out[0])
+        np.testing.assert_allclose(outs[1], outs[0][:200])
+        np.testing.assert_allclose(backs[1], backs[0][:200])
+        np.testing.assert_allclose(backs[0], back[0] if kind == "repeated" else outs[0])
+
+
+def test_excitation_that_does_not_count() -> None:
+    """lambda of each neuron, once, where it has a neighbour; J_D always."""
+    p = NetworkParameters(n_modules=3, n_hidden=(2, 3, 2), self_coupling=(0.5, 1.0, 2.0),
+                          excitation=(4.0, 8.0, 16.0), n_inputs=2, n_outputs=2)  # fmt: skip
+    network = BinaryNetwork.random(p)
+    before, once = (
+        TINY.replace(margin_excludes_excitation=kind).plasticity for kind in ("before", "once")
+    )
+    assert before.fixed_help(network).tolist() == [0.5, 0.5, 9.0, 9.0, 1.0, 18.0, 18.0]
+    assert once.fixed_help(network).tolist() == [4.5, 4.5, 9.0, 9.0, 1.0, 18.0, 18.0]
+    integers, _ = quantize(network, 8)
+    unit = 2.0**integers.formats.fraction_bits
+    np.testing.assert_allclose(once.fixed_help(integers) / unit, once.fixed_help(network))
+    assert once.fixed_help(integers).dtype.kind == "i"
+
+
+def finish(run: Run, threads: int) -> BinaryNetwork:
+    while not run.finished:
+        run.learn(X, Y, 10**6, threads)
+        if run.epoch_is_complete:
+            run.next_epoch()
+    return run.network()
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_path: Path) -> None:
+    settings, path = TINY.replace(epochs=2, **OPTIONS[option]), tmp_path / "run.safetensors"
+    whole = finish(Run.start(settings, len(X)), 1)
+    run = Run.start(settings, len(X))
+    run.learn(X, Y, 7, 2)
+    save_checkpoint(path, run)
+    stopped = load_checkpoint(path)
+    assert stopped.configuration == settings
+    network = finish(stopped, 2)
+    for name in ("couplings", "input_weights", "readout", "feedback"):
+        assert getattr(whole, name).tobytes() == getattr(network, name).tobytes(), name
+    plain = finish(Run.start(TINY.replace(epochs=2), len(X)), 1)
+    assert plain.readout.tobytes() != whole.readout.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"readout_targets": "balanced", "arithmetic": "int8"}, "readout_targets = 'balanced' ne"),
+        ({"feedback_weights": "tied", "arithmetic": "int8"}, "feedback_weights = 'tied' needs fl"),
+        ({"feedback_weights": "tied", "rule": "third-factor"}, 'feedback_weights must not be "tie'),
+        ({"readout_targets": "balanced", "rule": "third-factor"}, 'readout_targets must be "equa'),
+        (
+            {"feedback_weights": "tied", "n_modules": 2, "readout_strength": (1.0, 0.0)},
+            "readout_strength must be > 0 where feedback_strength is",
+        ),
+        ({"feedback_weights": "same"}, "feedback_weights must be one of"),
+        ({"readout_targets": "same"}, "readout_targets must be one of"),
+        ({"margin_excludes_excitation": "all"}, "margin_excludes_excitation must be one of"),
+    ],
+)
+def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TINY.replace(warmup=2, feedback=2, free=0, **changes)
+
+
+def test_presets_of_the_code() -> None:
+    """Each module of the source has the readout of one module: its variance, rate and decay."""
+    one, two = preset("source-code"), preset("source-modules")
+    assert two.network.n_modules == 2
+    assert preset("source-modules", 5).schedule.warmup == 6
+    for configuration in (one, two):
+        assert Configuration.from_dict(configuration.to_dict()) == configuration
+        p, plasticity = configuration.network, configuration.plasticity
+        network = BinaryNetwork.random(p, dtype=np.float64)
+        np.testing.assert_allclose(network.readout.std() * np.sqrt(400), 1.0, atol=0.05)
+        rates = plasticity.scaled_rates(p)[2] * plasticity.gains(p)[2]
+        np.testing.assert_allclose(rates, 0.1 / np.sqrt(400))
+        np.testing.assert_allclose(plasticity.losses(p)[2], 0.005 * 0.1 / np.sqrt(400))
