@@ -9,7 +9,9 @@ import pytest
 
 import naive
 from binnet import Configuration, load_checkpoint, preset
+from binnet.dynamics import stream_key
 from binnet.learning import Run, save_checkpoint
+from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import BinaryNetwork, NetworkParameters, quantize
 from library_cases import TINY
 from test_more_rules import ROUND_OFF, X, Y, replay, synapses
@@ -17,6 +19,9 @@ from test_more_rules import ROUND_OFF, X, Y, replay, synapses
 SMALL = TINY.replace(n_hidden=17, dtype="float64", epochs=1, decay_readout=0.05)
 PAIR: dict[str, Any] = {"n_modules": 2, "n_hidden": (12, 9), "readout_strength": (1.0, 2.0)}
 OPTIONS: dict[str, dict[str, Any]] = {
+    "noise": {"input_noise": 0.1},
+    "noise in int8": {"input_noise": 0.1, "arithmetic": "int8"},
+    "symmetric start": {"symmetry": 1.0},
     "balanced": {"readout_targets": "balanced"},
     "tied": {"feedback_weights": "tied"},
     "modules": {**PAIR, "excitation": 2.0, "margin_excludes_excitation": "once"},
@@ -95,6 +100,35 @@ def test_excitation_that_does_not_count() -> None:
     assert once.fixed_help(integers).dtype.kind == "i"
 
 
+@pytest.mark.parametrize("symmetry", [-0.4, 0.7, 1.0])
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_initial_couplings_of_a_given_symmetry(symmetry: float, density: float) -> None:
+    p = NetworkParameters(
+        n_hidden=(300, 200), n_modules=2, neighbour_strength=1.0, symmetry=symmetry, density=density
+    )  # fmt: skip
+    network = BinaryNetwork.random(p, seed=1, dtype=np.float64)
+    first, second = network.modules
+    for module in network.modules:
+        J = network.couplings[module, module]
+        assert abs((J * J.T).sum() / (J**2).sum() - symmetry) < 0.02
+        assert abs(J.std() * np.sqrt(len(J)) - 1) < 0.02
+        np.testing.assert_array_equal(J != 0, J.T != 0)
+        assert symmetry < 1.0 or np.array_equal(J, J.T)
+    J, back = network.couplings[first, second], network.couplings[second, first].T
+    assert abs((J * back).mean() / (J.std() * back.std())) < 0.02
+
+
+def test_noise_of_an_epoch_is_that_of_the_equations() -> None:
+    """Other flips in every epoch, by the key of the seed; none where accuracies are measured."""
+    settings = SMALL.replace(input_noise=0.2)
+    run = Run.start(settings, len(X))
+    key = naive.derive_key(int(stream_key(settings.training.seed, _NOISE_STREAM)), 0)
+    expected = replay(run, naive.learn_batch, 3, naive.flip_inputs(X, 0.2, key))
+    run.learn(X, Y, 3, 1)
+    np.testing.assert_allclose(run.network().couplings, expected.net.J, rtol=0, atol=ROUND_OFF)
+    assert run.changes.tolist() == expected.changes
+
+
 def finish(run: Run, threads: int) -> BinaryNetwork:
     while not run.finished:
         run.learn(X, Y, 10**6, threads)
@@ -115,7 +149,8 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
     network = finish(stopped, 2)
     for name in ("couplings", "input_weights", "readout", "feedback"):
         assert getattr(whole, name).tobytes() == getattr(network, name).tobytes(), name
-    plain = finish(Run.start(TINY.replace(epochs=2), len(X)), 1)
+    arithmetic = settings.arithmetic.arithmetic
+    plain = finish(Run.start(TINY.replace(epochs=2, arithmetic=arithmetic), len(X)), 1)
     assert plain.readout.tobytes() != whole.readout.tobytes()
 
 
@@ -130,6 +165,8 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
             {"feedback_weights": "tied", "n_modules": 2, "readout_strength": (1.0, 0.0)},
             "readout_strength must be > 0 where feedback_strength is",
         ),
+        ({"input_noise": 0.6}, "input_noise must be a finite number >= 0 and <= 0.5"),
+        ({"symmetry": 2}, "symmetry must be a finite number >= -1 and <= 1"),
         ({"feedback_weights": "same"}, "feedback_weights must be one of"),
         ({"readout_targets": "same"}, "readout_targets must be one of"),
         ({"margin_excludes_excitation": "all"}, "margin_excludes_excitation must be one of"),

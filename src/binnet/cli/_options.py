@@ -79,6 +79,13 @@ PARAMETERS = (
         "0 to 1",
     ),
     Parameter(
+        "--symmetry",
+        "symmetry",
+        float,
+        "eta, correlation of the initial J_ij and J_ji inside modules; 1: symmetric",
+        "-1 to 1",
+    ),
+    Parameter(
         "--neighbours",
         "neighbour_strength",
         PerModule(float),
@@ -130,6 +137,13 @@ PARAMETERS = (
         "--dynamics",
     ),
     Parameter("--update-probability", "update_probability", float, "p of random-subset", "0 to 1"),
+    Parameter(
+        "--input-noise",
+        "input_noise",
+        float,
+        "probability that a spin of an input is flipped when it is presented in training",
+        "0 to 0.5",
+    ),
     Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
     Parameter(
         "--margin-excludes-excitation",

@@ -22,6 +22,7 @@ from binnet.networks import AnyNetwork, BinaryNetwork
 from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+_NOISE_STREAM = 5  # 3 and 4 are those of synapses in integers
 # Of a compiled call, B H (H + 1000): short enough (a fraction of a second) for progress and Ctrl-C.
 _WORK_PER_CALL = 2e10
 _TRIALS_PER_CALL = 4  # of another number of threads, which can be slower
@@ -263,6 +264,7 @@ class Run:
         probability = check_probability(order, training.update_probability)
         update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
+        noise_key = derive_key(stream_key(training.seed, _NOISE_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
         is_first = self._steps is None  # looking them up takes milliseconds; types do not change
         if is_first:
@@ -272,7 +274,17 @@ class Run:
             model,
             rule,
             memory,
-            Batches(X, y, presented, size, factors, np.uint64(key), first),
+            Batches(
+                X,
+                y,
+                presented,
+                size,
+                factors,
+                np.uint64(key),
+                first,
+                training.input_noise,
+                np.uint64(noise_key),
+            ),
             amplitudes,
             update,
             work,

@@ -147,6 +147,7 @@ class BinaryNetwork:
         n_neurons = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0, None)).standard_normal
         couplings = draw((n_neurons, n_neurons))
+        _correlate(couplings, p)
         std = _coupling_std(p)
         connectivity = _connect(p, std, seed)
         couplings *= std
@@ -271,6 +272,17 @@ def _pair_readouts(
     return readout, feedback if p.feedback_weights == "repeated" else readout.T.copy()
 
 
+def _correlate(couplings: NDArray[np.float64], p: NetworkParameters) -> None:
+    """Give J_ij and J_ji of the same module, of variance 1, the correlation eta, in place."""
+    if not p.symmetry:
+        return
+    rest = math.sqrt(1 - p.symmetry**2)
+    for module in find_modules(p.sizes):
+        block = couplings[module, module]
+        upper = np.triu(block, 1)
+        block[:] = upper + p.symmetry * upper.T + rest * np.tril(block, -1)
+
+
 def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:
     """Return the standard deviation of each coupling, (H, H); a number for one dense module."""
     densities, strengths = p.each("density"), p.each("neighbour_strength")
@@ -300,6 +312,9 @@ def _connect(p: NetworkParameters, std: NDArray[np.float64], seed: int) -> NDArr
     for size, density in zip(p.sizes, densities, strict=True):
         module = slice(start, start + size)
         connectivity[module, module] = rng.random((size, size)) < density
+        if p.symmetry:
+            upper = np.triu(connectivity[module, module], 1)
+            connectivity[module, module] = upper | upper.T
         start += size
     np.fill_diagonal(connectivity, False)
     return connectivity
