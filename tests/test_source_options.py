@@ -1,5 +1,6 @@
 """Options of the source's code: equal to plain references, on any threads, stopped or not."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 
 import naive
-from binnet import Configuration, load_checkpoint, preset
+from binnet import Configuration, load_checkpoint, preset, relax
 from binnet.dynamics import stream_key
+from binnet.hardware import load_network, save_network
 from binnet.learning import Run, save_checkpoint
 from binnet.learning.run import _NOISE_STREAM
-from binnet.networks import BinaryNetwork, NetworkParameters, quantize
+from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
 from library_cases import TINY
 from test_more_rules import ROUND_OFF, X, Y, replay, synapses
 
@@ -21,6 +23,8 @@ PAIR: dict[str, Any] = {"n_modules": 2, "n_hidden": (12, 9), "readout_strength":
 OPTIONS: dict[str, dict[str, Any]] = {
     "noise": {"input_noise": 0.1},
     "noise in int8": {"input_noise": 0.1, "arithmetic": "int8"},
+    "biases": {"bias_strength": 0.7, "input_noise": 0.1},
+    "biases in int8": {"bias_strength": 0.7, "arithmetic": "int8", "latent_bits": 16},
     "symmetric start": {"symmetry": 1.0},
     "balanced": {"readout_targets": "balanced"},
     "tied": {"feedback_weights": "tied"},
@@ -127,6 +131,56 @@ def test_noise_of_an_epoch_is_that_of_the_equations() -> None:
     run.learn(X, Y, 3, 1)
     np.testing.assert_allclose(run.network().couplings, expected.net.J, rtol=0, atol=ROUND_OFF)
     assert run.changes.tolist() == expected.changes
+
+
+def with_ones(inputs: np.ndarray) -> np.ndarray:
+    return np.column_stack([inputs, np.ones(len(inputs), np.int8)])
+
+
+@pytest.mark.parametrize("modules", [{}, {**PAIR, "bias_strength": (0.0, 0.7)}])
+def test_biases_are_the_weights_of_an_input_that_is_always_on(modules: dict[str, Any]) -> None:
+    settings = SMALL.replace(**{"bias_strength": 0.7, **modules})
+    expected = replay(Run.start(settings, len(X)), naive.learn_batch, 3, with_ones(X))
+    for threads in (1, 2):
+        run = Run.start(settings, len(X))
+        run.learn(X, Y, 3, threads)
+        found = run.network()
+        np.testing.assert_allclose(found.input_weights, expected.net.W_in, rtol=0, atol=ROUND_OFF)
+        np.testing.assert_allclose(found.couplings, expected.net.J, rtol=0, atol=ROUND_OFF)
+    assert (found.n_inputs, found.input_weights.shape[1]) == (20, 21)
+    # Relaxation, in floating point and in integers, and what becomes of the network.
+    integers, _ = quantize(found, 8)
+    for network in (found, integers, dequantize(integers)):
+        without = replace(network, has_biases=False)
+        one, other = relax(network, X), relax(without, with_ones(X))
+        assert one.states.tobytes() == other.states.tobytes()
+        np.testing.assert_array_equal(one.stabilities, other.stabilities)
+
+
+def test_drawn_biases_leave_all_else(tmp_path: Path) -> None:
+    p = NetworkParameters(n_hidden=(900, 600), n_modules=2, n_inputs=5, density=0.0,
+                          bias_strength=(0.5, 2.0))  # fmt: skip
+    network = BinaryNetwork.random(p, 3)
+    plain = BinaryNetwork.random(replace(p, bias_strength=0.0), 3)
+    np.testing.assert_array_equal(network.input_weights[:, :-1], plain.input_weights)
+    np.testing.assert_array_equal(network.readout, plain.readout)
+    for module, strength in zip(network.modules, (0.5, 2.0), strict=True):
+        biases = network.input_weights[module, -1]
+        assert abs(biases.std() / strength - 1) < 0.08
+        assert abs(biases.mean()) < 0.25
+    small = BinaryNetwork.random(NetworkParameters(9, 5, 2, bias_strength=1.0))
+    save_network(tmp_path / "net.safetensors", small)
+    read = load_network(tmp_path / "net.safetensors")
+    assert isinstance(read, BinaryNetwork)
+    assert read.has_biases
+    assert (read.n_inputs, read.input_weights.tolist()) == (5, small.input_weights.tolist())
+    with pytest.raises(ValueError, match="a file of integers takes a network without biases"):
+        save_network(tmp_path / "int.safetensors", quantize(small, 8)[0])
+    with pytest.raises(ValueError, match="a chip takes a network without biases"):
+        small.refuse_modules("a chip")
+    with pytest.raises(ValueError, match="a column for each input and one for the biases"):
+        BinaryNetwork(*(np.ones((n, m)) - np.eye(n, m) for n, m in
+                        ((2, 2), (2, 1), (2, 2), (2, 2))), 0.0, has_biases=True)  # fmt: skip
 
 
 def finish(run: Run, threads: int) -> BinaryNetwork:

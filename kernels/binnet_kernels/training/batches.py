@@ -64,11 +64,14 @@ def load_batch(batches, work, offset, n_samples):
     outcome = work.outcome
     for b in range(n_samples):
         sample = batches.order[offset + b]
-        for n in range(work.inputs.shape[1]):
+        n_inputs = batches.inputs.shape[1]
+        for n in range(n_inputs):
             work.inputs[b, n] = batches.inputs[sample, n]
+        for n in range(n_inputs, work.inputs.shape[1]):
+            work.inputs[b, n] = 1  # of the biases
         if batches.noise > 0.0:
             key = derive_key(batches.noise_key, sample)
-            for n in range(work.inputs.shape[1]):
+            for n in range(n_inputs):
                 if draw_uniform(key, n) < batches.noise:
                     work.inputs[b, n] = -work.inputs[b, n]
         work.labels[b] = batches.labels[sample]

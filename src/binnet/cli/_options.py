@@ -100,6 +100,13 @@ PARAMETERS = (
         ">= 0",
     ),
     Parameter(
+        "--biases",
+        "bias_strength",
+        PerModule(float),
+        "std of the initial biases, learned like input weights; 0: there are none",
+        ">= 0",
+    ),
+    Parameter(
         "--readout",
         "readout_strength",
         PerModule(float),

@@ -258,7 +258,7 @@ class Run:
         dtype = model.feedback.dtype
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         work = make_workspace(
-            size, n_hidden, p.n_inputs, p.n_outputs, len(amplitudes), n_banks, dtype
+            size, n_hidden, p.n_inputs + p.has_biases, p.n_outputs, len(amplitudes), n_banks, dtype
         )
         order = find_order(training.update_order, "driven")
         probability = check_probability(order, training.update_probability)

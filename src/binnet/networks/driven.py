@@ -18,15 +18,18 @@ from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer, check_matrix, check_real
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
 from binnet.networks.structure import (
+    check_biases,
     check_connectivity,
     check_sizes,
     find_help,
     find_modules,
     find_partners,
+    refuse_biases,
     refuse_modules,
 )
 
 Weights = NDArray[np.floating[Any]]
+_BIAS_STREAM = 2  # of a seed; stream 1 draws the connectivity
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,9 @@ class BinaryNetwork:
         neighbouring module (docs/model/network.md, section 5.1).
     connectivity : ndarray of bool, shape (H, H), optional
         Which couplings there are; the others must be 0 and are never learned. Default: all.
+    has_biases : bool, default False
+        Whether the last column of `input_weights` are biases b_i, added to every hidden field: its
+        input is always +1, and not one of the N_in that are presented.
 
     Raises
     ------
@@ -82,6 +88,7 @@ class BinaryNetwork:
     sizes: tuple[int, ...] = ()
     excitation: PerModule = 0.0
     connectivity: NDArray[np.bool_] | None = None
+    has_biases: bool = False
 
     def __post_init__(self) -> None:
         for name, value, axes in (
@@ -94,10 +101,11 @@ class BinaryNetwork:
                     f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
                 )
         n_neurons, n_outputs = len(self.couplings), len(self.readout)
-        n_inputs = np.shape(self.input_weights)[1]
+        check_biases(self.has_biases, self.input_weights)
+        n_columns = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
             ("couplings", self.couplings, (n_neurons, n_neurons), "(H, H)"),
-            ("input_weights", self.input_weights, (n_neurons, n_inputs), "(H, N_in)"),
+            ("input_weights", self.input_weights, (n_neurons, n_columns), "(H, N_in)"),
             ("readout", self.readout, (n_outputs, n_neurons), "(C, H)"),
             ("feedback", self.feedback, (n_neurons, n_outputs), "(H, C)"),
         ):
@@ -159,6 +167,11 @@ class BinaryNetwork:
             for name in ("input_strength", "readout_strength", "feedback_strength")
         )
         input_weights = draw((n_neurons, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
+        if p.has_biases:
+            stream = np.random.SeedSequence(seed, spawn_key=(_BIAS_STREAM,))
+            biases = np.random.default_rng(stream).standard_normal(n_neurons)
+            biases *= spread(p.each("bias_strength"), p.sizes)
+            input_weights = np.column_stack([input_weights, biases])
         readout, feedback = _pair_readouts(
             draw((p.n_outputs, n_neurons)), draw((n_neurons, p.n_outputs)), p
         )
@@ -173,6 +186,7 @@ class BinaryNetwork:
             p.sizes,
             p.excitation,
             connectivity,
+            p.has_biases,
         )
 
     @property
@@ -184,8 +198,8 @@ class BinaryNetwork:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs N_in."""
-        return int(self.input_weights.shape[1])
+        """Number of inputs N_in that are presented."""
+        return int(self.input_weights.shape[1]) - self.has_biases
 
     @property
     def n_outputs(self) -> int:
@@ -229,7 +243,7 @@ class BinaryNetwork:
     links = renamed_attribute("links", "partners")
 
     def refuse_modules(self, purpose: str) -> None:
-        """Raise an error if there is more than one module.
+        """Raise an error if there is more than one module, or biases.
 
         Parameters
         ----------
@@ -239,9 +253,10 @@ class BinaryNetwork:
         Raises
         ------
         ValueError
-            If there is more than one module.
+            If there is more than one module, or biases.
         """
         refuse_modules(purpose, self.sizes)
+        refuse_biases(purpose, self.has_biases)
 
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
         values = value if isinstance(value, tuple) else (value,) * len(self.sizes)

@@ -35,6 +35,7 @@ _STRENGTHS = (
     "excitation",
     "neighbour_strength",
     "readout_strength",
+    "bias_strength",
 )
 
 
@@ -73,6 +74,9 @@ class NetworkParameters:
     readout_strength : float or tuple, default 1.0
         Of the readout's weights from a module: their initial standard deviation is this over
         sqrt(number of neurons that are read), and it multiplies their rate. 0: it is not read.
+    bias_strength : float or tuple, default 0.0
+        Standard deviation >= 0 of the initial biases, learned like the weights of one more input
+        that is always +1. 0 for all modules: there are none.
     symmetry : float, default 0.0
         eta, -1 to 1: correlation of the initial J_ij and J_ji inside modules; 1: they are equal, as
         an option of the source's code has it. Where not 0, diluted couplings exist in pairs.
@@ -104,6 +108,7 @@ class NetworkParameters:
     density: PerModule = 1.0
     neighbour_strength: PerModule = 0.0
     readout_strength: PerModule = 1.0
+    bias_strength: PerModule = 0.0
     symmetry: float = 0.0
     feedback_weights: str = "independent"
 
@@ -183,6 +188,11 @@ class NetworkParameters:
     def n_neurons(self) -> int:
         """Number of hidden neurons of all modules."""
         return sum(self.sizes)
+
+    @property
+    def has_biases(self) -> bool:
+        """Whether there are biases, the last column of the input weights."""
+        return any(self.each("bias_strength"))
 
     @property
     def n_read(self) -> int:
