@@ -202,7 +202,10 @@ class NetworkParameters:
 
     @property
     def ties(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
-        """W_back[i, c] / W_out[c, i] of each neuron where they are tied, shape (H,); else (0,)."""
+        """W_back[i, c] / W_out[c, i] of each neuron where they are tied, shape (H,); else (0,).
+
+        See docs/model/network.md, eq. (11.1).
+        """
         if self.feedback_weights != "tied":
             return np.zeros(0)
         scale = math.sqrt(self.n_read / self.n_outputs)
