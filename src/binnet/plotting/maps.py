@@ -86,8 +86,10 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
             ax.set(xlabel=_name_axis(columns))
             handles |= _plot_lines(result, here, ax)
         for ax in panels[k * width : (k + 1) * width if rest else None : width]:
-            third = [f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-                     for name, value in here.items()]  # fmt: skip
+            third = [
+                f"{_name_axis(name)} = {value if isinstance(value, str) else format(value, 'g')}"
+                for name, value in here.items()
+            ]
             ax.set_ylabel("\n".join([*third, _name_axis(rows)]))
     for ax in panels[len(names) * len(places) :]:
         ax.remove()

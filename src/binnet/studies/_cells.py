@@ -156,7 +156,10 @@ def configure(preset_name: str, seed: int, **parameters: Any) -> Configuration:
     Configuration
         The preset with the parameters in place.
     """
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
+    changes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value  # of each module
+        for name, value in parameters.items()
+    }
     return preset(preset_name, changes.pop("n_modules", None)).replace(**changes, seed=seed)
 
 

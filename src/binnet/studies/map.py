@@ -152,7 +152,12 @@ def run_map(
         fields = axes.get("input_strength", [base.network.input_strength])
         strengths = sorted({0.0, *map(float, fields)})
         parts.append(
-            Part(name("theory.nc"), {"field_std": strengths}, FIND_LINES, {"estimate_freezing": dynamics})
+            Part(
+                name("theory.nc"),
+                {"field_std": strengths},
+                FIND_LINES,
+                {"estimate_freezing": dynamics},
+            )
         )
     found = run_parts(parts, workers=workers, scheduler=scheduler, progress=progress)
     lines = found[2] if len(found) > 2 else None
