@@ -12,6 +12,7 @@ from binnet import BinaryNetwork, load_entangled_mnist, preset, relax, theory, t
 from binnet.plotting.maps import draw_map
 from binnet.studies import _cells
 from binnet.studies import map as study
+from binnet.theory import message_passing
 
 TINY: dict[str, Any] = {"n_hidden": 20, "epochs": 2}
 OVER = {"margin": [0, 1], "self_coupling": [0.0, 0.5]}
@@ -72,6 +73,31 @@ def test_untrained_networks_are_those_that_training_begins_with(result: study.Ma
     found = relax(network, load_entangled_mnist().X_test[:500], max_sweeps=200)
     measured = result.untrained["convergence"].sel(self_coupling=0.5, seed=1)
     assert float(measured) == found.converged.mean()
+
+
+def test_local_entropy_is_that_of_the_trained_couplings_under_the_input() -> None:
+    data = load_entangled_mnist()
+    around = {"local_entropy": 2, "distances": [0.1, 0.05]}
+    settings = {"n_hidden": 100, "epochs": 1}
+    cell = study.train_cell("source", 0, 200, **around, **settings)
+    p = preset("source").replace(**settings)
+    trained = train(data.X_train[:200], data.y_train[:200], p).network
+    drawn = BinaryNetwork.random(p.network, seed=0)
+    before = study.relax_untrained("source", 0, **around, **settings)
+    for measured, network in ((cell, trained), (before, drawn)):
+        found = [
+            message_passing.around(
+                network.couplings, 0.5, relax(network, x[None], max_sweeps=10).states[0],
+                [0.1, 0.05], field=network.input_weights @ x,
+            ).entropy
+            for x in data.X_test[:2].astype(np.float32)
+        ]  # fmt: skip
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(measured["local_entropy"][1], np.mean(found, axis=0), rtol=1e-4)
+        np.testing.assert_array_equal(measured["settled"][1], [1.0, 1.0])
+    with pytest.raises(ValueError, match="local_entropy must be 0 for more than one module"):
+        run(None, {"margin": [0, 1], "excitation": [0, 1]}, local_entropy=1,
+            settings=TINY | {"n_modules": 2})  # fmt: skip
 
 
 def test_lines_of_the_theory(result: study.MapResult) -> None:
@@ -190,3 +216,22 @@ def test_a_third_axis_has_rows_and_other_axes_no_theory() -> None:
     assert "no plane" in figure.legends[0].get_title().get_text()
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels == ["async", "sync"]
+
+
+def test_local_entropies_are_drawn_beside_those_before_learning() -> None:
+    plain = made_up({"margin": [0.0, 0.3], "self_coupling": [0.0, 0.1, 0.5, 1.0]})
+    cells = plain.learning["accuracy"].expand_dims(distance=[0.05, 0.02], axis=-1)
+    before = xr.DataArray(
+        np.ones((2, 4, 2)), {**plain.untrained.coords, "distance": [0.05, 0.02]},
+        ("seed", "self_coupling", "distance"),
+    )  # fmt: skip
+    result = dataclasses.replace(
+        plain,
+        learning=plain.learning.assign(local_entropy=cells),
+        untrained=plain.untrained.assign(local_entropy=before),
+    )
+    panels = [ax for ax in draw_map(result).axes if ax.images]
+    assert len(panels) == 6
+    after, gained = (ax.images[0].get_array() for ax in panels[-2:])
+    np.testing.assert_array_equal(after - gained, np.ones((4, 2)))
+    assert panels[-1].get_title().endswith("d = 0.02")

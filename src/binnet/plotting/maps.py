@@ -68,30 +68,30 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
         For `binnet.plotting.save_figure`. With three axes, a row of panels for each value of the
         third.
     """
-    mean = result.learning.isel(epoch=-1).mean("seed", skipna=False).sortby(_numeric(result))
+    layers = _list_layers(result)
     rows, columns, *rest = result.layout
-    names = [str(name) for name in mean.data_vars if name != "seconds"]
-    places = [{rest[0]: value} for value in mean[rest[0]].values.tolist()] if rest else [{}]
-    width = len(names) if rest else (len(names) + 2) // 2  # one is left for the legend
+    third = layers[0][1][rest[0]].values.tolist() if rest else []
+    places = [{rest[0]: value} for value in third] if rest else [{}]
+    width = len(layers) if rest else (len(layers) + 2) // 2  # one is left for the legend
     height = len(places) if rest else 2
     figure, panels = make_panels(
         width, height, title=title, size=(3.1 * width, 0.6 + 2.9 * height + bool(rest))
     )
     handles: dict[str, Any] = {}
     for k, here in enumerate(places):
-        for name, ax in zip(names, panels[k * width :], strict=False):
-            bar = figure.colorbar(_plot_cells(mean[name].sel(here).transpose(rows, columns), ax))
+        for (name, values), ax in zip(layers, panels[k * width :], strict=False):
+            bar = figure.colorbar(_plot_cells(values.sel(here).transpose(rows, columns), ax))
             bar.ax.tick_params(labelsize=7)
-            ax.set_title(_name_layer(name, result), fontsize=9)
+            ax.set_title(name, fontsize=9)
             ax.set(xlabel=_name_axis(columns))
             handles |= _plot_lines(result, here, ax)
         for ax in panels[k * width : (k + 1) * width if rest else None : width]:
-            third = [
+            lines = [
                 f"{_name_axis(name)} = {value if isinstance(value, str) else format(value, 'g')}"
                 for name, value in here.items()
             ]
-            ax.set_ylabel("\n".join([*third, _name_axis(rows)]))
-    for ax in panels[len(names) * len(places) :]:
+            ax.set_ylabel("\n".join([*lines, _name_axis(rows)]))
+    for ax in panels[len(layers) * len(places) :]:
         ax.remove()
     where: dict[str, Any] = {"loc": "outside lower center", "ncols": 3} if rest else {
         "loc": "lower right", "ncols": 1, "bbox_to_anchor": (0.995, 0.03)
@@ -103,8 +103,21 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
     return figure
 
 
-def _numeric(result: MapResult) -> list[str]:
-    return [name for name in result.over if result.learning[name].dtype.kind in "if"]
+def _list_layers(result: MapResult) -> list[tuple[str, xr.DataArray]]:
+    """Return name and values of each panel, means over seeds."""
+    numeric = [name for name in result.over if result.learning[name].dtype.kind in "if"]
+    last = result.learning.isel(epoch=-1)
+    mean = last.mean("seed", skipna=False).sortby(numeric)
+    layers = [(_name_layer(name, result), mean[name]) for name in _TITLES if name in mean]
+    if "local_entropy" in last:
+        before = result.untrained["local_entropy"]
+        gained = (last["local_entropy"] - before).mean("seed", skipna=False).sortby(numeric)
+        for k, d in enumerate(last["distance"].values):
+            name = f"local entropy around inference\nstates (nats per neuron), d = {d:g}"
+            layers.append((name, mean["local_entropy"].isel(distance=k)))
+            layers.append((f"the same less that of the\nuntrained network, d = {d:g}",
+                           gained.isel(distance=k)))  # fmt: skip
+    return layers
 
 
 def _name_axis(name: str) -> str:
@@ -112,7 +125,7 @@ def _name_axis(name: str) -> str:
 
 
 def _name_layer(name: str, result: MapResult) -> str:
-    title = _TITLES.get(name, name.replace("_", " "))
+    title = _TITLES[name]
     return title.replace("test", "validation") if result.validation else title
 
 

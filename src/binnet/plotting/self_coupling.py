@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,11 +89,12 @@ def plot_entropies(entropies: xr.Dataset, transitions: xr.Dataset, ax: Axes) -> 
             ax.plot(couplings, values, color=colour(k), linestyle=dashes)
         ax.plot(kappa + float(transitions["critical"]), 0.0, color=colour(k), marker=marker(k),
                 markersize=6, clip_on=False, linestyle="none")  # fmt: skip
-    for label, style in (
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
         (r"complexity $\Sigma$", {"ls": "-"}),
         (r"local entropy, densest clusters, $d$ = 0.016", {"ls": "--"}),
         (r"overlap gap closes, $J_D^c(\kappa)$; colours as in a", {"ls": "none", "marker": "o"}),
-    ):
+    )
+    for label, style in kinds:
         ax.plot([], [], color="0.3", label=label, **style)
     mark_level(ax, 0.0)
     ax.set(ylabel="nats per neuron", xlabel=_SYMBOL)

@@ -13,6 +13,7 @@ from binnet.cli._theory import DYNAMICS
 from binnet.cli.studies._shared import (
     Findings,
     describe_training,
+    numbers_option,
     output_option,
     run_study,
     seeds_option,
@@ -20,11 +21,19 @@ from binnet.cli.studies._shared import (
     workers_option,
 )
 from binnet.learning import PRESETS
+from binnet.studies.map import DISTANCES
 
 if TYPE_CHECKING:
     from binnet.studies.map import MapResult
 
 _HIDDEN = 400
+# Options, by what the library calls them.
+_NAMES = {
+    "seeds": "--seeds",
+    "settings": "--set",
+    "local_entropy": "--local-entropy",
+    "distances": "--distance",
+}
 
 
 @click.command(
@@ -47,6 +56,9 @@ _HIDDEN = 400
 @click.option("--validation", is_flag=True,
               help="measure on the last 10000 training samples, not on the test set")  # fmt: skip
 @click.option("--dynamics/--no-dynamics", **DYNAMICS)
+@click.option("--local-entropy", type=click.IntRange(0), default=0, show_default=True,
+              help="count fixed points around the inference states of so many samples")  # fmt: skip
+@numbers_option("--distance", "distances", DISTANCES, "from these states", "above 0, below 1")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
 @workers_option
 @output_option("map.png", data=".nc, .untrained.nc, .theory.nc and .json")
@@ -90,7 +102,7 @@ def map(
         figures = {output: lambda: draw_map(result, title)}
         return Findings(summarise_map(result), figures, _tabulate(result))
 
-    run_study(output.with_suffix(".json"), asked, work, {"seeds": "--seeds", "settings": "--set"})
+    run_study(output.with_suffix(".json"), asked, work, _NAMES)
 
 
 def _read(words: tuple[str, ...]) -> dict[str, list[Any]]:
