@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
-from binnet import BinaryNetwork, load_entangled_mnist, preset, relax, theory, train
+from binnet import BinaryNetwork, load_entangled_mnist, preset, relax, sweeps, theory, train
+from binnet.cli import main
 from binnet.plotting.maps import draw_map
 from binnet.studies import _cells
 from binnet.studies import map as study
@@ -126,6 +128,36 @@ def test_a_map_is_extended_and_not_trained_again(
     assert kept["accuracy"].equals(result.learning["accuracy"])
     with pytest.raises(ValueError, match="holds another sweep"):
         run(path, samples=300)
+
+
+def test_the_command_passes_on_what_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def look(axes: Any, observable: Any, **options: Any) -> None:
+        seen.append({"axes": axes, **options})
+        raise sweeps.SweepError("enough")
+
+    monkeypatch.setattr(sweeps, "run", look)
+    words = (
+        "study map --over margin=0:1:3 --over update_order=sync,async --set rate_input=1 "
+        "--set density=0.5 --hidden 20 --epochs 1 --validation --local-entropy 1 --distance 0.1 "
+        "--scheduler tcp://here:1 --workers 2"
+    )
+    done = CliRunner().invoke(main, [*words.split(), "--output", str(tmp_path / "a.png")])
+    assert done.output == "Error: enough\n"
+    (first,) = seen
+    assert first["axes"] == {
+        "seed": range(3), "margin": [0.0, 0.5, 1.0], "update_order": ["sync", "async"]
+    }  # fmt: skip
+    assert first["fixed"] == {
+        "preset_name": "source", "validation": True, "samples": 50000, "n_hidden": 20, "epochs": 1,
+        "rate_input": 1.0, "density": 0.5, "local_entropy": 1, "distances": [0.1],
+    }  # fmt: skip
+    assert (first["scheduler"], first["workers"]) == ("tcp://here:1", 2)
+    twice = "study map --over margin=0,1 --over margin=0,1".split()
+    assert "given twice" in CliRunner().invoke(main, twice).output
 
 
 def test_the_record_has_every_seed(result: study.MapResult) -> None:

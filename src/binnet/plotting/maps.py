@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting._style import BLACK, BLUE, LEGEND, ORANGE, PURPLE, RED, make_panels
+from binnet.plotting._style import BLACK, BLUE, GREEN, LEGEND, PURPLE, RED, make_panels
 from binnet.studies.map import LEVELS
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _plot_lines(result: MapResult, here: dict[str, Any], ax: Axes) -> dict[str, 
     before = before.sel({name: value for name, value in here.items() if name in before.dims})
     if rows in before.dims:
         before = before.sortby([name for name in before.dims if before[name].dtype.kind in "if"])
-        style = {"color": ORANGE, "linestyle": "-", "linewidth": 2.0}
+        style = {"color": GREEN, "linestyle": (0, (5, 1, 1, 1, 1, 1)), "linewidth": 2.0}
         label = "untrained network: half of the test inputs settle"
         if columns in before.dims:
             before = before.transpose(columns, rows)

@@ -131,6 +131,10 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
                "untrained network, under the input")  # fmt: skip
     c.set(ylabel="fraction that reaches a fixed point", xlabel=_SYMBOL)
     plot_learning(result.learning, "accuracy", top, control=result.control)
+    for ax in (b, top):  # as in a
+        legend = ax.get_legend()
+        assert legend is not None
+        legend.remove()
     best = float(result.learning["accuracy"].isel(epoch=-1).max())
     top.set(ylabel="test accuracy", ylim=(best - 0.12, best + 0.02))
     plot_entropies(result.entropies.isel(field_std=1), driven, d)

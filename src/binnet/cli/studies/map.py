@@ -12,6 +12,7 @@ from binnet.cli._common import clear_errors
 from binnet.cli._theory import DYNAMICS
 from binnet.cli.studies._shared import (
     Findings,
+    describe_seeds,
     describe_training,
     numbers_option,
     output_option,
@@ -113,13 +114,17 @@ def _read(words: tuple[str, ...]) -> dict[str, list[Any]]:
 
 
 def _tabulate(result: MapResult) -> list[str]:
-    """Return the accuracies, means over seeds, as a table for each value of a third axis."""
-    accuracy = result.learning["accuracy"].isel(epoch=-1).mean("seed")
+    """Return the accuracies as a table, one for each value of a third axis."""
+    accuracy = result.learning["accuracy"].isel(epoch=-1)
     rows, columns, *rest = result.layout
-    lines = [f"{'validation' if result.validation else 'test'} accuracy, mean over seeds"]
-    for part in (accuracy.sel({rest[0]: v}) for v in accuracy[rest[0]]) if rest else [accuracy]:
+    kind = "validation" if result.validation else "test"
+    lines = [f"{kind} accuracy, {columns} to the right, {rows} downwards"]
+    for place in accuracy[rest[0]].values if rest else [None]:
+        part = accuracy.sel({rest[0]: place}) if rest else accuracy
         if rest:
-            lines.append(f"{rest[0]} = {part[rest[0]].item()}")
-        table = part.transpose(rows, columns).to_pandas()
-        lines += table.round(4).to_string().splitlines()
+            lines.append(f"{rest[0]} = {place}")
+        lines.append(f"{'':>8}" + "".join(f"  {x!s:>15}" for x in part[columns].values))
+        for y in part[rows].values:
+            cells = part.sel({rows: y}).transpose(columns, "seed").values.tolist()
+            lines.append(f"{y!s:>8}" + "".join(f"  {describe_seeds(cell):>15}" for cell in cells))
     return lines
