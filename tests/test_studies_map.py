@@ -156,7 +156,7 @@ def test_the_command_passes_on_what_it_is_given(
         "rate_input": 1.0, "density": 0.5, "local_entropy": 1, "distances": [0.1],
     }  # fmt: skip
     assert (first["scheduler"], first["workers"]) == ("tcp://here:1", 2)
-    twice = "study map --over margin=0,1 --over margin=0,1".split()
+    twice = ["study", "map", "--over", "margin=0,1", "--over", "margin=0,1"]
     assert "given twice" in CliRunner().invoke(main, twice).output
 
 
