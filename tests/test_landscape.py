@@ -137,6 +137,10 @@ def test_excitation_between_modules_becomes_couplings() -> None:
     expected = states[changes == 0]
     assert len(expected) > 0
     assert {tuple(row) for row in found} == {tuple(row) for row in expected}
+    measured = measure_state(network, x, plan=SMALL)
+    assert measured["n_fixed_points"] == len(expected)
+    assert np.isnan(measured["entropy"])  # message passing would say 0, and be wrong
+    assert np.isnan(measured["local_entropy"][1]).all()
     two = make_network((4, 5), n_modules=2, self_coupling=(0.2, 0.3))
     with pytest.raises(ValueError, match=r"self_coupling must be the same .* got 0\.2, 0\.3"):
         drive(two, x)

@@ -71,6 +71,11 @@ def landscape(
         _, sets = _runs.load_samples_of(run, state)
         ((name, (_, labels)),) = sets.items()
     configuration = state.configuration
+    if state.network().partners is not None:
+        click.echo(
+            "entropies are left out: message passing cannot count where modules excite each other",
+            err=True,
+        )
     figure, data = output, name_beside(output, ".json")
 
     def work() -> Findings:

@@ -160,7 +160,7 @@ def measure_state(
         "return_overlap": ("flipped", overlap),
         "overlap_with_inference": float(np.mean(reached * inferred.astype(np.float64))),
         **_describe_state(driven, network.fixed_help, reached),
-        **_count(driven, reached, plan),
+        **_count(driven, network.partners is not None, reached, plan),
     }
     if network.n_neurons <= EXACT_NEURONS:
         found |= _count_exactly(driven, network.fixed_help, reached)
@@ -190,8 +190,18 @@ def _describe_state(
     }
 
 
-def _count(driven: RandomNetwork, state: Spins, plan: LandscapePlan) -> dict[str, Any]:
-    """Return the entropies of message passing: of all fixed points, and of those around a state."""
+def _count(
+    driven: RandomNetwork, excited: bool, state: Spins, plan: LandscapePlan
+) -> dict[str, Any]:
+    """Return the entropies of message passing: of all fixed points, and of those around a state.
+
+    None where modules excite each other: two neurons then hold each other as one holds itself by
+    J_D, which messages that take J_ij and J_ji as small and independent miss, though they settle.
+    """
+    if excited:
+        nowhere = ("distance", np.full(len(plan.distances), np.nan))
+        one = {"entropy": np.nan, "typical_distance": np.nan}
+        return {**one, "local_entropy": nowhere, "local_distance": nowhere}
     J, J_D = driven.to_float(), driven.self_coupling  # in float32 no message would settle to 1e-8
     every = message_passing.belief_propagation(J, J_D, field=driven.fields)
     typical = 0.5 * (1.0 - float(np.mean(every.magnetisations * state)))
@@ -270,7 +280,8 @@ def measure_landscape(
         points (Bethe), in nats per neuron, and their mean "typical_distance" from the state;
         "local_entropy" (distance), of those at a distance of the state, NaN where messages did not
         settle there, as where no fixed point is so far away, and "local_distance", at which they
-        ended: then the largest that they found (NaN beyond). Of at most 22 neurons exactly, too:
+        ended: then the largest that they found (NaN beyond). These four are NaN, too, where modules
+        excite each other, which message passing cannot count. Of at most 22 neurons exactly, too:
         "n_fixed_points", "n_at_flips" (n_flips), the number of them in which so many neurons differ
         from the state, and "fixed_point_margin" (quantile) over all of them. With labels:
         "overlap_clamped_free", "overlap_clamped_inference" and "overlap_free_inference", see
