@@ -246,4 +246,7 @@ def test_bad_arguments_are_refused(trained: BinaryNetwork, monkeypatch: pytest.M
     large = BinaryNetwork.random(NetworkParameters(n_hidden=1000, n_inputs=20), 0)
     monkeypatch.setattr("binnet._memory.find_memory", lambda: 1e7)
     with pytest.raises(MemoryError, match="n_hidden = 1000"):
-        drive(large, X[0])
+        measure_state(large, X[0], plan=SMALL)
+    many = LandscapePlan(trials=10**6)
+    with pytest.raises(MemoryError, match=r"7000000 starts of max_sweeps = 100: .* fewer trials"):
+        measure_state(trained, X[0], plan=many)

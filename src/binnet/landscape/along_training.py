@@ -227,7 +227,7 @@ def run_landscape(
     chosen = choose_samples(y, samples) if isinstance(samples, int) else list(samples)
     for sample in chosen:
         check_integer("samples", sample, 0, len(y) - 1)
-    check_size(network.n_neurons, workers)
+    check_size(network.n_neurons, len(plan.flipped) * plan.trials, plan.max_sweeps, workers)
     drive(network, X[chosen[0]])  # refuses modules of several J_D before there is work
     digests = {str(k): _digest(path) for k, path in found.items() if k in epochs}
     measured = sweeps.run(

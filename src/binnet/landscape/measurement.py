@@ -11,8 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet import fixed_points
 from binnet._progress import progress_bar
-from binnet._validation import check_choice, check_integer, check_labels, check_real, check_spins
-from binnet.landscape.networks import drive, shuffle_couplings
+from binnet._validation import (
+    MOST,
+    check_choice,
+    check_integer,
+    check_labels,
+    check_real,
+    check_spins,
+)
+from binnet.landscape.networks import check_size, drive, shuffle_couplings
 from binnet.landscape.states import Dynamics, Spins, measure_basin, measure_overlaps
 from binnet.learning import QUANTILES
 from binnet.networks import BinaryNetwork, RandomNetwork
@@ -71,7 +78,7 @@ class LandscapePlan:
     trials : int, default 20
         Starts at each f.
     max_sweeps : int, default 100
-        Sweeps of a start at most, and of a random start.
+        Sweeps of a start at most, and of a random start; 10000 at most.
     seed : int, default 0
         Of flips, random starts and shuffles.
 
@@ -95,8 +102,8 @@ class LandscapePlan:
             for value in values:
                 check_real(name, value, 0.0, 1.0, above=True, below=below)
             object.__setattr__(self, name, values)
-        for name, low in (("trials", 1), ("max_sweeps", 1), ("seed", 0)):
-            check_integer(name, getattr(self, name), low)
+        for name, low, high in (("trials", 1, MOST), ("max_sweeps", 1, 10000), ("seed", 0, MOST)):
+            check_integer(name, getattr(self, name), low, high)
 
 
 def measure_state(
@@ -143,6 +150,7 @@ def measure_state(
     check_choice("state", state, STATES)
     dynamics, plan = dynamics or Dynamics(), plan or LandscapePlan()
     x = check_spins("inputs", np.atleast_2d(inputs), network.n_inputs)
+    check_size(network.n_neurons, len(plan.flipped) * plan.trials, plan.max_sweeps)
     rng = np.random.default_rng([plan.seed, check_integer("draw", draw, 0)])
     if state == "shuffled":
         network = shuffle_couplings(network, plan.seed)

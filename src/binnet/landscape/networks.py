@@ -35,8 +35,6 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     ------
     TypeError, ValueError
         If the input does not fit, or modules differ in J_D.
-    MemoryError
-        If the couplings and the arrays of message passing on them do not fit.
 
     Examples
     --------
@@ -49,7 +47,6 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     x = check_spins("inputs", np.atleast_2d(inputs), network.n_inputs)
     if len(x) != 1:
         raise ValueError(f"inputs must be one input, of shape ({network.n_inputs},), got {x.shape}")
-    check_size(network.n_neurons)
     couplings = network.couplings
     if network.partners is not None:
         couplings = couplings.copy()
@@ -61,13 +58,17 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     return RandomNetwork(couplings, _one_self_coupling(network), field)
 
 
-def check_size(n_neurons: int, workers: int = 1) -> None:
+def check_size(n_neurons: int, n_starts: int, max_sweeps: int, workers: int = 1) -> None:
     """Refuse networks whose landscape takes more memory than there is.
 
     Parameters
     ----------
     n_neurons : int
         H.
+    n_starts : int
+        States that relax at the same time.
+    max_sweeps : int
+        Sweeps of each at most.
     workers : int, default 1
         Processes that each measure one.
 
@@ -80,6 +81,11 @@ def check_size(n_neurons: int, workers: int = 1) -> None:
         f"n_hidden = {n_neurons} on {workers} workers: the couplings and their squares",
         32.0 * float(n_neurons) ** 2 * workers,
         "take a smaller network, or fewer workers",
+    )
+    check_memory(
+        f"{n_starts} starts of max_sweeps = {max_sweeps}: their states and records",
+        float(n_starts) * (4.0 * n_neurons + 8.0 * max_sweeps) * workers,
+        "take fewer trials or sweeps, or fewer workers",
     )
 
 
