@@ -25,8 +25,11 @@ from binnet import RandomNetwork, fixed_points, load_entangled_mnist, preset, re
 from binnet._files import write_json
 from binnet._provenance import describe_run
 from binnet.landscape import LandscapePlan, run_landscape
-from binnet.learning import Configuration
+from binnet.learning import Configuration, load_checkpoint
+from binnet.learning.checkpoints import name_kept
+from binnet.networks import BinaryNetwork
 from binnet.plotting import default_settings, save_figure
+from binnet.theory import complexity
 from binnet.theory.message_passing import belief_propagation
 
 if TYPE_CHECKING:
@@ -35,11 +38,6 @@ if TYPE_CHECKING:
 # Margin and J_D; messages settle slowly where J_D = 0, which comes last.
 SETTINGS = ((0.9, 0.5), (0.0, 0.5), (0.9, 0.1), (0.0, 0.0), (0.9, 0.0))
 ALONG = (0.9, 0.5)  # measured at every epoch, seed 0
-COLUMNS = (
-    "right", "fixed", "unstable", "margin 5 %", "margin 50 %", "input share", "entropy",
-    "typical distance", "local 0.0025", "local 0.005", "local 0.01", "return 0.02", "return 0.5",
-    "overlap 0.5", "random start",
-)  # fmt: skip
 OVERLAPS = ("clamped_free", "clamped_inference", "free_inference")
 
 
@@ -97,6 +95,27 @@ def select(result: xr.Dataset) -> dict[str, xr.Dataset]:
     }
 
 
+def read_overlaps(part: xr.Dataset) -> dict[str, float]:
+    """Return the overlaps of the states of training and inference."""
+    return {name: float(part[f"overlap_{name}"].mean()) for name in OVERLAPS}
+
+
+def describe_strengths(network: BinaryNetwork) -> dict[str, float]:
+    """Return how strong couplings and input are, and what they imply if all else is random."""
+    J = network.couplings.astype(np.float64)
+    b = network.input_weights.astype(np.float64) @ load_entangled_mnist().X_test[:1000].T
+    row = float(np.sqrt(np.vdot(J, J) / len(J)))
+    std, self_coupling = float(np.sqrt(np.mean(b**2))), float(network.self_couplings[0])
+    return {
+        "norm of a row of J": row,
+        "rms of b": std,
+        "fraction of |b| < 1": float(np.mean(np.abs(b) < 1.0)),
+        "symmetry of J": float(np.vdot(J, J.T) / np.vdot(J, J)),
+        # Gaussian, independent couplings and fields of the same strengths, in units of the row.
+        "entropy of the theory": float(complexity(self_coupling / row, field_std=std / row)),
+    }
+
+
 def spread(values: list[float]) -> str:
     """Return mean and standard deviation over seeds."""
     array = np.array(values)
@@ -125,13 +144,16 @@ def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
             )  # fmt: skip
             accuracy = json.loads((folder / "accuracy.json").read_text())
             accuracies.setdefault(name, []).append(accuracy)
-            for network, part in select(result).items():
+            parts = select(result)
+            more = {network: read_overlaps(parts[network]) for network in parts}
+            for network, file in (("untrained", name_kept(checkpoint, 0)), ("trained", checkpoint)):
+                more[network] |= describe_strengths(load_checkpoint(file).network())
+            for network, part in parts.items():
                 for column, value in read_columns(part).items():
                     row = table.setdefault(name, {}).setdefault(network, {})
                     row.setdefault(column, []).append(value)
-                for overlap in OVERLAPS if network in {"trained", "untrained"} else ():
-                    value = float(part[f"overlap_{overlap}"].mean())
-                    table[name][network].setdefault(overlap, []).append(value)
+                for column, value in more[network].items():
+                    table[name][network].setdefault(column, []).append(value)
             if along:
                 print_along(result)
                 if args.figure:
@@ -146,7 +168,8 @@ def print_setting(
     """Print a table: mean over seeds of the mean over samples ± standard deviation over seeds."""
     print(f"\n## {name}: test accuracy {spread(accuracies)}\n")
     print("| | " + " | ".join(networks) + " |\n" + "|---" * (len(networks) + 1) + "|")
-    for column in (*COLUMNS, *OVERLAPS):
+    columns = dict.fromkeys(column for row in networks.values() for column in row)
+    for column in columns:
         cells = [spread(row[column]) if column in row else "" for row in networks.values()]
         print(f"| {column} | " + " | ".join(cells) + " |", flush=True)
 
