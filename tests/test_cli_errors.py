@@ -119,7 +119,8 @@ def test_a_split_that_was_edited(tmp_path: Path) -> None:
     (run / "config.toml").write_text("[data]\nvalidation = 20\n")
     save_checkpoint(run / "checkpoint.safetensors", Run.start(preset(), 60, "abc"))
     for command in (["evaluate", "run"], ["train", "--resume", "run"], ["representations", "run"],
-                    ["quantize", "run"], ["hardware", "report", "run"]):  # fmt: skip
+                    ["landscape", "run"], ["quantize", "run"],
+                    ["hardware", "report", "run"]):  # fmt: skip
         shown = refuse(command, REFUSED)
         assert "run/config.toml leaves 40 training samples, but the run learned 60; set" in shown
 

@@ -67,6 +67,7 @@ CASES = [
     (f"{MEMH} --vectors {HUGE}", "--vectors 2147483648 would take"),
     (f"{MEMH} --sweeps {HUGE}", "sweeps = 2147483648 of 16 vectors: the states would take"),
     (f"hardware report run --max-sweeps {HUGE}", "max_sweeps = 2147483648: the records of 60"),
+    (f"landscape run --max-sweeps {HUGE}", "max_sweeps must be an integer in 1..10000"),
     (f"representations run --sweeps {HUGE}", "max_sweeps must be an integer in 1..10000"),
     (f"rnn train --hidden {HUGE}", "--hidden = 2147483648: the weights would take"),
     (f"rnn train --hidden {BEYOND}", "--hidden must be an integer >= 1 and below 2**63"),

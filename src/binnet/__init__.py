@@ -19,6 +19,7 @@ _load, _, _names = lazy_loader.attach(
         "fixed_points",
         "implicit_networks",
         "hardware",
+        "landscape",
         "learning",
         "modules",
         "networks",

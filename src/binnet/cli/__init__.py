@@ -22,6 +22,7 @@ _COMMANDS = {
     "export": "export:export_network",
     "hardware": "hardware:hardware",
     "import": "export:import_network",
+    "landscape": "landscape:landscape",
     "quantize": "quantize:quantize_run",
     "relax": "relax:relax",
     "representations": "representations:representations",

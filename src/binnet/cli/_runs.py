@@ -19,6 +19,7 @@ from binnet.learning import Configuration, Run, TrainingResult, history_as_recor
 __all__ = ["CHECKPOINT", "CONFIGURATION", "METRICS", "PROVENANCE"]
 
 COMMAND = "binnet train"
+_CHECKPOINTS = "checkpoints"  # a table of the configuration
 CURVES = "learning_curves.png"
 STABILITIES = "stabilities.png"
 
@@ -40,6 +41,7 @@ def find_checkpoint(run: Path) -> Path:
 def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
     """Return the tables of a configuration file, and the number of samples that it holds out."""
     tables = _folders.read_tables(path)
+    tables.pop(_CHECKPOINTS, None)
     data = tables.pop("data", {})
     with reading(path):
         if not isinstance(data, dict):
@@ -57,9 +59,23 @@ def read_parameters(path: Path, base: Configuration) -> tuple[Configuration, int
         return Configuration.from_dict(tables, base), held_out
 
 
-def write_configuration(folder: Path, configuration: Configuration, validation: int) -> None:
+def read_keep_every(path: Path) -> int:
+    """Return after how many epochs each a run of this configuration file keeps a checkpoint."""
+    table = _folders.read_tables(path).get(_CHECKPOINTS, {})
+    with reading(path):
+        if not isinstance(table, dict) or table.keys() - {"keep_every"}:
+            raise ValueError(f"[{_CHECKPOINTS}] must hold keep_every and no more, got {table!r}")
+        return check_integer("keep_every", table.get("keep_every", 0), 0)
+
+
+def write_configuration(
+    folder: Path, configuration: Configuration, validation: int, keep_every: int = 0
+) -> None:
     """Write the resolved configuration; `binnet train --config` reads it."""
-    _folders.write_tables(folder, {**configuration.to_dict(), "data": {"validation": validation}})
+    tables = {**configuration.to_dict(), "data": {"validation": validation}}
+    if keep_every:
+        tables[_CHECKPOINTS] = {"keep_every": keep_every}
+    _folders.write_tables(folder, tables)
 
 
 def add_provenance(folder: Path, configuration: Configuration, threads: int) -> None:

@@ -50,6 +50,12 @@ from binnet.learning.run import check_size
     "set  [default: 0]",
 )
 @click.option(
+    "--keep-every",
+    type=click.IntRange(0),
+    help="also keep the checkpoint of each so many epochs, checkpoint-epoch-0005.safetensors, and "
+    "that of epoch 0, the network as drawn; 0: none  [default: 0]",
+)
+@click.option(
     "--threads",
     type=int,
     help="threads of the kernels at most: it takes fewer where these are faster; the result does "
@@ -91,6 +97,7 @@ def _start(
     config: Path | None,
     schedule: tuple[int, int, int] | None,
     validation: int | None,
+    keep_every: int | None,
     **parameters: Any,
 ) -> tuple[Path, TrainingResult]:
     n_threads = resolve_threads(threads)
@@ -98,6 +105,7 @@ def _start(
     held_out = None
     if config is not None:
         configuration, held_out = _runs.read_parameters(config, configuration)
+        keep_every = _runs.read_keep_every(config) if keep_every is None else keep_every
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
@@ -109,7 +117,7 @@ def _start(
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         check_size(configuration, len(y))
     folder = _runs.make_folder(out, configuration)
-    _runs.write_configuration(folder, configuration, validation)
+    _runs.write_configuration(folder, configuration, validation, keep_every or 0)
     _runs.add_provenance(folder, configuration, n_threads)
     result = start_run(
         X,
@@ -118,6 +126,7 @@ def _start(
         evaluate_on=sets,
         threads=threads,
         checkpoint=folder / _runs.CHECKPOINT,
+        keep_every=keep_every or 0,
         on_epoch=lambda result: _runs.end_epoch(folder, result),
         progress=True,
     )
@@ -132,10 +141,11 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
         with clear_errors({"epochs": "--epochs"}):
             run.set_epochs(epochs)
     configuration = run.configuration
+    keep_every = _runs.read_keep_every(folder / _runs.CONFIGURATION)
     (X, y), sets = _runs.load_samples_of(folder, run)
     if configuration.training.epochs != before:
         _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
-        _runs.write_configuration(folder, configuration, validation or 0)
+        _runs.write_configuration(folder, configuration, validation or 0, keep_every)
         if configuration.plasticity.rate_schedule != "constant":
             click.echo(
                 f"the rates fall over the run: from here on as in a run of {epochs} epochs, before "
@@ -148,6 +158,7 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
         X,
         y,
         epochs=epochs,
+        keep_every=keep_every,
         evaluate_on=sets,
         threads=threads,
         on_epoch=lambda result: _runs.end_epoch(folder, result),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import glob
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,48 @@ def save_checkpoint(path: str | Path, run: Run, *, overwrite: bool = False) -> N
         "history": [dataclasses.asdict(metrics) for metrics in run.history],
     }
     write_tensors(path, _FORMAT, tensors, info | run.synapses.describe(), overwrite=overwrite)
+
+
+def name_kept(path: str | Path, epoch: int) -> Path:
+    """Return where a checkpoint is kept that is not to be overwritten by later ones.
+
+    Parameters
+    ----------
+    path : path-like
+        The checkpoint that the run goes on writing.
+    epoch : int
+        Epochs that were finished.
+
+    Returns
+    -------
+    Path
+        "checkpoint-epoch-0005.safetensors" beside "checkpoint.safetensors".
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}-epoch-{epoch:04d}{path.suffix}")
+
+
+def find_kept(path: str | Path) -> dict[int, Path]:
+    """Return the checkpoints that a run has kept beside the one that it goes on writing.
+
+    Parameters
+    ----------
+    path : path-like
+        The checkpoint that the run goes on writing.
+
+    Returns
+    -------
+    dict of int to Path
+        For each epoch its file, in the order of the epochs.
+    """
+    path = Path(path)
+    start = f"{path.stem}-epoch-"
+    found = {}
+    for file in path.parent.glob(f"{glob.escape(start)}*{glob.escape(path.suffix)}"):
+        digits = file.stem.removeprefix(start)
+        if digits.isascii() and digits.isdigit():
+            found[int(digits)] = file
+    return dict(sorted(found.items()))
 
 
 def load_checkpoint(path: str | Path) -> Run:

@@ -18,9 +18,9 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
-from binnet._validation import check_labels, check_spins
+from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import predict
-from binnet.learning.checkpoints import load_checkpoint, save_checkpoint
+from binnet.learning.checkpoints import load_checkpoint, name_kept, save_checkpoint
 from binnet.learning.configuration import Configuration
 from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
@@ -69,6 +69,7 @@ def train(
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
     checkpoint: str | Path | None = None,
+    keep_every: int = 0,
     overwrite: bool = False,
     on_epoch: Callable[[TrainingResult], None] | None = None,
     progress: bool = False,
@@ -95,6 +96,9 @@ def train(
         are faster (one, where other processes keep cores busy). The result does not depend on it.
     checkpoint : path-like, optional
         File (.safetensors) to write at the start, after each epoch and when stopped.
+    keep_every : int, default 0
+        Epochs after which a copy of the checkpoint is kept, as "NAME-epoch-0005.safetensors", that
+        of the network as drawn (epoch 0) among them. 0: none are kept.
     overwrite : bool, default False
         Whether `checkpoint` may replace a file that binnet did not write.
     on_epoch : callable, optional
@@ -126,13 +130,14 @@ def train(
     samples = _check_samples("", X, y, configuration)
     sets = _check_sets(evaluate_on, configuration)
     choice = ThreadChoice(threads)
+    keep_every = _check_keeping(keep_every, checkpoint)
     if checkpoint is not None:
         check_file(checkpoint, overwrite=overwrite)
     run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
     with overwriting(overwrite):
         if checkpoint is not None:  # a run that is killed in its first epoch can be resumed, too
             save_checkpoint(checkpoint, run)
-        return _go_on(run, samples, sets, choice, checkpoint, on_epoch, progress)
+        return _go_on(run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
 
 
 def resume(
@@ -141,6 +146,7 @@ def resume(
     y: ArrayLike,
     *,
     epochs: int | None = None,
+    keep_every: int = 0,
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
     on_epoch: Callable[[TrainingResult], None] | None = None,
@@ -161,6 +167,8 @@ def resume(
     epochs : int, optional
         After how many epochs in all the run is to end, more than it has finished. Default: as
         before.
+    keep_every : int, default 0
+        As for `train`.
     evaluate_on, threads, on_epoch, progress : optional
         As for `train`.
 
@@ -179,6 +187,7 @@ def resume(
     if epochs is not None:
         run.set_epochs(epochs)
     check_file(checkpoint)
+    keep_every = _check_keeping(keep_every, checkpoint)
     samples = _check_samples("", X, y, run.configuration)
     if _fingerprint(*samples) != run.fingerprint:
         raise ValueError(
@@ -186,7 +195,8 @@ def resume(
             f"fingerprint {run.fingerprint}); resume with the same X and y, in the same order"
         )
     sets = _check_sets(evaluate_on, run.configuration)
-    return _go_on(run, samples, sets, ThreadChoice(threads), checkpoint, on_epoch, progress)
+    choice = ThreadChoice(threads)
+    return _go_on(run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
 
 
 def _go_on(
@@ -195,6 +205,7 @@ def _go_on(
     sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
     threads: ThreadChoice,
     checkpoint: str | Path | None,
+    keep_every: int,
     on_epoch: Callable[[TrainingResult], None] | None,
     progress: bool,
 ) -> TrainingResult:
@@ -212,6 +223,7 @@ def _go_on(
                 disable=not progress,
             )
         )
+        _keep(run, checkpoint, keep_every)  # epoch 0, or one that a kill left without its copy
         _compile(run, samples, bar)
         while not run.finished and not interrupt.requested:
             bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
@@ -228,11 +240,26 @@ def _go_on(
                 )
                 if checkpoint is not None:
                     save_checkpoint(checkpoint, run)
+                    _keep(run, checkpoint, keep_every)
                 if on_epoch is not None:
                     on_epoch(_result(run, provenance))
         if checkpoint is not None and not run.finished:
             save_checkpoint(checkpoint, run)
     return _result(run, provenance)
+
+
+def _keep(run: Run, checkpoint: str | Path | None, keep_every: int) -> None:
+    """Write the copy of a checkpoint that stays, if one is due."""
+    if checkpoint is not None and keep_every and run.batch == 0 and run.epoch % keep_every == 0:
+        save_checkpoint(name_kept(checkpoint, run.epoch), run)
+
+
+def _check_keeping(keep_every: int, checkpoint: str | Path | None) -> int:
+    if check_integer("keep_every", keep_every, 0) and checkpoint is None:
+        raise ValueError(
+            f"keep_every = {keep_every} needs checkpoint, the file beside which copies are kept"
+        )
+    return keep_every
 
 
 def _compile(run: Run, samples: tuple[NDArray[np.int8], NDArray[np.int64]], bar: Any) -> None:
