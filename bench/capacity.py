@@ -153,22 +153,25 @@ def tabulate(kind: str, depth: int, width: int, found: xr.Dataset, scale: float)
 
 
 def gather(records: Sequence[Record], kind: str) -> dict[tuple[int, int], NDArray[np.float64]]:
-    """Return P / H of each network, the middle of its bracket, by depth and width."""
-    found: dict[tuple[int, int], list[float]] = {}
+    """Return the brackets of P / H (network, 2) by depth and width."""
+    found: dict[tuple[int, int], list[tuple[float, float]]] = {}
     for r in records:
         if r["kind"] == kind and r["capacity"] is not None:
-            values = found.setdefault((r["depth"], r["width"]), [])
-            values.append(math.sqrt(r["capacity"] * r["upper"]))
-    return {network: np.array(values) for network, values in found.items()}
+            found.setdefault((r["depth"], r["width"]), []).append((r["capacity"], r["upper"]))
+    return {network: np.array(brackets) for network, brackets in found.items()}
 
 
 def average(records: Sequence[Record], kind: str) -> dict[tuple[int, int], Mean]:
     """Return mean and standard error of P / H over seeds, by depth and width."""
-    return {
-        network: (float(v.mean()), float(v.std(ddof=1) / math.sqrt(len(v))), len(v))
-        for network, v in gather(records, kind).items()
-        if len(v) > 1
-    }
+    return {network: average_brackets(v) for network, v in gather(records, kind).items()}
+
+
+def average_brackets(brackets: NDArray[np.float64]) -> Mean:
+    """Return the mean of the middles and its standard error, that within brackets included."""
+    middle, n = np.sqrt(brackets.prod(axis=1)), len(brackets)
+    variance = middle.var(ddof=1) if n > 1 else np.nan
+    variance += (np.diff(brackets) ** 2).mean() / 12.0
+    return float(middle.mean()), float(np.sqrt(variance / n)), n
 
 
 def measure_all(
@@ -206,10 +209,11 @@ def extrapolate_sizes(records: Sequence[Record], n_hidden: int) -> xr.Dataset:
     rng = np.random.default_rng(0)
     values = [gather(records, "tuned")[1, 1], *gather(records, "size").values()]
     sizes = [n_hidden, *(n_hidden * width for _, width in gather(records, "size"))]
-    samples = [rng.choice(v, (500, len(v))).mean(axis=1) for v in values]
+    means = [average_brackets(v) for v in values]
+    samples = [np.sqrt(rng.choice(v, (500, len(v))).prod(axis=2)).mean(axis=1) for v in values]
     table = {
-        "threshold": ("n_hidden", [v.mean() for v in values]),
-        "threshold_error": ("n_hidden", [v.std(ddof=1) / math.sqrt(len(v)) for v in values]),
+        "threshold": ("n_hidden", [mean for mean, _, _ in means]),
+        "threshold_error": ("n_hidden", [error for _, error, _ in means]),
         "threshold_samples": (("n_hidden", "resample"), np.array(samples)),
     }
     return extrapolate(xr.Dataset(table, {"n_hidden": sizes}), size="n_hidden", exponent=1.0)
@@ -272,7 +276,7 @@ def plot_controls(records: Sequence[Record], ax: Axes) -> None:
 def plot_means(ax: Axes, x: Sequence[int], means: Sequence[Mean], k: int, label: str) -> None:
     """Plot means with standard errors."""
     values, errors = [m[0] for m in means], [m[1] for m in means]
-    note = "standard error over networks"
+    note = "standard error over networks, with the bracket"
     plot_bars(ax, x, values, errors, note, label=label, **curve_style(k))
 
 

@@ -212,7 +212,8 @@ def test_capacities_are_summarised_with_their_brackets():
     assert (first["n_modules"], first["level"]) == (2, 0.95)
     assert first["capacity"] == [2.0, 3.0]
     assert first["mean"] == pytest.approx(2.75)  # of 2.2 and 3.3
-    assert first["error"] == pytest.approx(0.55)
+    within = (0.42**2 + 0.63**2) / 2 / 12
+    assert first["error"] == pytest.approx(np.sqrt(0.55**2 + within / 2))
     assert second["capacity"] == [1.0, None]
     assert second["where"] == [0, -1]
     assert second["mean"] is None

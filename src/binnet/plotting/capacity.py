@@ -18,7 +18,7 @@ from binnet.plotting._style import (
     plot_bars,
 )
 from binnet.plotting.curves import plot_curves
-from binnet.studies.capacity import bound_capacity, configure_depth
+from binnet.studies.capacity import average_capacity, bound_capacity, configure_depth
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -106,8 +106,9 @@ def plot_capacity(
     result : xarray.Dataset
         From `binnet.studies.capacity.run_capacity`, of one attachment and one H.
     ax : Axes
-        Where to draw: the mean over seeds of the middle of the brackets, with its standard error.
-        Arrows mark networks whose capacity is beyond the loads; there is no mean then.
+        Where to draw: the mean over seeds of the middle of the brackets, with its standard error,
+        that of the brackets included. Arrows mark networks whose capacity is beyond the loads;
+        there is no mean then.
     bounds : mapping of str to sequence of float, optional
         Loads for each depth, by their names in `BOUNDS`; drawn as lines.
 
@@ -117,14 +118,12 @@ def plot_capacity(
         The same Axes.
     """
     depths = result["n_modules"].values
-    middle = (result["capacity"] * result["upper"]) ** 0.5
+    found = average_capacity(result)
     for k, level in enumerate(result["level"].values):
-        part, where = middle.sel(level=level), result["where"].sel(level=level)
-        mean = part.mean("seed", skipna=False).values
-        n = part.sizes["seed"]
-        error = part.std("seed", ddof=1).values / np.sqrt(n) if n > 1 else None
+        part, where = found.sel(level=level), result["where"].sel(level=level)
         style = {**curve_style(k), "label": f"{level:.0%} recalled"}
-        plot_bars(ax, depths, mean, error, "standard error over networks", **style)
+        meaning = "standard error over networks, with the bracket"
+        plot_bars(ax, depths, part["mean"], part["error"], meaning, **style)
         for side, arrow in ((-1, r"$\downarrow$"), (1, r"$\uparrow$")):
             beyond = (where == side).any("seed").values
             place = (0.03 if side < 0 else 0.97, ax.get_xaxis_transform())

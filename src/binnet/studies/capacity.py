@@ -7,7 +7,6 @@ module (docs/model/network.md, section 10.1).
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,12 +37,14 @@ __all__ = [
     "CAPACITY",
     "LEVELS",
     "RECALL",
+    "average_capacity",
     "bound_capacity",
     "configure_depth",
     "find_capacity",
     "measure_capacity",
     "recall_associations",
     "run_capacity",
+    "run_capacity_and_recall",
     "run_recall",
     "summarise_capacity",
 ]
@@ -52,8 +53,27 @@ __all__ = [
 LEVELS = (0.95, 1.0)
 
 
-def run_capacity(
+def run_capacity(output: Path, **options: Any) -> xr.Dataset:
+    """Find the capacity of networks of each depth and size; a stopped study goes on.
+
+    Parameters
+    ----------
+    output : path
+        Result, .nc.
+    **options
+        As of `run_capacity_and_recall`.
+
+    Returns
+    -------
+    xarray.Dataset
+        What `measure_capacity` measured, over seed, attachment, n_hidden, n_modules and level.
+    """
+    return run_capacity_and_recall(output, **options)[0]
+
+
+def run_capacity_and_recall(
     output: Path,
+    loads: Sequence[float] = (),
     *,
     n_modules: Sequence[int] = (1, 2, 3),
     n_hidden: Sequence[int] = (100,),
@@ -64,16 +84,18 @@ def run_capacity(
     accuracy: float = 0.05,
     n_inputs: int = 100,
     n_classes: int = 10,
-    loads: Sequence[float] = (),
     workers: int = 1,
     progress: bool = True,
-) -> xr.Dataset:
-    """Find the capacity of networks of each depth and size; a stopped study goes on.
+) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Find capacities, and how many networks reach a level at given loads; refuse both at once.
 
     Parameters
     ----------
     output : path
         Result, .nc.
+    loads : sequence of float, optional
+        P / H at which `run_recall` measures, with the lowest level; its result is the file of the
+        same name with the suffix .loads.nc.
     n_modules, n_hidden : sequence of int
         Depths L and sizes H.
     levels : sequence of float, default (0.95, 1)
@@ -86,16 +108,15 @@ def run_capacity(
         See `configure_depth`.
     accuracy, n_inputs, n_classes : optional
         As of `measure_capacity`.
-    loads : sequence of float, optional
-        P / H at which `run_recall` measures, too, with the lowest level; its result is the file of
-        the same name with the suffix .loads.nc.
     workers, progress : optional
         As of `binnet.sweeps.run`.
 
     Returns
     -------
-    xarray.Dataset
+    capacity : xarray.Dataset
         What `measure_capacity` measured, over seed, attachment, n_hidden, n_modules and level.
+    recall : xarray.Dataset or None
+        From `run_recall`; None without loads.
     """
     shared: dict[str, Any] = {"epochs": epochs, "n_inputs": n_inputs, "n_classes": n_classes}
     axes = _axes(seeds, attachments, n_hidden, n_modules)
@@ -105,8 +126,9 @@ def run_capacity(
         beside = output.with_suffix(".loads.nc")
         fixed = {**shared, "level": grid["level"][0]}
         parts.append(Part(beside, {**axes, "load": sorted(loads)}, RECALL, fixed))
-    found = run_parts(parts, workers=workers, progress=progress)[0]
-    return found.assign_coords(load=geometric_grid(LOWEST, HIGHEST, accuracy)[0])
+    found, *others = run_parts(parts, workers=workers, progress=progress)
+    found = found.assign_coords(load=geometric_grid(LOWEST, HIGHEST, accuracy)[0])
+    return found, (others[0] if others else None)
 
 
 def run_recall(
@@ -160,6 +182,30 @@ def _axes(seeds: int, *others: Sequence[Any]) -> dict[str, Sequence[Any]]:
     }
 
 
+def average_capacity(result: xr.Dataset) -> xr.Dataset:
+    """Return the mean capacity over seeds and its error.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `run_capacity`, or a part of it.
+
+    Returns
+    -------
+    xarray.Dataset
+        "mean" of the middle of the brackets, NaN where a seed's is beyond the loads; and "error",
+        the standard error over seeds with that of an equal distribution over the brackets.
+    """
+    import xarray as xr
+
+    low, high = result["capacity"], result["upper"]
+    middle, n = (low * high) ** 0.5, low.sizes["seed"]
+    variance = middle.var("seed", ddof=1, skipna=False) if n > 1 else middle.mean("seed") * np.nan
+    within = ((high - low) ** 2).mean("seed", skipna=False) / 12.0
+    error = ((variance + within) / n) ** 0.5
+    return xr.Dataset({"mean": middle.mean("seed", skipna=False), "error": error})
+
+
 def summarise_capacity(result: xr.Dataset) -> list[dict[str, Any]]:
     """Return capacities as plain values, one record for each kind of network and level.
 
@@ -172,32 +218,26 @@ def summarise_capacity(result: xr.Dataset) -> list[dict[str, Any]]:
     -------
     list of dict
         attachment, n_hidden, n_modules, level; of each seed "capacity" and "upper", the bracket
-        (None where it is beyond the loads), "where" and "n_epochs"; "mean" of the middle of the
-        brackets and "error", its standard error (None where a seed's is missing).
+        (None where it is beyond the loads), "where" and "n_epochs"; "mean" and "error" as of
+        `average_capacity` (None where a seed's is missing).
     """
     axes = ("attachment", "n_hidden", "n_modules", "level")
-    stacked = result[["capacity", "upper", "where", "n_epochs"]].stack(network=axes)
+    lists = ("capacity", "upper", "n_epochs")
+    averaged = average_capacity(result)
+    stacked = result[[*lists, "where"]].assign(averaged).stack(network=axes)
     records = []
     for network in stacked["network"].values:
         here = stacked.sel(network=network)
-        values = {
-            name: [None if np.isnan(v) else float(v) for v in here[name].values]
-            for name in ("capacity", "upper", "n_epochs")
-        }
-        middle = np.sqrt(here["capacity"].values * here["upper"].values)
-        known = not np.isnan(middle).any()
-        records.append(
-            {
-                **dict(zip(axes, network, strict=True)),
-                **values,
-                "where": [int(v) for v in here["where"].values],
-                "mean": float(middle.mean()) if known else None,
-                "error": float(middle.std(ddof=1) / math.sqrt(len(middle)))
-                if known and len(middle) > 1
-                else None,
-            }
-        )
+        record: dict[str, Any] = dict(zip(axes, network, strict=True))
+        record |= {name: [_or_none(v) for v in here[name].values] for name in lists}
+        record |= {name: _or_none(here[name]) for name in averaged}
+        records.append({**record, "where": [int(v) for v in here["where"].values]})
     return records
+
+
+def _or_none(value: Any) -> float | None:
+    """Return a float, None for NaN."""
+    return None if np.isnan(value) else float(value)
 
 
 def find_capacity(result: xr.Dataset, level: float = 0.95) -> xr.Dataset:

@@ -64,18 +64,14 @@ def capacity(
     that was stopped.
     """
     from binnet.plotting.capacity import draw_capacity
-    from binnet.studies.capacity import run_capacity, run_recall, summarise_capacity
+    from binnet.studies.capacity import run_capacity_and_recall, summarise_capacity
 
     options |= {"n_inputs": inputs, "n_classes": classes}
     accuracy, levels = options.pop("accuracy"), options.pop("levels")
 
     def work() -> Findings:
         search = {"levels": levels, "accuracy": accuracy, "loads": loads or ()}
-        result = run_capacity(output.with_suffix(".nc"), **search, **options)
-        recall = None
-        if loads:  # measured with the others; read here
-            path = output.with_suffix(".loads.nc")
-            recall = run_recall(path, loads, level=min(levels), **options)
+        result, recall = run_capacity_and_recall(output.with_suffix(".nc"), **search, **options)
         records = summarise_capacity(result)
         title = f"{inputs} inputs, {classes} classes, at most {options['epochs']} epochs"
         figures = {output: lambda: draw_capacity(result, title, recall)}
