@@ -101,7 +101,7 @@ CASES = {
         "study symmetry --hidden 20 --epochs 2 --seeds 2 --samples 3000 --output {}/a.png"
     ),
     "capacity": same(
-        "capacity --modules 1,2 --hidden 20 --loads 1,2,4 --epochs 5 --seeds 2 --output {}/a.png"
+        "capacity --modules 1,2 --hidden 20 --accuracy 0.5 --epochs 5 --seeds 2 --output {}/a.png"
     ),
 }
 

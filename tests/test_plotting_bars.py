@@ -5,6 +5,7 @@ plot functions draw is looked at, too: bars without such words are found.
 """
 
 import ast
+import json
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,12 @@ def seeds(**axes: int) -> xr.DataArray:
 
 
 def capacity_figure() -> Figure:
-    recalled = seeds(n_hidden=1, n_modules=2, load=3).expand_dims(attachment=["last"], axis=1)
-    recalled[..., 0], recalled[..., 2] = 1.0, 0.2
-    return draw_capacity(xr.Dataset({"recalled": recalled}))
+    low = seeds(n_hidden=1, n_modules=2, level=2).expand_dims(attachment=["last"], axis=1)
+    fixed = json.dumps({"fixed": {"n_inputs": 10, "n_classes": 3}})
+    found = {"capacity": low, "upper": 1.05 * low, "where": 0 * low}
+    recall = seeds(n_hidden=1, n_modules=2, load=3).expand_dims(attachment=["last"], axis=1)
+    success = xr.Dataset({"reached": recall > 0.5})
+    return draw_capacity(xr.Dataset(found, attrs={"sweep": fixed}), "", success)
 
 
 def representations_figure() -> Figure:

@@ -1,25 +1,32 @@
 """Studies of what networks store and of how chains learn.
 
-Associations are what they are said to be; capacities are read off recall curves where they can be,
-and said to be beyond the loads where not; more associations are recalled at a lower load; studies
-resume, refuse bad parameters before work, and leave figure, data and table. The symmetry of J is
-right for matrices whose symmetry is known, and J starts without any.
+Associations are what they are said to be; the bisection finds the last success wherever it lies,
+also where learning is not monotone; a capacity is a load that is learned, and the next one is not;
+more associations are recalled at a lower load; studies resume, refuse bad parameters before work,
+and leave figure, data and table. The symmetry of J is right for matrices whose symmetry is known,
+and J starts without any.
 """
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+from binnet import UncheckedFileWarning, sweeps, theory
 from binnet.cli import main
 from binnet.datasets import draw_associations
+from binnet.studies._bisection import MISSES, find_last_success, geometric_grid
 from binnet.studies.capacity import (
+    bound_capacity,
     configure_depth,
     find_capacity,
+    measure_capacity,
     recall_associations,
     run_capacity,
+    run_recall,
     summarise_capacity,
 )
 from binnet.studies.chains import run_chains, train_chain, train_single
@@ -51,6 +58,113 @@ def test_bad_associations_are_refused(bad):
         draw_associations(**{"n_associations": 5, **bad})
 
 
+def test_loads_double_after_a_whole_number_of_steps():
+    loads, steps = geometric_grid(0.25, 8.0, 0.05)
+    assert steps == 15
+    assert (loads[0], loads[-1]) == pytest.approx((0.25, 8.0))
+    np.testing.assert_allclose(loads[steps:], 2 * loads[:-steps])
+    assert 1.04 < loads[1] / loads[0] <= 1.05
+
+
+@pytest.mark.parametrize("first", [0, 7, 29])
+@pytest.mark.parametrize("steps", [1, 5, 100])
+def test_the_last_success_is_found_wherever_it_is(first, steps):
+    for last in range(-1, 30):
+        asked = []
+
+        def succeeds(k, last=last, asked=asked):
+            asked.append(k)
+            return k <= last
+
+        assert find_last_success(succeeds, 30, first, steps) == last
+        assert len(asked) == len(set(asked))
+        assert {last, min(last + 1, 29)} - {-1} <= set(asked)  # the bracket was tried
+
+
+def test_bisection_asks_few_and_sees_successes_behind_a_failure():
+    asked = []
+
+    def learns(k):
+        asked.append(k)
+        return k <= 40 or k in (42, 44)  # behind 44 two in a row fail: 50 is not looked at
+
+    assert find_last_success(lambda k: learns(k) or k == 50, 160, 64, 16) == 44
+    assert len(asked) < 14
+    assert {45, 46} <= set(asked)
+    assert MISSES == 2
+
+
+def test_a_capacity_is_learned_and_the_next_load_is_not():
+    shared = {"n_modules": 1, "n_hidden": 20, "seed": 1, "epochs": 20, "level": 0.8}
+    found = measure_capacity(accuracy=0.2, **shared)
+    assert found["where"] == 0
+    assert 0.5 < found["capacity"] < found["upper"] < 1.3 * found["capacity"]
+    here, beyond = (recall_associations(load=found[k], **shared) for k in ("capacity", "upper"))
+    assert here["reached"]
+    assert here["n_epochs"] == found["n_epochs"] <= 20
+    assert here["recalled"] >= 0.8
+    assert not beyond["reached"]
+    assert np.isnan(beyond["n_epochs"])
+    assert beyond["recalled"] < 0.8
+    # The log has both, and as many trainings as are said.
+    loads, _ = geometric_grid(1 / 16, 64.0, 0.2)
+    log, needed = found["recalled"][1], found["epochs_needed"][1]
+    n_associations = np.maximum(np.round(20 * loads), 1)
+    at = {float(n): float(r) for n, r in zip(n_associations, log, strict=True) if not np.isnan(r)}
+    assert len(at) == found["n_trainings"]
+    assert at[20 * found["capacity"]] == here["recalled"]
+    assert at[20 * found["upper"]] == beyond["recalled"]
+    assert np.isnan(needed[np.isnan(log)]).all()
+    most = 20 * np.array(list(at)).sum()  # every training would use all its epochs
+    assert 20 * 20 * found["capacity"] < found["n_presentations"] < most
+
+
+def test_all_are_harder_to_recall_than_most():
+    shared = {"n_modules": 1, "n_hidden": 20, "seed": 0, "epochs": 20}
+    most, everything = (measure_capacity(level=p, accuracy=0.2, **shared) for p in (0.8, 1.0))
+    assert everything["capacity"] < most["capacity"]
+
+
+def test_what_cannot_be_stored_is_below_the_loads():
+    nothing = {"rate_readout": 0.0, "rate_couplings": 0.0, "rate_input": 0.0}
+    found = measure_capacity(1, 16, 1, 1, 1.0, accuracy=1.0, n_classes=100, changes=nothing)
+    assert found["where"] == -1
+    assert np.isnan([found["capacity"], found["upper"], found["row_norm"]]).all()
+
+
+def test_changes_reach_the_network():
+    shared = {"n_modules": 2, "n_hidden": 10, "seed": 0, "epochs": 1, "load": 1.0}
+    wide = {"input_strength": [9.0, 0.0]}  # a list, as sweeps keep it
+    usual, changed = (recall_associations(changes=c, **shared)["recalled"] for c in (None, wide))
+    assert usual != changed
+    with pytest.raises(TypeError, match="unknown parameter 'no'"):
+        recall_associations(changes={"no": 1}, **shared)
+
+
+@pytest.mark.parametrize(
+    ("n_modules", "attachment", "read", "inputs"),
+    [(1, "first", 1, 99 + 50), (2, "first", 1, 100), (3, "all", 3, 99 + 50 + 100)],
+)
+def test_bounds_are_those_of_the_rows(n_modules, attachment, read, inputs):
+    network = configure_depth(n_modules, attachment, n_hidden=100, n_inputs=50, n_outputs=3)
+    bounds = bound_capacity(network)
+    assert bounds["sign"] == pytest.approx(2.0 * read)
+    assert bounds["argmax"] == pytest.approx(2.4 * read)
+    assert bounds["argmax_95"] == theory.argmax_capacity(3, 0.05).load * read
+    assert bounds["hidden"] == pytest.approx(2.0 * inputs / 100)
+
+
+def test_given_states_stay_below_their_bound_and_learned_ones_exceed_it():
+    given = {"rate_couplings": 0.0, "rate_input": 0.0, "feedback_strength": 0.0}
+    given["readout_margin"] = 0.5
+    options = {"n_hidden": 50, "epochs": 150, "level": 1.0, "attachment": "first"}
+    options |= {"n_modules": 1, "accuracy": 0.2, "n_classes": 2}
+    bound = bound_capacity(configure_depth(1, "first", n_hidden=50, n_outputs=2))["argmax"]
+    found = [measure_capacity(seed=seed, changes=given, **options)["upper"] for seed in range(2)]
+    assert 0.6 * bound < np.mean(found) < 1.1 * bound
+    assert measure_capacity(seed=0, **options)["capacity"] > 1.3 * bound
+
+
 def _recall_curves(curves, loads=(1.0, 2.0, 4.0)):
     table = np.array(curves)[:, None, None, None, :]
     coordinates = {
@@ -66,16 +180,43 @@ def _recall_curves(curves, loads=(1.0, 2.0, 4.0)):
 def test_capacity_is_interpolated_or_said_to_be_beyond_the_loads():
     # Halfway between 2 and 4 on a logarithmic scale; at no load; at every load; first crossing.
     result = _recall_curves([[1, 1, 0.9], [0.9, 0.8, 0.7], [1, 1, 0.99], [1, 0.9, 1]])
-    found = find_capacity(result).squeeze()
+    with pytest.warns(DeprecationWarning, match="bisection"):
+        found = find_capacity(result).squeeze()
     np.testing.assert_allclose(
         found["capacity"], [2 * np.sqrt(2), np.nan, np.nan, np.sqrt(2)], rtol=1e-12
     )
     assert found["where"].values.tolist() == [0, -1, 1, 0]
-    (record,) = summarise_capacity(result)
-    assert record["mean"] is None
-    assert record["capacity"][1:3] == [None, None]
-    (record,) = summarise_capacity(result.isel(seed=[0, 3]))
-    assert record["mean"] == pytest.approx(1.5 * np.sqrt(2))
+
+
+def test_studies_of_fixed_loads_stay_readable():
+    file = Path(__file__).parents[1] / "docs" / "results" / "capacity_first.nc"
+    with pytest.warns(UncheckedFileWarning):
+        result = sweeps.load(file)
+    with pytest.warns(DeprecationWarning, match="bisection"):
+        found = find_capacity(result)["capacity"].mean("seed").squeeze()
+    np.testing.assert_allclose(found, [5.17, 9.69, 6.65, 5.49], atol=0.006)
+
+
+def test_capacities_are_summarised_with_their_brackets():
+    coordinates = {"seed": [0, 1], "attachment": ["last"], "n_hidden": [10], "n_modules": [2]}
+    coordinates["level"] = [0.95, 1.0]
+    dims, shape = tuple(coordinates), (2, 1, 1, 1, 2)
+    table = {
+        "capacity": [2.0, 1.0, 3.0, np.nan],
+        "upper": [2.42, 1.1, 3.63, np.nan],
+        "where": [0, 0, 0, -1],
+        "n_epochs": [5.0, 6.0, 7.0, np.nan],
+    }
+    columns = {name: (dims, np.reshape(values, shape)) for name, values in table.items()}
+    first, second = summarise_capacity(xr.Dataset(columns, coordinates))
+    assert (first["n_modules"], first["level"]) == (2, 0.95)
+    assert first["capacity"] == [2.0, 3.0]
+    assert first["mean"] == pytest.approx(2.75)  # of 2.2 and 3.3
+    within = (0.42**2 + 0.63**2) / 2 / 12
+    assert first["error"] == pytest.approx(np.sqrt(0.55**2 + within / 2))
+    assert second["capacity"] == [1.0, None]
+    assert second["where"] == [0, -1]
+    assert second["mean"] is None
 
 
 @pytest.mark.parametrize(
@@ -117,20 +258,30 @@ def test_few_associations_are_recalled_and_too_many_are_not():
 
 
 def test_capacity_study_resumes_and_refuses_before_work(tmp_path):
-    options = {"n_modules": (1,), "n_hidden": (10,), "loads": (2.0, 1.0), "seeds": 1, "epochs": 2}
-    first = run_capacity(tmp_path / "c.nc", progress=False, **options)
-    assert first["load"].values.tolist() == [1.0, 2.0]
-    again = run_capacity(tmp_path / "c.nc", progress=False, **options)
-    xr.testing.assert_identical(first, again)
+    options = {"n_modules": (1,), "n_hidden": (10,), "seeds": 1, "epochs": 2}
+    search = {**options, "accuracy": 0.5, "attachments": ("first",)}
+    first = run_capacity(tmp_path / "c.nc", progress=False, **search)
+    assert first["level"].values.tolist() == [0.95, 1.0]
+    assert first["load"].values[[0, -1]].tolist() == [1 / 16, 64.0]
+    xr.testing.assert_identical(first, run_capacity(tmp_path / "c.nc", progress=False, **search))
     for bad, message in (
-        ({"loads": (-1.0,)}, "load must be"),
-        ({"loads": (2000.0,)}, "P = load"),
+        ({"levels": (1.5,)}, "level must be"),
+        ({"accuracy": 0.0}, "accuracy must be"),
         ({"attachments": ("none",)}, "attachment must be"),
         ({"seeds": 0}, "seeds must be"),
     ):
         with pytest.raises(ValueError, match=message):
-            run_capacity(tmp_path / "d.nc", progress=False, **{**options, **bad})
+            run_capacity(tmp_path / "d.nc", progress=False, **{**search, **bad})
+    for loads, message in (((-1.0,), "load must be"), ((2e5,), "P = load")):
+        with pytest.raises(ValueError, match=message):
+            run_recall(tmp_path / "d.nc", loads, progress=False, **options)
     assert not list(tmp_path.glob("d.nc*"))
+    recall = run_recall(tmp_path / "e.nc", (2.0, 1.0), progress=False, **options)
+    assert recall["load"].values.tolist() == [1.0, 2.0]
+    run_capacity(tmp_path / "f.nc", loads=(2.0, 1.0), progress=False, **search)
+    beside = run_recall(tmp_path / "f.loads.nc", (1.0, 2.0), progress=False,
+                        **{**options, "attachments": ("first",)})  # fmt: skip
+    assert beside["reached"].sizes["attachment"] == 1
 
 
 def test_symmetry_of_known_matrices():
@@ -175,7 +326,11 @@ def test_chains_refuse_bad_excitations_before_work(tmp_path):
 @pytest.mark.parametrize(
     ("command", "data", "line"),
     [
-        ("capacity --modules 1,2 --hidden 10 --loads 1,2 --epochs 1", [".nc"], "P/H at 95 %"),
+        (
+            "capacity --modules 1,2 --hidden 10 --loads 1,2 --epochs 1 --accuracy 0.5",
+            [".nc", ".loads.nc"],
+            "level   P/H",
+        ),
         ("study symmetry --hidden 10 --epochs 1 --samples 50", [".nc"], "eta learned"),
         (
             "study chain --hidden 10 --epochs 1 --samples 50 --modules 2 --excitation 0,0.5",
@@ -200,6 +355,7 @@ def test_commands_leave_table_figure_and_data(tmp_path, command, data, line):
     ("words", "message"),
     [
         (["capacity", "--loads", "0,1"], "--loads must be"),
+        (["capacity", "--level", "0"], "--level must be"),
         (["capacity", "--modules", "1,x"], "not an integer, or several with commas"),
         (["capacity", "--output", "c.pdf"], "must end in .png"),
         (["study", "chain", "--excitation", "-1"], "--excitation must be"),

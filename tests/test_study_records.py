@@ -31,7 +31,7 @@ from binnet.studies.self_coupling import SelfCouplingPlan
 TINY = "--hidden 10 --epochs 1 --samples 200"
 # Command, its options, and number of sweeps.
 STUDIES = {
-    "capacity": ("--modules 1 --hidden 10 --loads 1,2 --epochs 1 --attach last", 1),
+    "capacity": ("--modules 1 --hidden 10 --loads 1,2 --epochs 1 --attach last --accuracy 1", 2),
     "bits": (TINY, 3),
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),

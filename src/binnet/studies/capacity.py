@@ -1,195 +1,143 @@
-"""Capacity: how many random associations a network of L modules learns by heart.
+"""Capacity: how many random associations networks of L modules learn by heart.
 
-The capacity is the largest load P / H at which at least 95 % of P associations are recalled without
-feedback (docs/model/network.md, section 10.1); H counts the neurons of one module.
+The capacity is the largest load P / H at which at least 95 % (or all) of P associations are
+recalled without feedback before a budget of presentations is used up; H counts the neurons of one
+module (docs/model/network.md, section 10.1).
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binnet import sweeps
-from binnet._validation import check_choice, check_integer, check_real
-from binnet.datasets import draw_associations
-from binnet.learning import Configuration, preset, train
-from binnet.learning.run import check_size
-from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
-from binnet.sweeps import Observable
+from binnet._validation import check_integer, check_real
+from binnet.studies._bisection import geometric_grid
+from binnet.studies._capacity_bounds import bound_capacity
+from binnet.studies._parts import Part, run_parts
+from binnet.studies.associations import (
+    ATTACHMENTS,
+    CAPACITY,
+    HIGHEST,
+    LOWEST,
+    RECALL,
+    configure_depth,
+    measure_capacity,
+    recall_associations,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: At least this fraction of the associations is to be recalled.
-LEVEL = 0.95
-#: What attaches where, beside the input to the first module: see `configure_depth`.
-ATTACHMENTS = ("last", "all", "ends", "first")
-#: P / H: evenly spaced on a logarithmic scale, twice as many associations at every other one.
-LOADS = (1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
-# Inputs of the preset's strength, 5, hold the state so firmly that little can be stored. Readout
-# and scaling of the rates are not the preset's, either: docs/results/capacity.md was measured so.
-_STORING = {
-    "input_strength": 1.0,
-    "batch_size": 4,
-    "rate_readout": 0.1,
-    "readout_margin": 4.0,
-    "rate_scaling": "weights",
-}
+__all__ = [
+    "ATTACHMENTS",
+    "CAPACITY",
+    "LEVELS",
+    "RECALL",
+    "average_capacity",
+    "bound_capacity",
+    "configure_depth",
+    "find_capacity",
+    "measure_capacity",
+    "recall_associations",
+    "run_capacity",
+    "run_capacity_and_recall",
+    "run_recall",
+    "summarise_capacity",
+]
+
+#: At least these fractions of the associations are to be recalled.
+LEVELS = (0.95, 1.0)
 
 
-def configure_depth(n_modules: int, attachment: str = "last", **changes: Any) -> Configuration:
-    """Return the configuration of a deep network that learns associations.
-
-    It is the preset "deep" with L modules; but with inputs of strength 1 (5 for "first"), batches
-    of 4, and a readout and a scaling of the rates of its own.
-
-    Parameters
-    ----------
-    n_modules : int
-        L, at least 1.
-    attachment : {"last", "all", "ends", "first"}, default "last"
-        "last": input and feedback attach to every module, the readout to the last one, as in the
-        preset. "all": the readout attaches to every module, too. "ends": input to the first module
-        only, readout and feedback to the last one only. "first": input to the first module only,
-        feedback to every one, readout to the last; with strengths, schedule and rates of its own,
-        with which deeper modules learn what they are sent (docs/results/capacity.md).
-    **changes
-        Further parameters, as of `Configuration.replace`.
-
-    Returns
-    -------
-    Configuration
-        The configuration.
-    """
-    check_choice("attachment", attachment, ATTACHMENTS)
-    configuration = preset("deep", n_modules).replace(**_STORING)
-    none = (0.0,) * (n_modules - 1)
-    if attachment == "all":
-        configuration = configuration.replace(readout_strength=1.0)
-    if attachment == "ends":
-        feedback = preset("deep").network.feedback_strength
-        configuration = configuration.replace(
-            input_strength=(1.0, *none), feedback_strength=(*none, feedback)
-        )
-    if attachment == "first":
-        configuration = configuration.replace(
-            input_strength=(5.0, *none),
-            density=(1.0, *none),
-            self_coupling=(0.7, *none),
-            neighbour_strength=(0.0, *(1.0,) * (n_modules - 1)),
-            feedback_strength=tuple(np.linspace(3.0, 1.0, n_modules)),
-            # The input goes to the last module and back; then one sweep of feedback.
-            warmup=2 * n_modules,
-            feedback=2 * n_modules + 1,
-            free=0,
-            margin=0.4,
-            rate_couplings=0.2,
-            rate_input=0.36,
-        )
-    return configuration.replace(**changes)
-
-
-def recall_associations(
-    n_modules: int,
-    load: float,
-    n_hidden: int,
-    seed: int,
-    epochs: int,
-    attachment: str = "last",
-    n_inputs: int = 100,
-    n_classes: int = 10,
-) -> dict[str, Any]:
-    """Train on P random associations and return which fraction is recalled.
+def run_capacity(output: Path, **options: Any) -> xr.Dataset:
+    """Find the capacity of networks of each depth and size; a stopped study goes on.
 
     Parameters
     ----------
-    n_modules : int
-        L.
-    load : float
-        P / H; P is rounded, and at least 1.
-    n_hidden : int
-        H, neurons of each module.
-    seed : int
-        Of the associations and of the training.
-    epochs : int
-        Passes over the associations.
-    attachment : {"last", "all", "ends", "first"}, default "last"
-        See `configure_depth`.
-    n_inputs, n_classes : int
-        N_in and C.
+    output : path
+        Result, .nc.
+    **options
+        As of `run_capacity_and_recall`.
 
     Returns
     -------
-    dict
-        "recalled", the fraction recalled without feedback after the best epoch, and "last", that
-        after the last one: beyond its capacity a network that goes on learning forgets.
+    xarray.Dataset
+        What `measure_capacity` measured, over seed, attachment, n_hidden, n_modules and level.
     """
-    associations = draw_associations(_count(load, n_hidden), n_inputs, n_classes, seed)
-    configuration = _configure(n_modules, n_hidden, seed, epochs, attachment, n_inputs, n_classes)
-    result = train(associations.X, associations.y, configuration)
-    if not result.completed:
-        raise KeyboardInterrupt  # no half-trained network among the results
-    recalled = [metrics.accuracy["train"] for metrics in result.history]
-    return {"recalled": max(recalled), "last": recalled[-1]}
+    return run_capacity_and_recall(output, **options)[0]
 
 
-def _configure(
-    n_modules: int,
-    n_hidden: int,
-    seed: int,
-    epochs: int,
-    attachment: str = "last",
-    n_inputs: int = 100,
-    n_classes: int = 10,
-) -> Configuration:
-    return configure_depth(
-        n_modules,
-        attachment,
-        n_hidden=n_hidden,
-        n_inputs=n_inputs,
-        n_outputs=n_classes,
-        epochs=epochs,
-        seed=seed,
-    )
-
-
-def _count(load: float, n_hidden: int) -> int:
-    """Return P."""
-    return max(1, round(load * n_hidden))
-
-
-def _check(load: float, **parameters: Any) -> None:
-    """Refuse a cell before any is measured."""
-    check_real("load", load, 0.0, float(TRAIN_SAMPLES_MEASURED), above=True)
-    for name, low in (("n_modules", 1), ("n_hidden", 1), ("seed", 0), ("epochs", 1)):
-        check_integer(name, parameters[name], low)
-    for name, low in (("n_inputs", 1), ("n_classes", 2)):
-        check_integer(name, parameters.get(name, low), low)
-    check_integer(
-        "P = load * n_hidden", _count(load, parameters["n_hidden"]), 1, TRAIN_SAMPLES_MEASURED
-    )
-    configuration = _configure(**parameters)
-    configuration.rule.synapses(configuration)
-    check_size(configuration, _count(load, parameters["n_hidden"]))
-
-
-def _cost(n_modules: int, load: float, n_hidden: int, **_: Any) -> float:
-    return load * n_hidden * (n_modules * n_hidden) ** 2
-
-
-RECALL = Observable(recall_associations, cost=_cost, check=_check)
-"""`recall_associations` with its checks and cost, for `sweeps.run`."""
-
-
-def run_capacity(
+def run_capacity_and_recall(
     output: Path,
+    loads: Sequence[float] = (),
     *,
     n_modules: Sequence[int] = (1, 2, 3),
     n_hidden: Sequence[int] = (100,),
-    loads: Sequence[float] = LOADS,
+    levels: Sequence[float] = LEVELS,
+    seeds: int = 3,
+    epochs: int = 60,
+    attachments: Sequence[str] = ("last", "all"),
+    accuracy: float = 0.05,
+    n_inputs: int = 100,
+    n_classes: int = 10,
+    workers: int = 1,
+    progress: bool = True,
+) -> tuple[xr.Dataset, xr.Dataset | None]:
+    """Find capacities, and how many networks reach a level at given loads; refuse both at once.
+
+    Parameters
+    ----------
+    output : path
+        Result, .nc.
+    loads : sequence of float, optional
+        P / H at which `run_recall` measures, with the lowest level; its result is the file of the
+        same name with the suffix .loads.nc.
+    n_modules, n_hidden : sequence of int
+        Depths L and sizes H.
+    levels : sequence of float, default (0.95, 1)
+        Fractions to be recalled.
+    seeds : int, default 3
+        Independent associations and networks.
+    epochs : int, default 60
+        Of each training, at most.
+    attachments : sequence of str, default ("last", "all")
+        See `configure_depth`.
+    accuracy, n_inputs, n_classes : optional
+        As of `measure_capacity`.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
+
+    Returns
+    -------
+    capacity : xarray.Dataset
+        What `measure_capacity` measured, over seed, attachment, n_hidden, n_modules and level.
+    recall : xarray.Dataset or None
+        From `run_recall`; None without loads.
+    """
+    shared: dict[str, Any] = {"epochs": epochs, "n_inputs": n_inputs, "n_classes": n_classes}
+    axes = _axes(seeds, attachments, n_hidden, n_modules)
+    grid, fixed = {**axes, "level": sorted(levels)}, {**shared, "accuracy": accuracy}
+    parts = [Part(output, grid, CAPACITY, fixed)]
+    if loads:
+        beside = output.with_suffix(".loads.nc")
+        fixed = {**shared, "level": grid["level"][0]}
+        parts.append(Part(beside, {**axes, "load": sorted(loads)}, RECALL, fixed))
+    found, *others = run_parts(parts, workers=workers, progress=progress)
+    found = found.assign_coords(load=geometric_grid(LOWEST, HIGHEST, accuracy)[0])
+    return found, (others[0] if others else None)
+
+
+def run_recall(
+    output: Path,
+    loads: Sequence[float],
+    *,
+    level: float = 0.95,
+    n_modules: Sequence[int] = (1, 2, 3),
+    n_hidden: Sequence[int] = (100,),
     seeds: int = 3,
     epochs: int = 60,
     attachments: Sequence[str] = ("last", "all"),
@@ -198,69 +146,121 @@ def run_capacity(
     workers: int = 1,
     progress: bool = True,
 ) -> xr.Dataset:
-    """Train networks of each depth and size at each load; a stopped study goes on.
+    """Train networks of each depth and size at each load; count those that reach the level.
 
     Parameters
     ----------
     output : path
         Result, .nc.
-    n_modules, n_hidden : sequence of int
-        Depths L and sizes H.
     loads : sequence of float
-        P / H, rising.
-    seeds : int, default 3
-        Independent associations and networks.
-    epochs : int, default 60
-        Of each training.
-    attachments : sequence of str, default ("last", "all")
-        See `configure_depth`.
-    n_inputs, n_classes : optional
-        As of `recall_associations`.
+        P / H.
+    level : float, default 0.95
+        Fraction to be recalled.
+    n_modules, n_hidden, seeds, epochs, attachments, n_inputs, n_classes : optional
+        As of `run_capacity`.
     workers, progress : optional
         As of `binnet.sweeps.run`.
 
     Returns
     -------
     xarray.Dataset
-        What `recall_associations` measured, over seed, attachment, n_hidden, n_modules and
-        load.
+        What `recall_associations` measured, over seed, attachment, n_hidden, n_modules and load;
+        ``sweeps.scaling.thresholds(result, "reached", parameter="load", size="n_hidden")`` is the
+        load that half of the networks reach.
     """
-    return sweeps.run(
-        {
-            "seed": range(check_integer("seeds", seeds, 1)),
-            "attachment": attachments,
-            "n_hidden": n_hidden,
-            "n_modules": n_modules,
-            "load": sorted(loads),
-        },
-        RECALL,
-        fixed={"epochs": epochs, "n_inputs": n_inputs, "n_classes": n_classes},
-        path=output,
-        workers=workers,
-        progress=progress,
-    )
+    fixed = {"epochs": epochs, "n_inputs": n_inputs, "n_classes": n_classes, "level": level}
+    grid = {**_axes(seeds, attachments, n_hidden, n_modules), "load": sorted(loads)}
+    (found,) = run_parts([Part(output, grid, RECALL, fixed)], workers=workers, progress=progress)
+    return found
 
 
-def find_capacity(result: xr.Dataset, level: float = LEVEL) -> xr.Dataset:
-    """Find the load at which the recalled fraction falls below a level.
+def _axes(seeds: int, *others: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    names = ("attachment", "n_hidden", "n_modules")
+    return {
+        "seed": range(check_integer("seeds", seeds, 1)),
+        **dict(zip(names, others, strict=True)),
+    }
+
+
+def average_capacity(result: xr.Dataset) -> xr.Dataset:
+    """Return the mean capacity over seeds and its error.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `run_capacity`, or a part of it.
+
+    Returns
+    -------
+    xarray.Dataset
+        "mean" of the middle of the brackets, NaN where a seed's is beyond the loads; and "error",
+        the standard error over seeds with that of an equal distribution over the brackets.
+    """
+    import xarray as xr
+
+    low, high = result["capacity"], result["upper"]
+    middle, n = (low * high) ** 0.5, low.sizes["seed"]
+    variance = middle.var("seed", ddof=1, skipna=False) if n > 1 else middle.mean("seed") * np.nan
+    within = ((high - low) ** 2).mean("seed", skipna=False) / 12.0
+    error = ((variance + within) / n) ** 0.5
+    return xr.Dataset({"mean": middle.mean("seed", skipna=False), "error": error})
+
+
+def summarise_capacity(result: xr.Dataset) -> list[dict[str, Any]]:
+    """Return capacities as plain values, one record for each kind of network and level.
 
     Parameters
     ----------
     result : xarray.Dataset
         From `run_capacity`.
+
+    Returns
+    -------
+    list of dict
+        attachment, n_hidden, n_modules, level; of each seed "capacity" and "upper", the bracket
+        (None where it is beyond the loads), "where" and "n_epochs"; "mean" and "error" as of
+        `average_capacity` (None where a seed's is missing).
+    """
+    axes = ("attachment", "n_hidden", "n_modules", "level")
+    lists = ("capacity", "upper", "n_epochs")
+    averaged = average_capacity(result)
+    stacked = result[[*lists, "where"]].assign(averaged).stack(network=axes)
+    records = []
+    for network in stacked["network"].values:
+        here = stacked.sel(network=network)
+        record: dict[str, Any] = dict(zip(axes, network, strict=True))
+        record |= {name: [_or_none(v) for v in here[name].values] for name in lists}
+        record |= {name: _or_none(here[name]) for name in averaged}
+        records.append({**record, "where": [int(v) for v in here["where"].values]})
+    return records
+
+
+def _or_none(value: Any) -> float | None:
+    """Return a float, None for NaN."""
+    return None if np.isnan(value) else float(value)
+
+
+def find_capacity(result: xr.Dataset, level: float = 0.95) -> xr.Dataset:
+    """Read the capacity off recall curves of fixed loads; deprecated: `run_capacity` bisects.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `run_recall`, or of `run_capacity` when it had fixed loads.
     level : float, default 0.95
         The fraction asked for, in (0, 1).
 
     Returns
     -------
     xarray.Dataset
-        Over the axes of the result but the load: "capacity", P / H, between the last load above
-        the level and the first one below it, linear in the logarithm of the load; NaN where these
-        loads do not hold it; and "where", -1 where it is below the smallest load, +1 where it is
-        above the largest, else 0.
+        "capacity" over the axes of the result but the load: where straight lines over the logarithm
+        of the load first fall below the level; NaN where these loads do not hold it. "where", -1
+        where it is below the smallest load, +1 where it is above the largest, else 0.
     """
     import xarray as xr
 
+    message = "find_capacity is deprecated: run_capacity finds the capacity by bisection"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
     level = check_real("level", level, 0.0, 1.0, above=True, below=True)
     loads = np.log(result["load"].values)
 
@@ -268,11 +268,9 @@ def find_capacity(result: xr.Dataset, level: float = LEVEL) -> xr.Dataset:
         below = np.flatnonzero(recalled < level)
         if np.isnan(recalled).any():
             return np.nan, 0
-        if not len(below):
-            return np.nan, 1
+        if not len(below) or below[0] == 0:
+            return np.nan, -1 if len(below) else 1
         k = int(below[0])
-        if k == 0:
-            return np.nan, -1
         part = (recalled[k - 1] - level) / (recalled[k - 1] - recalled[k])
         return float(np.exp(loads[k - 1] + part * (loads[k] - loads[k - 1]))), 0
 
@@ -284,40 +282,3 @@ def find_capacity(result: xr.Dataset, level: float = LEVEL) -> xr.Dataset:
         vectorize=True,
     )
     return xr.Dataset({"capacity": capacity, "where": where})
-
-
-def summarise_capacity(result: xr.Dataset, level: float = LEVEL) -> list[dict[str, Any]]:
-    """Return capacities as plain values, one record for each kind of network.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        From `run_capacity`.
-    level : float, default 0.95
-        As of `find_capacity`.
-
-    Returns
-    -------
-    list of dict
-        attachment, n_hidden, n_modules; "capacity", P / H of each seed (None where the loads
-        do not hold it) with its "mean" and "std" (None where a seed's is missing); and
-        "where" of each seed.
-    """
-    found = find_capacity(result, level).stack(network=("attachment", "n_hidden", "n_modules"))
-    records = []
-    for attachment, n_hidden, n_modules in found["network"].values:
-        here = found.sel(network=(attachment, n_hidden, n_modules))
-        capacity = here["capacity"]
-        known = bool(capacity.notnull().all())
-        records.append(
-            {
-                "attachment": str(attachment),
-                "n_hidden": int(n_hidden),
-                "n_modules": int(n_modules),
-                "capacity": [None if np.isnan(v) else float(v) for v in capacity.values],
-                "where": [int(v) for v in here["where"].values],
-                "mean": float(capacity.mean()) if known else None,
-                "std": float(capacity.std(ddof=1)) if known and len(capacity) > 1 else None,
-            }
-        )
-    return records

@@ -7,7 +7,7 @@ simulator: numpy and scipy only.
 
 from binnet.theory import message_passing
 from binnet.theory.asynchronous import AsynchronousCavity, asynchronous_cavity
-from binnet.theory.capacity import Capacity, capacity
+from binnet.theory.capacity import Capacity, argmax_capacity, capacity
 from binnet.theory.clusters import ClusterEntropy, cluster_entropy
 from binnet.theory.complexity import chain_complexity, complexity
 from binnet.theory.counts import expected_count, log_expected_count
@@ -44,6 +44,7 @@ __all__ = [
     "OverlapGap",
     "SelfAveraging",
     "Threshold",
+    "argmax_capacity",
     "asynchronous_cavity",
     "capacity",
     "chain_complexity",
