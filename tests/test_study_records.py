@@ -35,7 +35,7 @@ STUDIES = {
     "bits": (TINY, 3),
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),
-    "symmetry": (f"{TINY} --preset source", 1),
+    "symmetry": (f"{TINY} --self-coupling 0.5 --input 5 --annealing step", 1),
     "self-coupling": (f"--quick {TINY}", 4),
 }
 OLD_NAMES = {
@@ -105,7 +105,8 @@ def test_the_record_of_rate_networks(
 
 def test_workers_are_processes_that_share_the_cores(tmp_path: Path) -> None:
     output = tmp_path / "symmetry.png"
-    invoke("study", "symmetry", *TINY.split(), "--seeds", 2, "--workers", 2, "--output", output)
+    words = ["study", "symmetry", *STUDIES["symmetry"][0].split()]
+    invoke(*words, "--seeds", 2, "--workers", 2, "--output", output)
     run = json.loads(output.with_suffix(".json").read_text())["run"]
     assert run["workers"] == 2
     assert 1 <= run["threads"] <= max(1, resolve_threads(None) // 2)
