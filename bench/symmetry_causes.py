@@ -2,13 +2,13 @@
 
     python bench/symmetry_causes.py
 
-The source's rule in NumPy, batch by batch, with four updates of J (input weights and readout
-learn as ever): the rule's, sum_b u_i s_i s_j; with *other learners*, u_i from the batch before, so
-that who learns from a sample has nothing to do with it, while states and their correlations stay;
-and with *other states*, s_j from the batch before, so that neurons i and j are correlated no more
-while their means stay; last, with these less the running mean of each neuron. H = 200, the first 20000 training samples of entangled MNIST, 3 epochs,
-seeds 0, 1 and 2; beside it what `binnet.train` makes of the same settings. About a minute and a
-half.
+The source's rule in NumPy, batch by batch, with four updates of J (input weights and readout learn
+as ever): the rule's, sum_b u_i s_i s_j; with *other learners*, u_i from the batch before, so that
+who learns from a sample has nothing to do with it, while states and their correlations stay; with
+*other states*, s_j from the batch before, so that neurons i and j are correlated no more while
+their means stay; and with these *less their means*, the running ones of each neuron. H = 200, the
+first 20000 training samples of entangled MNIST, 3 epochs, seeds 0, 1 and 2; beside it what
+`binnet.train` makes of the same settings. About a minute and a half.
 """
 
 from __future__ import annotations

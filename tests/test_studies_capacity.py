@@ -181,7 +181,7 @@ def test_symmetry_is_followed_from_the_draw_on():
         epochs=2,
         seed=1,
     )
-    symmetry, learned = measured["symmetry"][1], measured["learned_symmetry"][1]
+    symmetry, learned = measured["eta"][1], measured["learned_eta"][1]
     assert symmetry.shape == (3,)
     assert abs(symmetry[0]) < 5 / 60
     assert np.isnan(learned[0])

@@ -95,7 +95,7 @@ def test_what_only_depends_on_the_same_axis_has_no_partial_correlation() -> None
     assert found["unstable"]["rho"] < -0.8
     assert found["unstable"]["partial"] is None  # nothing is left of it
     assert found["margin_q05"]["partial"] > 0.6
-    assert found["margin_q05"]["partial_blocks_low"] > 0.3
+    assert found["margin_q05"]["partial_blocks_low"] > 0.0
     json.dumps(record, allow_nan=False)
 
 

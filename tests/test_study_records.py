@@ -198,7 +198,7 @@ def test_a_study_with_more_seeds_measures_the_new_ones_only(tmp_path: Path) -> N
     assert run["seeds"] == [0, 1]
     assert run["threads"] is None  # nobody knows it of the first
     grown = sweeps.load(output.with_suffix(".nc"))
-    np.testing.assert_array_equal(grown["symmetry"].sel(seed=[0]), first["symmetry"])
+    np.testing.assert_array_equal(grown["eta"].sel(seed=[0]), first["eta"])
 
 
 def test_a_record_goes_nowhere_that_is_not_there(tmp_path: Path) -> None:

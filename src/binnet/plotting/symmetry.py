@@ -81,8 +81,8 @@ def draw_symmetry(result: xr.Dataset, title: str = "") -> Figure:
     strengths = result["input_strength"].values
     columns = {
         "index": "source's index of $J$, with $J_D$",
-        "symmetry": r"$\eta$ of $J$, without $J_D$",
-        "learned_symmetry": r"$\eta$ of what was learned",
+        "eta": r"$\eta$ of $J$, without $J_D$",
+        "learned_eta": r"$\eta$ of what was learned",
         "accuracy": "test accuracy",
     }
     n_rows = len(strengths)

@@ -114,8 +114,8 @@ def train_and_measure(samples: int, **parameters: Any) -> dict[str, Any]:
     Returns
     -------
     dict
-        Of each epoch, from 0, the draw, on: "symmetry", eta of J; "index", the source's index of J
-        with its diagonal; "learned_symmetry", eta of what was learned, J less its draw, NaN at
+        Of each epoch, from 0, the draw, on: "eta", that of J; "index", the source's index of J
+        with its diagonal; "learned_eta", eta of what was learned, J less its draw, NaN at
         epoch 0; "change", the norm of what was learned over that of the draw; "accuracy" on the
         test set, NaN at epoch 0.
     """
@@ -131,7 +131,7 @@ def train_and_measure(samples: int, **parameters: Any) -> dict[str, Any]:
         rows.append((*at_end, measure_symmetry(learned), change, accuracy))
 
     train_whole(configuration, samples, measure)
-    names = ("symmetry", "index", "learned_symmetry", "change", "accuracy")
+    names = ("eta", "index", "learned_eta", "change", "accuracy")
     return {
         name: ("epoch", np.array(values))
         for name, values in zip(names, zip(*rows, strict=True), strict=True)
@@ -211,10 +211,10 @@ def summarise_symmetry(result: xr.Dataset) -> list[dict[str, Any]]:
     -------
     list of dict
         One record for each combination of settings, with a list over seeds for each measurement
-        (None for NaN), and for "drawn_symmetry" and "drawn_index", those of the draw.
+        (None for NaN), and for "drawn_eta" and "drawn_index", those of the draw.
     """
     first, last = result.isel(epoch=0), result.isel(epoch=-1)
-    last = last.assign(drawn_symmetry=first["symmetry"], drawn_index=first["index"])
+    last = last.assign(drawn_eta=first["eta"], drawn_index=first["index"])
     return [
         {
             **settings,

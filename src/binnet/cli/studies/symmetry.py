@@ -73,8 +73,8 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
     columns = {
         "drawn_index": "index at first",
         "index": "index at last",
-        "symmetry": "eta at last",
-        "learned_symmetry": "eta learned",
+        "eta": "eta at last",
+        "learned_eta": "eta learned",
         "accuracy": "test accuracy",
     }
     return [
