@@ -176,6 +176,7 @@ def test_symmetry_is_followed_from_the_draw_on():
         preset_name="default",
         self_coupling=0.7,
         input_strength=5.0,
+        symmetry=0.0,
         annealing="step",
         n_hidden=60,
         epochs=2,

@@ -35,7 +35,7 @@ STUDIES = {
     "bits": (TINY, 3),
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),
-    "symmetry": (f"{TINY} --self-coupling 0.5 --input 5 --annealing step", 1),
+    "symmetry": (f"{TINY} --self-coupling 0.5 --input 5 --symmetry 0 --annealing step", 1),
     "self-coupling": (f"--quick {TINY}", 4),
 }
 OLD_NAMES = {

@@ -59,6 +59,8 @@ def _describe(name: str, value: Any) -> str:
     """Return a setting as the legend names it."""
     if name == "annealing":
         return {"none": "feedback stays", "step": "annealed"}.get(value, f"annealed, {value}")
+    if name == "symmetry":
+        return {0.0: "independent", 1.0: "symmetric"}.get(value, rf"$\eta(0)$ = {value:g}")
     symbol = {"self_coupling": "$J_D$ = ", "input_strength": r"$\lambda_{in}$ = "}.get(name, "")
     return f"{symbol}{value:g}" if symbol else str(value)
 

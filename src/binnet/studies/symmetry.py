@@ -85,6 +85,7 @@ def _configure(
     preset_name: str,
     self_coupling: float,
     input_strength: float,
+    symmetry: float,
     annealing: str,
     n_hidden: int,
     epochs: int,
@@ -93,6 +94,7 @@ def _configure(
     return preset(preset_name).replace(
         self_coupling=self_coupling,
         input_strength=input_strength,
+        symmetry=symmetry,
         annealing=annealing,
         n_hidden=n_hidden,
         epochs=epochs,
@@ -109,7 +111,7 @@ def train_and_measure(samples: int, **parameters: Any) -> dict[str, Any]:
         Training samples; the first of 60000.
     **parameters
         `preset_name`, and what of the preset is changed: `self_coupling`, `input_strength`,
-        `annealing`, `n_hidden` (of each module), `epochs` and `seed`.
+        `symmetry` (eta of the draw), `annealing`, `n_hidden` (of each module), `epochs` and `seed`.
 
     Returns
     -------
@@ -149,6 +151,7 @@ def run_symmetry(
     presets: Sequence[str] = ("source",),
     self_couplings: Sequence[float] = (0.0, 0.5),
     input_strengths: Sequence[float] = (2.0, 5.0),
+    symmetries: Sequence[float] = (0.0, 1.0),
     annealings: Sequence[str] = ("step", "none"),
     n_hidden: int = 400,
     epochs: int = 10,
@@ -167,6 +170,8 @@ def run_symmetry(
         Presets of the configuration.
     self_couplings, input_strengths : sequence of float
         J_D and lambda_in. Default: 0 and 0.5; 2 and 5.
+    symmetries : sequence of float, default (0, 1)
+        Symmetry eta of the couplings as they are drawn: independent, or J_ij = J_ji.
     annealings : sequence of str, default ("step", "none")
         How the feedback goes before the plasticity; "none": it stays. See `FeedbackSchedule`.
     n_hidden, epochs, samples : int
@@ -189,6 +194,7 @@ def run_symmetry(
             "preset_name": presets,
             "self_coupling": self_couplings,
             "input_strength": input_strengths,
+            "symmetry": symmetries,
             "annealing": annealings,
         },
         observe(train_and_measure, *presets, configure=_configure),

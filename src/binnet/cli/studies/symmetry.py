@@ -33,6 +33,7 @@ from binnet.schedules import ANNEALINGS
 )
 @numbers_option("--self-coupling", "self_couplings", (0.0, 0.5), "J_D", ">= 0")
 @numbers_option("--input", "input_strengths", (2.0, 5.0), "lambda_in", ">= 0")
+@numbers_option("--symmetry", "symmetries", (0.0, 1.0), "eta of J as drawn", "-1 to 1")
 @click.option(
     "--annealing",
     "annealings",
@@ -65,6 +66,7 @@ def symmetry(output: Path, **options: Any) -> None:
         "n_hidden": "--hidden",
         "self_coupling": "--self-coupling",
         "input_strength": "--input",
+        "symmetry": "--symmetry",
     }
     run_study(output.with_suffix(".json"), options, work, names)
 
@@ -78,11 +80,11 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
         "accuracy": "test accuracy",
     }
     return [
-        f"{'preset, J_D, lambda_in, annealing':<34}"
+        f"{'preset, J_D, lambda_in, eta, annealing':<40}"
         + "".join(f"  {title:>16}" for title in columns.values()),
         *(
             f"{r['preset_name']}, {r['self_coupling']:g}, {r['input_strength']:g}, "
-            f"{r['annealing']}".ljust(34)
+            f"{r['symmetry']:g}, {r['annealing']}".ljust(40)
             + "".join(f"  {describe_seeds(r[c]):>16}" for c in columns)
             for r in records
         ),
