@@ -11,10 +11,11 @@
 # %% [markdown]
 # # One figure: learning, dynamics and theory on the axis of self-coupling
 #
-# A network learns by local plasticity where stable fixed points exist and can be reached. The
+# Does a network learn by local plasticity where stable fixed points exist and can be reached? The
 # theory says where they exist, random networks show where plain dynamics reaches them, and training
-# on entangled MNIST shows where learning works. This notebook puts the three on one axis, in about
-# a minute on one core, with short trainings; `binnet study self-coupling` is the full study.
+# on entangled MNIST shows where learning works, at one margin. This notebook puts the three on one
+# axis, in about a minute on one core, with short trainings; `binnet study self-coupling` is the
+# full study.
 
 # %%
 # %matplotlib inline
@@ -57,7 +58,8 @@ display(draw_self_coupling(result, "quick form"))
 # %% [markdown]
 # ## What it says
 # The overlap gap closes at a far smaller self-coupling than the one at which half of the random
-# networks' runs converge. Accuracy rises in between.
+# networks' runs converge. Accuracy rises in between, at the source's margin; where it rises follows
+# the margin (docs/results/self_coupling.md), so that this axis alone shows no cause.
 
 # %%
 accuracy = {row["self_coupling"]: row["accuracy"][0] for row in summary["learning"]}
