@@ -82,7 +82,7 @@ right.set_title(f"N = {n}, $J_D$ = {j}", fontsize=10)
 # ## 2. The complexity
 #
 # For large $N$ the logarithm of the number grows as $N \Sigma$. Where $\Sigma$ is negative there
-# are no fixed points as stable as that. Symmetric couplings help: at $\eta = 1$, $J_D = 0$ it is
+# are no fixed points as stable as that. Symmetric couplings raise it: at $\eta = 1$, $J_D = 0$ to
 # 0.1992, the stable states of a spin glass. Fields lower it, and make it depend less on the margin.
 
 # %%

@@ -14,7 +14,7 @@
 # A network of leaky ReLU neurons has to keep an amplitude in mind, compare it with a second one,
 # and say which was larger (the Romo task). How well it learns that depends on how strong its
 # recurrent weights are *before* it learns: $W_h$ is drawn from $\mathcal N(0, \mathrm{gain}^2/N)$.
-# This notebook shows why, in about a minute, with one seed and a few hundred updates; the full
+# This notebook shows it, in about a minute, with one seed and a few hundred updates; the full
 # study (`binnet rnn study`) has five seeds and a grid of learning rates.
 
 # %%
@@ -91,8 +91,8 @@ for gain, exponent in zip(gains, before, strict=True):
 
 # %% [markdown]
 # ## Learning
-# With the exact gradient all gains get there, the small ones later. With e-prop, which never sees
-# through the recurrent weights, a small gain stays at chance.
+# With the exact gradient all gains get there, the small ones later. With e-prop, whose gradient
+# does not see through the recurrent weights, a small gain stays at chance.
 
 # %%
 results = {
@@ -114,8 +114,8 @@ for ax, (rule, runs) in zip(axes, results.items(), strict=True):
 
 # %% [markdown]
 # ## After learning
-# Networks that have learned sit close to 0, wherever they began: the smaller the gain, the further
-# they had to go.
+# Networks that have learned sit close to 0, wherever they began. That alone is not a solution:
+# e-prop gets there from gain 0.2, too, and has not learned the task.
 
 # %%
 after = {

@@ -175,6 +175,26 @@ def test_relative_links_lead_somewhere() -> None:
     assert not report(problems)
 
 
+def follow_links(start: Path) -> set[Path]:
+    """Return the documents that links lead to from `start`, itself included."""
+    found, left = set(), [start.resolve()]
+    while left:
+        path = left.pop()
+        if path in found or path.suffix != ".md" or not path.is_file():
+            continue
+        found.add(path)
+        links = re.findall(r"\]\(([^)\s#]+)", _without_code(path.read_text(encoding="utf-8")))
+        left += [(path.parent / link).resolve() for link in links]
+    return found
+
+
+def test_every_document_can_be_reached_from_the_readme() -> None:
+    reached = follow_links(ROOT / "README.md")
+    pages = {path.resolve() for path in (ROOT / "docs").rglob("*.md")}
+    assert len(pages) > 25
+    assert sorted(path.relative_to(ROOT).as_posix() for path in pages - reached) == []
+
+
 def test_the_checks_can_fail(tmp_path: Path) -> None:
     text = "# Page\n\n## 1. One\n\n$$ x = 1 \\tag{1.1} $$\n\n### 1.1 Part\n\n## 2. Two\n"
     page = read_page(text)
@@ -206,5 +226,7 @@ def test_the_checks_can_fail(tmp_path: Path) -> None:
     good_links = "[a](page.md) [b](page.md#11-part) [c](#here) [d](https://x.y/z) `[e](f)`"
     document.write_text(f"# Here\n\n{good_links}\n", encoding="utf-8")
     assert check_links(document.read_text(encoding="utf-8"), document) == []
+    (tmp_path / "orphan.md").write_text("[a](page.md)", encoding="utf-8")
+    assert {path.name for path in follow_links(document)} == {"document.md", "page.md"}
     for bad_link in ("gone.md", "page.md#gone", "#gone"):
         assert len(check_links(f"[a]({bad_link})", document)) == 1

@@ -30,7 +30,11 @@ from binnet.studies.capacity import (
     summarise_capacity,
 )
 from binnet.studies.chains import run_chains, train_chain, train_single
-from binnet.studies.symmetry import measure_symmetry, train_and_measure
+from binnet.studies.symmetry import (
+    measure_symmetry,
+    measure_symmetry_index,
+    train_and_measure,
+)
 
 
 def test_associations_are_balanced_and_repeatable():
@@ -298,9 +302,38 @@ def test_symmetry_of_known_matrices():
     assert np.isnan(measure_symmetry(np.eye(3)))
 
 
+def test_the_index_of_the_source():
+    rng = np.random.default_rng(1)
+    J = rng.standard_normal((30, 30))
+    np.fill_diagonal(J, 0.0)
+    for k in (-1.0, -0.3, 0.0, 0.4, 1.0):
+        mixed = J + k * J.T
+        index = measure_symmetry_index(mixed)
+        parts = [np.sqrt(((mixed + sign * mixed.T) ** 2).sum()) / 2 for sign in (1, -1)]
+        assert index == pytest.approx((parts[0] - parts[1]) / (parts[0] + parts[1]), abs=1e-12)
+        assert measure_symmetry(mixed) == pytest.approx(2 * index / (1 + index**2))
+    assert measure_symmetry_index(J + J.T, 5.0) == pytest.approx(1.0)
+    # A diagonal d adds H d^2 to the squared norm of the symmetric part, and nothing to the other.
+    total = np.vdot(J, J)
+    of_all = (measure_symmetry(J) * total + 30 * 4.0) / (total + 30 * 4.0)
+    index = measure_symmetry_index(J, 2.0)
+    assert 2 * index / (1 + index**2) == pytest.approx(of_all)
+    assert np.isnan(measure_symmetry_index(np.zeros((3, 3))))
+
+
 def test_symmetry_is_followed_from_the_draw_on():
-    measured = train_and_measure("default", n_hidden=60, epochs=2, seed=1, samples=500)
-    symmetry, learned = measured["symmetry"][1], measured["learned_symmetry"][1]
+    measured = train_and_measure(
+        500,
+        preset_name="default",
+        self_coupling=0.7,
+        input_strength=5.0,
+        symmetry=0.0,
+        annealing="step",
+        n_hidden=60,
+        epochs=2,
+        seed=1,
+    )
+    symmetry, learned = measured["eta"][1], measured["learned_eta"][1]
     assert symmetry.shape == (3,)
     assert abs(symmetry[0]) < 5 / 60
     assert np.isnan(learned[0])
@@ -308,6 +341,10 @@ def test_symmetry_is_followed_from_the_draw_on():
     change = measured["change"][1]
     assert change[0] == 0
     assert 0 < change[1] < change[2]
+    # J(0) has about H elements of variance 1/H in each row, and 0.49 on the diagonal.
+    index = measured["index"][1]
+    assert 2 * index[0] / (1 + index[0] ** 2) == pytest.approx(0.49 / 1.49, abs=0.1)
+    assert (index > symmetry).all()
 
 
 def test_excitation_lets_a_chain_without_self_coupling_settle():

@@ -35,7 +35,7 @@ STUDIES = {
     "bits": (TINY, 3),
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),
-    "symmetry": (f"{TINY} --preset source", 1),
+    "symmetry": (f"{TINY} --self-coupling 0.5 --input 5 --symmetry 0 --annealing step", 1),
     "self-coupling": (f"--quick --margin 0.9 {TINY}", 6),
     "map": (f"--over margin=0,1 --over self_coupling=0,1 --no-dynamics {TINY}", 3),
 }
@@ -106,7 +106,8 @@ def test_the_record_of_rate_networks(
 
 def test_workers_are_processes_that_share_the_cores(tmp_path: Path) -> None:
     output = tmp_path / "symmetry.png"
-    invoke("study", "symmetry", *TINY.split(), "--seeds", 2, "--workers", 2, "--output", output)
+    words = ["study", "symmetry", *STUDIES["symmetry"][0].split()]
+    invoke(*words, "--seeds", 2, "--workers", 2, "--output", output)
     run = json.loads(output.with_suffix(".json").read_text())["run"]
     assert run["workers"] == 2
     assert 1 <= run["threads"] <= max(1, resolve_threads(None) // 2)
@@ -198,7 +199,7 @@ def test_a_study_with_more_seeds_measures_the_new_ones_only(tmp_path: Path) -> N
     assert run["seeds"] == [0, 1]
     assert run["threads"] is None  # nobody knows it of the first
     grown = sweeps.load(output.with_suffix(".nc"))
-    np.testing.assert_array_equal(grown["symmetry"].sel(seed=[0]), first["symmetry"])
+    np.testing.assert_array_equal(grown["eta"].sel(seed=[0]), first["eta"])
 
 
 def test_a_record_goes_nowhere_that_is_not_there(tmp_path: Path) -> None:

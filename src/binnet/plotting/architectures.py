@@ -1,4 +1,4 @@
-"""Pictures of how networks of several kinds learn: chains of modules, symmetry of the couplings."""
+"""Pictures of how networks of several kinds learn: chains of modules."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._style import colour, finish, make_panels, mark_level, plot_seeds
-from binnet.plotting.curves import plot_curves
+from binnet.plotting._style import colour, finish, make_panels, plot_seeds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -100,69 +99,4 @@ def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Fig
     plot_chains(chains, singles, left)
     plot_total_excitation(chains, singles, right)
     right.set_ylabel("")
-    return figure
-
-
-def plot_symmetry(result: xr.Dataset, ax: Axes, *, learned: bool = False) -> Axes:
-    """Plot the symmetry of the couplings against the epoch.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        From `binnet.studies.symmetry.run_symmetry`.
-    ax : Axes
-        Where to draw; bars reach from the lowest to the highest seed.
-    learned : bool, default False
-        Of what was learned, J less its draw, and not of J.
-
-    Returns
-    -------
-    Axes
-        The same Axes.
-    """
-    values = result["learned_symmetry" if learned else "symmetry"]
-    mark_level(ax, 0.0)
-    what = r"$\Delta J = J - J(0)$" if learned else "$J$"
-    names = {"ylabel": r"symmetry $\eta$", "title": f"symmetry of {what}"}
-    return plot_curves(values, "epoch", ax, along="preset_name", **names)
-
-
-def plot_change(result: xr.Dataset, ax: Axes) -> Axes:
-    """Plot how much of the couplings was learned against the epoch.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        From `binnet.studies.symmetry.run_symmetry`.
-    ax : Axes
-        Where to draw; bars reach from the lowest to the highest seed.
-
-    Returns
-    -------
-    Axes
-        The same Axes.
-    """
-    names = {"ylabel": r"$|J - J(0)| \,/\, |J(0)|$", "title": "how far $J$ has moved"}
-    return plot_curves(result["change"], "epoch", ax, along="preset_name", **names)
-
-
-def draw_symmetry(result: xr.Dataset, title: str = "") -> Figure:
-    """Draw the symmetry of J, that of what was learned, and how much was learned.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        From `binnet.studies.symmetry.run_symmetry`.
-    title : str, optional
-        Title of the figure.
-
-    Returns
-    -------
-    Figure
-        The figure, for `save_figure`.
-    """
-    figure, (whole, learned, change) = make_panels(3, title=title, size=(13, 4.2))
-    plot_symmetry(result, whole)
-    plot_symmetry(result, learned, learned=True)
-    plot_change(result, change)
     return figure

@@ -148,10 +148,13 @@ def run_study(
     parameters: Mapping[str, Any],
     work: Callable[[], Findings],
     options: Mapping[str, str] | None = None,
+    *,
+    beside: str = " and .nc beside it",
 ) -> None:
     """Do the work of a study; write its figures and its record, `data`; print its table.
 
-    `options` says which option stands for a parameter of the library that an error may name.
+    `options` says which option stands for a parameter of the library that an error may name,
+    `beside` what the study itself has written.
     """
     with clear_errors(options), _stopping_is_safe():
         from binnet.studies import record_study
@@ -162,14 +165,14 @@ def run_study(
     figures = save_pictures(found.figures)
     for line in found.table:
         click.echo(line)
-    tell_files(figures, data)
+    tell_files(figures, data, beside)
 
 
-def tell_files(figures: Sequence[Path], data: Path) -> None:
+def tell_files(figures: Sequence[Path], data: Path, beside: str = " and .nc beside it") -> None:
     """Say where the figures and the data are."""
     for path in figures:
         click.echo(f"figure: {path}")
-    click.echo(f"data:   {data} and .nc beside it")
+    click.echo(f"data:   {data}{beside}")
 
 
 @contextmanager

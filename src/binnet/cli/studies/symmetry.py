@@ -11,12 +11,14 @@ from binnet.cli.studies._shared import (
     Findings,
     describe_seeds,
     describe_training,
+    numbers_option,
     output_option,
     run_study,
     training_options,
     workers_option,
 )
 from binnet.learning import PRESETS
+from binnet.schedules import ANNEALINGS
 
 
 @click.command()
@@ -25,19 +27,33 @@ from binnet.learning import PRESETS
     "presets",
     type=click.Choice(PRESETS),
     multiple=True,
-    default=("default", "source"),
+    default=("source",),
     show_default=True,
-    help="what is trained; repeatable",
+    help="what is trained, but for the settings below; repeatable",
+)
+@numbers_option("--self-coupling", "self_couplings", (0.0, 0.5), "J_D", ">= 0")
+@numbers_option("--input", "input_strengths", (2.0, 5.0), "lambda_in", ">= 0")
+@numbers_option("--symmetry", "symmetries", (0.0, 1.0), "eta of J as drawn", "-1 to 1")
+@click.option(
+    "--annealing",
+    "annealings",
+    type=click.Choice(ANNEALINGS),
+    multiple=True,
+    default=("step", "none"),
+    show_default=True,
+    help="of the feedback, before the plasticity; none: it stays; repeatable",
 )
 @training_options(hidden=400, epochs=10)
 @workers_option
 @output_option("symmetry.png")
 def symmetry(output: Path, **options: Any) -> None:
-    """Measure the symmetry of J after every epoch: eta = sum J_ij J_ji / sum J_ij^2.
+    """Measure the symmetry of J before training and after every epoch, in two ways.
 
-    The same command takes up a study that was stopped.
+    eta = sum J_ij J_ji / sum J_ij^2 over i != j, and the source's index, (|S| - |A|) / (|S| + |A|)
+    of the symmetric and the antisymmetric part of J, J_D included. The same command takes up a
+    study that was stopped.
     """
-    from binnet.plotting.architectures import draw_symmetry
+    from binnet.plotting.symmetry import draw_symmetry
     from binnet.studies.symmetry import run_symmetry, summarise_symmetry
 
     def work() -> Findings:
@@ -46,15 +62,30 @@ def symmetry(output: Path, **options: Any) -> None:
         figures = {output: lambda: draw_symmetry(result, describe_training(**options))}
         return Findings({"last_epoch": records}, figures, _tabulate(records))
 
-    run_study(output.with_suffix(".json"), options, work, {"n_hidden": "--hidden"})
+    names = {
+        "n_hidden": "--hidden",
+        "self_coupling": "--self-coupling",
+        "input_strength": "--input",
+        "symmetry": "--symmetry",
+    }
+    run_study(output.with_suffix(".json"), options, work, names)
 
 
 def _tabulate(records: list[dict[str, Any]]) -> list[str]:
-    columns = ("drawn_symmetry", "symmetry", "learned_symmetry", "accuracy")
+    columns = {
+        "drawn_index": "index at first",
+        "index": "index at last",
+        "eta": "eta at last",
+        "learned_eta": "eta learned",
+        "accuracy": "test accuracy",
+    }
     return [
-        "preset             eta at first     eta at last      eta learned      test accuracy",
+        f"{'preset, J_D, lambda_in, eta, annealing':<40}"
+        + "".join(f"  {title:>16}" for title in columns.values()),
         *(
-            f"{r['preset']:<16}" + "".join(f"  {describe_seeds(r[c]):>15}" for c in columns)
+            f"{r['preset_name']}, {r['self_coupling']:g}, {r['input_strength']:g}, "
+            f"{r['symmetry']:g}, {r['annealing']}".ljust(40)
+            + "".join(f"  {describe_seeds(r[c]):>16}" for c in columns)
             for r in records
         ),
     ]
