@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from binnet import sweeps
 from binnet.cli import main
 from binnet.datasets import DataFileError
-from binnet.studies import _training, capacity, chains, rate, self_coupling, sizes, symmetry
+from binnet.studies import _training, capacity, chains, rate, self_coupling, sizes, symmetry, tuning
 from binnet.studies import weight_bits as bits
 from binnet.sweeps import _workers
 
@@ -21,6 +21,7 @@ RUNS: dict[str, Any] = {
     "sizes": sizes.run_sizes,
     "symmetry": symmetry.run_symmetry,
     "rate": rate.run_rate,
+    "tuning": tuning.run_tuning,
     "self-coupling": lambda output, **changes: self_coupling.run_self_coupling(
         output,
         self_coupling.SelfCouplingPlan.quick(
@@ -85,7 +86,7 @@ def test_bad_grids_of_rate_networks_are_found_before_the_first_cell(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["chain", "bits", "sizes", "symmetry", "self-coupling"])
+@pytest.mark.parametrize("name", ["chain", "bits", "sizes", "symmetry", "tuning", "self-coupling"])
 def test_missing_data_are_found_before_the_first_cell(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

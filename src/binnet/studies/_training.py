@@ -51,19 +51,19 @@ def train_whole(
     configuration: Configuration,
     samples: int,
     on_epoch: Callable[[TrainingResult], None] | None = None,
+    validation: int = 0,
 ) -> TrainingResult:
     """Train on the first samples and measure on the test set; Ctrl-C leaves no result.
 
-    A study keeps what a cell returns: half-trained networks must not be among it.
+    With `validation`, the last so many of these samples are held out, and measured on in place of
+    the test set. A study keeps what a cell returns: half-trained networks must not be among it.
     """
     data = load_entangled_mnist()
-    result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
-        configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
-        on_epoch=on_epoch,
-    )
+    X, y, n = data.X_train[:samples], data.y_train[:samples], samples - validation
+    held_out = {"test": (data.X_test, data.y_test)}
+    if validation:
+        held_out = {"validation": (X[n:], y[n:])}
+    result = train(X[:n], y[:n], configuration, evaluate_on=held_out, on_epoch=on_epoch)
     if not result.completed:
         raise KeyboardInterrupt
     return result
