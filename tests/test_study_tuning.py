@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from binnet import load_entangled_mnist, train
+from binnet import load_entangled_mnist, preset, train
 from binnet.cli import main
 from binnet.plotting.tuning import draw_tuning, plot_gains, plot_scores
 from binnet.studies import tuning as study
@@ -18,6 +18,7 @@ TINY: dict[str, Any] = {
     "sizes": (10,),
     "candidates": 8,
     "refined": 4,
+    "rounds": 2,
     "following": 4,
     "short": 1,
     "epochs": 2,
@@ -62,6 +63,15 @@ def test_a_narrow_box_is_around_its_centre_and_inside_the_other() -> None:
     assert small.box["free"] == ("choice", 5)
 
 
+def test_known_candidates_are_the_default_preset() -> None:
+    """With its J_D; and without, with feedback to the end."""
+    default = preset("default")
+    assert GROUPS["J_D > 0"].configure(GROUPS["J_D > 0"].known[0]) == default
+    (without,) = GROUPS["J_D = 0"].known
+    expected = default.replace(self_coupling=0.0, annealing="none")
+    assert GROUPS["J_D = 0"].configure(without) == expected
+
+
 def test_default_groups_differ_in_self_coupling_alone() -> None:
     without, with_it = GROUPS["J_D = 0"], GROUPS["J_D > 0"]
     assert {k: v for k, v in with_it.box.items() if k != "self_coupling"} == without.box
@@ -103,13 +113,15 @@ def test_the_budget_is_the_same_for_each_group(records: list[dict[str, Any]]) ->
     ]
     for r in records:
         found = r["candidates"]
-        boxes = [c["box"] for c in found]
+        assert [c["box"] for c in found[:1]] == ["known"]
+        boxes = [c["box"] for c in found[1:]]
         follows = r["n_hidden"] == 12
-        assert boxes == ["refined"] * 4 if follows else ["box"] * 8 + ["refined"] * 4
-        assert all(len(c["short"]) == 1 for c in found)
+        first, second = ["refined-1"] * 4, ["refined-2"] * 4
+        assert boxes == (first if follows else ["box"] * 8 + first + second)
+        assert all(len(c["short"]) == 1 for c in found[1:])
         longer = [c for c in found if "validation" in c]
-        assert len(longer) == (1 if follows else 2 + 1)  # the best quarter of each box
-        for box in set(boxes):
+        assert len(longer) == (1 + 1 if follows else 1 + 2 + 1 + 1)  # a quarter of each box
+        for box in set(boxes):  # what was known is not trained shortly
             own = [c for c in found if c["box"] == box]
             worst = min(c["short"] for c in own if "validation" in c)
             assert worst >= max(c["short"] for c in own if "validation" not in c)
@@ -122,7 +134,17 @@ def test_the_budget_is_the_same_for_each_group(records: list[dict[str, Any]]) ->
 def test_a_follower_begins_at_the_best_of_the_size_before(records: list[dict[str, Any]]) -> None:
     for before, after in zip(records[:2], records[2:], strict=True):
         best = before["candidates"][before["chosen"]]["parameters"]
-        assert after["candidates"][0]["parameters"] == best
+        assert after["candidates"][1]["parameters"] == best
+
+
+def test_second_box_is_around_the_best_as_yet(records: list[dict[str, Any]]) -> None:
+    for r in records[:2]:
+        earlier = [c for c in r["candidates"] if c["box"] != "refined-2" and "validation" in c]
+        best = max(earlier, key=lambda c: c["validation"][0])["parameters"]
+        narrow = GROUPS[r["group"]].narrow(best, 0.15 / 2).box["margin"]
+        drawn = [c["parameters"] for c in r["candidates"] if c["box"] == "refined-2"]
+        assert all(narrow[1] - 1e-3 <= c["margin"] <= narrow[2] + 1e-3 for c in drawn)
+        assert all(c["annealing"] == best["annealing"] for c in drawn)
 
 
 def test_scores_are_what_train_says(records: list[dict[str, Any]]) -> None:
@@ -171,7 +193,7 @@ def test_picture_shows_every_candidate(records: list[dict[str, Any]]) -> None:
     figure = draw_tuning(records, compared)
     assert len(figure.axes) == 6
     margins = plot_scores(records[:2], "margin", figure.axes[3]).get_lines()
-    shown = np.concatenate([line.get_xdata() for line in margins if line.get_fillstyle() == "none"])
+    shown = np.concatenate([line.get_xdata() for line in margins if line.get_linestyle() == "None"])
     assert {c["parameters"]["margin"] for r in records[:2] for c in r["candidates"]} <= set(shown)
     labels = plot_gains(compared, figure.axes[1]).get_legend_handles_labels()[1]
     assert "J_D > 0, above J_D = 0" in labels
@@ -185,9 +207,9 @@ def test_command_takes_groups_from_a_file_and_goes_on(tmp_path: Path) -> None:
         '[sharp]\npreset = "default"\nbox.annealing = ["choice", "step", "none"]\n'
     )
     command = (
-        f"study tuning --hidden 10 --groups {groups} --candidates 4 --refined 1 --following 4 "
-        "--finalists 1 --finalist-seeds 1 --seeds 2 --short 1 --epochs 1 --samples 300 "
-        f"--validation 100 --output {output}"
+        f"study tuning --hidden 10 --groups {groups} --candidates 4 --refined 1 --rounds 1 "
+        "--following 4 --finalists 1 --finalist-seeds 1 --seeds 2 --short 1 --epochs 1 "
+        f"--samples 300 --validation 100 --output {output}"
     ).split()
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
@@ -226,6 +248,18 @@ def test_command_takes_groups_from_a_file_and_goes_on(tmp_path: Path) -> None:
 def test_bad_boxes_are_refused(box: dict[str, Any], words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
         Group(box)
+
+
+def test_bad_known_candidates_are_refused(tmp_path: Path) -> None:
+    box = {"margin": ("uniform", 0.0, 1.0)}
+    with pytest.raises(ValueError, match=r"known: margin must be a finite number >= 0 and <= 1"):
+        Group(box, known=[{"margin": 1.5}])
+    with pytest.raises(ValueError, match="a value for each entry of the box, margin, got"):
+        Group(box, known=[{"free": 5}])
+    groups = {"a": Group(box), "b": Group(box, known=[{"margin": 0.5}])}
+    with pytest.raises(ValueError, match=r"as many known candidates each, got {'a': 0, 'b': 1}"):
+        run_tuning(tmp_path / "a.png", TuningPlan(**TINY), groups, progress=False)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from binnet._validation import check_choice, check_reals
+from binnet._validation import check_choice, check_real, check_reals
 from binnet.learning import Configuration, preset
 
 KINDS = ("uniform", "loguniform", "choice")
@@ -29,11 +29,13 @@ class Group:
         Parameters that are the same in the whole group, where they are not those of the preset.
     preset : str, default "source"
         What all else is taken from.
+    known : sequence of mapping, optional
+        Candidates that are tried beside those that are drawn: a value for each entry of the box.
 
     Raises
     ------
     TypeError, ValueError
-        If an entry of the box is none of these.
+        If an entry of the box is none of these, or a known candidate is not in the box.
 
     Examples
     --------
@@ -45,12 +47,25 @@ class Group:
     box: Mapping[str, Sequence[Any]]
     fixed: Mapping[str, Any] = field(default_factory=dict)
     preset: str = "source"
+    known: Sequence[Candidate] = ()
 
     def __post_init__(self) -> None:
         if not self.box:
             raise ValueError("the box of a group must have at least one parameter, got none")
         for name, entry in self.box.items():
             _check_entry(name, entry)
+        for candidate in self.known:
+            self._check_known(candidate)
+
+    def _check_known(self, candidate: Mapping[str, Any]) -> None:
+        if set(candidate) != set(self.box):
+            raise ValueError(
+                f"a known candidate must have a value for each entry of the box, "
+                f"{', '.join(self.box)}, got {dict(candidate)}"
+            )
+        for name, (kind, *values) in self.box.items():
+            if kind != "choice":
+                check_real(f"known: {name}", candidate[name], *values)
 
     def configure(self, candidate: Mapping[str, Any], **changes: Any) -> Configuration:
         """Return the configuration of a candidate.
@@ -121,7 +136,7 @@ class Group:
                 else (centre[name] - reach, centre[name] + reach)
             )
             box[name] = (kind, max(low, ends[0]), min(high, ends[1]))
-        return Group(box, self.fixed, self.preset)
+        return Group(box, self.fixed, self.preset)  # what is known may lie outside
 
     def draw(self, n: int, seed: int) -> list[Candidate]:
         """Draw candidates by a Latin hypercube: each parameter's values are evenly spread.
@@ -160,7 +175,7 @@ class Group:
         Returns
         -------
         dict
-            "box", "fixed" and "preset".
+            "box", "fixed", "preset" and "known".
         """
         return asdict(self)
 

@@ -23,9 +23,11 @@ class TuningPlan:
     followers : sequence of int, default ()
         Further H, each searched around the best candidate of the H before it only.
     candidates, refined : int, default 48, 24
-        Candidates in the box of a group, and in the smaller one around the best of them.
+        Candidates in the box of a group, and in each smaller one around the best as yet.
+    rounds : int, default 2
+        Smaller boxes, one after the other.
     following : int, default 12
-        Candidates of each follower.
+        Candidates of each follower, in one smaller box.
     short, epochs : int, default 3, 10
         Epochs that all candidates are trained, and those of the best quarter and of the test.
     finalists, finalist_seeds : int, default 3, 3
@@ -46,6 +48,7 @@ class TuningPlan:
     followers: Sequence[int] = ()
     candidates: int = 48
     refined: int = 24
+    rounds: int = 2
     following: int = 12
     short: int = 3
     epochs: int = 10
@@ -56,7 +59,7 @@ class TuningPlan:
     validation: int = 10000
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "refined", "following", "short", "epochs", "seeds"):
+        for name in ("candidates", "refined", "rounds", "following", "short", "epochs", "seeds"):
             check_integer(name, getattr(self, name), 1)
         check_integer("finalist_seeds", self.finalist_seeds, 1, FIRST_TEST_SEED)
         check_integer("samples", self.samples, 2, N_SAMPLES)

@@ -1,14 +1,17 @@
 """A fair comparison of groups of configurations: each is tuned with the same budget, then tested.
 
 Random search with successive halving, scored on validation samples that are not trained on: all
-candidates of a group are trained shortly, the best quarter of them longer; then the same in a
-smaller box around the best one. The best few are trained with further seeds, the best of these by
-the mean is chosen, trained on all samples with new seeds and measured on the test set, once.
+candidates of a group are trained shortly, the best quarter of them longer; then the same in smaller
+boxes around the best as yet, settings that were known before among them. The best few are trained
+with further seeds, the best of these by the mean is chosen, trained on all samples with new seeds
+and measured on the test set, once.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -53,16 +56,40 @@ BOX: dict[str, Sequence[Any]] = {
 }
 _SHARED = {"rate_schedule": "linear", "rate_scaling": "fields"}
 _READOUT = ("rate_readout", "readout_margin", "input_strength", "decay")
+# The preset "default", chosen before with J_D = 0.7. Without J_D it needs feedback to the end
+# (docs/results/training.md, ablations).
+_DEFAULT: Candidate = {
+    "rate_couplings": 0.025,
+    "rate_input": 0.18,
+    "rate_readout": 0.3,
+    "margin": 0.6,
+    "readout_margin": 3.0,
+    "input_strength": 5.0,
+    "feedback_strength": 1.5,
+    "annealing": "step",
+    "warmup": 1,
+    "feedback": 5,
+    "free": 5,
+    "decay": {"decay_couplings": 0.0, "decay_readout": 0.0},
+}
 #: The default groups: the two that are compared, and the floor, whose hidden neurons do not learn.
 GROUPS: dict[str, Group] = {
-    "J_D = 0": Group(BOX, {**_SHARED, "self_coupling": 0.0}),
-    "J_D > 0": Group({**BOX, "self_coupling": ("loguniform", 0.02, 1.5)}, _SHARED),
+    "J_D = 0": Group(
+        BOX, {**_SHARED, "self_coupling": 0.0}, known=[{**_DEFAULT, "annealing": "none"}]
+    ),
+    "J_D > 0": Group(
+        {**BOX, "self_coupling": ("loguniform", 0.02, 1.5)},
+        _SHARED,
+        known=[{**_DEFAULT, "self_coupling": 0.7}],
+    ),
     "reservoir": Group(
         {name: BOX[name] for name in _READOUT} | {"self_coupling": ("uniform", 0.0, 1.5)},
         {**_SHARED, "rate_couplings": 0.0, "rate_input": 0.0, "feedback_strength": 0.0},
+        known=[{name: _DEFAULT[name] for name in _READOUT} | {"self_coupling": 0.7}],
     ),
 }
-# Half of the edge of the second box, as a fraction of that of the first.
+# Half of the edge of the first smaller box, as a fraction of that of the whole one; that of the
+# k-th is a k-th of it.
 _WIDTH = 0.15
 
 
@@ -127,37 +154,43 @@ def _check(samples: int, validation: int, **parameters: Any) -> None:
     check_training(_configure(**parameters), samples - validation)
 
 
+@dataclass(eq=False)
 class _Search:
     """The search at one number of hidden neurons: its stages, each a sweep, and their scores."""
 
-    def __init__(
-        self,
-        output: Path,
-        plan: TuningPlan,
-        groups: Mapping[str, Group],
-        n_hidden: int,
-        **options: Any,
-    ) -> None:
-        self.output, self.plan, self.groups = output, plan, groups
-        self.n_hidden, self.options = n_hidden, options
-        # Of each group: a record of each candidate, with its scores.
-        self.records: dict[str, list[dict[str, Any]]] = {name: [] for name in groups}
+    output: Path
+    plan: TuningPlan
+    groups: Mapping[str, Group]
+    n_hidden: int
+    options: Mapping[str, Any]  # of `sweeps.run`
+    # Of each group: a record of each candidate, with its scores.
+    records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+
+    def check(self) -> None:
+        """Refuse now what a search in the whole box would refuse before its first cell."""
+        drawn = {
+            name: [{"parameters": candidate} for candidate in group.draw(self.plan.candidates, 0)]
+            for name, group in self.groups.items()
+        }
+        sweeps.check(**self.describe_stage("box-short", drawn, [0]))
 
     def describe_stage(
-        self, stage: str, entries: Mapping[str, Sequence[dict[str, Any]]], seeds: Sequence[int],
-        epochs: int, validation: int,
-    ) -> dict[str, Any]:  # fmt: skip
+        self, stage: str, entries: Mapping[str, Sequence[dict[str, Any]]], seeds: Sequence[int]
+    ) -> dict[str, Any]:
         """Return the sweep of a stage: every group's candidates, equally many, with each seed."""
-        n_candidates = len(next(iter(entries.values())))
+        plan, n_candidates = self.plan, len(next(iter(entries.values())))
         fixed = {
-            "groups": {name: group.to_dict() for name, group in self.groups.items()},
+            "groups": {
+                name: {"box": group.box, "fixed": group.fixed, "preset": group.preset}
+                for name, group in self.groups.items()
+            },
             "candidates": {
                 name: [entry["parameters"] for entry in entries[name]] for name in self.groups
             },
             "n_hidden": self.n_hidden,
-            "epochs": epochs,
-            "samples": self.plan.samples,
-            "validation": validation,
+            "epochs": plan.short if stage.endswith("short") else plan.epochs,
+            "samples": plan.samples,
+            "validation": 0 if stage == "test" else plan.validation,
         }
         return {
             "grid": {"group": list(self.groups), "candidate": range(n_candidates), "seed": seeds},
@@ -171,57 +204,65 @@ class _Search:
         }
 
     def score(
-        self, stage: str, entries: Mapping[str, Sequence[dict[str, Any]]], key: str,
-        seeds: Sequence[int], epochs: int, *, validation: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        stage: str,
+        entries: Mapping[str, Sequence[dict[str, Any]]],
+        key: str,
+        seeds: Sequence[int],
+    ) -> None:
         """Train the candidates of a stage; note in each under `key` its accuracies over seeds."""
-        held_out = self.plan.validation if validation is None else validation
-        sweep = self.describe_stage(stage, entries, seeds, epochs, held_out)
+        sweep = self.describe_stage(stage, entries, seeds)
         last = sweeps.run(**sweep, **self.options)["accuracy"].isel(epoch=-1)
         for name, of_group in entries.items():
             for k, entry in enumerate(of_group):
                 values = last.sel(group=name, candidate=k).values
                 entry[key] = [float(value) for value in values]
 
+    def try_known(self) -> None:
+        """Train what was known before of each group as long as the best candidates."""
+        known = {
+            name: [{"box": "known", "parameters": dict(c)} for c in group.known]
+            for name, group in self.groups.items()
+        }
+        if any(known.values()):
+            self.score("known", known, "validation", [0])
+            self.records.update(known)
+
     def search(self, stage: str, boxes: Mapping[str, Group], n: int, seed: int,
-               first: Mapping[str, Sequence[Candidate]] | None = None) -> None:  # fmt: skip
+               first: Mapping[str, Candidate]) -> None:  # fmt: skip
         """Train `n` candidates of each group shortly, and the best quarter of them longer."""
         entries: dict[str, list[dict[str, Any]]] = {}
         for name, group in boxes.items():
-            given = list(first[name]) if first else []
-            drawn = group.draw(n - len(given), seed) if n > len(given) else []
-            entries[name] = [{"box": stage, "parameters": c} for c in (*given, *drawn)]
-        self.score(f"{stage}-short", entries, "short", [0], self.plan.short)
+            drawn = [*([first[name]] if first else []), *group.draw(n, seed)][:n]
+            entries[name] = [{"box": stage, "parameters": c} for c in drawn]
+        self.score(f"{stage}-short", entries, "short", [0])
         best = {
             name: _sort(of_group, "short")[: count_best(n)] for name, of_group in entries.items()
         }
-        self.score(f"{stage}-long", best, "validation", [0], self.plan.epochs)
+        self.score(f"{stage}-long", best, "validation", [0])
         for name, of_group in entries.items():
             self.records[name] += of_group
 
-    def refine(self, centres: Mapping[str, Candidate], n: int, *, tried: bool) -> None:
-        """Search a smaller box around a candidate of each group: with it, if not tried before."""
-        boxes = {name: group.narrow(centres[name], _WIDTH) for name, group in self.groups.items()}
-        first = {name: [] if tried else [centres[name]] for name in self.groups}
-        self.search("refined", boxes, n, 1, first)
+    def refine(self, centres: Mapping[str, Candidate], n: int, k: int, *, tried: bool) -> None:
+        """Search the k-th smaller box, around a candidate of each group: with it, unless tried."""
+        width = _WIDTH / k
+        boxes = {name: group.narrow(centres[name], width) for name, group in self.groups.items()}
+        self.search(f"refined-{k}", boxes, n, k, {} if tried else centres)
 
     def choose(self) -> None:
         """Train the best few with further seeds; measure the best by the mean on the test set."""
         plan = self.plan
-        finalists = {
-            name: _sort(entries, "validation")[: plan.finalists]
-            for name, entries in self.records.items()
-        }
+        n = plan.finalists
+        finalists = {name: _sort(found, "validation")[:n] for name, found in self.records.items()}
         if plan.finalist_seeds > 1:
-            self.score("finalists", finalists, "further", range(1, plan.finalist_seeds),
-                       plan.epochs)  # fmt: skip
+            self.score("finalists", finalists, "further", range(1, plan.finalist_seeds))
             for of_group in finalists.values():
                 for entry in of_group:
                     entry["validation"] += entry.pop("further")
         # With as many seeds each: another candidate's one seed is no rival.
         chosen = {name: _sort(found, "validation")[:1] for name, found in finalists.items()}
         seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + plan.seeds)
-        self.score("test", chosen, "test", seeds, plan.epochs, validation=0)
+        self.score("test", chosen, "test", seeds)
 
     def find_best(self) -> dict[str, Candidate]:
         """Return the best candidate of each group so far."""
@@ -261,10 +302,10 @@ def run_tuning(
     Returns
     -------
     list of dict
-        One record for each H and group: "n_hidden", "group", "candidates" (a record of each: its
-        "box", "parameters", and accuracies "short" and, of those trained longer, "validation", over
-        seeds), "chosen" (its number among them), "parameters" (all of the chosen one that are not
-        the preset's), "validation" and "test" (over seeds).
+        One record for each H and group: "n_hidden", "group", "candidates" (of each: the "box" that
+        it is from, "parameters", and accuracies over seeds, "short" and, if trained longer,
+        "validation"), "chosen" (its number among them), "parameters" (of the chosen one, all that
+        are not the preset's), "validation" and "test" (over seeds).
 
     Raises
     ------
@@ -272,25 +313,26 @@ def run_tuning(
         If a candidate of a group is no valid configuration, or a file there holds something else.
     """
     plan = plan or TuningPlan()
+    if len({len(group.known) for group in groups.values()}) > 1:
+        counts = {name: len(group.known) for name, group in groups.items()}
+        raise ValueError(f"groups must have as many known candidates each, got {counts}")
     options = {"workers": workers, "progress": progress}
     sizes = (*plan.sizes, *plan.followers)
-    searches = [_Search(output, plan, groups, n_hidden, **options) for n_hidden in sizes]
+    searches = [_Search(output, plan, groups, n_hidden, options) for n_hidden in sizes]
     for search in searches:
-        drawn = {name: [{"parameters": c} for c in group.draw(plan.candidates, 0)]
-                 for name, group in groups.items()}  # fmt: skip
-        stage = search.describe_stage("box-short", drawn, [0], plan.short, plan.validation)
-        sweeps.check(**stage)
+        search.check()
     best: dict[str, Candidate] = {}
     for search in searches:
+        search.try_known()
         if search.n_hidden in plan.sizes:
-            search.search("box", groups, plan.candidates, 0)
-            best = search.find_best()
-            search.refine(best, plan.refined, tried=True)
+            search.search("box", groups, plan.candidates, 0, {})
+            for k in range(1, plan.rounds + 1):
+                search.refine(search.find_best(), plan.refined, k, tried=True)
         else:
-            search.refine(best, plan.following, tried=False)
+            search.refine(best, plan.following, 1, tried=False)
         search.choose()
-        best = {name: _find_chosen(entries)["parameters"]
-                for name, entries in search.records.items()}  # fmt: skip
+        chosen = {name: _find_chosen(entries) for name, entries in search.records.items()}
+        best = {name: entry["parameters"] for name, entry in chosen.items()}
     return [
         _describe(search.n_hidden, name, groups[name], entries)
         for search in searches
@@ -330,9 +372,9 @@ def compare_groups(records: Sequence[Mapping[str, Any]], against: str) -> list[d
     Returns
     -------
     list of dict
-        "n_hidden", "group", "against", "difference" (the mean over seeds) and "standard_error"; of
-        differences seed by seed, as the seed sets the order of samples in every group. The standard
-        error is None with one seed.
+        "n_hidden", "group", "against", "difference" (the mean over seeds) and "standard_error",
+        of differences seed by seed: a seed is the same order of samples in every group; None with
+        one seed.
 
     Raises
     ------
@@ -342,9 +384,7 @@ def compare_groups(records: Sequence[Mapping[str, Any]], against: str) -> list[d
     check_choice("against", against, sorted({record["group"] for record in records}))
     reference = {r["n_hidden"]: r["test"] for r in records if r["group"] == against}
     compared = []
-    for record in records:
-        if record["group"] == against:
-            continue
+    for record in (r for r in records if r["group"] != against):
         pairs = zip(record["test"], reference[record["n_hidden"]], strict=True)
         gains = [mine - other for mine, other in pairs]
         error = stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else None

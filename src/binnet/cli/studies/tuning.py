@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     "--groups",
     "groups_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="what is compared (.toml): a table for each group, with its box, and optionally fixed "
-    'and preset: box.margin = ["uniform", 0.0, 1.5]; also "loguniform" and "choice".  '
+    help="what is compared (.toml): a table for each group, with its box, and optionally fixed, "
+    'preset and known: box.margin = ["uniform", 0.0, 1.5]; also "loguniform" and "choice".  '
     "[default: J_D = 0, J_D > 0, reservoir]",
 )
 @whole_option("--candidates", 48, "drawn in the box of each group")
-@whole_option("--refined", 24, "drawn around the best of them")
+@whole_option("--refined", 24, "drawn in each smaller box around the best as yet")
+@whole_option("--rounds", 2, "smaller boxes, one after the other")
 @whole_option("--following", 12, "candidates of each follower")
 @whole_option("--short", 3, "epochs of all candidates")
 @whole_option("--epochs", 10, "epochs of the best quarter, and of the test")
@@ -92,11 +93,11 @@ def _read_groups(path: Path) -> dict[str, Group]:
         raise ValueError(f"{path} is not a TOML file: {error}") from None
     groups = {}
     for name, table in tables.items():
-        unknown = set(table) - {"box", "fixed", "preset"} if isinstance(table, dict) else {name}
-        if unknown or "box" not in table:
+        parts = {"box", "fixed", "preset", "known"}
+        if not isinstance(table, dict) or "box" not in table or set(table) - parts:
             raise ValueError(
-                f"{path}: each group must be a table with box, and optionally fixed and preset; "
-                f"[{name}] is {table!r}"
+                f"{path}: each group must be a table with box, and optionally fixed, preset and "
+                f"known; [{name}] is {table!r}"
             )
         groups[name] = Group(**table)
     if not groups:
