@@ -35,6 +35,7 @@ COMMANDS = (
     ("study chain --output", ("a.png", "a.json")),
     ("study self-coupling --output", ("a.png", "a.json")),
     ("study symmetry --output", ("a.png", "a.json")),
+    ("study tuning --output", ("a.png", "a.json")),
 )  # fmt: skip
 FOREIGN = [(command, names[0], name) for command, names in COMMANDS for name in names]
 FOREIGN.remove(("sweep relaxation self_coupling=0.2,0.4 n_neurons=9 --output", "a.nc", "a.nc"))

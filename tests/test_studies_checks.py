@@ -10,7 +10,17 @@ from click.testing import CliRunner
 from binnet import sweeps
 from binnet.cli import main
 from binnet.datasets import DataFileError
-from binnet.studies import _training, capacity, chains, map, rate, self_coupling, sizes, symmetry
+from binnet.studies import (
+    _training,
+    capacity,
+    chains,
+    map,
+    rate,
+    self_coupling,
+    sizes,
+    symmetry,
+    tuning,
+)
 from binnet.studies import weight_bits as bits
 from binnet.sweeps import _workers
 
@@ -24,6 +34,7 @@ RUNS: dict[str, Any] = {
     "map": lambda output, **changes: map.run_map(
         output, **{"over": {"margin": (0.0, 1.0), "self_coupling": (0.0, 1.0)}, **changes}
     ),
+    "tuning": tuning.run_tuning,
     "self-coupling": lambda output, **changes: self_coupling.run_self_coupling(
         output,
         self_coupling.SelfCouplingPlan.quick(
@@ -96,7 +107,9 @@ def test_bad_grids_of_rate_networks_are_found_before_the_first_cell(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["chain", "bits", "sizes", "symmetry", "self-coupling", "map"])
+@pytest.mark.parametrize(
+    "name", ["chain", "bits", "sizes", "symmetry", "tuning", "self-coupling", "map"]
+)
 def test_missing_data_are_found_before_the_first_cell(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

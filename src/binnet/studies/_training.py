@@ -86,19 +86,25 @@ def train_whole(
     samples: int,
     on_epoch: Callable[[TrainingResult], None] | None = None,
     *,
+    validation: int = 0,
     evaluate: bool = True,
 ) -> TrainingResult:
     """Train on the first samples and measure on the test set; Ctrl-C leaves no result.
 
-    A study keeps what a cell returns: half-trained networks must not be among it. One that
-    measures by itself, in `on_epoch`, says ``evaluate=False``.
+    With `validation`, the last so many of these samples are held out, and measured on in place of
+    the test set. A study keeps what a cell returns: half-trained networks must not be among it. One
+    that measures by itself, in `on_epoch`, says ``evaluate=False``.
     """
     data = load_entangled_mnist()
+    X, y, n = data.X_train[:samples], data.y_train[:samples], samples - validation
+    held_out = {"test": (data.X_test, data.y_test)}
+    if validation:
+        held_out = {"validation": (X[n:], y[n:])}
     result = train(
-        data.X_train[:samples],
-        data.y_train[:samples],
+        X[:n],
+        y[:n],
         configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)} if evaluate else None,
+        evaluate_on=held_out if evaluate else None,
         on_epoch=on_epoch,
     )
     if not result.completed:
