@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from binnet import RandomNetwork, fixed_points, sweeps
 from binnet.cli import main
-from binnet.cli.sweep import _parse
+from binnet.cli._axes import parse_axis
 
 AXES = ["self_coupling=0:2:3", "n_neurons=20,40", "seed=0..2", "replicas=4", "max_sweeps=30"]
 
@@ -37,8 +37,8 @@ def binnet(*arguments: str) -> Result:
     ],
 )
 def test_values(text: str, values: list[object]) -> None:
-    assert _parse(text) == ("x", values)
-    assert [type(value) for value in _parse(text)[1]] == [type(value) for value in values]
+    assert parse_axis(text) == ("x", values)
+    assert [type(value) for value in parse_axis(text)[1]] == [type(value) for value in values]
 
 
 def test_a_sweep_leaves_a_file_a_picture_and_thresholds(tmp_path: Path) -> None:

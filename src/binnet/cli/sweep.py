@@ -6,16 +6,15 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from binnet._files import check_file
+from binnet.cli._axes import parse_axis
 from binnet.cli._common import ADOPT_HELP, clear_errors
 from binnet.cli._figures import force_option, save_pictures
 from binnet.cli.studies._shared import MOST_WORKERS
-
-_MOST_VALUES = 10**6
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -74,7 +73,7 @@ def sweep(
 
     with clear_errors():
         wanted = _find(observable)
-        lists = dict(_parse(axis) for axis in axes)
+        lists = dict(parse_axis(axis) for axis in axes)
         if len(lists) < len(axes):
             raise click.UsageError("a parameter is given twice; list its values in one argument")
         fixed = {name: values[0] for name, values in lists.items() if len(values) == 1}
@@ -133,47 +132,6 @@ def _find(name: str) -> Observable:
             "installed, and a function in it"
         ) from None
     return found if isinstance(found, Observable) else Observable(found)
-
-
-def _parse(axis: str) -> tuple[str, list[Any]]:
-    """Return name and values of PARAMETER=VALUES."""
-    name, equals, text = axis.partition("=")
-    if not equals or not name or not text:
-        raise ValueError(f"write PARAMETER=VALUES, such as self_coupling=0.2:1.0:9, got {axis!r}")
-    try:
-        if ".." in text:
-            first, last = (int(part) for part in text.split(".."))
-            if last < first:
-                raise ValueError("the range is empty")
-            _check_number(last - first + 1)
-            return name, list(range(first, last + 1))
-        if ":" in text:
-            import numpy as np
-
-            begin, end, count = text.split(":")
-            if int(count) < 2:
-                raise ValueError("COUNT must be at least 2")
-            _check_number(int(count))
-            # 12 digits: 0.3, not 0.30000000000000004
-            spaced = np.linspace(float(begin), float(end), int(count))
-            return name, [float(f"{value:.12g}") for value in spaced]
-    except ValueError as error:
-        raise ValueError(
-            f"cannot read the values {text!r} of {name} ({error}); write a list (a,b,c), a range "
-            "of whole numbers (0..9) or FIRST:LAST:COUNT (0.2:1.0:9)"
-        ) from None
-    parts = text.split(",")
-    for kind in (int, float):
-        try:
-            return name, [kind(part) for part in parts]
-        except ValueError:
-            continue
-    return name, parts
-
-
-def _check_number(n_values: int) -> None:
-    if n_values > _MOST_VALUES:
-        raise ValueError(f"it has more than {_MOST_VALUES} values")
 
 
 def _draw(result: xr.Dataset, output: Path) -> None:

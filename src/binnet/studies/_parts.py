@@ -22,7 +22,9 @@ class Part(NamedTuple):
     fixed: Mapping[str, Any]
 
 
-def run_parts(parts: Sequence[Part], *, workers: int, progress: bool) -> list[xr.Dataset]:
+def run_parts(
+    parts: Sequence[Part], *, workers: int, progress: bool, scheduler: str | None = None
+) -> list[xr.Dataset]:
     """Run sweeps one after the other; what is wrong with any is found before there is work."""
     for part in parts:
         sweeps.check(part.axes, part.observable, fixed=part.fixed, path=part.path)
@@ -33,6 +35,7 @@ def run_parts(parts: Sequence[Part], *, workers: int, progress: bool) -> list[xr
             fixed=part.fixed,
             path=part.path,
             workers=workers,
+            scheduler=scheduler,
             progress=progress,
         )
         for part in parts

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, TrainingResult, preset, train
@@ -13,6 +16,9 @@ from binnet.learning.run import check_size
 from binnet.sweeps import Observable
 
 N_SAMPLES = 60000  # for training
+N_VALIDATION = 10000  # of them, the last: what is chosen is chosen on these
+
+Samples = tuple[NDArray[np.int8], NDArray[np.int64]]
 
 
 def observe(
@@ -29,13 +35,28 @@ def observe(
     def check(samples: int, **parameters: Any) -> None:
         check_training(configure(**parameters), samples)
 
-    settings = {name: preset(name).to_dict() for name in names}
-    return Observable(function, settings=settings, check=check, **options)
+    return Observable(function, settings=describe_presets(*names), check=check, **options)
 
 
-def check_training(configuration: Configuration, samples: int) -> None:
+def describe_presets(*names: str) -> dict[str, Any]:
+    """Return what presets set, for `Observable`: all that differs from the defaults.
+
+    A new parameter, whose default leaves everything as it was, makes no other sweep.
+    """
+    defaults = Configuration().to_dict()
+    return {
+        name: {
+            table: {key: v for key, v in values.items() if defaults[table].get(key) != v}
+            for table, values in preset(name).to_dict().items()
+        }
+        for name in names
+    }
+
+
+def check_training(configuration: Configuration, samples: int, *, validation: bool = False) -> None:
     """Refuse, before any cell is measured, what `train_whole` would refuse in each."""
-    check_integer("samples", samples, 1, N_SAMPLES)
+    remedy = f"the last {N_VALIDATION} are for validation" if validation else ""
+    check_integer("samples", samples, 1, count_samples(validation), remedy=remedy)
     configuration.rule.synapses(configuration)
     check_size(configuration, samples)
     find_data()
@@ -47,21 +68,37 @@ def find_data() -> None:
     load_entangled_mnist()
 
 
+def count_samples(validation: bool) -> int:
+    """Return the number of training samples, without those for validation where there are any."""
+    return N_SAMPLES - N_VALIDATION if validation else N_SAMPLES
+
+
+def load_measured(validation: bool) -> Samples:
+    """Return the samples that are measured: the test set, or those for validation."""
+    data = load_entangled_mnist()
+    if validation:
+        return data.X_train[-N_VALIDATION:], data.y_train[-N_VALIDATION:]
+    return data.X_test, data.y_test
+
+
 def train_whole(
     configuration: Configuration,
     samples: int,
     on_epoch: Callable[[TrainingResult], None] | None = None,
+    *,
+    evaluate: bool = True,
 ) -> TrainingResult:
     """Train on the first samples and measure on the test set; Ctrl-C leaves no result.
 
-    A study keeps what a cell returns: half-trained networks must not be among it.
+    A study keeps what a cell returns: half-trained networks must not be among it. One that
+    measures by itself, in `on_epoch`, says ``evaluate=False``.
     """
     data = load_entangled_mnist()
     result = train(
         data.X_train[:samples],
         data.y_train[:samples],
         configuration,
-        evaluate_on={"test": (data.X_test, data.y_test)},
+        evaluate_on={"test": (data.X_test, data.y_test)} if evaluate else None,
         on_epoch=on_epoch,
     )
     if not result.completed:
