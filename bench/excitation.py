@@ -1,11 +1,13 @@
 """Excitation between two modules, beside its controls (docs/results/excitation.md).
 
-    python bench/excitation.py [--folder FOLDER] [--hidden H] [--epochs N] [--samples N] [--seeds N]
+    python bench/excitation.py [--folder FOLDER] [--hidden H] [--epochs N] [--samples N]
+                               [--rates constant|linear] [--seeds N] [--workers N]
 
 All networks are those of the preset "source-modules" but for what `CONTROLS` says. Resumable;
-twenty minutes on one core with the default sizes.
+six minutes on one core with the default sizes.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +31,7 @@ from binnet.plotting._style import curve_style
 from binnet.studies.representations import overlap_matrix
 
 STRENGTHS = (0.0, 1.0, 3.0, 5.0)
+INPUTS = (2.0, 5.0)  # lambda_in
 FIXED = {"rate_couplings": 0.0, "rate_input": 0.0}
 ALIKE = "the same W_in in both"
 #: What differs from the preset. The strength is J_D where the name begins so, else lambda.
@@ -46,16 +49,14 @@ COMPARED = 2000  # test samples whose states are compared
 STD = "standard deviation over seeds"
 
 
-def configure(
-    control: str, strength: float, n_hidden: int, epochs: int, seed: int
-) -> Configuration:
+def configure(control: str, strength: float, n_hidden: int, **settings: Any) -> Configuration:
     """Return what is trained."""
     changes = dict(CONTROLS[control])
     n_modules = changes.pop("n_modules", 2)
     held = "self_coupling" if control.startswith("J_D") else "excitation"
     return preset("source-modules", n_modules).replace(
         **{"self_coupling": 0.0, "excitation": 0.0, held: strength},
-        **changes, n_hidden=2 * n_hidden // n_modules, epochs=epochs, seed=seed,
+        **changes, **settings, n_hidden=2 * n_hidden // n_modules,
     )  # fmt: skip
 
 
@@ -141,11 +142,11 @@ def overlap_modules(states: NDArray[Any], configuration: Configuration) -> float
 def tabulate(result: xr.Dataset) -> list[str]:
     """Return means and standard deviations of each measurement as tables in Markdown."""
     lines = []
-    for name, values in result.data_vars.items():
-        lines += ["", f"{name}", "", "| | " + " | ".join(f"{s:g}" for s in STRENGTHS) + " |"]
-        lines.append("|---" * (len(STRENGTHS) + 1) + "|")
+    for (name, values), strength in itertools.product(result.data_vars.items(), INPUTS):
+        head = (f"{name}, lambda_in = {strength:g}", *(f"{s:g}" for s in STRENGTHS))
+        lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
         for control in CONTROLS:
-            row = values.sel(control=control)
+            row = values.sel(control=control, input_strength=strength)
             cells = zip(row.mean("seed").values, row.std("seed", ddof=1).values, strict=True)
             text = " | ".join(f"{mean:.3f} ± {std:.3f}" for mean, std in cells)
             lines.append(f"| {control} | {text} |")
@@ -159,43 +160,53 @@ def plot(values: xr.DataArray, controls: Sequence[str], ax: Axes, label: str) ->
         mean, std = row.mean("seed"), row.std("seed", ddof=1)
         plot_bars(ax, STRENGTHS, mean, std, STD, label=control, **curve_style(k))
     ax.set(xlabel=r"excitation $\lambda$, or $J_D$", ylabel=label)
-    finish(ax)
 
 
 def draw(result: xr.Dataset, title: str) -> Figure:
-    """Draw accuracies, and what becomes of the states."""
-    excited = [control for control in CONTROLS if not control.startswith("J_D")]
-    held = ["excitation", *(control for control in CONTROLS if control.startswith("J_D"))]
+    """Draw accuracies, and how alike the modules are, for each strength of the input."""
+    excited = [name for name in CONTROLS if not name.startswith("J_D")]
+    held = ["excitation", *(name for name in CONTROLS if name.startswith("J_D"))]
     states = ["excitation", "J and W_in fixed", ALIKE, "J_D"]
-    figure, (first, second, third, fourth) = make_panels(2, 2, title=title, sharex=True)
-    plot(result["accuracy"], excited, first, "test accuracy")
-    plot(result["accuracy"], held, second, "test accuracy")
-    second.sharey(first)
-    plot(result["recall"], states, third, "overlap of inference with training")
-    plot(result["overlap"], states, fourth, "overlap of the modules in inference")
+    figure, axes = make_panels(3, len(INPUTS), title=title, sharex=True, sharey="col")
+    for k, strength in enumerate(INPUTS):
+        here = result.sel(input_strength=strength)
+        first, second, third = axes[3 * k : 3 * k + 3]
+        plot(here["accuracy"], excited, first, "test accuracy")
+        plot(here["accuracy"], held, second, "test accuracy")
+        plot(here["overlap"], states, third, "overlap of the two modules in inference")
+        for ax in (first, second, third):
+            ax.set_title(rf"$\lambda_{{in}}$ = {strength:g}")
+            finish(ax, legend=k == 0)
     return figure
 
 
 @click.command()
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("excitation"))
-@click.option("--hidden", default=200, show_default=True, help="H, of each of two modules")
+@click.option("--hidden", default=100, show_default=True, help="H, of each of two modules")
 @click.option("--epochs", default=4, show_default=True)
 @click.option("--samples", default=20000, show_default=True)
+@click.option("--rates", type=click.Choice(["constant", "linear"]), default="constant")
 @click.option("--seeds", default=3, show_default=True)
 @click.option("--workers", default=1, show_default=True)
-def main(folder: Path, hidden: int, epochs: int, samples: int, seeds: int, workers: int) -> None:
+def main(folder: Path, hidden: int, rates: str, seeds: int, workers: int, **training: int) -> None:
     """Train all networks, print tables of what was measured, and draw them."""
     folder.mkdir(parents=True, exist_ok=True)
     result = sweeps.run(
-        {"seed": range(seeds), "control": tuple(CONTROLS), "strength": STRENGTHS},
+        {
+            "seed": range(seeds), "control": tuple(CONTROLS), "input_strength": INPUTS,
+            "strength": STRENGTHS,
+        },
         measure,
-        fixed={"n_hidden": hidden, "epochs": epochs, "samples": samples},
+        fixed={"n_hidden": hidden, "rate_schedule": rates, **training},
         path=folder / "excitation.nc",
         workers=workers,
-    )
+    )  # fmt: skip
     for line in tabulate(result):
         click.echo(line)
-    title = f"H = {hidden} a module, {epochs} epochs of {samples} samples, {seeds} seeds"
+    title = (
+        f"two modules of {hidden}, {training['epochs']} epochs of {training['samples']} samples, "
+        f"{rates} rates, {seeds} seeds"
+    )
     save_figure(draw(result, title), folder / "excitation.png", overwrite=True)
 
 
