@@ -1,5 +1,6 @@
 """Networks of several modules: their parameters, their draw, and that they learn and are kept."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,27 @@ def draw_samples(n: int, n_inputs: int = 30, n_outputs: int = 4) -> tuple[Any, A
     prototypes = rng.choice([-1, 1], (n_outputs, n_inputs))
     y = rng.integers(0, n_outputs, n)
     return prototypes[y] * np.where(rng.random((n, n_inputs)) < 0.1, -1, 1), y
+
+
+def test_excitation_is_a_self_coupling_where_modules_are_alike() -> None:
+    """What docs/results/excitation.md rests on: lambda then stands exactly where J_D does."""
+    options: dict[str, Any] = {
+        "n_hidden": 60,
+        "n_inputs": 30,
+        "n_outputs": 4,
+        "input_strength": 2.0,
+    }
+    one = BinaryNetwork.random(NetworkParameters(self_coupling=0.8, **options), 3, np.float64)
+    pair = BinaryNetwork.random(
+        NetworkParameters(self_coupling=0.0, excitation=0.8, n_modules=2, **options), 4, np.float64
+    )
+    couplings, inputs = np.zeros_like(pair.couplings), np.tile(one.input_weights, (2, 1))
+    for module in pair.modules:
+        couplings[module, module] = one.couplings
+    alike = dataclasses.replace(pair, couplings=couplings, input_weights=inputs)
+    X = draw_samples(50)[0]
+    expected = relax(one, X, max_sweeps=10).states
+    np.testing.assert_array_equal(relax(alike, X, max_sweeps=10).states, np.tile(expected, (1, 2)))
 
 
 def test_a_number_stands_for_all_modules() -> None:

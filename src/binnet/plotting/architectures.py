@@ -46,7 +46,8 @@ def plot_chains(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
             label=f"one module, $J_D$ = {float(best.self_coupling):g}, the best, {order}",
         )
     ax.set(xlabel=r"excitation $\lambda$", ylabel="test accuracy")
-    return finish(ax, loc="lower center")
+    _spread(ax)
+    return finish(ax)
 
 
 def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> Axes:
@@ -77,7 +78,17 @@ def plot_total_excitation(chains: xr.Dataset, singles: xr.Dataset, ax: Axes) -> 
         values = accuracy.sel(update_order=order)
         plot_seeds(ax, singles["self_coupling"].values, values, k, f"one module, $J_D$, {order}")
     ax.set(xlabel=r"$\lambda$ × neighbours, or $J_D$", ylabel="test accuracy")
+    _spread(ax)
     return finish(ax)
+
+
+def _spread(ax: Axes) -> None:
+    """Let strengths be linear up to 1 and logarithmic beyond: most of the change is below 1."""
+    last = ax.dataLim.xmax
+    ticks = [tick for tick in (0.0, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0) if tick <= last]
+    ax.set_xscale("symlog", linthresh=1.0)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.minorticks_off()
 
 
 def draw_chains(chains: xr.Dataset, singles: xr.Dataset, title: str = "") -> Figure:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: lambda of the default study.
-EXCITATIONS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5)
+EXCITATIONS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 3.0, 5.0)
 #: J_D of the single modules beside the chains.
-SELF_COUPLINGS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5)
+SELF_COUPLINGS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.5, 3.0, 5.0)
 
 
 def train_chain(
