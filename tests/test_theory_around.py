@@ -195,13 +195,30 @@ def test_counts_of_a_trained_network_under_its_inputs(strength, spread, correlat
     assert abs(np.mean(exact - bethe)) < 0.4
 
 
-def test_distances_that_fixed_points_do_not_reach_give_no_number():
-    """Fields of 8 pin nearly all neurons: half of them cannot differ from the signs of fields."""
-    state = np.where(FIELD > 0.0, 1.0, -1.0)
-    found = around(COUPLINGS, 0.5, state, [0.05, 0.5], field=8.0 * FIELD, max_iterations=50)
-    assert not found.converged[1]
-    assert np.isnan(found.entropy[1])
-    assert found.distance[1] < 0.4
+def test_distances_that_fixed_points_do_not_reach_give_no_number_but_a_bound():
+    """Fields pin most neurons: all fixed points lie within 4 flips of the signs of the fields."""
+    n, rng = 22, np.random.default_rng(4)
+    couplings, field = theory.random_couplings(n, rng), 5.0 * rng.standard_normal(n)
+    state = np.where(field > 0.0, 1.0, -1.0)
+    states = theory.enumerate_fixed_points(couplings, 0.5, field=field)
+    assert len(states) > 10
+    assert np.max(n - states @ state) / 2 == 4
+    found = around(couplings, 0.5, state, np.array([2, 3, 9, 11]) / n, field=field)
+    assert found.converged.tolist() == [True, True, False, False]
+    assert np.all(found.entropy[:2] > 0.0)
+    assert np.isnan(found.entropy[2:]).all()
+    assert np.all(found.bound[:2] >= found.entropy[:2] - 1e-9)
+    assert np.all(found.bound[2:] < -3.0 / n)
+
+
+def test_where_nothing_settles_there_is_no_number():
+    """A margin that no state has: no solution at all, with a tie or without."""
+    found = around(
+        COUPLINGS, 0.1, STATE, [0.1, 0.4], field=5.0 * FIELD, margin=2.0, max_iterations=20
+    )
+    assert not found.converged.any()
+    assert np.isnan(found.entropy).all()
+    assert np.isposinf(found.bound).all()
 
 
 @pytest.mark.parametrize(
@@ -209,7 +226,12 @@ def test_distances_that_fixed_points_do_not_reach_give_no_number():
     [
         ({"distance": 0.0}, r"distance must be .* > 0 and < 1, got 0; .*count_unstable"),
         ({"distance": [0.2, 1.0]}, r"distance must be .* got 1 at \[1\]"),
-        ({"distance": [[0.2]]}, r"distance must be a number or have shape \(n,\), got .*\(1, 1\)"),
+        (
+            {"distance": [[0.2]]},
+            r"distance must be a number or have shape \(n,\) .* got .*\(1, 1\)",
+        ),
+        ({"distance": []}, r"shape \(n,\) with n >= 1, got shape \(0,\)"),
+        ({"state": [[1, 1, 1], [1, 1, -1]]}, "state must have shape"),
         ({"state": [1, 0, 1]}, r"state must be -1 or \+1, got 0 at"),
         ({"self_coupling": [0.5, 0.5]}, r"self_coupling must .* shape \(3,\), one per neuron"),
         ({"self_coupling": -0.5}, "self_coupling"),

@@ -15,11 +15,14 @@ from scipy import optimize
 
 from binnet._validation import FloatArray, check_integer, check_real, check_reals, check_spins
 from binnet.theory import _checks
-from binnet.theory._messages import Instance, Messages, Settled
+from binnet.theory._messages import Instance, Messages
 
 _STRONGEST = 20.0  # tie: beyond, neurons would be held against fields that pin them
 _OFF = 1e-6  # largest difference of the distance reached from the one asked for
-_ATTEMPTS = 3  # each keeps more of the old messages than the one before
+_SLOWER, _LONGER = 6.0, 3  # the second attempt: smaller steps, more of them
+_CAREFUL = 2.0  # the same, where the tie is changed
+_STEP, _STEPS = 0.25, 4  # of the tie beyond the last distance that settled; each step is doubled
+_NONE = 3.0  # e^-3 fixed points expected are none
 
 
 class Around(NamedTuple):
@@ -31,16 +34,20 @@ class Around(NamedTuple):
         (1/N) log of the estimated number of fixed points at the distance; negative where fewer
         than one is expected, nan where the messages did not settle.
     distance : ndarray, shape (n,)
-        Hamming distance over N that was reached, the one asked for if the messages settled.
+        Hamming distance over N of the fixed points counted, that asked for; nan as the entropy.
     tie : ndarray, shape (n,)
         Strength gamma of the prior field along the state that leads there, half the slope of the
-        entropy in the distance; negative beyond the distance at which most fixed points lie.
+        entropy in the distance; negative beyond the distance at which most fixed points lie, nan
+        as the entropy.
     converged : ndarray of bool, shape (n,)
         Whether the messages settled, at the distance asked for.
     n_iterations : ndarray of int, shape (n,)
         Iterations used, of all attempts.
     error : ndarray, shape (n,)
         Change of the entropy in the last iteration, an estimate of its numerical error.
+    bound : ndarray, shape (n,)
+        Upper bound of the entropy by the tangents at settled points: where it is negative no fixed
+        points are expected, although the messages may not have settled.
     """
 
     entropy: FloatArray
@@ -49,6 +56,7 @@ class Around(NamedTuple):
     converged: NDArray[np.bool_]
     n_iterations: NDArray[np.int64]
     error: FloatArray
+    bound: FloatArray
 
 
 def around(
@@ -69,8 +77,10 @@ def around(
     Every neuron gets the prior field :math:`\gamma s^*_i`, with the :math:`\gamma` at which the
     mean overlap with the state is p = 1 - 2d.  The Bethe entropy that belongs to it estimates
     (1/N) log of the number of fixed points at Hamming distance d N of the state.  Distances are
-    solved in the order given, each from the messages of the last one that settled: give them in
-    steps.  Where messages do not settle they are damped more, twice; then the entropy is nan.
+    solved in the order given, each from the messages of the closest one that settled.  Where
+    messages do not settle, the tie is changed in steps for a `bound` of the entropy; if that leaves
+    room for fixed points, there is a second attempt with steps of a sixth and three times the
+    iterations.  Where nothing helps the entropy is nan.
 
     Parameters
     ----------
@@ -122,53 +132,139 @@ def around(
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     max_iterations = check_integer("max_iterations", max_iterations, 1)
     instance = Instance(couplings, self_coupling, field, exact=True, margin=margin)
-    spins = check_spins("state", np.atleast_2d(state), instance.n)[0].astype(np.float64)
+    spins = check_spins("state", np.asarray(state)[None], instance.n)[0].astype(np.float64)
     remedy = (
         "in neurons that differ over N; `count_unstable` tells whether the state is a fixed point"
     )
     distances = np.atleast_1d(
         check_reals("distance", distance, 0.0, 1.0, above=True, below=True, remedy=remedy)
     )
-    if distances.ndim != 1:
+    if distances.ndim != 1 or not distances.size:
         raise ValueError(
-            f"distance must be a number or have shape (n,), got shape {distances.shape}"
+            f"distance must be a number or have shape (n,) with n >= 1, got shape {distances.shape}"
         )
     start = instance.start(np.random.default_rng(rng), 0.0 if rng is None else 1e-3)
-    rows = []
-    for d in distances:
-        row, end = _at_distance(instance, spins, float(d), start, damping, rtol, max_iterations)
-        start = end.messages if row[3] else start
-        rows.append(row)
-    return Around(*(np.array(column) for column in zip(*rows, strict=True)))
+    curve = _Curve(instance, spins, start, damping, rtol, max_iterations)
+    rows = [curve.find(float(d)) for d in distances]
+    bound = np.array([curve.bound(float(d)) for d in distances])
+    entropy, reached, tie, converged, n_iterations, error = map(np.array, zip(*rows, strict=True))
+    return Around(entropy, reached, tie, converged, n_iterations, error, bound)
 
 
-def _at_distance(
-    instance: Instance,
-    spins: FloatArray,
-    distance: float,
-    start: Messages,
-    damping: float,
-    rtol: float,
-    max_iterations: int,
-) -> tuple[tuple[float, float, float, bool, int, float], Settled]:
-    """One row of the result, and the messages where it ends."""
+class _Point(NamedTuple):
+    """Where messages settled, or did not."""
 
-    def find_drive(field: FloatArray) -> FloatArray:
-        return _find_tie(spins * field, 1.0 - 2.0 * distance) * spins
+    messages: Messages
+    entropy: float
+    distance: float
+    tie: float
+    settled: bool
+    n_iterations: int
+    drift: float
 
-    n_iterations = 0
-    for _ in range(_ATTEMPTS):
+    def tangent(self, distance: float) -> float:
+        return self.entropy + 2.0 * self.tie * (distance - self.distance)
+
+
+class _Curve:
+    """The entropy as a function of the distance, point by point."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        spins: FloatArray,
+        start: Messages,
+        damping: float,
+        rtol: float,
+        max_iterations: int,
+    ) -> None:
+        self._instance, self._spins, self._start = instance, spins, start
+        self._damping, self._rtol, self._max_iterations = damping, rtol, max_iterations
+        self._points: list[_Point] = []  # settled
+        self._hopeless = False  # nothing settled where all was tried: try less at the others
+
+    def bound(self, distance: float) -> float:
+        """Least of the tangents: the sum over all states is more than that at any distance."""
+        return min((point.tangent(distance) for point in self._points), default=np.inf)
+
+    def find(self, distance: float) -> tuple[float, float, float, bool, int, float]:
+        """Entropy, distance, tie, whether the messages settled, iterations and error."""
+        n_iterations = 0
+        for slower, longer in ((1.0, 1), (_SLOWER, _LONGER)):
+            if self._is_empty(distance) or (slower > 1.0 and self._hopeless):
+                break
+            start = self._closest(distance).messages if self._points else self._start
+            point = self._settle(start, slower, longer, distance=distance)
+            n_iterations += point.n_iterations
+            if point.settled and abs(point.distance - distance) < _OFF:
+                self._keep(point)
+                error = point.drift + 1e-15
+                return point.entropy, point.distance, point.tie, True, n_iterations, error
+            if slower == 1.0 and not self._hopeless:
+                n_iterations += self._approach(distance)
+        self._hopeless = not self._points
+        return np.nan, np.nan, np.nan, False, n_iterations, np.nan
+
+    def _approach(self, distance: float) -> int:
+        """Change the tie from that of the closest point in steps, for tangents; iterations used."""
+        n_iterations, step = 0, _STEP
+        if not self._points:
+            point = self._settle(self._start, _CAREFUL, 1, tie=0.0)
+            n_iterations += point.n_iterations
+            if not self._keep(point):
+                return n_iterations
+        point = self._closest(distance)
+        toward = 1.0 if distance < point.distance else -1.0
+        for _ in range(_STEPS):
+            tie = point.tie + toward * step
+            point = self._settle(point.messages, _CAREFUL, 1, tie=tie)
+            n_iterations += point.n_iterations
+            if not self._keep(point) or self._is_empty(distance):
+                break
+            step *= 2.0
+        return n_iterations
+
+    def _closest(self, distance: float) -> _Point:
+        return min(self._points, key=lambda point: abs(point.distance - distance))
+
+    def _is_empty(self, distance: float) -> bool:
+        return bool(self.bound(distance) < -_NONE / self._instance.n)
+
+    def _keep(self, point: _Point) -> bool:
+        """Keep what settled, unless it misses fixed points that others have found."""
+        slack = 1.0 / self._instance.n
+        misses = [point.tangent(other.distance) < other.entropy - slack for other in self._points]
+        if any(misses) or not point.settled:
+            return False
+        self._points.append(point)
+        return True
+
+    def _settle(
+        self,
+        start: Messages,
+        slower: float,
+        longer: int,
+        *,
+        distance: float = 0.0,
+        tie: float | None = None,
+    ) -> _Point:
+        """Settle at a distance, or with a tie, in smaller steps and more of them."""
+        instance, spins = self._instance, self._spins
+        damping = 1.0 - (1.0 - self._damping) / slower
+
+        def find_drive(field: FloatArray) -> FloatArray:
+            chosen = _find_tie(spins * field, 1.0 - 2.0 * distance) if tie is None else tie
+            return chosen * spins
+
         with np.errstate(over="ignore", invalid="ignore"):  # what runs away does not settle
-            end = instance.settle(start, damping, rtol, max_iterations, find_drive)
-        n_iterations += end.n_iterations
-        tie = float(end.messages.drive @ spins) / instance.n
+            end = instance.settle(
+                start, damping, self._rtol, longer * self._max_iterations, find_drive
+            )
         reached = 0.5 * (1.0 - float(np.mean(spins * np.tanh(end.messages.total))))
-        converged = end.converged and abs(reached - distance) < _OFF
-        if converged:
-            break
-        damping = 0.5 * (1.0 + damping)
-    entropy = end.entropy if converged else np.nan
-    return (entropy, reached, tie, converged, n_iterations, end.drift + 1e-15), end
+        strength = float(end.messages.drive @ spins) / instance.n
+        return _Point(
+            end.messages, end.entropy, reached, strength, end.converged, end.n_iterations, end.drift
+        )
 
 
 def _find_tie(along: FloatArray, overlap: float) -> float:
