@@ -113,7 +113,7 @@ def _list_layers(result: MapResult) -> list[tuple[str, xr.DataArray]]:
         before = result.untrained["local_entropy"]
         gained = (last["local_entropy"] - before).mean("seed", skipna=False).sortby(numeric)
         for k, d in enumerate(last["distance"].values):
-            name = f"local entropy around inference\nstates (nats per neuron), d = {d:g}"
+            name = f"local entropy around inference states\nwhere messages settle, d = {d:g}"
             layers.append((name, mean["local_entropy"].isel(distance=k)))
             layers.append((f"the same less that of the\nuntrained network, d = {d:g}",
                            gained.isel(distance=k)))  # fmt: skip
