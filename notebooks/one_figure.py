@@ -66,7 +66,7 @@ display(draw_self_coupling(result, "quick form"))
 accuracy = {
     (row["margin"], row["self_coupling"]): row["accuracy"][0] for row in summary["learning"]
 }
-for kappa in plan.margins:
+for kappa in plan.margin:
     print(f"kappa = {kappa:g}: J_D = 0 {accuracy[kappa, 0.0]:.3f}, 0.5 {accuracy[kappa, 0.5]:.3f}")
 print(f"control, J_D = 0: {summary['control'][0]['accuracy'][0]:.3f}")
 assert accuracy[0.9, 0.5] > accuracy[0.9, 0.0] + 0.2

@@ -143,7 +143,7 @@ def test_a_threshold_out_of_range_is_none(result: study.SelfCouplingResult) -> N
         ({"epochs": 0}, "epochs"),
         ({"trained": (-0.1,)}, "self_coupling"),
         ({"preset": "best"}, "preset"),
-        ({"margin": -0.1}, "margin"),
+        ({"margin": (-0.1,)}, "margin"),
     ],
 )
 def test_bad_plans_are_refused_before_work(changes: dict[str, Any], match: str) -> None:

@@ -97,6 +97,7 @@ def test_local_entropy_is_that_of_the_trained_couplings_under_the_input() -> Non
         assert np.isfinite(found).all()
         np.testing.assert_allclose(measured["local_entropy"][1], np.mean(found, axis=0), rtol=1e-4)
         np.testing.assert_array_equal(measured["settled"][1], [1.0, 1.0])
+        np.testing.assert_array_equal(measured["empty"][1], [0.0, 0.0])
     with pytest.raises(ValueError, match="local_entropy must be 0 for more than one module"):
         run(None, {"margin": [0, 1], "excitation": [0, 1]}, local_entropy=1,
             settings=TINY | {"n_modules": 2})  # fmt: skip

@@ -80,7 +80,8 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
     handles: dict[str, Any] = {}
     for k, here in enumerate(places):
         for (name, values), ax in zip(layers, panels[k * width :], strict=False):
-            bar = figure.colorbar(_plot_cells(values.sel(here).transpose(rows, columns), ax))
+            part = values.sel(here).transpose(rows, columns)
+            bar = figure.colorbar(_plot_cells(part, _find_limits(values), ax))
             bar.ax.tick_params(labelsize=7)
             ax.set_title(name, fontsize=9)
             ax.set(xlabel=_name_axis(columns))
@@ -93,9 +94,9 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
             ax.set_ylabel("\n".join([*lines, _name_axis(rows)]))
     for ax in panels[len(layers) * len(places) :]:
         ax.remove()
-    where: dict[str, Any] = {"loc": "outside lower center", "ncols": 3} if rest else {
-        "loc": "lower right", "ncols": 1, "bbox_to_anchor": (0.995, 0.03)
-    }  # fmt: skip
+    where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (0.995, 0.03)}
+    if rest:  # no panel is empty
+        where = {"loc": "outside lower center", "ncols": max(1, width // 2)}
     figure.legend(
         handles=list(handles.values()), title=_describe(result), title_fontsize=8,
         **LEGEND, **where,
@@ -113,7 +114,7 @@ def _list_layers(result: MapResult) -> list[tuple[str, xr.DataArray]]:
         before = result.untrained["local_entropy"]
         gained = (last["local_entropy"] - before).mean("seed", skipna=False).sortby(numeric)
         for k, d in enumerate(last["distance"].values):
-            name = f"local entropy around inference\nstates (nats per neuron), d = {d:g}"
+            name = f"local entropy around inference states\nwhere messages settle, d = {d:g}"
             layers.append((name, mean["local_entropy"].isel(distance=k)))
             layers.append((f"the same less that of the\nuntrained network, d = {d:g}",
                            gained.isel(distance=k)))  # fmt: skip
@@ -137,10 +138,20 @@ def _describe(result: MapResult) -> str:
     return text if result.theory is not None else f"{text};\nthe theory has no plane of these axes"
 
 
-def _plot_cells(values: xr.DataArray, ax: Axes) -> Any:
+def _find_limits(values: xr.DataArray) -> tuple[float, float]:
+    """Return the ends of the colours of a measurement: the same in all rows of panels."""
+    known = values.values[np.isfinite(values.values)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    return min(low, high - 0.01 * abs(high)), high  # what differs in the fourth digit looks alike
+
+
+def _plot_cells(values: xr.DataArray, limits: tuple[float, float], ax: Axes) -> Any:
     """Draw one measurement, cells by their number; return what a colour bar is made of."""
     rows, columns = values.dims
-    image = ax.imshow(values.values, origin="lower", aspect="auto", cmap="cividis")
+    low, high = limits
+    image = ax.imshow(
+        values.values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high
+    )
     for axis, name in ((ax.xaxis, columns), (ax.yaxis, rows)):
         labels = [v if isinstance(v, str) else f"{v:g}" for v in values[name].values.tolist()]
         axis.set_ticks(range(len(labels)), labels, fontsize=8)
@@ -177,7 +188,7 @@ def _plot_lines(result: MapResult, here: dict[str, Any], ax: Axes) -> dict[str, 
     if rows in before.dims:
         before = before.sortby([name for name in before.dims if before[name].dtype.kind in "if"])
         style = {"color": GREEN, "linestyle": (0, (5, 1, 1, 1, 1, 1)), "linewidth": 2.0}
-        label = "untrained network: half of the test inputs settle"
+        label = "untrained network: half of the inputs settle"
         if columns in before.dims:
             before = before.transpose(columns, rows)
         height = np.array([_cross(part) for part in np.atleast_2d(before.values)])

@@ -153,7 +153,9 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
         "local_entropy" (distance), (1/H) log of the number of fixed points of the dynamics under
         the input at that distance from the state that inference reaches, by
         `binnet.theory.message_passing.around`; mean over the inputs for which messages settle,
-        nan without any. "settled" (distance), the fraction of these. Nothing without inputs.
+        nan without any. "settled" (distance), the fraction of these, and "empty" (distance), that
+        of the others for which a bound says that there is no fixed point: where it is large, the
+        mean is that of the few inputs that have some. Nothing without inputs.
     """
     if len(X) == 0:
         return {}
@@ -161,24 +163,28 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     states = relax(run.relaxable(), X, stop_at_cycle=False, **options).states
     network = run.network()
     fields = X @ network.input_weights.T
-    entropies = np.array(
-        [
-            # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
-            message_passing.around(
-                network.couplings,
-                network.self_couplings,
-                np.where(state == 0, 1, state),
-                distances,
-                field=field,
-            ).entropy
-            for state, field in zip(states, fields, strict=True)
-        ]
-    )
+    found = [
+        # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
+        message_passing.around(
+            network.couplings,
+            network.self_couplings,
+            np.where(state == 0, 1, state),
+            distances,
+            field=field,
+        )
+        for state, field in zip(states, fields, strict=True)
+    ]
+    entropies = np.array([around.entropy for around in found])
     settled = np.isfinite(entropies)
     total, number = np.where(settled, entropies, 0.0).sum(axis=0), settled.sum(axis=0)
     mean = np.full(len(number), np.nan)
     np.divide(total, number, out=mean, where=number > 0)
-    return {"local_entropy": ("distance", mean), "settled": ("distance", settled.mean(axis=0))}
+    empty = ~settled & (np.array([around.bound for around in found]) < 0.0)
+    return {
+        "local_entropy": ("distance", mean),
+        "settled": ("distance", settled.mean(axis=0)),
+        "empty": ("distance", empty.mean(axis=0)),
+    }
 
 
 def find_lines(field_std: float, estimate_freezing: bool = True) -> dict[str, Any]:

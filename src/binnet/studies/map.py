@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 #: At which fixed points are counted around the state of a sample.
-DISTANCES = (0.05, 0.02, 0.01)
+DISTANCES = (0.02, 0.01, 0.005)
 #: What the theory's plane has beside the self-coupling: kappa, or sigma_b.
 THEORY_AXES = ("margin", "input_strength")
 
@@ -124,8 +124,8 @@ def run_map(
         Whether to estimate where random networks freeze.
     local_entropy : int, default 0
         Count the fixed points around the inference states of so many measured samples, before and
-        after learning; for networks of one module. At H = 400 a state takes some 0.2 s.
-    distances : sequence of float, default (0.05, 0.02, 0.01)
+        after learning; for networks of one module. At H = 400 a state takes up to 0.1 s.
+    distances : sequence of float, default (0.02, 0.01, 0.005)
         Distances from the state at which they are counted; in steps, as messages go on from one
         to the next.
     workers, scheduler, progress : optional

@@ -40,7 +40,7 @@ class SelfCouplingPlan:
     ----------
     preset : str, default "source"
         Preset of the training; see `binnet.preset`.
-    margin : float or tuple of float, default (0.0, 0.3, 0.9, 1.5)
+    margin : tuple of float, default (0.0, 0.3, 0.9, 1.5)
         Margins kappa of the learning rule, and of the theory's fixed points.
     input_strength : float, default 5.0
         lambda_in > 0 of the trained networks, and sigma_b of the theory's fields.
@@ -63,7 +63,7 @@ class SelfCouplingPlan:
     """
 
     preset: str = "source"
-    margin: float | tuple[float, ...] = (0.0, 0.3, 0.9, 1.5)
+    margin: tuple[float, ...] = (0.0, 0.3, 0.9, 1.5)
     input_strength: float = 5.0
     n_hidden: int = 400
     epochs: int = 10
@@ -86,20 +86,13 @@ class SelfCouplingPlan:
     dynamics: bool = True
 
     def __post_init__(self) -> None:
-        margins = self.margin if isinstance(self.margin, tuple) else (self.margin,)
-        checked = tuple(check_real("margin", kappa, 0.0) for kappa in margins)
-        object.__setattr__(self, "margin", checked)
+        for kappa in self.margin:
+            check_real("margin", kappa, 0.0)
         check_real("input_strength", self.input_strength, 0.0, 100.0, above=True)
         for name in ("epochs", "samples", "seeds", "networks"):
             check_integer(name, getattr(self, name), 1)
         for j in self.trained:
             configure(self.preset, 0, self_coupling=j, n_hidden=self.n_hidden)
-
-    @property
-    def margins(self) -> tuple[float, ...]:
-        """The margins as a tuple."""
-        assert isinstance(self.margin, tuple)
-        return self.margin
 
     @classmethod
     def quick(cls, **changes: Any) -> SelfCouplingPlan:
@@ -243,7 +236,7 @@ def run_self_coupling(
         ),
         "entropies": Part(
             name("entropies"),
-            {**fields, "margin": p.margins, "self_coupling": p.calculated},
+            {**fields, "margin": p.margin, "self_coupling": p.calculated},
             Observable(compute_entropies, check=_check_entropies),
             {"distance": DISTANCE},
         ),
@@ -262,7 +255,7 @@ def run_self_coupling(
         # The seed is the first axis: a study that is stopped has every cell once.
         "learning": Part(
             name("learning"),
-            {"seed": range(p.seeds), "margin": p.margins, "self_coupling": p.trained},
+            {"seed": range(p.seeds), "margin": p.margin, "self_coupling": p.trained},
             train,
             training,
         ),
