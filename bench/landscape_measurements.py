@@ -24,7 +24,7 @@ from scipy import optimize, special
 from binnet import RandomNetwork, fixed_points, load_entangled_mnist, preset, resume, train
 from binnet._files import write_json
 from binnet._provenance import describe_run
-from binnet.landscape import LandscapePlan, run_landscape
+from binnet.landscape import LandscapePlan, positive_entropy, run_landscape
 from binnet.learning import Configuration, load_checkpoint
 from binnet.learning.checkpoints import name_kept
 from binnet.networks import BinaryNetwork
@@ -68,14 +68,14 @@ def read_columns(part: xr.Dataset) -> dict[str, float]:
         enough = 2 * int(values.notnull().sum()) >= values.size
         return float(values.mean()) if enough else float("nan")
 
-    local, back = part["local_entropy"], part["return_probability"]
+    local, back = positive_entropy(part), part["return_probability"]
     columns = {
         "right": part["right"], "fixed": part["fixed"], "unstable": part["unstable"],
         "margin 5 %": part["margin"].sel(quantile=0.05),
         "margin 50 %": part["margin"].sel(quantile=0.5),
         "input share": part["input_share"],
         "entropy": part["entropy"], "typical distance": part["typical_distance"],
-        **{f"local {d:g}": local.sel(distance=d) for d in (0.0025, 0.005, 0.01)},
+        **{f"local {d:g}": local.sel(distance=d) for d in (0.0025, 0.005, 0.01, 0.02, 0.05)},
         **{f"return {f:g}": back.sel(flipped=f) for f in (0.02, 0.5)},
         "overlap 0.5": part["return_overlap"].sel(flipped=0.5),
         "random start": part["overlap_with_inference"],
@@ -179,7 +179,8 @@ def print_along(result: xr.Dataset) -> None:
     part = result.sel(state="inference")
     variables = {
         "entropy": part["entropy"],
-        "local 0.005": part["local_entropy"].sel(distance=0.005),
+        "local 0.005": positive_entropy(part).sel(distance=0.005),
+        "local 0.02": positive_entropy(part).sel(distance=0.02),
         "margin 5 %": part["margin"].sel(quantile=0.05),
         "margin 50 %": part["margin"].sel(quantile=0.5),
         "return 0.02": part["return_probability"].sel(flipped=0.02),
