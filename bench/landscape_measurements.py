@@ -3,7 +3,7 @@
     python bench/landscape_measurements.py small            # H = 20, exact against message passing
     python bench/landscape_measurements.py limits           # where message passing is wrong
     python bench/landscape_measurements.py settings         # H = 400, five settings of the source
-    python bench/landscape_measurements.py settings --figure docs/results/landscape.png
+    python bench/landscape_measurements.py along --figure docs/results/landscape.png
 
 Runs and sweeps are kept in --out and gone on with; the tables are printed, and written as JSON.
 """
@@ -24,7 +24,7 @@ from scipy import optimize, special
 from binnet import RandomNetwork, fixed_points, load_entangled_mnist, preset, resume, train
 from binnet._files import write_json
 from binnet._provenance import describe_run
-from binnet.landscape import LandscapePlan, positive_entropy, run_landscape
+from binnet.landscape import LandscapePlan, positive_entropy, run_landscape, summarise_landscape
 from binnet.learning import Configuration, load_checkpoint
 from binnet.learning.checkpoints import name_kept
 from binnet.networks import BinaryNetwork
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Margin and J_D; messages settle slowly where J_D = 0, which comes last.
 SETTINGS = ((0.9, 0.5), (0.0, 0.5), (0.9, 0.1), (0.0, 0.0), (0.9, 0.0))
-ALONG = (0.9, 0.5)  # measured at every epoch, seed 0
+ALONG = (0.9, 0.5)  # measured after each epoch, seed 0
 OVERLAPS = ("clamped_free", "clamped_inference", "free_inference")
 
 
@@ -124,23 +124,42 @@ def spread(values: list[float]) -> str:
     return f"{array.mean():.4f} ± {array.std(ddof=1) if len(array) > 1 else np.nan:.4f}"
 
 
+def train_setting(
+    out: Path, args: argparse.Namespace, margin: float, self_coupling: float, seed: int
+) -> tuple[Path, Path]:
+    """Return the folder and the checkpoint of a run with one of the settings."""
+    configuration = preset("source").replace(
+        n_hidden=args.hidden, margin=margin, self_coupling=self_coupling, epochs=args.epochs,
+        seed=seed,
+    )  # fmt: skip
+    folder = out / f"H{args.hidden}-margin{margin:g}-J{self_coupling:g}-seed{seed}"
+    return folder, train_run(folder, configuration)
+
+
+def measure_along(out: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure one run after each epoch, and draw it."""
+    folder, checkpoint = train_setting(out, args, *ALONG, 0)
+    result = run_landscape(
+        checkpoint, folder / f"landscape-along-{args.samples}.nc", samples=args.samples,
+        workers=args.workers,
+    )  # fmt: skip
+    print_along(result)
+    if args.figure:
+        draw(result, load_checkpoint(checkpoint).configuration, args)
+    return {"means": summarise_landscape(result)}
+
+
 def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Measure the five settings at H = 400, and one along training."""
+    """Measure the five settings at H = 400."""
     table: dict[str, dict[str, dict[str, list[float]]]] = {}
     accuracies: dict[str, list[float]] = {}
     for margin, self_coupling in SETTINGS:
         name = f"margin {margin:g}, J_D {self_coupling:g}"
         for seed in range(args.seeds):
-            configuration = preset("source").replace(
-                n_hidden=args.hidden, margin=margin, self_coupling=self_coupling,
-                epochs=args.epochs, seed=seed,
-            )  # fmt: skip
-            folder = out / f"H{args.hidden}-margin{margin:g}-J{self_coupling:g}-seed{seed}"
-            checkpoint = train_run(folder, configuration)
-            along = (margin, self_coupling) == ALONG and seed == 0
+            folder, checkpoint = train_setting(out, args, margin, self_coupling, seed)
             result = run_landscape(
                 checkpoint, folder / f"landscape-{args.samples}.nc", samples=args.samples,
-                last=not along, workers=args.workers,
+                last=True, workers=args.workers,
             )  # fmt: skip
             accuracy = json.loads((folder / "accuracy.json").read_text())
             accuracies.setdefault(name, []).append(accuracy)
@@ -154,10 +173,6 @@ def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
                     row.setdefault(column, []).append(value)
                 for column, value in more[network].items():
                     table[name][network].setdefault(column, []).append(value)
-            if along:
-                print_along(result)
-                if args.figure:
-                    draw(result, configuration, args)
         print_setting(name, table[name], accuracies[name])
     return {"accuracy": accuracies, "means": table}
 
@@ -331,6 +346,7 @@ def describe(values: NDArray[np.float64]) -> str:
 
 MEASURES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
     "small": measure_small, "limits": measure_limits, "settings": measure_settings,
+    "along": measure_along,
 }  # fmt: skip
 
 
