@@ -21,10 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from binnet import RandomNetwork, fixed_points, load_entangled_mnist, preset, resume, train
+from binnet import RandomNetwork, fixed_points, load_entangled_mnist, predict, preset, resume, train
 from binnet._files import write_json
 from binnet._provenance import describe_run
-from binnet.landscape import LandscapePlan, positive_entropy, run_landscape, summarise_landscape
+from binnet.landscape import (
+    LandscapePlan,
+    positive_entropy,
+    run_landscape,
+    shuffle_couplings,
+    summarise_landscape,
+)
 from binnet.learning import Configuration, load_checkpoint
 from binnet.learning.checkpoints import name_kept
 from binnet.networks import BinaryNetwork
@@ -109,11 +115,19 @@ def describe_strengths(network: BinaryNetwork) -> dict[str, float]:
     return {
         "norm of a row of J": row,
         "rms of b": std,
-        "fraction of |b| < 1": float(np.mean(np.abs(b) < 1.0)),
+        "fraction of b in -1..1": float(np.mean(np.abs(b) < 1.0)),
         "symmetry of J": float(np.vdot(J, J.T) / np.vdot(J, J)),
         # Gaussian, independent couplings and fields of the same strengths, in units of the row.
         "entropy of the theory": float(complexity(self_coupling / row, field_std=std / row)),
     }
+
+
+def measure_shuffled(checkpoint: Path) -> float:
+    """Return the test accuracy of a run whose couplings are shuffled, the readout as learned."""
+    run, data = load_checkpoint(checkpoint), load_entangled_mnist()
+    options = run.configuration.training.inference_options()
+    shuffled = shuffle_couplings(run.network(), LandscapePlan().seed)
+    return float((predict(shuffled, data.X_test, **options) == data.y_test).mean())
 
 
 def spread(values: list[float]) -> str:
@@ -167,6 +181,8 @@ def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
             more = {network: read_overlaps(parts[network]) for network in parts}
             for network, file in (("untrained", name_kept(checkpoint, 0)), ("trained", checkpoint)):
                 more[network] |= describe_strengths(load_checkpoint(file).network())
+            more["trained"] |= {"test accuracy": accuracy}
+            more["shuffled"] |= {"test accuracy": measure_shuffled(checkpoint)}
             for network, part in parts.items():
                 for column, value in read_columns(part).items():
                     row = table.setdefault(name, {}).setdefault(network, {})
