@@ -226,7 +226,12 @@ def test_where_nothing_settles_there_is_no_number():
     [
         ({"distance": 0.0}, r"distance must be .* > 0 and < 1, got 0; .*count_unstable"),
         ({"distance": [0.2, 1.0]}, r"distance must be .* got 1 at \[1\]"),
-        ({"distance": [[0.2]]}, r"distance must be a number or have shape \(n,\), got .*\(1, 1\)"),
+        (
+            {"distance": [[0.2]]},
+            r"distance must be a number or have shape \(n,\) .* got .*\(1, 1\)",
+        ),
+        ({"distance": []}, r"shape \(n,\) with n >= 1, got shape \(0,\)"),
+        ({"state": [[1, 1, 1], [1, 1, -1]]}, "state must have shape"),
         ({"state": [1, 0, 1]}, r"state must be -1 or \+1, got 0 at"),
         ({"self_coupling": [0.5, 0.5]}, r"self_coupling must .* shape \(3,\), one per neuron"),
         ({"self_coupling": -0.5}, "self_coupling"),

@@ -132,16 +132,16 @@ def around(
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     max_iterations = check_integer("max_iterations", max_iterations, 1)
     instance = Instance(couplings, self_coupling, field, exact=True, margin=margin)
-    spins = check_spins("state", np.atleast_2d(state), instance.n)[0].astype(np.float64)
+    spins = check_spins("state", np.asarray(state)[None], instance.n)[0].astype(np.float64)
     remedy = (
         "in neurons that differ over N; `count_unstable` tells whether the state is a fixed point"
     )
     distances = np.atleast_1d(
         check_reals("distance", distance, 0.0, 1.0, above=True, below=True, remedy=remedy)
     )
-    if distances.ndim != 1:
+    if distances.ndim != 1 or not distances.size:
         raise ValueError(
-            f"distance must be a number or have shape (n,), got shape {distances.shape}"
+            f"distance must be a number or have shape (n,) with n >= 1, got shape {distances.shape}"
         )
     start = instance.start(np.random.default_rng(rng), 0.0 if rng is None else 1e-3)
     curve = _Curve(instance, spins, start, damping, rtol, max_iterations)

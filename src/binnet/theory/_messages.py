@@ -115,9 +115,7 @@ class Instance:
     def bethe_entropy(self, messages: Messages) -> float:
         """Sum of log factors and log variables, less the links (dense expansion to order 1/N)."""
         m = np.tanh(messages.total)
-        b = (
-            messages.cavity + messages.drive
-        )  # the drive's share of the energy is none of the entropy
+        b = messages.cavity + messages.drive  # what the drive adds is energy, not entropy
         log_cosh = np.logaddexp(b, -b)
         links = 0.5 * (1.0 - m * m) * self.squares_out(messages.response**2)
         return float(np.mean(messages.log_factor + log_cosh - m * b + links))
