@@ -3,7 +3,7 @@
     python bench/landscape_measurements.py small            # H = 20, exact against message passing
     python bench/landscape_measurements.py limits           # where message passing is wrong
     python bench/landscape_measurements.py settings         # H = 400, five settings of the source
-    python bench/landscape_measurements.py settings --figure docs/results/landscape.png
+    python bench/landscape_measurements.py along --figure docs/results/landscape.png
 
 Runs and sweeps are kept in --out and gone on with; the tables are printed, and written as JSON.
 """
@@ -21,10 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special
 
-from binnet import RandomNetwork, fixed_points, load_entangled_mnist, preset, resume, train
+from binnet import RandomNetwork, fixed_points, load_entangled_mnist, predict, preset, resume, train
 from binnet._files import write_json
 from binnet._provenance import describe_run
-from binnet.landscape import LandscapePlan, run_landscape
+from binnet.landscape import (
+    LandscapePlan,
+    positive_entropy,
+    run_landscape,
+    shuffle_couplings,
+    summarise_landscape,
+)
 from binnet.learning import Configuration, load_checkpoint
 from binnet.learning.checkpoints import name_kept
 from binnet.networks import BinaryNetwork
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 
 # Margin and J_D; messages settle slowly where J_D = 0, which comes last.
 SETTINGS = ((0.9, 0.5), (0.0, 0.5), (0.9, 0.1), (0.0, 0.0), (0.9, 0.0))
-ALONG = (0.9, 0.5)  # measured at every epoch, seed 0
+ALONG = (0.9, 0.5)  # measured after each epoch, seed 0
 OVERLAPS = ("clamped_free", "clamped_inference", "free_inference")
 
 
@@ -68,14 +74,14 @@ def read_columns(part: xr.Dataset) -> dict[str, float]:
         enough = 2 * int(values.notnull().sum()) >= values.size
         return float(values.mean()) if enough else float("nan")
 
-    local, back = part["local_entropy"], part["return_probability"]
+    local, back = positive_entropy(part), part["return_probability"]
     columns = {
         "right": part["right"], "fixed": part["fixed"], "unstable": part["unstable"],
         "margin 5 %": part["margin"].sel(quantile=0.05),
         "margin 50 %": part["margin"].sel(quantile=0.5),
         "input share": part["input_share"],
         "entropy": part["entropy"], "typical distance": part["typical_distance"],
-        **{f"local {d:g}": local.sel(distance=d) for d in (0.0025, 0.005, 0.01)},
+        **{f"local {d:g}": local.sel(distance=d) for d in (0.0025, 0.005, 0.01, 0.02, 0.05)},
         **{f"return {f:g}": back.sel(flipped=f) for f in (0.02, 0.5)},
         "overlap 0.5": part["return_overlap"].sel(flipped=0.5),
         "random start": part["overlap_with_inference"],
@@ -109,11 +115,19 @@ def describe_strengths(network: BinaryNetwork) -> dict[str, float]:
     return {
         "norm of a row of J": row,
         "rms of b": std,
-        "fraction of |b| < 1": float(np.mean(np.abs(b) < 1.0)),
+        "fraction of b in -1..1": float(np.mean(np.abs(b) < 1.0)),
         "symmetry of J": float(np.vdot(J, J.T) / np.vdot(J, J)),
         # Gaussian, independent couplings and fields of the same strengths, in units of the row.
         "entropy of the theory": float(complexity(self_coupling / row, field_std=std / row)),
     }
+
+
+def measure_shuffled(checkpoint: Path) -> float:
+    """Return the test accuracy of a run whose couplings are shuffled, the readout as learned."""
+    run, data = load_checkpoint(checkpoint), load_entangled_mnist()
+    options = run.configuration.training.inference_options()
+    shuffled = shuffle_couplings(run.network(), LandscapePlan().seed)
+    return float((predict(shuffled, data.X_test, **options) == data.y_test).mean())
 
 
 def spread(values: list[float]) -> str:
@@ -124,23 +138,42 @@ def spread(values: list[float]) -> str:
     return f"{array.mean():.4f} ± {array.std(ddof=1) if len(array) > 1 else np.nan:.4f}"
 
 
+def train_setting(
+    out: Path, args: argparse.Namespace, margin: float, self_coupling: float, seed: int
+) -> tuple[Path, Path]:
+    """Return the folder and the checkpoint of a run with one of the settings."""
+    configuration = preset("source").replace(
+        n_hidden=args.hidden, margin=margin, self_coupling=self_coupling, epochs=args.epochs,
+        seed=seed,
+    )  # fmt: skip
+    folder = out / f"H{args.hidden}-margin{margin:g}-J{self_coupling:g}-seed{seed}"
+    return folder, train_run(folder, configuration)
+
+
+def measure_along(out: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Measure one run after each epoch, and draw it."""
+    folder, checkpoint = train_setting(out, args, *ALONG, 0)
+    result = run_landscape(
+        checkpoint, folder / f"landscape-along-{args.samples}.nc", samples=args.samples,
+        workers=args.workers,
+    )  # fmt: skip
+    print_along(result)
+    if args.figure:
+        draw(result, load_checkpoint(checkpoint).configuration, args)
+    return {"means": summarise_landscape(result)}
+
+
 def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Measure the five settings at H = 400, and one along training."""
+    """Measure the five settings at H = 400."""
     table: dict[str, dict[str, dict[str, list[float]]]] = {}
     accuracies: dict[str, list[float]] = {}
     for margin, self_coupling in SETTINGS:
         name = f"margin {margin:g}, J_D {self_coupling:g}"
         for seed in range(args.seeds):
-            configuration = preset("source").replace(
-                n_hidden=args.hidden, margin=margin, self_coupling=self_coupling,
-                epochs=args.epochs, seed=seed,
-            )  # fmt: skip
-            folder = out / f"H{args.hidden}-margin{margin:g}-J{self_coupling:g}-seed{seed}"
-            checkpoint = train_run(folder, configuration)
-            along = (margin, self_coupling) == ALONG and seed == 0
+            folder, checkpoint = train_setting(out, args, margin, self_coupling, seed)
             result = run_landscape(
                 checkpoint, folder / f"landscape-{args.samples}.nc", samples=args.samples,
-                last=not along, workers=args.workers,
+                last=True, workers=args.workers,
             )  # fmt: skip
             accuracy = json.loads((folder / "accuracy.json").read_text())
             accuracies.setdefault(name, []).append(accuracy)
@@ -148,16 +181,14 @@ def measure_settings(out: Path, args: argparse.Namespace) -> dict[str, Any]:
             more = {network: read_overlaps(parts[network]) for network in parts}
             for network, file in (("untrained", name_kept(checkpoint, 0)), ("trained", checkpoint)):
                 more[network] |= describe_strengths(load_checkpoint(file).network())
+            more["trained"] |= {"test accuracy": accuracy}
+            more["shuffled"] |= {"test accuracy": measure_shuffled(checkpoint)}
             for network, part in parts.items():
                 for column, value in read_columns(part).items():
                     row = table.setdefault(name, {}).setdefault(network, {})
                     row.setdefault(column, []).append(value)
                 for column, value in more[network].items():
                     table[name][network].setdefault(column, []).append(value)
-            if along:
-                print_along(result)
-                if args.figure:
-                    draw(result, configuration, args)
         print_setting(name, table[name], accuracies[name])
     return {"accuracy": accuracies, "means": table}
 
@@ -179,7 +210,8 @@ def print_along(result: xr.Dataset) -> None:
     part = result.sel(state="inference")
     variables = {
         "entropy": part["entropy"],
-        "local 0.005": part["local_entropy"].sel(distance=0.005),
+        "local 0.005": positive_entropy(part).sel(distance=0.005),
+        "local 0.02": positive_entropy(part).sel(distance=0.02),
         "margin 5 %": part["margin"].sel(quantile=0.05),
         "margin 50 %": part["margin"].sel(quantile=0.5),
         "return 0.02": part["return_probability"].sel(flipped=0.02),
@@ -330,6 +362,7 @@ def describe(values: NDArray[np.float64]) -> str:
 
 MEASURES: dict[str, Callable[[Path, argparse.Namespace], dict[str, Any]]] = {
     "small": measure_small, "limits": measure_limits, "settings": measure_settings,
+    "along": measure_along,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from binnet import BinaryNetwork, FeedbackSchedule, NetworkParameters, fixed_points, preset, train
 from binnet.dynamics import relax_driven
@@ -17,6 +18,7 @@ from binnet.landscape import (
     measure_landscape,
     measure_overlaps,
     measure_state,
+    positive_entropy,
     shuffle_couplings,
 )
 from binnet.learning import QUANTILES
@@ -108,7 +110,8 @@ def test_without_couplings_every_neuron_follows_its_input_or_keeps_either_spin()
     coin = -p * np.log(p) - (1 - p) * np.log(1 - p)
     np.testing.assert_allclose(found["local_entropy"][1][:2], 4 / 12 * coin, rtol=1e-5)
     assert np.isnan(found["local_entropy"][1][2])
-    assert found["local_distance"][1][2] == pytest.approx(4 / 12, abs=1e-6)
+    assert found["local_bound"][1][2] < 0.0
+    assert (found["local_bound"][1][:2] >= found["local_entropy"][1][:2] - 1e-9).all()
 
     pinned = measure_state(without_couplings(np.abs(b) + 0.5, 0.5), ones, plan=plan)
     assert pinned["n_fixed_points"] == 1
@@ -195,6 +198,12 @@ def test_the_data_set_holds_the_states_and_says_what_they_are(trained: BinaryNet
         array = value[1] if isinstance(value, tuple) else value
         np.testing.assert_array_equal(found[name].sel(sample=2, state="shuffled"), array, name)
     assert "right" not in measure_landscape(trained, X[:1], plan=SMALL)
+
+
+def test_where_no_fixed_points_are_expected_their_entropy_is_no_gap_in_a_mean() -> None:
+    entropy, bound = [0.2, -0.1, np.nan, np.nan, np.nan], [0.2, 0.1, -0.3, 0.4, np.nan]
+    result = xr.Dataset({"local_entropy": ("d", entropy), "local_bound": ("d", bound)})
+    np.testing.assert_array_equal(positive_entropy(result), [0.2, 0.0, 0.0, np.nan, np.nan])
 
 
 def test_random_subsets_are_relaxed_as_the_run_does() -> None:

@@ -13,6 +13,7 @@ from binnet.landscape.measurement import (
     LandscapePlan,
     measure_landscape,
     measure_state,
+    positive_entropy,
 )
 from binnet.landscape.networks import drive, shuffle_couplings
 from binnet.landscape.states import Dynamics, measure_basin, measure_overlaps
@@ -28,6 +29,7 @@ __all__ = [
     "measure_landscape",
     "measure_overlaps",
     "measure_state",
+    "positive_entropy",
     "run_landscape",
     "shuffle_couplings",
     "summarise_landscape",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +50,7 @@ _MEANINGS = {
     "entropy": "Bethe entropy of all fixed points | nats per neuron",
     "typical_distance": "mean distance of all fixed points from the state",
     "local_entropy": "Bethe entropy of the fixed points at a distance | nats per neuron",
-    "local_distance": "distance at which the messages ended",
+    "local_bound": "upper bound of the local entropy | nats per neuron",
     "n_fixed_points": "number of fixed points, exact",
     "n_at_flips": "number of fixed points that differ in so many neurons, exact",
     "fixed_point_margin": "margin, over the neurons of all fixed points, exact | field",
@@ -60,8 +59,6 @@ _MEANINGS = {
     "overlap_free_inference": "overlap of the free state with that of inference",
     "right": "whether the readout of the state has the right class",
 }
-
-_SHORT = 0.01  # of a distance that was asked for: less was reached
 
 
 @dataclasses.dataclass(frozen=True)
@@ -209,30 +206,39 @@ def _count(
     if excited:
         nowhere = ("distance", np.full(len(plan.distances), np.nan))
         one = {"entropy": np.nan, "typical_distance": np.nan}
-        return {**one, "local_entropy": nowhere, "local_distance": nowhere}
+        return {**one, "local_entropy": nowhere, "local_bound": nowhere}
     J, J_D = driven.to_float(), driven.self_coupling  # in float32 no message would settle to 1e-8
     every = message_passing.belief_propagation(J, J_D, field=driven.fields)
+    near = message_passing.around(J, J_D, state, plan.distances, field=driven.fields)
     typical = 0.5 * (1.0 - float(np.mean(every.magnetisations * state)))
     return {
         "entropy": every.entropy if every.converged else np.nan,
         "typical_distance": typical if every.converged else np.nan,
-        **_count_around(J, driven, state, plan.distances),
+        "local_entropy": ("distance", near.entropy),
+        "local_bound": ("distance", np.where(np.isfinite(near.bound), near.bound, np.nan)),
     }
 
 
-def _count_around(
-    J: NDArray[np.float64], driven: RandomNetwork, state: Spins, distances: Sequence[float]
-) -> dict[str, Any]:
-    """Return the local entropies, the nearest first: beyond the furthest fixed point are none."""
-    entropy, reached = np.full((2, len(distances)), np.nan)
-    for k in np.argsort(distances):
-        found = message_passing.around(
-            J, driven.self_coupling, state, distances[k], field=driven.fields
-        )
-        entropy[k], reached[k] = found.entropy[0], found.distance[0]
-        if reached[k] < (1 - _SHORT) * distances[k]:
-            break  # however strongly they are tied away from the state; the search is long
-    return {"local_entropy": ("distance", entropy), "local_distance": ("distance", reached)}
+def positive_entropy(result: xr.Dataset) -> xr.DataArray:
+    """Return the local entropy, 0 where no fixed point is expected, for means over samples.
+
+    Messages hardly settle where there are no fixed points: a mean over those samples alone at which
+    they do would be of the others.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `measure_landscape` or `run_landscape`.
+
+    Returns
+    -------
+    xarray.DataArray
+        "local_entropy" where it is positive; 0 where it, or "local_bound", is negative; NaN where
+        neither is known.
+    """
+    entropy = result["local_entropy"].clip(min=0.0)
+    empty = entropy.isnull() & (result["local_bound"] < 0.0)
+    return entropy.where(~empty, 0.0)
 
 
 def _count_exactly(
@@ -287,8 +293,8 @@ def measure_landscape(
         "overlap_with_inference", of the state with that of inference; "entropy", of all fixed
         points (Bethe), in nats per neuron, and their mean "typical_distance" from the state;
         "local_entropy" (distance), of those at a distance of the state, NaN where messages did not
-        settle there, as where no fixed point is so far away, and "local_distance", at which they
-        ended: then the largest that they found (NaN beyond). These four are NaN, too, where modules
+        settle, and "local_bound", an upper bound: where that is negative none are expected there
+        (docs/model/theory.md, section 6). These four say nothing (NaN) where modules
         excite each other, which message passing cannot count. Of at most 22 neurons exactly, too:
         "n_fixed_points", "n_at_flips" (n_flips), the number of them in which so many neurons differ
         from the state, and "fixed_point_margin" (quantile) over all of them. With labels:

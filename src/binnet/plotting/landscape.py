@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet.landscape import positive_entropy
 from binnet.plotting._style import (
     curve_style,
     finish,
@@ -166,7 +167,7 @@ def plot_along_training(result: xr.Dataset, ax: Axes) -> Axes:
         The same Axes.
     """
     part = result.sel(state="inference")
-    near = part["local_entropy"].sel(distance=_DISTANCE, method="nearest")
+    near = positive_entropy(part).sel(distance=_DISTANCE, method="nearest")
     back = part["return_overlap"].sel(flipped=_BASIN_AT, method="nearest")
     curves = {
         "entropy of all": part["entropy"],
@@ -217,13 +218,14 @@ def draw_landscape(result: xr.Dataset, title: str = "") -> Figure:
         xlabel="flipped fraction f", ylabel="probability to return to the state", title="basins"
     )
     basins.set_ylim(-0.03, 1.03)
-    plot_networks(result, "local_entropy", "distance", entropies)
+    local = result.assign(local_entropy=positive_entropy(result))
+    plot_networks(local, "local_entropy", "distance", entropies)
     mark_level(entropies, 0.0)
     entropies.set_xscale("log")
     entropies.set(
         xlabel="distance d from the state",
         ylabel="local entropy, nats per neuron",
-        title="local entropy (half of the samples settle)",
+        title="fixed points around the state (0: none)",
     )
     plot_counts(result, counts)
     plot_training_overlaps(result, overlaps)
