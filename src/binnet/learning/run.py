@@ -144,8 +144,8 @@ class Run:
         """Let the run end after another number of epochs, more than it has finished.
 
         With constant rates it then ends like a run of so many epochs, bit by bit. Rates that fall
-        linearly go on as in such a run, but those of the epochs before were of the shorter one; so does
-        a curriculum, whose start is a fraction of the epochs.
+        linearly go on as in such a run, but those of the epochs before were of the shorter one; so
+        does a curriculum, whose start is a fraction of the epochs.
 
         Parameters
         ----------
