@@ -1,5 +1,6 @@
 """Options of the source's code: equal to plain references, on any threads, stopped or not."""
 
+import copy
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import naive
-from binnet import Configuration, load_checkpoint, preset, relax
+from binnet import Configuration, load_checkpoint, predict, preset, relax
 from binnet.dynamics import stream_key
 from binnet.hardware import load_network, save_network
 from binnet.learning import Run, save_checkpoint
@@ -25,6 +26,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "noise in int8": {"input_noise": 0.1, "arithmetic": "int8"},
     "biases": {"bias_strength": 0.7, "input_noise": 0.1},
     "biases in int8": {"bias_strength": 0.7, "arithmetic": "int8", "latent_bits": 16},
+    "curriculum": {"curriculum_start": 0.0, "curriculum_wrong": 0.7, "rate_schedule": "linear"},
     "symmetric start": {"symmetry": 1.0},
     "balanced": {"readout_targets": "balanced"},
     "tied": {"feedback_weights": "tied"},
@@ -133,6 +135,36 @@ def test_noise_of_an_epoch_is_that_of_the_equations() -> None:
     assert run.changes.tolist() == expected.changes
 
 
+def test_curriculum_keeps_samples_by_their_predictions() -> None:
+    """p = 1: those that are wrong before the epoch; p = 0: the others; from its start on."""
+    easy, hard = (
+        TINY.replace(epochs=4, curriculum_start=0.5, curriculum_wrong=p) for p in (0.0, 1.0)
+    )
+    for settings in (easy, hard):
+        run = Run.start(settings, len(X))
+        while run.epoch < 2:
+            assert run.samples_per_epoch == len(X)
+            run.learn(X, Y, 10**6, 1)
+            run.next_epoch()
+        is_wrong = predict(run.relaxable(), X, **settings.training.inference_options()) != Y
+        assert 0 < is_wrong.sum() < len(X)
+        run.learn(X, Y, 1, 1)
+        assert run.kept is not None
+        np.testing.assert_array_equal(run.kept, is_wrong == (settings is hard))
+        order = run._order()
+        whole = Run._order(replace_kept(run))
+        np.testing.assert_array_equal(order, whole[run.kept[whole]])
+        run.learn(X, Y, 10**6, 2)
+        assert run.epoch_is_complete
+        assert run.totals[1] <= len(order) == run.samples_per_epoch
+
+
+def replace_kept(run: Run) -> Run:
+    other = copy.copy(run)
+    other.kept = None
+    return other
+
+
 def with_ones(inputs: np.ndarray) -> np.ndarray:
     return np.column_stack([inputs, np.ones(len(inputs), np.int8)])
 
@@ -197,6 +229,7 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
     whole = finish(Run.start(settings, len(X)), 1)
     run = Run.start(settings, len(X))
     run.learn(X, Y, 7, 2)
+    assert not run.epoch_is_complete
     save_checkpoint(path, run)
     stopped = load_checkpoint(path)
     assert stopped.configuration == settings
@@ -219,6 +252,8 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
             {"feedback_weights": "tied", "n_modules": 2, "readout_strength": (1.0, 0.0)},
             "readout_strength must be > 0 where feedback_strength is",
         ),
+        ({"curriculum_start": 1.5}, "curriculum_start must be a finite number >= 0 and <= 1"),
+        ({"curriculum_wrong": -1}, "curriculum_wrong must be a finite number >= 0 and <= 1"),
         ({"input_noise": 0.6}, "input_noise must be a finite number >= 0 and <= 0.5"),
         ({"symmetry": 2}, "symmetry must be a finite number >= -1 and <= 1"),
         ({"feedback_weights": "same"}, "feedback_weights must be one of"),

@@ -151,6 +151,20 @@ PARAMETERS = (
         "probability that a spin of an input is flipped when it is presented in training",
         "0 to 0.5",
     ),
+    Parameter(
+        "--curriculum-start",
+        "curriculum_start",
+        float,
+        "fraction of the epochs after which an epoch leaves out some samples; 1: none does",
+        "0 to 1",
+    ),
+    Parameter(
+        "--curriculum-wrong",
+        "curriculum_wrong",
+        float,
+        "p, with which it keeps a sample that is predicted wrongly; others with 1 - p",
+        "0 to 1",
+    ),
     Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
     Parameter(
         "--margin-excludes-excitation",
