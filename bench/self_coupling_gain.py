@@ -7,11 +7,12 @@ Validation accuracy, 3 seeds; the test set is not looked at. Prints a table.
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
+
+import click
 
 from binnet import preset
 from binnet.studies._training import train_whole
@@ -36,15 +37,14 @@ CHANGES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("record", type=Path, help="of binnet study tuning, with its default groups")
-    parser.add_argument("--hidden", type=int, required=True, help="H, one of the record's")
-    options = parser.parse_args()
-    record = json.loads(options.record.read_text("utf-8"))
+@click.command(help=(__doc__ or "").splitlines()[0])
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--hidden", type=int, required=True, help="H, one of the record's")
+def main(path: Path, hidden: int) -> None:
+    record = json.loads(path.read_text("utf-8"))
     samples = {name: record["parameters"][name] for name in ("samples", "validation")}
     for tuned in record["tuned"]:
-        if tuned["n_hidden"] != options.hidden:
+        if tuned["n_hidden"] != hidden:
             continue
         for label, changes in CHANGES.get(tuned["group"], {}).items():
             changed = {
@@ -53,7 +53,7 @@ def main() -> None:
             }
             configuration = preset("source").replace(
                 **{**tuned["parameters"], **changed},
-                n_hidden=options.hidden,
+                n_hidden=hidden,
                 epochs=record["parameters"]["epochs"],
             )
             runs = [train_whole(configuration.replace(seed=seed), **samples) for seed in SEEDS]

@@ -112,9 +112,8 @@ def plot_scores(records: Records, parameter: str, ax: Axes) -> Axes:
             best = max(fmean(c["validation"]) for c in record["candidates"] if "validation" in c)
             name = f"{record['group']}, best"
             ax.axhline(best, **(curve_style(k) | {"marker": ""}), label=name)
-    for size, style in ((3, "none"), (6, "full")):
-        label = f"{'short' if style == 'none' else 'long'} training"
-        ax.plot([], [], "o", color="0.6", markersize=size, fillstyle=style, label=label)
+    ax.plot([], [], "o", color="0.6", markersize=3, fillstyle="none", label="short training")
+    ax.plot([], [], "o", color="0.6", markersize=6, label="long training")
     ax.set(ylabel=f"validation accuracy, H = {records[0]['n_hidden']}")
     return finish(ax, loc="best")
 
