@@ -89,8 +89,7 @@ def plot_scores(records: Records, parameter: str, ax: Axes) -> Axes:
     parameter : str
         What the abscissa is. Of groups that have it not in their box, the best score is a line.
     ax : Axes
-        Where to draw; a small open marker is the score after the short training, a large filled one
-        after the long training.
+        Where to draw: small open markers after the short training, large ones after the long one.
 
     Returns
     -------
@@ -113,19 +112,21 @@ def plot_scores(records: Records, parameter: str, ax: Axes) -> Axes:
             best = max(fmean(c["validation"]) for c in record["candidates"] if "validation" in c)
             name = f"{record['group']}, best"
             ax.axhline(best, **(curve_style(k) | {"marker": ""}), label=name)
+    ax.plot([], [], "o", color="0.6", markersize=3, fillstyle="none", label="short training")
+    ax.plot([], [], "o", color="0.6", markersize=6, label="long training")
     ax.set(ylabel=f"validation accuracy, H = {records[0]['n_hidden']}")
-    return finish(ax, loc="lower right")
+    return finish(ax, loc="best")
 
 
 def draw_tuning(records: Records, compared: Records, title: str = "") -> Figure:
-    """Draw test accuracies and differences over H; below, for each H, the scores of candidates.
+    """Draw test accuracies over H and the gain; below, for each H, the scores of candidates.
 
     Parameters
     ----------
     records : sequence of dict
         From `binnet.studies.tuning.run_tuning`.
     compared : sequence of dict
-        From `binnet.studies.tuning.compare_groups`.
+        From `binnet.studies.tuning.compare_groups`; the gain is that of the first group in it.
     title : str, default ""
         Of the figure.
 
@@ -137,7 +138,7 @@ def draw_tuning(records: Records, compared: Records, title: str = "") -> Figure:
     sizes = sorted({r["n_hidden"] for r in records})
     figure, panels = make_panels(2, 1 + len(sizes), title=title)
     plot_tuned(records, panels[0])
-    plot_gains(compared, panels[1])
+    plot_gains([c for c in compared if c["group"] == compared[0]["group"]], panels[1])
     for n_hidden, *row in zip(sizes, panels[2::2], panels[3::2], strict=True):
         of_size = [r for r in records if r["n_hidden"] == n_hidden]
         for (parameter, name), ax in zip(_SCORED, row, strict=True):

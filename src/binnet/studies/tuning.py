@@ -261,7 +261,8 @@ class _Search:
                     entry["validation"] += entry.pop("further")
         # With as many seeds each: another candidate's one seed is no rival.
         chosen = {name: _sort(found, "validation")[:1] for name, found in finalists.items()}
-        seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + plan.seeds)
+        n_seeds = plan.seeds if self.n_hidden in plan.sizes else plan.follower_seeds
+        seeds = range(FIRST_TEST_SEED, FIRST_TEST_SEED + n_seeds)
         self.score("test", chosen, "test", seeds)
 
     def find_best(self) -> dict[str, Candidate]:
@@ -317,8 +318,7 @@ def run_tuning(
         counts = {name: len(group.known) for name, group in groups.items()}
         raise ValueError(f"groups must have as many known candidates each, got {counts}")
     options = {"workers": workers, "progress": progress}
-    sizes = (*plan.sizes, *plan.followers)
-    searches = [_Search(output, plan, groups, n_hidden, options) for n_hidden in sizes]
+    searches = [_Search(output, plan, groups, n, options) for n in (*plan.sizes, *plan.followers)]
     for search in searches:
         search.check()
     best: dict[str, Candidate] = {}
