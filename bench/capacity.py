@@ -283,7 +283,8 @@ def plot_depths(records: Sequence[Record], n_hidden: int, ax: Axes) -> None:
         ax.plot(
             DEPTHS, [b[name] for b in loads], color="0.45", lw=1, linestyle=dash(k), label=label
         )
-    ax.set(xlabel="modules L", ylabel="P / H of which 95 % are recalled", ylim=(0, None))
+    ax.set(xlabel="modules L", ylabel="P / H of which 95 % are recalled")
+    ax.set_ylim(0, 1.8 * ax.get_ylim()[1])  # the legend has its place
     ax.set_xticks(DEPTHS)
 
 
@@ -322,7 +323,7 @@ def draw(records: Sequence[Record], curves: xr.Dataset, n_hidden: int) -> Figure
     plot_controls(records, centre)
     plot_success(curves, right, along="n_hidden", label="L = 1, H")
     for ax in (left, centre):
-        finish(ax)
+        finish(ax, loc="upper right")
     return figure
 
 
