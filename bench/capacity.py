@@ -20,11 +20,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from binnet import sweeps
+from binnet import relax, sweeps
+from binnet.datasets import draw_associations
+from binnet.learning import Run, train
 from binnet.plotting import finish, make_panels, plot_bars, save_figure
 from binnet.plotting._style import curve_style, dash
 from binnet.plotting.capacity import BOUNDS, plot_success
 from binnet.studies.capacity import CAPACITY, RECALL, bound_capacity, configure_depth
+from binnet.studies.representations import overlap_matrix
 from binnet.sweeps.scaling import extrapolate
 
 DEPTHS = (1, 2, 3, 4)
@@ -189,19 +192,51 @@ def measure_all(
         yield run("tuned", tuned[depth], depth=depth)
     for depth in DEPTHS:
         yield run("one", one, depth=depth)
-    for width in (2, 4):
-        yield run("wide", tuned[1], few, width=width)
+    yield run("wide", tuned[1], few, width=2)
     for depth in DEPTHS[1:]:
         yield run("all_read", tuned[depth], few, depth=depth, readout_strength=1.0)
     for depth in DEPTHS:
         yield run("readout_only", tuned[depth], few, depth=depth, **FIXED_STATES)
     for depth in DEPTHS:
         yield run("all_recalled", tuned[depth], depth=depth, levels=(1.0,))
+    yield run("wide", tuned[1], few, width=4)
     for factor, n in ((2, seeds), (4, few)):
         size = factor * bench.n_hidden
         larger = Bench(bench.folder, size, bench.epochs, bench.workers)
         found = larger.measure(f"size{size}", draw_settings(tuned[1]), range(n))
         yield tabulate("size", 1, factor, found, 1.0)
+
+
+def measure_overlaps(
+    bench: Bench, settings: Mapping[str, Any], depth: int, load: float, seeds: int
+) -> dict[str, Any]:
+    """Return mean overlaps of states in the last module, of equal and of different labels.
+
+    Before learning and after all epochs, without feedback; means over networks.
+    """
+    n, rows = bench.n_hidden, []
+    changes = _to_tuples(fit_to_depth(settings, depth))
+    for seed in range(seeds):
+        known = draw_associations(round(load * n), n, 10, seed)
+        configuration = configure_depth(
+            depth, "first", n_hidden=n, n_inputs=n, epochs=bench.epochs, seed=seed, **changes
+        )
+        untrained = Run.start(configuration, len(known.X)).network()
+        trained = train(known.X, known.y, configuration)
+        row = [trained.history[-1].accuracy["train"]]
+        for network in (untrained, trained.network):
+            overlaps = overlap_matrix(relax(network, known.X).states[:, -n:])
+            np.fill_diagonal(overlaps, np.nan)
+            same = known.y[:, None] == known.y
+            row += [float(np.nanmean(overlaps[same])), float(overlaps[~same].mean())]
+        rows.append(row)
+    names = ("recalled", "same_before", "different_before", "same", "different")
+    means = dict(zip(names, np.mean(rows, axis=0).round(4).tolist(), strict=True))
+    return {"depth": depth, "load": load, "networks": seeds, **means}
+
+
+def _to_tuples(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
 
 
 def extrapolate_sizes(records: Sequence[Record], n_hidden: int) -> xr.Dataset:
@@ -248,7 +283,8 @@ def plot_depths(records: Sequence[Record], n_hidden: int, ax: Axes) -> None:
         ax.plot(
             DEPTHS, [b[name] for b in loads], color="0.45", lw=1, linestyle=dash(k), label=label
         )
-    ax.set(xlabel="modules L", ylabel="P / H of which 95 % are recalled", ylim=(0, None))
+    ax.set(xlabel="modules L", ylabel="P / H of which 95 % are recalled")
+    ax.set_ylim(0, 1.8 * ax.get_ylim()[1])  # the legend has its place
     ax.set_xticks(DEPTHS)
 
 
@@ -287,7 +323,7 @@ def draw(records: Sequence[Record], curves: xr.Dataset, n_hidden: int) -> Figure
     plot_controls(records, centre)
     plot_success(curves, right, along="n_hidden", label="L = 1, H")
     for ax in (left, centre):
-        finish(ax)
+        finish(ax, loc="upper right")
     return figure
 
 
@@ -314,6 +350,12 @@ def main(folder: Path, hidden: int, seeds: int, candidates: int, epochs: int, wo
         kind, network = part[0]["kind"], (part[0]["depth"], part[0]["width"])
         mean, error, n = average(records, kind).get(network, (math.nan, math.nan, 0))
         click.echo(f"{kind:<12} L, width = {network}: {mean:.2f} +- {error:.2f} ({n} networks)")
+    overlaps = [
+        measure_overlaps(bench, draw_settings(tuned[depth]), depth, round(0.9 * mean, 1), 3)
+        for depth, mean in ((d, average(records, "tuned")[d, 1][0]) for d in DEPTHS[:2])
+    ]
+    for row in overlaps:
+        click.echo(f"overlaps in the last module: {row}")
     limit = extrapolate_sizes(records, hidden)
     click.echo(
         f"limit of large H: {float(limit['limit']):.2f} +- {float(limit['limit_error']):.2f}, "
@@ -332,6 +374,7 @@ def main(folder: Path, hidden: int, seeds: int, candidates: int, epochs: int, wo
             "n_hidden": curves["n_hidden"].values.tolist(),
             "fraction": reached.values.round(4).tolist(),
         },
+        "overlaps": overlaps,
         "records": records,
     }
     (folder / "capacity.json").write_text(json.dumps(table, indent=1, allow_nan=False))

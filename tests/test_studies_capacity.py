@@ -94,6 +94,11 @@ def test_bisection_asks_few_and_sees_successes_behind_a_failure():
 
     assert find_last_success(lambda k: learns(k) or k == 50, 160, 64, 16) == 44
     assert len(asked) < 14
+
+    # A network that fails by chance at the first load, or at its double.
+    for by_chance in (64, 80):
+        found = find_last_success(lambda k, bad=by_chance: k <= 100 and k != bad, 160, 64, 16)
+        assert found == 100
     assert {45, 46} <= set(asked)
     assert MISSES == 2
 

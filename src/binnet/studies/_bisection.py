@@ -39,10 +39,11 @@ def geometric_grid(low: float, high: float, accuracy: float) -> tuple[FloatArray
 def find_last_success(succeeds: Callable[[int], bool], n_loads: int, first: int, steps: int) -> int:
     """Return the last load that succeeds, of a grid on which failures follow on successes.
 
-    From the first load on, others are tried `steps` further up (or down) until one success and one
-    failure are known; those between them are bisected. Where learning is not monotone, a load
-    behind a failure may succeed. The two loads behind the last success are tried, too, and where
-    one of them succeeds the search goes on from there: at the end two in a row have failed.
+    From the first load on, loads are tried `steps` further up until two in a row fail; if none has
+    succeeded, `steps` further down until one does. What lies between the last success and the
+    failure above it is bisected. Where learning is not monotone, a load behind a failure may
+    succeed: the two loads behind the last success are tried, too, and where one of them succeeds
+    the search goes on from there, so that at the end two in a row have failed.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ def find_last_success(succeeds: Callable[[int], bool], n_loads: int, first: int,
     first : int
         The load to begin with.
     steps : int
-        Between the loads that are tried first; the bracket.
+        Between the loads that are tried first.
 
     Returns
     -------
@@ -61,12 +62,19 @@ def find_last_success(succeeds: Callable[[int], bool], n_loads: int, first: int,
         The load, -1 where none succeeds.
     """
     succeeds = functools.cache(succeeds)
-    good, bad, k = -1, n_loads, first
-    while 0 <= k < n_loads and (good < 0 or bad == n_loads):
+    good, bad = -1, n_loads
+    for k in range(first, n_loads, steps):
         if succeeds(k):
-            good, k = k, k + steps
+            good, bad = k, n_loads
+        elif bad < n_loads:
+            break
         else:
-            bad, k = k, k - steps
+            bad = k
+    for k in range(first - steps, -1, -steps) if good < 0 else ():
+        if succeeds(k):
+            good = k
+            break
+        bad = k
     k = good = bisect_left(
         range(n_loads), True, good + 1, bad, key=lambda load: not succeeds(load)
     ) - 1  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binnet import theory
 from binnet.learning import Configuration
 
 
@@ -32,6 +31,8 @@ def bound_capacity(configuration: Configuration) -> dict[str, float]:
     >>> {name: round(load, 2) for name, load in bounds.items()}
     {'sign': 2.0, 'argmax': 4.52, 'argmax_95': 5.84, 'hidden': 3.98}
     """
+    from binnet import theory  # SciPy: the command's help does without
+
     p = configuration.network
     n = p.n_neurons / p.n_modules
     row, read = theory.capacity(0.0).load, p.n_read / n

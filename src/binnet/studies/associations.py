@@ -191,10 +191,11 @@ def measure_capacity(
     """Find the capacity of one network by bisection; an observable for `sweeps.run`.
 
     Loads P / H lie on a grid of equal ratio, from 1/16 to 64; each is a training from the same
-    initial network on the first P associations of one draw. From load 1 on they are doubled (or
-    halved) until one reaches the level and one does not, and bisected. Where learning is not
-    monotone, a larger load may succeed where a smaller one fails: the two loads above the last
-    success are tried in any case, and the search goes on from one that succeeds.
+    initial network on the first P associations of one draw. From load 1 on they are doubled until
+    two in a row fail to reach the level (or halved until one reaches it), and what lies between the
+    last success and the failure above it is bisected. Where learning is not monotone, a larger load
+    may succeed where a smaller one fails: the two loads above the last success are tried in any
+    case, and the search goes on from one that succeeds.
 
     Parameters
     ----------

@@ -230,7 +230,7 @@ def summarise_capacity(result: xr.Dataset) -> list[dict[str, Any]]:
         here = stacked.sel(network=network)
         record: dict[str, Any] = dict(zip(axes, network, strict=True))
         record |= {name: [_or_none(v) for v in here[name].values] for name in lists}
-        record |= {name: _or_none(here[name]) for name in averaged}
+        record |= {name: _or_none(here[name]) for name in ("mean", "error")}
         records.append({**record, "where": [int(v) for v in here["where"].values]})
     return records
 
