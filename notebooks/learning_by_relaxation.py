@@ -75,8 +75,8 @@ print(f"fixed points: {free.converged.mean():.1%} and {steered.converged.mean():
 # %% [markdown]
 # ## Which self-coupling?
 # The same training with four self-couplings, under the source's settings, and with a margin of 0.
-# At the source's margin, 0.9, J_D = 0 does not learn; without a margin it does.
-# Its controls are in docs/results/claims.md.
+# At the source's margin, 0.9, J_D = 0 does not learn; without a margin it reaches 0.62. What goes
+# wrong at 0.9, and what does not, is in docs/results/claims.md.
 
 # %%
 self_couplings = [0.0, 0.25, 0.5, 1.0]

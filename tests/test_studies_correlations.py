@@ -160,7 +160,7 @@ def test_the_command(tmp_path: Path) -> None:
     words = ["study", "correlations", str(tmp_path / "one.nc"), str(tmp_path / "two.nc")]
     run = CliRunner().invoke(main, [*words, "--resamples", "100", "--output", str(output)])
     assert run.exit_code == 0, run.output
-    assert run.output.count("the best is margin_q05, ahead of all others") == 3
+    assert run.output.count("the best is margin_q05 (rho = +1.00), ahead of all others") == 3
     assert run.output.endswith(f"data:   {output.with_suffix('.json')}\n")
     record = json.loads(output.with_suffix(".json").read_text())
     assert [one["map"] for one in record["correlations"]] == ["one", "two", ALL_MAPS]

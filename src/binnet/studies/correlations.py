@@ -79,7 +79,8 @@ def correlate_maps(
         Over (map, predictor, other): "difference", by how much more, in modulus, the accuracy is
         correlated with the one than with the other. Each has "..._low" and "..._high", percentile
         intervals of a bootstrap over cells, and "..._blocks_low" and "..._blocks_high", those over
-        whole rows of a map: the widest reach over all of its axes. "n_cells" (map).
+        whole rows of a map: the widest reach over all of its axes; rough where an axis has but a
+        few values. A draw in which one of the two does not vary counts as 0. "n_cells" (map).
 
     Raises
     ------

@@ -17,7 +17,7 @@ from binnet.cli.studies._shared import Findings, output_option, run_study, whole
     metavar="MAP.nc...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
 )
 @click.option(
     "--predictor",
@@ -42,7 +42,8 @@ def correlations(files: tuple[Path, ...], output: Path, **options: Any) -> None:
     Spearman's rho over the cells of each map, and over the ranks within all of them together; with
     intervals from a bootstrap over cells and, as cells of a grid are no independent sample, over
     whole rows of the map; and partial, with the effects of the map's axes taken off. The answer is
-    the predictor with the largest modulus of rho, and those from which it is not told apart.
+    the predictor with the largest modulus of rho, of either sign, and those from which it is not
+    told apart.
     """
     from binnet import sweeps
     from binnet.plotting.correlations import draw_correlations
@@ -82,7 +83,8 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
             )
         undecided = record["undecided"]
         told = f"not told apart from {', '.join(undecided)}" if undecided else "ahead of all others"
-        lines.append(f"  the best is {record['best']}, {told}")
+        rho = record["predictors"][record["best"]]["rho"]
+        lines.append(f"  the best is {record['best']} (rho = {rho:+.2f}), {told}")
     return lines
 
 
