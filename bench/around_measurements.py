@@ -185,30 +185,28 @@ def enumerate_open(couplings: Any, j: float, field: Any, magnetisations: Any) ->
 def damping(neurons: int, samples: int) -> None:
     """Trained networks: other dampings, orders of distances and random starts."""
     for j, margin in CELLS[:3]:
-        first: list[Around] = []
+        first: Any = None
         for share, iterations, seed in ((0.3, 300, None), (0.0, 300, None), (0.6, 300, None),
                                         (0.9, 1000, None), (0.3, 300, 1)):  # fmt: skip
-            found, seconds = [], 0.0
+            found, seconds, step = [], 0.0, -1 if seed else 1
             for k in SEEDS:
                 couplings, fields, states = draw(neurons, j, margin, k, samples)
                 for field, state in zip(fields, states, strict=True):
-                    flips = FLIPS if seed is None else FLIPS[::-1]
                     start = time.process_time()
                     result = around(
-                        couplings.astype(np.float32), j, state, np.array(flips) / neurons,
+                        couplings.astype(np.float32), j, state, np.array(FLIPS[::step]) / neurons,
                         field=field, rtol=1e-5, damping=share, max_iterations=iterations, rng=seed,
                     )  # fmt: skip
                     seconds += time.process_time() - start
-                    found.append(result if seed is None else Around(*(x[::-1] for x in result)))
-            first = first or found
-            value, other = (neurons * np.array([r.entropy for r in rs]) for rs in (found, first))
-            bound = neurons * np.array([r.bound for r in found])
+                    found.append((result.entropy[::step], result.bound[::step]))
+            value, bound = neurons * np.moveaxis(np.array(found), 1, 0)
+            first = value if first is None else first
             click.echo(
                 f"J_D {j} margin {margin} damping {share} iterations {iterations} "
                 f"{'random start, distances reversed' if seed else ''}: settled "
                 f"{np.isfinite(value).sum(axis=0)}, undecided "
                 f"{(np.isnan(value) & (bound > -NONE)).sum(axis=0)}, largest difference of N S "
-                f"{np.nanmax(np.abs(value - other)):.3f}, {seconds / len(found):.3f} s a sample"
+                f"{np.nanmax(np.abs(value - first)):.3f}, {seconds / len(found):.3f} s a sample"
             )
 
 
