@@ -322,8 +322,8 @@ def draw(records: Sequence[Record], curves: xr.Dataset, n_hidden: int) -> Figure
     plot_depths(records, n_hidden, left)
     plot_controls(records, centre)
     plot_success(curves, right, along="n_hidden", label="L = 1, H")
-    for ax in (left, centre):
-        finish(ax, loc="upper right")
+    finish(left, loc="upper right")
+    finish(centre, loc="lower left")
     return figure
 
 
