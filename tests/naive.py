@@ -280,6 +280,16 @@ def relax(
     return Relaxed(s, changes, sweeps, status)
 
 
+def flip_inputs(inputs: Array, noise: float, key: int) -> Array:
+    """Flip each spin with that probability, as it is presented in an epoch of that key."""
+    flipped = inputs.copy()
+    for p in range(inputs.shape[0]):
+        for n in range(inputs.shape[1]):
+            if draw_uniform(derive_key(key, p), n) < noise:
+                flipped[p, n] *= -1
+    return flipped
+
+
 # ---- section 3: plasticity
 
 

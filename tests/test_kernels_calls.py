@@ -103,7 +103,7 @@ from binnet_kernels.rules import events
 from binnet_kernels.training.records import Model
 
 model = Model(*[np.zeros(1)] * len(Model._fields))._replace(
-    scales=np.ones(3), ties=np.zeros(0)
+    scales=np.ones(3), ties=np.zeros(0), readout=np.zeros((1, 1)), feedback=np.zeros((1, 1))
 )
 memory = events.make_memory(np.full(3, 0.5))
 rule = events.FloatRule(np.ones(3), np.full(3, 0.25), np.zeros(3), np.ones(2), np.ones(2))

@@ -282,6 +282,8 @@ class Run:
                 np.ones(len(self.shifts)),
                 KEY,
                 FIRST,
+                0.0,
+                KEY,
             ),
             self.amplitudes,
             counts,

@@ -26,6 +26,7 @@ from kernel_cases import (
 )
 
 KEY, FIRST = np.uint64(11), 1000
+NOISE_KEY = np.uint64(12)
 DYNAMICS: dict[str, dict[str, Any]] = {
     "sync": {},
     "subset": {"probability": 0.3},
@@ -57,6 +58,7 @@ class Run:
     amplitudes: list[float] = field(default_factory=lambda: naive.anneal(1, 4, 4))
     dynamics: dict[str, Any] = field(default_factory=dict)
     rate_factors: Any = None
+    noise: float = 0.0
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(0)
@@ -73,7 +75,8 @@ class Run:
         ]
         keys = [naive.derive_key(int(KEY), FIRST + k) for k in range(self.n)]
         return naive.train_batches(
-            self.net, self.rule, self.inputs, self.labels, batches, self.rate_factors,
+            self.net, self.rule, naive.flip_inputs(self.inputs, self.noise, int(NOISE_KEY)),
+            self.labels, batches, self.rate_factors,
             self.amplitudes, keys, **self.dynamics,
         )  # fmt: skip
 
@@ -111,6 +114,8 @@ class Run:
                 self.rate_factors[factors],
                 KEY,
                 FIRST + presented.start,
+                self.noise,
+                NOISE_KEY,
             )
             work = learn(
                 kernels, model, rule, memory, batches, self.amplitudes, counts, threads=threads,
@@ -170,6 +175,13 @@ def test_readout_learns_from_spins_of_two_sizes(
     net = make_modules("gaussian", (20, 31), 9, 4, seed=6)
     run = Run(net, n, batch_size, rule=RULE._replace(threshold=0.9 + net.J_D, sizes=sizes))
     assert_equals_reference(run, np.float64, exact=False, banks=(1, 3))
+
+
+def test_inputs_are_flipped_as_they_are_presented() -> None:
+    run = Run(make_network("gaussian", 33, 11, 3, seed=1), 41, 16, noise=0.2)
+    flipped = naive.flip_inputs(run.inputs, 0.2, int(NOISE_KEY)) != run.inputs
+    assert 0.1 < flipped.mean() < 0.3
+    assert_equals_reference(run, np.float64, exact=False)
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS)

@@ -28,7 +28,7 @@ def synapses(run: Run) -> FloatSynapses:
     return run.synapses
 
 
-def replay(run: Run, learn: Any, n_batches: int) -> naive.Trained:
+def replay(run: Run, learn: Any, n_batches: int, inputs: np.ndarray = X) -> naive.Trained:
     """Learn the next batches of a run in plain loops."""
     configuration, w = run.configuration, synapses(run).weights
     plasticity, p = configuration.plasticity, configuration.network
@@ -52,7 +52,7 @@ def replay(run: Run, learn: Any, n_batches: int) -> naive.Trained:
     key = naive.derive_key(int(stream_key(seed, _DYNAMICS_STREAM)), 0)
     total = run.batches_per_epoch * configuration.training.epochs
     return naive.train_batches(
-        net, rule, X, Y, [order[b * size : (b + 1) * size].tolist() for b in range(n_batches)],
+        net, rule, inputs, Y, [order[b * size : (b + 1) * size].tolist() for b in range(n_batches)],
         plasticity.rate_factors(0, n_batches, total), configuration.schedule.amplitudes,
         [naive.derive_key(key, k) for k in range(n_batches * size)], learn=learn,
     )  # fmt: skip

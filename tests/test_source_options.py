@@ -1,5 +1,7 @@
 """Options of the source's code: equal to plain references, on any threads, stopped or not."""
 
+import copy
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,15 +10,24 @@ import numpy as np
 import pytest
 
 import naive
-from binnet import Configuration, load_checkpoint, preset
+from binnet import Configuration, load_checkpoint, predict, preset, relax
+from binnet.dynamics import stream_key
+from binnet.hardware import load_network, save_network
 from binnet.learning import Run, save_checkpoint
-from binnet.networks import BinaryNetwork, NetworkParameters, quantize
+from binnet.learning.run import _NOISE_STREAM
+from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
 from library_cases import TINY
 from test_more_rules import ROUND_OFF, X, Y, replay, synapses
 
 SMALL = TINY.replace(n_hidden=17, dtype="float64", epochs=1, decay_readout=0.05)
 PAIR: dict[str, Any] = {"n_modules": 2, "n_hidden": (12, 9), "readout_strength": (1.0, 2.0)}
 OPTIONS: dict[str, dict[str, Any]] = {
+    "noise": {"input_noise": 0.1},
+    "noise in int8": {"input_noise": 0.1, "arithmetic": "int8"},
+    "biases": {"bias_strength": 0.7, "input_noise": 0.1},
+    "biases in int8": {"bias_strength": 0.7, "arithmetic": "int8", "latent_bits": 16},
+    "curriculum": {"curriculum_start": 0.0, "curriculum_wrong": 0.7, "rate_schedule": "linear"},
+    "symmetric start": {"symmetry": 1.0},
     "balanced": {"readout_targets": "balanced"},
     "tied": {"feedback_weights": "tied"},
     "modules": {**PAIR, "excitation": 2.0, "margin_excludes_excitation": "once"},
@@ -95,6 +106,115 @@ def test_excitation_that_does_not_count() -> None:
     assert once.fixed_help(integers).dtype.kind == "i"
 
 
+@pytest.mark.parametrize("symmetry", [-0.4, 0.7, 1.0])
+@pytest.mark.parametrize("density", [1.0, 0.5])
+def test_initial_couplings_of_a_given_symmetry(symmetry: float, density: float) -> None:
+    p = NetworkParameters(
+        n_hidden=(300, 200), n_modules=2, neighbour_strength=1.0, symmetry=symmetry, density=density
+    )  # fmt: skip
+    network = BinaryNetwork.random(p, seed=1, dtype=np.float64)
+    first, second = network.modules
+    for module in network.modules:
+        J = network.couplings[module, module]
+        assert abs((J * J.T).sum() / (J**2).sum() - symmetry) < 0.02
+        assert abs(J.std() * np.sqrt(len(J)) - 1) < 0.02
+        np.testing.assert_array_equal(J != 0, J.T != 0)
+        assert symmetry < 1.0 or np.array_equal(J, J.T)
+    J, back = network.couplings[first, second], network.couplings[second, first].T
+    assert abs((J * back).mean() / (J.std() * back.std())) < 0.02
+
+
+def test_noise_of_an_epoch_is_that_of_the_equations() -> None:
+    """Other flips in every epoch, by the key of the seed; none where accuracies are measured."""
+    settings = SMALL.replace(input_noise=0.2)
+    run = Run.start(settings, len(X))
+    key = naive.derive_key(int(stream_key(settings.training.seed, _NOISE_STREAM)), 0)
+    expected = replay(run, naive.learn_batch, 3, naive.flip_inputs(X, 0.2, key))
+    run.learn(X, Y, 3, 1)
+    np.testing.assert_allclose(run.network().couplings, expected.net.J, rtol=0, atol=ROUND_OFF)
+    assert run.changes.tolist() == expected.changes
+
+
+def test_curriculum_keeps_samples_by_their_predictions() -> None:
+    """p = 1: those that are wrong before the epoch; p = 0: the others; from its start on."""
+    easy, hard = (
+        TINY.replace(epochs=4, curriculum_start=0.5, curriculum_wrong=p) for p in (0.0, 1.0)
+    )
+    for settings in (easy, hard):
+        run = Run.start(settings, len(X))
+        while run.epoch < 2:
+            assert run.samples_per_epoch == len(X)
+            run.learn(X, Y, 10**6, 1)
+            run.next_epoch()
+        is_wrong = predict(run.relaxable(), X, **settings.training.inference_options()) != Y
+        assert 0 < is_wrong.sum() < len(X)
+        run.learn(X, Y, 1, 1)
+        assert run.kept is not None
+        np.testing.assert_array_equal(run.kept, is_wrong == (settings is hard))
+        order = run._order()
+        whole = Run._order(replace_kept(run))
+        np.testing.assert_array_equal(order, whole[run.kept[whole]])
+        run.learn(X, Y, 10**6, 2)
+        assert run.epoch_is_complete
+        assert run.totals[1] <= len(order) == run.samples_per_epoch
+
+
+def replace_kept(run: Run) -> Run:
+    other = copy.copy(run)
+    other.kept = None
+    return other
+
+
+def with_ones(inputs: np.ndarray) -> np.ndarray:
+    return np.column_stack([inputs, np.ones(len(inputs), np.int8)])
+
+
+@pytest.mark.parametrize("modules", [{}, {**PAIR, "bias_strength": (0.0, 0.7)}])
+def test_biases_are_the_weights_of_an_input_that_is_always_on(modules: dict[str, Any]) -> None:
+    settings = SMALL.replace(**{"bias_strength": 0.7, **modules})
+    expected = replay(Run.start(settings, len(X)), naive.learn_batch, 3, with_ones(X))
+    for threads in (1, 2):
+        run = Run.start(settings, len(X))
+        run.learn(X, Y, 3, threads)
+        found = run.network()
+        np.testing.assert_allclose(found.input_weights, expected.net.W_in, rtol=0, atol=ROUND_OFF)
+        np.testing.assert_allclose(found.couplings, expected.net.J, rtol=0, atol=ROUND_OFF)
+    assert (found.n_inputs, found.input_weights.shape[1]) == (20, 21)
+    # Relaxation, in floating point and in integers, and what becomes of the network.
+    integers, _ = quantize(found, 8)
+    for network in (found, integers, dequantize(integers)):
+        without = replace(network, has_biases=False)
+        one, other = relax(network, X), relax(without, with_ones(X))
+        assert one.states.tobytes() == other.states.tobytes()
+        np.testing.assert_array_equal(one.stabilities, other.stabilities)
+
+
+def test_drawn_biases_leave_all_else(tmp_path: Path) -> None:
+    p = NetworkParameters(n_hidden=(900, 600), n_modules=2, n_inputs=5, density=0.0,
+                          bias_strength=(0.5, 2.0))  # fmt: skip
+    network = BinaryNetwork.random(p, 3)
+    plain = BinaryNetwork.random(replace(p, bias_strength=0.0), 3)
+    np.testing.assert_array_equal(network.input_weights[:, :-1], plain.input_weights)
+    np.testing.assert_array_equal(network.readout, plain.readout)
+    for module, strength in zip(network.modules, (0.5, 2.0), strict=True):
+        biases = network.input_weights[module, -1]
+        assert abs(biases.std() / strength - 1) < 0.08
+        assert abs(biases.mean()) < 0.25
+    small = BinaryNetwork.random(NetworkParameters(9, 5, 2, bias_strength=1.0))
+    save_network(tmp_path / "net.safetensors", small)
+    read = load_network(tmp_path / "net.safetensors")
+    assert isinstance(read, BinaryNetwork)
+    assert read.has_biases
+    assert (read.n_inputs, read.input_weights.tolist()) == (5, small.input_weights.tolist())
+    with pytest.raises(ValueError, match="a file of integers takes a network without biases"):
+        save_network(tmp_path / "int.safetensors", quantize(small, 8)[0])
+    with pytest.raises(ValueError, match="a chip takes a network without biases"):
+        small.refuse_modules("a chip")
+    with pytest.raises(ValueError, match="a column for each input and one for the biases"):
+        BinaryNetwork(*(np.ones((n, m)) - np.eye(n, m) for n, m in
+                        ((2, 2), (2, 1), (2, 2), (2, 2))), 0.0, has_biases=True)  # fmt: skip
+
+
 def finish(run: Run, threads: int) -> BinaryNetwork:
     while not run.finished:
         run.learn(X, Y, 10**6, threads)
@@ -109,13 +229,15 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
     whole = finish(Run.start(settings, len(X)), 1)
     run = Run.start(settings, len(X))
     run.learn(X, Y, 7, 2)
+    assert not run.epoch_is_complete
     save_checkpoint(path, run)
     stopped = load_checkpoint(path)
     assert stopped.configuration == settings
     network = finish(stopped, 2)
     for name in ("couplings", "input_weights", "readout", "feedback"):
         assert getattr(whole, name).tobytes() == getattr(network, name).tobytes(), name
-    plain = finish(Run.start(TINY.replace(epochs=2), len(X)), 1)
+    arithmetic = settings.arithmetic.arithmetic
+    plain = finish(Run.start(TINY.replace(epochs=2, arithmetic=arithmetic), len(X)), 1)
     assert plain.readout.tobytes() != whole.readout.tobytes()
 
 
@@ -130,6 +252,10 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
             {"feedback_weights": "tied", "n_modules": 2, "readout_strength": (1.0, 0.0)},
             "readout_strength must be > 0 where feedback_strength is",
         ),
+        ({"curriculum_start": 1.5}, "curriculum_start must be a finite number >= 0 and <= 1"),
+        ({"curriculum_wrong": -1}, "curriculum_wrong must be a finite number >= 0 and <= 1"),
+        ({"input_noise": 0.6}, "input_noise must be a finite number >= 0 and <= 0.5"),
+        ({"symmetry": 2}, "symmetry must be a finite number >= -1 and <= 1"),
         ({"feedback_weights": "same"}, "feedback_weights must be one of"),
         ({"readout_targets": "same"}, "readout_targets must be one of"),
         ({"margin_excludes_excitation": "all"}, "margin_excludes_excitation must be one of"),

@@ -41,7 +41,10 @@ def make_memory(scales: Array) -> FloatMemory:
 
 @inner_kernel
 def follow_readout(model):
-    """Write the fields of feedback weights that are tied to the readout, for each label."""
+    """Write the fields of feedback weights that are tied to the readout, for each label.
+
+    Those of docs/model/network.md, eq. (11.1), in (1.1) with the readout clamped.
+    """
     n_outputs, width = model.readout.shape
     dtype = model.readout.dtype.type
     scale, half = dtype(model.scales[2]), dtype(0.5)

@@ -19,7 +19,7 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
-from binnet_kernels.lowlevel.rng import derive_key
+from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
 from binnet_kernels.lowlevel.team import regroup, wait_for_all
 from binnet_kernels.relaxation.fields import add_excitation, find_product, read_out
 from binnet_kernels.relaxation.inference import find_relax
@@ -64,8 +64,16 @@ def load_batch(batches, work, offset, n_samples):
     outcome = work.outcome
     for b in range(n_samples):
         sample = batches.order[offset + b]
-        for n in range(work.inputs.shape[1]):
+        n_inputs = batches.inputs.shape[1]
+        for n in range(n_inputs):
             work.inputs[b, n] = batches.inputs[sample, n]
+        for n in range(n_inputs, work.inputs.shape[1]):
+            work.inputs[b, n] = 1  # of the biases
+        if batches.noise > 0.0:
+            key = derive_key(batches.noise_key, sample)
+            for n in range(n_inputs):
+                if draw_uniform(key, n) < batches.noise:
+                    work.inputs[b, n] = -work.inputs[b, n]
         work.labels[b] = batches.labels[sample]
         work.keys[b] = derive_key(batches.key, batches.first + offset + b)
         outcome.sweeps[b] = 0

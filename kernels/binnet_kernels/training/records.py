@@ -44,6 +44,8 @@ class Batches(NamedTuple):
     rate_factors: Array  # (ceil(n / batch_size),): multiplies all rates
     key: np.uint64  # sample k draws its random numbers from sub-stream first + k
     first: int
+    noise: float  # probability that an input spin is flipped
+    noise_key: np.uint64  # row p of `inputs` draws its flips from sub-stream p
 
 
 class Counts(NamedTuple):

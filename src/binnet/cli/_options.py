@@ -79,6 +79,13 @@ PARAMETERS = (
         "0 to 1",
     ),
     Parameter(
+        "--symmetry",
+        "symmetry",
+        float,
+        "eta, correlation of the initial J_ij and J_ji inside modules; 1: symmetric",
+        "-1 to 1",
+    ),
+    Parameter(
         "--neighbours",
         "neighbour_strength",
         PerModule(float),
@@ -90,6 +97,13 @@ PARAMETERS = (
         "input_strength",
         PerModule(float),
         "lambda_in, std of the input field; 0: no input",
+        ">= 0",
+    ),
+    Parameter(
+        "--biases",
+        "bias_strength",
+        PerModule(float),
+        "std of the initial biases, learned like input weights; 0: there are none",
         ">= 0",
     ),
     Parameter(
@@ -130,6 +144,27 @@ PARAMETERS = (
         "--dynamics",
     ),
     Parameter("--update-probability", "update_probability", float, "p of random-subset", "0 to 1"),
+    Parameter(
+        "--input-noise",
+        "input_noise",
+        float,
+        "probability that a spin of an input is flipped when it is presented in training",
+        "0 to 0.5",
+    ),
+    Parameter(
+        "--curriculum-start",
+        "curriculum_start",
+        float,
+        "fraction of the epochs after which an epoch leaves out some samples; 1: none does",
+        "0 to 1",
+    ),
+    Parameter(
+        "--curriculum-wrong",
+        "curriculum_wrong",
+        float,
+        "p, with which it keeps a sample that is predicted wrongly; others with 1 - p",
+        "0 to 1",
+    ),
     Parameter("--margin", "margin", float, "kappa, stability asked of hidden neurons", ""),
     Parameter(
         "--margin-excludes-excitation",

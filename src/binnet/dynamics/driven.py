@@ -215,6 +215,8 @@ def _relax(
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
     laid_out: LaidOut = lay_out(network)
+    n_constant = laid_out.input_weights.shape[1] - X.shape[1]  # 1 where there are biases
+    X = np.pad(X, ((0, 0), (0, n_constant)), constant_values=1) if n_constant else X
     feedback = np.zeros((1, network.n_neurons), laid_out.dtype)
     amplitudes = np.zeros(INFERENCE_SWEEPS)
     if labels is not None:

@@ -36,6 +36,8 @@ def save_network(
     if network.connectivity is not None:
         tensors["connectivity"] = network.connectivity.astype(np.uint8)
     info = {name: getattr(network, name) for name in _SHAPE}
+    if network.has_biases:
+        info["has_biases"] = True
     write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
 
 
@@ -69,4 +71,5 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
         tensors["connectivity"] = tensors["connectivity"].astype(bool)
     with reading(path, "network"):
         shape = {name: info.per_module(name) for name in _SHAPE}
+        shape["has_biases"] = info.values.get("has_biases") is True
         return BinaryNetwork(**tensors, **shape)

@@ -6,6 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet.learning.configuration import Configuration
@@ -28,6 +31,8 @@ def save_checkpoint(path: str | Path, run: Run, *, overwrite: bool = False) -> N
         Whether a file may be replaced that binnet did not write.
     """
     tensors = run.synapses.tensors() | {"changes": run.changes, "totals": run.totals}
+    if run.kept is not None:
+        tensors["kept"] = run.kept.astype(np.uint8)
     info: dict[str, Any] = {
         "configuration": run.configuration.to_dict(),
         "n_samples": run.n_samples,
@@ -77,10 +82,24 @@ def _read_run(path: Path, written: dict[str, Any], info: Record) -> Run:
     synapses = kind.from_tensors(configuration, tensors, info)
     run = Run(configuration, info.integer("n_samples", 1), info.text("fingerprint"), synapses)
     run.changes[:], run.totals[:] = tensors["changes"], tensors["totals"]
+    run.kept = _read_kept(tensors, run.n_samples)
     run.epoch, run.seconds = info.integer("epoch"), info.real("seconds")
     run.batch = info.integer("batch", 0, run.batches_per_epoch)
     run.history += [_read_metrics(record) for record in info.tables("history")]
     return run
+
+
+def _read_kept(tensors: dict[str, Any], n_samples: int) -> NDArray[np.bool_] | None:
+    """Return which samples the epoch presents; None: all of them."""
+    if "kept" not in tensors:
+        return None
+    kept: NDArray[np.bool_] = tensors["kept"].astype(bool)
+    if kept.shape != (n_samples,) or not kept.any():
+        raise ValueError(
+            f"kept must say of each of the {n_samples} samples whether it is, and of one that it "
+            f"is, got shape {kept.shape}"
+        )
+    return kept
 
 
 def _read_metrics(record: Record) -> EpochMetrics:

@@ -54,7 +54,7 @@ def measure_epoch(
             result.readout_fields[:_SAMPLES_OF_STABILITIES],
             y[:_SAMPLES_OF_STABILITIES],
         )
-    n_samples, n_hidden = run.n_samples, network.n_neurons
+    n_samples, n_hidden = run.samples_per_epoch, network.n_neurons
     sweeps, fixed, hidden, readout = (int(total) for total in run.totals)
     return EpochMetrics(
         epoch=run.epoch + 1,

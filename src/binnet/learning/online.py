@@ -19,7 +19,8 @@ class OnlineLearner:
     Parameters
     ----------
     configuration : Configuration
-        All parameters; its number of epochs is not read, and its rates stay constant.
+        All parameters; its number of epochs is not read, its rates stay constant, and it has no
+        curriculum.
     threads : int, optional
         Threads to run on at most; the result does not depend on it. Default: all cores.
     run : Run, optional
@@ -33,7 +34,7 @@ class OnlineLearner:
         run: Run | None = None,
     ) -> None:
         self._threads = ThreadChoice(threads)
-        constant = configuration.replace(rate_schedule="constant")
+        constant = configuration.replace(rate_schedule="constant", curriculum_start=1.0)
         if run is None:
             self._run = Run.start(constant, 0)
         else:

@@ -28,6 +28,15 @@ class TrainingParameters:
         How neurons are updated, one of `binnet.update_orders.list_orders("driven")`.
     update_probability : float, default 0.5
         Of each neuron in a sweep of random-subset updates, in (0, 1].
+    input_noise : float, default 0.0
+        Probability, 0 to 0.5, that a spin of an input is flipped when it is presented in training,
+        anew in every epoch; where accuracies are measured there is none.
+    curriculum_start : float, default 1.0
+        Fraction of the epochs, 0 to 1, after which an epoch leaves out some samples, as an option
+        of the source's code does; 1: none does.
+    curriculum_wrong : float, default 0.5
+        p, 0 to 1: such an epoch keeps a sample with this probability if the network predicts it
+        wrongly before the epoch, else with 1 - p; all of them where it would keep none.
     inference_sweeps : int, default 10
         Sweeps at most when accuracies are measured.
     dtype : {"float32", "float64"}, default "float32"
@@ -45,6 +54,9 @@ class TrainingParameters:
     batch_size: int = 16
     update_order: str = "sync"
     update_probability: float = 0.5
+    input_noise: float = 0.0
+    curriculum_start: float = 1.0
+    curriculum_wrong: float = 0.5
     inference_sweeps: int = INFERENCE_SWEEPS
     dtype: str = "float32"
     seed: int = 0
@@ -55,6 +67,9 @@ class TrainingParameters:
         keep_integer(self, "seed", 0, None)
         find_order(self.update_order, "driven")
         keep_real(self, "update_probability", 0.0, 1.0, above=True)
+        keep_real(self, "input_noise", 0.0, 0.5)
+        keep_real(self, "curriculum_start", 0.0, 1.0)
+        keep_real(self, "curriculum_wrong", 0.0, 1.0)
         check_choice("dtype", self.dtype, DTYPES)
 
     def inference_options(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class PerceptronPlasticity:
     readout_targets : {"equal", "balanced"}, default "equal"
         Sizes of the readout spins y_c that the readout learns from. "equal": 1. "balanced", as in
         the source's code: C/4 for the class of the sample, sqrt(C)/4 for the others, which divide
-        `readout_margin` and multiply `rate_readout` (docs/model/network.md, eq. (3.8)); floating
+        `readout_margin` and multiply `rate_readout` (docs/model/network.md, eq. (11.3)); floating
         point only.
 
     Raises

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from binnet._memory import check_memory
 from binnet._threads import ThreadChoice, run_in_step
 from binnet._validation import check_integer
-from binnet.dynamics import make_update, stream_key
+from binnet.dynamics import make_update, predict, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
@@ -22,6 +22,7 @@ from binnet.networks import AnyNetwork, BinaryNetwork
 from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
+_NOISE_STREAM, _CURRICULUM_STREAM = 5, 6  # 3 and 4 are those of synapses in integers
 # Of a compiled call, B H (H + 1000): short enough (a fraction of a second) for progress and Ctrl-C.
 _WORK_PER_CALL = 2e10
 _TRIALS_PER_CALL = 4  # of another number of threads, which can be slower
@@ -55,6 +56,8 @@ class Run:
         Time spent learning in the epoch so far.
     history : list of EpochMetrics
         One entry for each whole epoch.
+    kept : ndarray of bool, shape (n_samples,), optional
+        Which samples the epoch presents, from its first batch on; None: all.
     """
 
     configuration: Configuration
@@ -67,6 +70,7 @@ class Run:
     batch: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     history: list[EpochMetrics] = field(default_factory=list, init=False)
+    kept: NDArray[np.bool_] | None = field(default=None, init=False)
     _steps: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -100,14 +104,25 @@ class Run:
         return cls(configuration, n_samples, fingerprint, kind.start(configuration))
 
     @property
+    def samples_per_epoch(self) -> int:
+        """Number of samples that this epoch presents."""
+        return self.n_samples if self.kept is None else int(self.kept.sum())
+
+    @property
     def batches_per_epoch(self) -> int:
-        """Number of batches; the last one may be short."""
-        return math.ceil(self.n_samples / self.configuration.training.batch_size)
+        """Number of batches of this epoch; the last one may be short."""
+        return math.ceil(self.samples_per_epoch / self.configuration.training.batch_size)
+
+    @property
+    def _first_batch(self) -> int:
+        """The number of this epoch's first batch, were all epochs whole: rates go by it."""
+        return self.epoch * math.ceil(self.n_samples / self.configuration.training.batch_size)
 
     @property
     def samples_seen(self) -> int:
         """Samples learned since the start."""
-        in_epoch = min(self.batch * self.configuration.training.batch_size, self.n_samples)
+        size = self.configuration.training.batch_size
+        in_epoch = min(self.batch * size, self.samples_per_epoch)
         return self.epoch * self.n_samples + in_epoch
 
     @property
@@ -129,7 +144,8 @@ class Run:
         """Let the run end after another number of epochs, more than it has finished.
 
         With constant rates it then ends like a run of so many epochs, bit by bit. Rates that fall
-        linearly go on as in such a run, but those of the epochs before were of the shorter one.
+        linearly go on as in such a run, but those of the epochs before were of the shorter one; so
+        does a curriculum, whose start is a fraction of the epochs.
 
         Parameters
         ----------
@@ -181,6 +197,8 @@ class Run:
         from binnet_kernels.lowlevel.team import join
         from binnet_kernels.training.batches import train_batches
 
+        if self.batch == 0:
+            self._choose_samples(X, y, threads)
         pause = self.synapses.batches_before_pause(self.batch)
         n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
         laid_out, arguments = self._lay_out(X, y, n_batches, threads)
@@ -250,19 +268,18 @@ class Run:
         factors = self._rate_factors(self.batch, n_batches)
         # More modules than threads: each piece then holds few neighbours' couplings.
         n_banks = max(threads, p.n_modules)
-        laid_out = self.synapses.lay_out(
-            Job(n_banks, factors, self.epoch * self.batches_per_epoch + self.batch)
-        )
+        laid_out = self.synapses.lay_out(Job(n_banks, factors, self._first_batch + self.batch))
         kernels, model, rule, memory = laid_out
         dtype = model.feedback.dtype
         amplitudes = self.configuration.schedule.amplitudes.astype(dtype)
         work = make_workspace(
-            size, n_hidden, p.n_inputs, p.n_outputs, len(amplitudes), n_banks, dtype
+            size, n_hidden, p.n_inputs + p.has_biases, p.n_outputs, len(amplitudes), n_banks, dtype
         )
         order = find_order(training.update_order, "driven")
         probability = check_probability(order, training.update_probability)
         update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
+        noise_key = derive_key(stream_key(training.seed, _NOISE_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
         is_first = self._steps is None  # looking them up takes milliseconds; types do not change
         if is_first:
@@ -272,7 +289,17 @@ class Run:
             model,
             rule,
             memory,
-            Batches(X, y, presented, size, factors, np.uint64(key), first),
+            Batches(
+                X,
+                y,
+                presented,
+                size,
+                factors,
+                np.uint64(key),
+                first,
+                training.input_noise,
+                np.uint64(noise_key),
+            ),
             amplitudes,
             update,
             work,
@@ -303,6 +330,7 @@ class Run:
     def begin_epoch(self) -> None:
         """Turn to the first batch of the epoch, and forget what was counted in it."""
         self.batch = 0
+        self.kept = None
         self.seconds = 0.0
         self.changes[:] = 0
         self.totals[:] = 0
@@ -311,12 +339,26 @@ class Run:
         sequence = np.random.SeedSequence(
             self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
         )
-        return np.random.default_rng(sequence).permutation(self.n_samples)
+        order = np.random.default_rng(sequence).permutation(self.n_samples)
+        return order if self.kept is None else order[self.kept[order]]
+
+    def _choose_samples(self, X: NDArray[np.int8], y: NDArray[np.int64], threads: int) -> None:
+        """Choose the samples of the epoch by what the network, as it is now, predicts of them."""
+        training = self.configuration.training
+        if self.epoch < training.curriculum_start * training.epochs:
+            return
+        options = training.inference_options() | {"threads": threads}
+        is_wrong = predict(self.relaxable(), X, **options) != y
+        sequence = np.random.SeedSequence(training.seed, spawn_key=(_CURRICULUM_STREAM, self.epoch))
+        drawn = np.random.default_rng(sequence).random(self.n_samples)
+        p = training.curriculum_wrong
+        kept = drawn < np.where(is_wrong, p, 1.0 - p)
+        self.kept = kept if kept.any() else None
 
     def _rate_factors(self, first: int, n: int) -> NDArray[np.float64]:
-        done = self.epoch * self.batches_per_epoch
-        total = self.configuration.training.epochs * self.batches_per_epoch
-        return self.configuration.plasticity.rate_factors(done + first, n, total)
+        training = self.configuration.training
+        total = training.epochs * math.ceil(self.n_samples / training.batch_size)
+        return self.configuration.plasticity.rate_factors(self._first_batch + first, n, total)
 
 
 def check_size(configuration: Configuration, n_samples: int) -> None:

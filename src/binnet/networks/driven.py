@@ -18,15 +18,18 @@ from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer, check_matrix, check_real
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
 from binnet.networks.structure import (
+    check_biases,
     check_connectivity,
     check_sizes,
     find_help,
     find_modules,
     find_partners,
+    refuse_biases,
     refuse_modules,
 )
 
 Weights = NDArray[np.floating[Any]]
+_BIAS_STREAM = 2  # of a seed; stream 1 draws the connectivity
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,9 @@ class BinaryNetwork:
         neighbouring module (docs/model/network.md, section 5.1).
     connectivity : ndarray of bool, shape (H, H), optional
         Which couplings there are; the others must be 0 and are never learned. Default: all.
+    has_biases : bool, default False
+        Whether the last column of `input_weights` are biases b_i, added to every hidden field: its
+        input is always +1, and not one of the N_in that are presented.
 
     Raises
     ------
@@ -82,6 +88,7 @@ class BinaryNetwork:
     sizes: tuple[int, ...] = ()
     excitation: PerModule = 0.0
     connectivity: NDArray[np.bool_] | None = None
+    has_biases: bool = False
 
     def __post_init__(self) -> None:
         for name, value, axes in (
@@ -94,10 +101,11 @@ class BinaryNetwork:
                     f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
                 )
         n_neurons, n_outputs = len(self.couplings), len(self.readout)
-        n_inputs = np.shape(self.input_weights)[1]
+        check_biases(self.has_biases, self.input_weights)
+        n_columns = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
             ("couplings", self.couplings, (n_neurons, n_neurons), "(H, H)"),
-            ("input_weights", self.input_weights, (n_neurons, n_inputs), "(H, N_in)"),
+            ("input_weights", self.input_weights, (n_neurons, n_columns), "(H, N_in)"),
             ("readout", self.readout, (n_outputs, n_neurons), "(C, H)"),
             ("feedback", self.feedback, (n_neurons, n_outputs), "(H, C)"),
         ):
@@ -147,6 +155,7 @@ class BinaryNetwork:
         n_neurons = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0, None)).standard_normal
         couplings = draw((n_neurons, n_neurons))
+        _correlate(couplings, p)
         std = _coupling_std(p)
         connectivity = _connect(p, std, seed)
         couplings *= std
@@ -158,6 +167,11 @@ class BinaryNetwork:
             for name in ("input_strength", "readout_strength", "feedback_strength")
         )
         input_weights = draw((n_neurons, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
+        if p.has_biases:
+            stream = np.random.SeedSequence(seed, spawn_key=(_BIAS_STREAM,))
+            biases = np.random.default_rng(stream).standard_normal(n_neurons)
+            biases *= spread(p.each("bias_strength"), p.sizes)
+            input_weights = np.column_stack([input_weights, biases])
         readout, feedback = _pair_readouts(
             draw((p.n_outputs, n_neurons)), draw((n_neurons, p.n_outputs)), p
         )
@@ -172,6 +186,7 @@ class BinaryNetwork:
             p.sizes,
             p.excitation,
             connectivity,
+            p.has_biases,
         )
 
     @property
@@ -183,8 +198,8 @@ class BinaryNetwork:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs N_in."""
-        return int(self.input_weights.shape[1])
+        """Number of inputs N_in that are presented."""
+        return int(self.input_weights.shape[1]) - self.has_biases
 
     @property
     def n_outputs(self) -> int:
@@ -228,7 +243,7 @@ class BinaryNetwork:
     links = renamed_attribute("links", "partners")
 
     def refuse_modules(self, purpose: str) -> None:
-        """Raise an error if there is more than one module.
+        """Raise an error if there is more than one module, or biases.
 
         Parameters
         ----------
@@ -238,9 +253,10 @@ class BinaryNetwork:
         Raises
         ------
         ValueError
-            If there is more than one module.
+            If there is more than one module, or biases.
         """
         refuse_modules(purpose, self.sizes)
+        refuse_biases(purpose, self.has_biases)
 
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
         values = value if isinstance(value, tuple) else (value,) * len(self.sizes)
@@ -269,6 +285,17 @@ def _pair_readouts(
     index = np.concatenate([np.arange(size) for size in p.sizes])  # in its module
     readout, feedback = readout[:, index], feedback[index]
     return readout, feedback if p.feedback_weights == "repeated" else readout.T.copy()
+
+
+def _correlate(couplings: NDArray[np.float64], p: NetworkParameters) -> None:
+    """Give J_ij and J_ji of the same module, of variance 1, the correlation eta, in place."""
+    if not p.symmetry:
+        return
+    rest = math.sqrt(1 - p.symmetry**2)
+    for module in find_modules(p.sizes):
+        block = couplings[module, module]
+        upper = np.triu(block, 1)
+        block[:] = upper + p.symmetry * upper.T + rest * np.tril(block, -1)
 
 
 def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:
@@ -300,6 +327,9 @@ def _connect(p: NetworkParameters, std: NDArray[np.float64], seed: int) -> NDArr
     for size, density in zip(p.sizes, densities, strict=True):
         module = slice(start, start + size)
         connectivity[module, module] = rng.random((size, size)) < density
+        if p.symmetry:
+            upper = np.triu(connectivity[module, module], 1)
+            connectivity[module, module] = upper | upper.T
         start += size
     np.fill_diagonal(connectivity, False)
     return connectivity

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._memory import check_memory
-from binnet._validation import MOST, check_choice, check_integer, check_real, keep_integer
+from binnet._validation import (
+    MOST,
+    check_choice,
+    check_integer,
+    check_real,
+    keep_integer,
+    keep_real,
+)
 
 # A value for all modules, or one for each.
 #: Modules of a network at most; the couplings of as many neurons take tens of gigabytes.
@@ -28,6 +35,7 @@ _STRENGTHS = (
     "excitation",
     "neighbour_strength",
     "readout_strength",
+    "bias_strength",
 )
 
 
@@ -66,6 +74,12 @@ class NetworkParameters:
     readout_strength : float or tuple, default 1.0
         Of the readout's weights from a module: their initial standard deviation is this over
         sqrt(number of neurons that are read), and it multiplies their rate. 0: it is not read.
+    bias_strength : float or tuple, default 0.0
+        Standard deviation >= 0 of the initial biases, learned like the weights of one more input
+        that is always +1. 0 for all modules: there are none.
+    symmetry : float, default 0.0
+        eta, -1 to 1: correlation of the initial J_ij and J_ji inside modules; 1: they are equal, as
+        an option of the source's code has it. Where not 0, diluted couplings exist in pairs.
     feedback_weights : {"independent", "repeated", "shared", "tied"}, default "independent"
         How W_back and W_out are drawn, up to their strengths: all independent; the same two draws
         in every module; one draw for both, the same in every module; or that, and W_back follows
@@ -94,6 +108,8 @@ class NetworkParameters:
     density: PerModule = 1.0
     neighbour_strength: PerModule = 0.0
     readout_strength: PerModule = 1.0
+    bias_strength: PerModule = 0.0
+    symmetry: float = 0.0
     feedback_weights: str = "independent"
 
     def __post_init__(self) -> None:
@@ -105,6 +121,7 @@ class NetworkParameters:
         for name in _STRENGTHS:
             self._keep(name, check_real, 0.0)
         self._keep("density", check_real, 0.0, 1.0)
+        keep_real(self, "symmetry", -1.0, 1.0)
         for name in ("input_strength", "readout_strength"):
             if self.n_modules > 1 and not any(self.each(name)):
                 raise ValueError(
@@ -173,6 +190,11 @@ class NetworkParameters:
         return sum(self.sizes)
 
     @property
+    def has_biases(self) -> bool:
+        """Whether there are biases, the last column of the input weights."""
+        return any(self.each("bias_strength"))
+
+    @property
     def n_read(self) -> int:
         """Number of hidden neurons that the readout reads."""
         strengths = self.each("readout_strength")
@@ -180,7 +202,10 @@ class NetworkParameters:
 
     @property
     def ties(self) -> NDArray[np.float64]:  # numpydoc ignore=RT01
-        """W_back[i, c] / W_out[c, i] of each neuron where they are tied, shape (H,); else (0,)."""
+        """W_back[i, c] / W_out[c, i] of each neuron where they are tied, shape (H,); else (0,).
+
+        See docs/model/network.md, eq. (11.1).
+        """
         if self.feedback_weights != "tied":
             return np.zeros(0)
         scale = math.sqrt(self.n_read / self.n_outputs)

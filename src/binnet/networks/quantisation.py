@@ -172,7 +172,9 @@ def quantize(
     accumulator, readout = formats.fraction_bits, formats.readout.fraction_bits
     # s h <= kappa for a real kappa is s h <= floor(kappa) for integers.
     threshold = math.floor(math.ldexp(margin, accumulator))
-    structure: dict[str, Any] = {"sizes": network.sizes, "connectivity": network.connectivity}
+    structure: dict[str, Any] = {
+        name: getattr(network, name) for name in ("sizes", "connectivity", "has_biases")
+    }
     for name in ("self_coupling", "excitation"):
         structure[name] = _of_modules(
             getattr(network, name), lambda value: round(math.ldexp(value, accumulator))
@@ -256,6 +258,7 @@ def dequantize(network: QuantizedNetwork, dtype: DTypeLike = np.float64) -> Bina
         sizes=network.sizes,
         excitation=_to_values(network.excitation, bits),
         connectivity=network.connectivity,
+        has_biases=network.has_biases,
     )
 
 

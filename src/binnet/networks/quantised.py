@@ -21,10 +21,12 @@ from binnet.networks.formats import NetworkFormats, QFormat
 from binnet.networks.layout import LaidOut, lay_out, lay_out_structure
 from binnet.networks.modules import check_per_module
 from binnet.networks.structure import (
+    check_biases,
     check_connectivity,
     check_sizes,
     find_help,
     find_partners,
+    refuse_biases,
     refuse_modules,
 )
 
@@ -80,6 +82,8 @@ class QuantizedNetwork:
     connectivity : ndarray of bool, shape (H, H), optional
         Which couplings there are; the others must be 0, also where one bit knows no 0. Default:
         all.
+    has_biases : bool, default False
+        As in `BinaryNetwork`.
 
     Raises
     ------
@@ -98,15 +102,17 @@ class QuantizedNetwork:
     sizes: tuple[int, ...] = ()
     excitation: int | tuple[int, ...] = 0
     connectivity: NDArray[np.bool_] | None = None
+    has_biases: bool = False
 
     def __post_init__(self) -> None:
+        check_biases(self.has_biases, self.input_weights)
         for name in BLOCKS:
             present = self.connectivity if name == "couplings" else None
             _check_block(name, getattr(self, name), getattr(self.formats, name), present)
         n_neurons, n_outputs = len(self.couplings), len(self.readout)
         for name, shape, axes in (
             ("couplings", (n_neurons, n_neurons), "(H, H)"),
-            ("input_weights", (n_neurons, self.n_inputs), "(H, N_in)"),
+            ("input_weights", (n_neurons, self.input_weights.shape[1]), "(H, N_in)"),
             ("readout", (n_outputs, n_neurons), "(C, H)"),
             ("feedback", (n_neurons, n_outputs), "(H, C)"),
         ):
@@ -137,8 +143,8 @@ class QuantizedNetwork:
 
     @property
     def n_inputs(self) -> int:
-        """Number of inputs N_in."""
-        return int(self.input_weights.shape[1])
+        """Number of inputs N_in that are presented."""
+        return int(self.input_weights.shape[1]) - self.has_biases
 
     @property
     def n_outputs(self) -> int:
@@ -189,19 +195,20 @@ class QuantizedNetwork:
         return find_largest_help(self.sizes, self.self_coupling, self.excitation)
 
     def refuse_structure(self, purpose: str) -> None:
-        """Raise an error where there are modules, or one-bit couplings that are not all there.
+        """Raise an error where there are modules, biases, or one-bit couplings that are missing.
 
         Parameters
         ----------
         purpose : str
-            What takes neither, for the message.
+            What takes none of them, for the message.
 
         Raises
         ------
         ValueError
-            If there is more than one module, or a coupling of one bit that is missing.
+            If there is more than one module, a bias, or a coupling of one bit that is missing.
         """
         refuse_modules(purpose, self.sizes)
+        refuse_biases(purpose, self.has_biases)
         if self.connectivity is not None and self.formats.couplings.bits == 1:
             there = self.connectivity.sum() / (self.n_neurons * (self.n_neurons - 1))
             raise ValueError(

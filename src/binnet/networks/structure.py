@@ -55,6 +55,45 @@ def check_connectivity(connectivity: NDArray[np.bool_] | None, couplings: NDArra
         raise ValueError("couplings must be 0 where connectivity is False")
 
 
+def check_biases(has_biases: bool, input_weights: NDArray[Any]) -> None:
+    """Refuse input weights that have no column but that of the biases.
+
+    Parameters
+    ----------
+    has_biases : bool
+        Whether the last column are biases.
+    input_weights : ndarray, shape (H, N_in) or (H, N_in + 1)
+        The input weights.
+    """
+    if has_biases and input_weights.shape[1] < 2:
+        raise ValueError(
+            "input_weights must have a column for each input and one for the biases, got shape "
+            f"{input_weights.shape} with has_biases = True"
+        )
+
+
+def refuse_biases(purpose: str, has_biases: bool) -> None:
+    """Raise an error if there are biases.
+
+    Parameters
+    ----------
+    purpose : str
+        What takes none, for the message.
+    has_biases : bool
+        Whether there are.
+
+    Raises
+    ------
+    ValueError
+        If there are.
+    """
+    if has_biases:
+        raise ValueError(
+            f"{purpose} takes a network without biases: it has no input that is always +1; train "
+            "one with bias_strength = 0, and with such an input of your own where it is wanted"
+        )
+
+
 def refuse_modules(purpose: str, sizes: tuple[int, ...]) -> None:
     """Raise an error if there is more than one module.
 

@@ -150,6 +150,7 @@ class FloatSynapses(Synapses):
             sizes=p.sizes,
             excitation=p.excitation,
             connectivity=None if connectivity is None else connectivity.astype(bool),
+            has_biases=p.has_biases,
         )
         scales = check_reals("scales", tensors["scales"], 0.0, above=True)
         return cls(settings, weights, scales.copy())
@@ -172,7 +173,7 @@ def expect_blocks(settings: Settings, dtype: str) -> dict[str, tuple[tuple[int, 
     p = settings.network
     return {
         "couplings": ((p.n_neurons, p.n_neurons), dtype),
-        "input_weights": ((p.n_neurons, p.n_inputs), dtype),
+        "input_weights": ((p.n_neurons, p.n_inputs + p.has_biases), dtype),
         "readout": ((p.n_outputs, p.n_neurons), dtype),
         "feedback": ((p.n_neurons, p.n_outputs), dtype),
     }

@@ -326,6 +326,7 @@ class IntegerSynapses(Synapses):
             **blocks,
             formats=read_formats(info.table("formats")),
             connectivity=None if connectivity is None else connectivity.astype(bool),
+            has_biases=settings.network.has_biases,
             **scalars,
         )
         latent = {
@@ -354,12 +355,14 @@ class IntegerSynapses(Synapses):
 
 
 def _refuse_gaps_of_one_bit(settings: Settings) -> None:
-    """Refuse what one bit cannot hold: modules without input, readout or feedback."""
+    """Refuse what one bit cannot hold: modules without input, readout, feedback or biases."""
     if settings.arithmetic.bits > 1:
         return
     names = ["input_strength", "readout_strength"]
     if settings.schedule.amplitudes.any() or settings.rule.name != "perceptron":
         names.append("feedback_strength")
+    if settings.network.has_biases:
+        names.append("bias_strength")
     for name in names:
         if not all(settings.network.each(name)):
             raise ValueError(

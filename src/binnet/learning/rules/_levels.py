@@ -128,7 +128,7 @@ def refuse_growth(weights: QuantizedNetwork) -> None:
     formats = weights.formats
     bounds = [-getattr(formats, name).low for name in BLOCKS]
     couplings = (weights.n_neurons - 1) * bounds[0] << formats.coupling_shift
-    inputs = weights.n_inputs * bounds[1] << formats.input_shift
+    inputs = weights.input_weights.shape[1] * bounds[1] << formats.input_shift
     steering = int(np.abs(sum_feedback(weights.feedback, formats)).max())
     refuse_overflow(
         couplings + inputs + steering + int(weights.largest_help.max()),
