@@ -92,7 +92,7 @@ def thresholds() -> xr.Dataset:
 
 
 def learning() -> xr.Dataset:
-    return xr.Dataset({k: seeds(self_coupling=2, epoch=1) for k in ("accuracy", "fixed_points")})
+    return xr.Dataset({"accuracy": seeds(margin=2, self_coupling=2, epoch=1)})
 
 
 PICTURES = {
@@ -100,7 +100,7 @@ PICTURES = {
     "curves of several kinds": lambda: draw_curves({"a": seeds(load=3, L=2)}, "load", along="L"),
     "capacity": capacity_figure,
     "representations": representations_figure,
-    "learning": lambda: plot_learning(learning(), new_axes()).figure,
+    "learning": lambda: plot_learning(learning(), "accuracy", new_axes()).figure,
     "convergence": lambda: plot_convergence(convergence(), new_axes()).figure,
     "thresholds": lambda: plot_thresholds(thresholds(), new_axes()).figure,
     "pair overlaps": lambda: plot_pair_overlaps([4, 2, 6], new_axes(), error=[1, 1, 2]).figure,

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from binnet import sweeps
 from binnet.cli import main
 from binnet.datasets import DataFileError
-from binnet.studies import _training, capacity, chains, rate, self_coupling, sizes, symmetry
+from binnet.studies import _training, capacity, chains, map, rate, self_coupling, sizes, symmetry
 from binnet.studies import weight_bits as bits
 from binnet.sweeps import _workers
 
@@ -21,6 +21,9 @@ RUNS: dict[str, Any] = {
     "sizes": sizes.run_sizes,
     "symmetry": symmetry.run_symmetry,
     "rate": rate.run_rate,
+    "map": lambda output, **changes: map.run_map(
+        output, **{"over": {"margin": (0.0, 1.0), "self_coupling": (0.0, 1.0)}, **changes}
+    ),
     "self-coupling": lambda output, **changes: self_coupling.run_self_coupling(
         output,
         self_coupling.SelfCouplingPlan.quick(
@@ -58,7 +61,15 @@ def no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
         ("symmetry", {"n_hidden": 0}, "n_hidden must be"),
         ("self-coupling", {"relaxed": (0.0, -1.0)}, "self_coupling must be"),
         ("self-coupling", {"calculated": (-1.0,)}, "self_coupling must be"),
-        ("self-coupling", {"n_trajectories": 1}, "n_trajectories must be"),
+        ("self-coupling", {"margin": (0.0, -1.0)}, "margin must be"),
+        ("self-coupling", {"input_strength": 0.0}, "input_strength must be"),
+        ("map", {"over": {"margin": (0.0, 1.0)}}, "two or three axes, got 1"),
+        ("map", {"over": {"margin": (0.0, 1.0), "epochs": (1, 2)}}, "epochs is no axis"),
+        ("map", {"over": {"margin": (0.0, 1.0), "seed": (1, 2)}}, "seed is no axis"),
+        ("map", {"over": {"margin": (0.0,), "excitation": (1, 2)}}, "at least two values"),
+        ("map", {"over": {"margin": (0.0, 1.0), "excitation": (0, -1)}}, "excitation must be"),
+        ("map", {"settings": {"margin": 0.5}}, "margin is an axis and has a fixed value"),
+        ("map", {"samples": 50001, "validation": True}, "samples must be an integer in 1..50000"),
         ("self-coupling", {"replicas": 0}, "replicas must be"),
     ],
     ids=str,
@@ -85,7 +96,7 @@ def test_bad_grids_of_rate_networks_are_found_before_the_first_cell(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["chain", "bits", "sizes", "symmetry", "self-coupling"])
+@pytest.mark.parametrize("name", ["chain", "bits", "sizes", "symmetry", "self-coupling", "map"])
 def test_missing_data_are_found_before_the_first_cell(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +107,11 @@ def test_missing_data_are_found_before_the_first_cell(
     with pytest.raises(DataFileError, match="install binnet again"):
         RUNS[name](tmp_path / "a.nc", progress=False)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_map_over_something_unknown_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="unknown parameter 'margins'; known are"):
+        RUNS["map"](tmp_path / "a.nc", over={"margins": (0, 1), "excitation": (0, 1)})
 
 
 def test_a_missing_extra_is_found_before_the_first_cell(

@@ -36,7 +36,8 @@ STUDIES = {
     "chain": (f"{TINY} --modules 2 --excitation 0.5 --self-coupling 0.5", 2),
     "sizes": ("--hidden 10 --model default --epochs 1 --samples 200", 2),
     "symmetry": (f"{TINY} --preset source", 1),
-    "self-coupling": (f"--quick {TINY}", 4),
+    "self-coupling": (f"--quick --margin 0.9 {TINY}", 6),
+    "map": (f"--over margin=0,1 --over self_coupling=0,1 --no-dynamics {TINY}", 3),
 }
 OLD_NAMES = {
     "capacity": ["capacity"],
@@ -54,7 +55,7 @@ def invoke(*words: object) -> str:
 @pytest.mark.parametrize("name", STUDIES)
 def test_records_say_what_ran(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options, n_sweeps = STUDIES[name]
-    small = {"trained": (0.5,), "relaxed": (0.0, 2.0), "calculated": (0.1,), "n_trajectories": 500}
+    small = {"trained": (0.5,), "relaxed": (0.0, 2.0), "calculated": (0.1,)}
     quick = SelfCouplingPlan.quick
     monkeypatch.setattr(SelfCouplingPlan, "quick", lambda **given: quick(**small | given))
     output = tmp_path / "figure.png"

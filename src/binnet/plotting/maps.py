@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.plotting._style import BLACK, BLUE, LEGEND, ORANGE, PURPLE, RED, make_panels
+from binnet.plotting._style import BLACK, BLUE, GREEN, LEGEND, PURPLE, RED, make_panels
 from binnet.studies.map import LEVELS
 
 if TYPE_CHECKING:
@@ -68,32 +68,35 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
         For `binnet.plotting.save_figure`. With three axes, a row of panels for each value of the
         third.
     """
-    mean = result.learning.isel(epoch=-1).mean("seed", skipna=False).sortby(_numeric(result))
+    layers = _list_layers(result)
     rows, columns, *rest = result.layout
-    names = [str(name) for name in mean.data_vars if name != "seconds"]
-    places = [{rest[0]: value} for value in mean[rest[0]].values.tolist()] if rest else [{}]
-    width = len(names) if rest else (len(names) + 2) // 2  # one is left for the legend
+    third = layers[0][1][rest[0]].values.tolist() if rest else []
+    places = [{rest[0]: value} for value in third] if rest else [{}]
+    width = len(layers) if rest else (len(layers) + 2) // 2  # one is left for the legend
     height = len(places) if rest else 2
     figure, panels = make_panels(
         width, height, title=title, size=(3.1 * width, 0.6 + 2.9 * height + bool(rest))
     )
     handles: dict[str, Any] = {}
     for k, here in enumerate(places):
-        for name, ax in zip(names, panels[k * width :], strict=False):
-            bar = figure.colorbar(_plot_cells(mean[name].sel(here).transpose(rows, columns), ax))
+        for (name, values), ax in zip(layers, panels[k * width :], strict=False):
+            part = values.sel(here).transpose(rows, columns)
+            bar = figure.colorbar(_plot_cells(part, _find_limits(values), ax))
             bar.ax.tick_params(labelsize=7)
-            ax.set_title(_name_layer(name, result), fontsize=9)
+            ax.set_title(name, fontsize=9)
             ax.set(xlabel=_name_axis(columns))
             handles |= _plot_lines(result, here, ax)
         for ax in panels[k * width : (k + 1) * width if rest else None : width]:
-            third = [f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
-                     for name, value in here.items()]  # fmt: skip
-            ax.set_ylabel("\n".join([*third, _name_axis(rows)]))
-    for ax in panels[len(names) * len(places) :]:
+            lines = [
+                f"{_name_axis(name)} = {value if isinstance(value, str) else format(value, 'g')}"
+                for name, value in here.items()
+            ]
+            ax.set_ylabel("\n".join([*lines, _name_axis(rows)]))
+    for ax in panels[len(layers) * len(places) :]:
         ax.remove()
-    where: dict[str, Any] = {"loc": "outside lower center", "ncols": 3} if rest else {
-        "loc": "lower right", "ncols": 1, "bbox_to_anchor": (0.995, 0.03)
-    }  # fmt: skip
+    where: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (0.995, 0.03)}
+    if rest:  # no panel is empty
+        where = {"loc": "outside lower center", "ncols": max(1, width // 2)}
     figure.legend(
         handles=list(handles.values()), title=_describe(result), title_fontsize=8,
         **LEGEND, **where,
@@ -101,8 +104,21 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
     return figure
 
 
-def _numeric(result: MapResult) -> list[str]:
-    return [name for name in result.over if result.learning[name].dtype.kind in "if"]
+def _list_layers(result: MapResult) -> list[tuple[str, xr.DataArray]]:
+    """Return name and values of each panel, means over seeds."""
+    numeric = [name for name in result.over if result.learning[name].dtype.kind in "if"]
+    last = result.learning.isel(epoch=-1)
+    mean = last.mean("seed", skipna=False).sortby(numeric)
+    layers = [(_name_layer(name, result), mean[name]) for name in _TITLES if name in mean]
+    if "local_entropy" in last:
+        before = result.untrained["local_entropy"]
+        gained = (last["local_entropy"] - before).mean("seed", skipna=False).sortby(numeric)
+        for k, d in enumerate(last["distance"].values):
+            name = f"local entropy around inference states\nwhere messages settle, d = {d:g}"
+            layers.append((name, mean["local_entropy"].isel(distance=k)))
+            layers.append((f"the same less that of the\nuntrained network, d = {d:g}",
+                           gained.isel(distance=k)))  # fmt: skip
+    return layers
 
 
 def _name_axis(name: str) -> str:
@@ -110,7 +126,7 @@ def _name_axis(name: str) -> str:
 
 
 def _name_layer(name: str, result: MapResult) -> str:
-    title = _TITLES.get(name, name.replace("_", " "))
+    title = _TITLES[name]
     return title.replace("test", "validation") if result.validation else title
 
 
@@ -122,10 +138,20 @@ def _describe(result: MapResult) -> str:
     return text if result.theory is not None else f"{text};\nthe theory has no plane of these axes"
 
 
-def _plot_cells(values: xr.DataArray, ax: Axes) -> Any:
+def _find_limits(values: xr.DataArray) -> tuple[float, float]:
+    """Return the ends of the colours of a measurement: the same in all rows of panels."""
+    known = values.values[np.isfinite(values.values)]
+    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    return min(low, high - 0.01 * abs(high)), high  # what differs in the fourth digit looks alike
+
+
+def _plot_cells(values: xr.DataArray, limits: tuple[float, float], ax: Axes) -> Any:
     """Draw one measurement, cells by their number; return what a colour bar is made of."""
     rows, columns = values.dims
-    image = ax.imshow(values.values, origin="lower", aspect="auto", cmap="cividis")
+    low, high = limits
+    image = ax.imshow(
+        values.values, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high
+    )
     for axis, name in ((ax.xaxis, columns), (ax.yaxis, rows)):
         labels = [v if isinstance(v, str) else f"{v:g}" for v in values[name].values.tolist()]
         axis.set_ticks(range(len(labels)), labels, fontsize=8)
@@ -161,8 +187,8 @@ def _plot_lines(result: MapResult, here: dict[str, Any], ax: Axes) -> dict[str, 
     before = before.sel({name: value for name, value in here.items() if name in before.dims})
     if rows in before.dims:
         before = before.sortby([name for name in before.dims if before[name].dtype.kind in "if"])
-        style = {"color": ORANGE, "linestyle": "-", "linewidth": 2.0}
-        label = "untrained network: half of the test inputs settle"
+        style = {"color": GREEN, "linestyle": (0, (5, 1, 1, 1, 1, 1)), "linewidth": 2.0}
+        label = "untrained network: half of the inputs settle"
         if columns in before.dims:
             before = before.transpose(columns, rows)
         height = np.array([_cross(part) for part in np.atleast_2d(before.values)])

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from binnet.plotting._style import LEGEND, colour, dash, finish, make_panels, mark_level, plot_seeds
+from binnet.plotting._style import (
+    BLACK,
+    RED,
+    colour,
+    finish,
+    make_panels,
+    mark_level,
+    marker,
+    plot_seeds,
+)
 from binnet.plotting.sweeps import plot_convergence
 
 if TYPE_CHECKING:
@@ -16,50 +25,55 @@ if TYPE_CHECKING:
 
     from binnet.studies.self_coupling import SelfCouplingResult
 
-# Transitions of the theory, then thresholds of the dynamics: name in the data, label, dashes.
-_TRANSITIONS = {
-    "gap closes": ("overlap gap closes", "-"),
-    "monotone": ("local entropy monotone", "--"),
-    "freezing": ("infinite network freezes", "-."),
-}
-_THRESHOLDS = {"sync": ("half converge, sync", ":"), "async": ("half converge, async", (0, (1, 3)))}
+_SYMBOL = r"self-coupling $J_D$"
 
 
-def plot_learning(learning: xr.Dataset, ax: Axes) -> Axes:
-    """Plot the test accuracy after the last epoch, and how often training reached a fixed point.
+def plot_learning(
+    learning: xr.Dataset, name: str, ax: Axes, *, control: xr.Dataset | None = None
+) -> Axes:
+    """Plot a measurement after the last epoch over the self-coupling, a curve for each margin.
 
     Parameters
     ----------
     learning : xarray.Dataset
-        What `binnet.studies.self_coupling.train_at` measured (self_coupling, seed).
+        What `binnet.studies.map.train_cell` measured (seed, margin, self_coupling, epoch).
+    name : str
+        Which variable.
     ax : Axes
         Where to draw; bars reach from the lowest to the highest seed.
+    control : xarray.Dataset, optional
+        The same of networks whose hidden weights do not learn (seed, self_coupling, epoch).
 
     Returns
     -------
     Axes
         The same Axes.
     """
-    last = learning.isel(epoch=-1)
     couplings = learning["self_coupling"].values
-    plot_seeds(ax, couplings, last["accuracy"], 0, "test accuracy")
-    label = "training relaxations that end in a fixed point"
-    plot_seeds(ax, couplings, last["fixed_points"], 1, label)
-    ax.set(ylabel="fraction", ylim=(-0.03, 1.03))
-    return finish(ax, loc="lower right")
+    if control is not None:
+        values = control[name].isel(epoch=-1)
+        style = {"color": BLACK, "marker": ".", "linestyle": ":"}
+        label = "control: only the readout learns"
+        plot_seeds(ax, control["self_coupling"].values, values, 0, label, **style)
+    for k, kappa in enumerate(learning["margin"].values):
+        values = learning[name].isel(epoch=-1).sel(margin=kappa)
+        plot_seeds(ax, couplings, values, k, rf"$\kappa$ = {kappa:g}", linestyle="-")
+    ax.set(xlabel=_SYMBOL)
+    return finish(ax, loc="lower right", ncols=2)
 
 
-def plot_entropies(entropies: xr.Dataset, ax: Axes, *, complexity: bool = True) -> Axes:
-    """Plot the complexity and the local entropies of the densest clusters.
+def plot_entropies(entropies: xr.Dataset, transitions: xr.Dataset, ax: Axes) -> Axes:
+    """Plot complexity and local entropy of the densest clusters, in one colour for each margin.
 
     Parameters
     ----------
     entropies : xarray.Dataset
-        What `binnet.studies.self_coupling.compute_entropies` computed (self_coupling).
+        What `binnet.studies.self_coupling.compute_entropies` computed (margin, self_coupling), at
+        one strength of fields.
+    transitions : xarray.Dataset
+        What `binnet.studies.map.find_lines` found at that strength.
     ax : Axes
-        Where to draw.
-    complexity : bool, default True
-        Whether to draw the complexity too, which is much larger.
+        Where to draw; markers are where the overlap gap closes.
 
     Returns
     -------
@@ -67,26 +81,28 @@ def plot_entropies(entropies: xr.Dataset, ax: Axes, *, complexity: bool = True) 
         The same Axes.
     """
     couplings = entropies["self_coupling"].values
-    if complexity:
-        ax.plot(
-            couplings, entropies["complexity"], color="black", lw=2, label=r"complexity $\Sigma$"
-        )
-    distances = entropies["distance"].isel(self_coupling=0).values
-    for k, distance in enumerate(distances):
-        ax.plot(
-            couplings,
-            entropies["local_entropy"].isel(cluster=k),
-            color=colour(k),
-            linestyle=dash(k),
-            label=rf"densest clusters, $d$ = {distance:g}",
-        )
+    for k, kappa in enumerate(entropies["margin"].values):
+        at = entropies.sel(margin=kappa)
+        for name, dashes in (("complexity", "-"), ("local_entropy", "--")):
+            # Below 0 there is nothing of which it would be the logarithm of a number.
+            values = np.where(at[name] >= 0.0, at[name], np.nan)
+            ax.plot(couplings, values, color=colour(k), linestyle=dashes)
+        ax.plot(kappa + float(transitions["critical"]), 0.0, color=colour(k), marker=marker(k),
+                markersize=6, clip_on=False, linestyle="none")  # fmt: skip
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        (r"complexity $\Sigma$", {"ls": "-"}),
+        (r"local entropy, densest clusters, $d$ = 0.016", {"ls": "--"}),
+        (r"overlap gap closes, $J_D^c(\kappa)$; colours as in a", {"ls": "none", "marker": "o"}),
+    )
+    for label, style in kinds:
+        ax.plot([], [], color="0.3", label=label, **style)
     mark_level(ax, 0.0)
-    ax.set(ylabel="nats per neuron")
-    return finish(ax, loc="upper left", ncols=2)
+    ax.set(ylabel="nats per neuron", xlabel=_SYMBOL)
+    return finish(ax, loc="upper left")
 
 
 def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
-    """Draw accuracy, convergence and entropies above each other, with the transitions marked.
+    """Draw accuracy, convergence and theory over one axis of self-coupling, at several margins.
 
     Parameters
     ----------
@@ -100,49 +116,65 @@ def draw_self_coupling(result: SelfCouplingResult, title: str = "") -> Figure:
     Figure
         The figure, for `binnet.plotting.save_figure`.
     """
-    figure, panels = make_panels(1, 4, title=title, size=(8, 10.5), sharex=True)
-    plot_learning(result.learning, panels[0])
-    plot_convergence(result.convergence, panels[1])
-    plot_entropies(result.entropies, panels[2])
-    plot_entropies(result.entropies, panels[3], complexity=False)
-    lowest = float(result.entropies["local_entropy"].min())
-    panels[2].set_ylim(top=0.85)  # room for the legend above the complexity
-    # The same around zero, where clusters begin to exist; its legend is that of the panel above.
-    panels[3].set(ylim=(1.3 * min(lowest, -0.005), 0.08))
-    legend = panels[3].get_legend()
-    assert legend is not None
-    legend.remove()
-    panels[1].set(xlabel="", ylabel="random networks: runs\nthat reach a fixed point")
-    names = (
-        "a  learning", "b  dynamics without input", "c  theory: entropies", "d  the same near zero"
-    )  # fmt: skip
-    for ax, name in zip(panels, names, strict=True):
+    free, driven = (result.transitions.isel(field_std=k) for k in (0, 1))
+    strength = float(driven["field_std"])
+    figure, panels = make_panels(2, 3, title=title, size=(12, 11), sharex=True)
+    a, d, b, e, c, top = panels
+    plot_learning(result.learning, "accuracy", a, control=result.control)
+    _mark_gaps(result, driven, a)
+    a.set(ylabel="test accuracy", ylim=(0.0, 1.0))
+    plot_learning(result.learning, "inference_convergence", b)
+    b.set(ylabel="fraction of the test inputs", ylim=(-0.03, 1.03))
+    plot_convergence(result.convergence, c)
+    before = result.untrained
+    plot_seeds(c, before["self_coupling"].values, before["convergence"], 2,
+               "untrained network, under the input")  # fmt: skip
+    c.set(ylabel="fraction that reaches a fixed point", xlabel=_SYMBOL)
+    plot_learning(result.learning, "accuracy", top, control=result.control)
+    for ax in (b, top):  # as in a
+        legend = ax.get_legend()
+        assert legend is not None
+        legend.remove()
+    best = float(result.learning["accuracy"].isel(epoch=-1).max())
+    top.set(ylabel="test accuracy", ylim=(best - 0.12, best + 0.02))
+    plot_entropies(result.entropies.isel(field_std=1), driven, d)
+    plot_entropies(result.entropies.isel(field_std=0), free, e)
+    names = {
+        a: "a  learning, at margins $\\kappa$ of the rule",
+        b: "b  after learning: inferences at a fixed point",
+        c: "c  before learning: untrained networks; random networks without input",
+        d: rf"d  theory, same $\kappa$, fields $\sigma_b = \lambda_{{in}}$ = {strength:g}",
+        e: r"e  theory, same $\kappa$, no fields",
+        top: "f  the same as a, near the top",
+    }
+    for ax, name in names.items():
         ax.set_title(name, loc="left", fontsize=10)
-        lines = _mark(result, ax)
-    panels[3].set(xlabel=r"self-coupling $J_D$", xlim=(-0.02, None))
-    figure.legend(handles=lines, loc="outside lower center", ncols=2, **LEGEND)
+        ax.tick_params(labelbottom=True)
+    for ax in (a, c, top):
+        _mark_freezing(ax, free, driven)
+    finish(c, loc="lower right")
+    a.set_xlim(-0.03, 1.03 * float(result.learning["self_coupling"].max()))
     return figure
 
 
-def _mark(result: SelfCouplingResult, ax: Axes) -> list[object]:
-    """Draw transitions and thresholds as vertical lines; return them for the legend."""
-    lines: list[object] = []
-    marks = [
-        (label, dashes, "0.25", result.transitions.sel(transition=name), "error")
-        for name, (label, dashes) in _TRANSITIONS.items()
-    ] + [
-        (label, dashes, colour(k), result.thresholds.sel(update_order=name), "threshold_error")
-        for k, (name, (label, dashes)) in enumerate(_THRESHOLDS.items())
-    ]
-    for label, dashes, shade, part, error in marks:
-        place = float(part["threshold"])
+def _mark_gaps(result: SelfCouplingResult, transition: xr.Dataset, ax: Axes) -> None:
+    """Mark on the upper edge where the theory's gap closes at each margin."""
+    edge = ax.get_xaxis_transform()
+    for k, kappa in enumerate(result.learning["margin"].values):
+        place = kappa + float(transition["critical"])
+        ax.plot(place, 1.0, color=colour(k), marker="v", markersize=9, transform=edge,
+                clip_on=False, linestyle="none")  # fmt: skip
+    ax.plot([], [], color="0.3", marker="v", linestyle="none",
+            label=r"theory: gap closes, same $\kappa$ and $\sigma_b$")  # fmt: skip
+    finish(ax, loc="lower right", ncols=2)
+
+
+def _mark_freezing(ax: Axes, free: xr.Dataset, driven: xr.Dataset) -> None:
+    """Draw where infinite random networks freeze as vertical lines."""
+    for part, what, dashes in (
+        (driven, r"$\sigma_b = \lambda_{in}$", "-"), (free, "no fields", "--")
+    ):  # fmt: skip
+        place, error = float(part["freezing"]), float(part["freezing_error"])
         if np.isfinite(place):
-            digits = f"{place:.3f}"
-            if float(part[error]) > 5e-4:
-                digits += f" ± {float(part[error]):.3f}"
-            line = ax.axvline(
-                place, color=shade, linestyle=dashes, lw=1.2, zorder=0,
-                label=f"{label}: $J_D$ = {digits}",
-            )  # fmt: skip
-            lines.append(line)
-    return lines
+            label = f"theory, {what}: freezes above {place:.3f} ± {error:.3f}"
+            ax.axvline(place, color=RED, linestyle=dashes, lw=1.2, zorder=0, label=label)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet import theory
-from binnet._validation import check_real
+from binnet._validation import check_integer, check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, preset
 from binnet.learning.run import Run
@@ -19,6 +21,7 @@ from binnet.studies._training import (
     train_whole,
 )
 from binnet.sweeps import Observable
+from binnet.theory import message_passing
 
 if TYPE_CHECKING:
     from binnet.learning import TrainingResult
@@ -33,7 +36,13 @@ _QUANTILES = (0.05, 0.5)
 
 
 def train_cell(
-    preset_name: str, seed: int, samples: int, validation: bool = False, **parameters: Any
+    preset_name: str,
+    seed: int,
+    samples: int,
+    validation: bool = False,
+    local_entropy: int = 0,
+    distances: Sequence[float] = (),
+    **parameters: Any,
 ) -> dict[str, Any]:
     """Train one network on entangled MNIST and measure it after every epoch.
 
@@ -47,6 +56,11 @@ def train_cell(
         Training samples, the first of 60000, or with `validation` of 50000.
     validation : bool, default False
         Whether to measure on the last 10000 training samples in place of the test set.
+    local_entropy : int, default 0
+        Around the inference states of so many measured samples, the first, fixed points are
+        counted, after the last epoch. Of one module only.
+    distances : sequence of float, optional
+        Distances d of these.
     **parameters
         Parameters of the configuration, by name, as of `Configuration.replace`.
 
@@ -59,7 +73,8 @@ def train_cell(
         (sample, neuron) pairs that learned; "flips", changes of a neuron in a training relaxation
         after the first sweep; "margin_q05" and "margin_median", quantiles of s_i h_i - J_D over
         the neurons of 1000 measured samples after inference (less lambda of the module before,
-        too). And "seconds", spent learning in all epochs.
+        too). And "seconds", spent learning in all epochs; with `local_entropy`, the measurements of
+        `find_local_entropy`.
     """
     configuration = configure(preset_name, seed, **parameters)
     X, y = load_measured(validation)
@@ -85,30 +100,91 @@ def train_cell(
 
     result = train_whole(configuration, samples, measure, evaluate=False)
     found = {name: ("epoch", [row[name] for row in rows]) for name in rows[0]}
-    return {**found, "seconds": sum(epoch.seconds for epoch in result.history)}
+    seconds = sum(epoch.seconds for epoch in result.history)
+    around = find_local_entropy(result.run, X[:local_entropy], distances)
+    return {**found, "seconds": seconds, **around}
 
 
 def relax_untrained(
-    preset_name: str, seed: int, validation: bool = False, **parameters: Any
+    preset_name: str,
+    seed: int,
+    validation: bool = False,
+    local_entropy: int = 0,
+    distances: Sequence[float] = (),
+    **parameters: Any,
 ) -> dict[str, Any]:
     """Relax measured samples in a network that has not learned: random couplings, driven.
 
     Parameters
     ----------
-    preset_name, seed, validation, **parameters
+    preset_name, seed, validation, local_entropy, distances, **parameters
         As of `train_cell`, which begins with this network.
 
     Returns
     -------
     dict
         "convergence", the fraction of the first 500 measured samples that reach a fixed point
-        within 200 sweeps.
+        within 200 sweeps; with `local_entropy`, the measurements of `find_local_entropy`.
     """
     configuration = configure(preset_name, seed, **parameters)
     options = configuration.training.inference_options() | {"max_sweeps": UNTRAINED_SWEEPS}
     X = load_measured(validation)[0][:UNTRAINED_INPUTS]
-    network = Run.start(configuration, len(X)).relaxable()
-    return {"convergence": float(relax(network, X, **options).converged.mean())}
+    run = Run.start(configuration, len(X))
+    convergence = float(relax(run.relaxable(), X, **options).converged.mean())
+    around = find_local_entropy(run, X[:local_entropy], distances)
+    return {"convergence": convergence, **around}
+
+
+def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]) -> dict[str, Any]:
+    """Count the fixed points around inference states, by message passing on the network's weights.
+
+    Parameters
+    ----------
+    run : Run
+        Where a training stands.
+    X : ndarray of int8, shape (n, N_in)
+        Inputs, one for each state.
+    distances : sequence of float
+        Distances d from the state, in neurons that differ over H.
+
+    Returns
+    -------
+    dict
+        "local_entropy" (distance), (1/H) log of the number of fixed points of the dynamics under
+        the input at that distance from the state that inference reaches, by
+        `binnet.theory.message_passing.around`; mean over the inputs for which messages settle,
+        nan without any. "settled" (distance), the fraction of these, and "empty" (distance), that
+        of the others for which a bound says that there is no fixed point: where it is large, the
+        mean is that of the few inputs that have some. Nothing without inputs.
+    """
+    if len(X) == 0:
+        return {}
+    options = run.configuration.training.inference_options()
+    states = relax(run.relaxable(), X, stop_at_cycle=False, **options).states
+    network = run.network()
+    fields = X @ network.input_weights.T
+    found = [
+        # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
+        message_passing.around(
+            network.couplings,
+            network.self_couplings,
+            np.where(state == 0, 1, state),
+            distances,
+            field=field,
+        )
+        for state, field in zip(states, fields, strict=True)
+    ]
+    entropies = np.array([around.entropy for around in found])
+    settled = np.isfinite(entropies)
+    total, number = np.where(settled, entropies, 0.0).sum(axis=0), settled.sum(axis=0)
+    mean = np.full(len(number), np.nan)
+    np.divide(total, number, out=mean, where=number > 0)
+    empty = ~settled & (np.array([around.bound for around in found]) < 0.0)
+    return {
+        "local_entropy": ("distance", mean),
+        "settled": ("distance", settled.mean(axis=0)),
+        "empty": ("distance", empty.mean(axis=0)),
+    }
 
 
 def find_lines(field_std: float, estimate_freezing: bool = True) -> dict[str, Any]:
@@ -156,17 +232,45 @@ def configure(preset_name: str, seed: int, **parameters: Any) -> Configuration:
     Configuration
         The preset with the parameters in place.
     """
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in parameters.items()}
+    changes: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value  # of each module
+        for name, value in parameters.items()
+    }
     return preset(preset_name, changes.pop("n_modules", None)).replace(**changes, seed=seed)
 
 
-def _check_cell(samples: int, validation: bool, **parameters: Any) -> None:
-    check_training(configure(**parameters), samples, validation=validation)
+def _check_cell(
+    samples: int,
+    validation: bool,
+    local_entropy: int = 0,
+    distances: Sequence[float] = (),
+    **parameters: Any,
+) -> None:
+    configuration = configure(**parameters)
+    check_training(configuration, samples, validation=validation)
+    _check_around(configuration, local_entropy, distances)
 
 
-def _check_untrained(validation: bool, **parameters: Any) -> None:
-    configure(**parameters)
+def _check_untrained(
+    validation: bool, local_entropy: int = 0, distances: Sequence[float] = (), **parameters: Any
+) -> None:
+    configuration = configure(**parameters)
     find_data()
+    _check_around(configuration, local_entropy, distances)
+
+
+def _check_around(
+    configuration: Configuration, local_entropy: int, distances: Sequence[float]
+) -> None:
+    check_integer("local_entropy", local_entropy, 0, UNTRAINED_INPUTS)
+    for distance in distances:
+        check_real("distances", distance, 0.0, 1.0, above=True, below=True)
+    if local_entropy and configuration.network.n_modules > 1:
+        raise ValueError(
+            "local_entropy must be 0 for more than one module, got "
+            f"{local_entropy} with n_modules = {configuration.network.n_modules}: messages are "
+            "those of one densely coupled module"
+        )
 
 
 def _check_lines(field_std: float, estimate_freezing: bool) -> None:
@@ -175,7 +279,8 @@ def _check_lines(field_std: float, estimate_freezing: bool) -> None:
 
 def _cost(samples: int, **parameters: Any) -> float:
     """Return the relative work: drives by the input and events go as H, products as H^2."""
-    parameters.pop("validation", None)
+    for name in ("validation", "local_entropy", "distances"):
+        parameters.pop(name, None)
     configuration = configure(**parameters)
     n_hidden = configuration.network.n_neurons
     return float(configuration.training.epochs * samples * (n_hidden + 100) * (n_hidden + 1000))

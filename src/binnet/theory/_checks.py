@@ -51,6 +51,11 @@ def update_fraction(value: float) -> float:
     return check_real("update_fraction", value, 0.0, 1.0, above=True, remedy=remedy)
 
 
+def self_couplings(value: ArrayLike, n_neurons: int) -> FloatArray:
+    """Return the self-coupling J_D >= 0 of every neuron, from one number or one per neuron."""
+    return _each("self_coupling", self_coupling(value), n_neurons)
+
+
 def couplings(value: ArrayLike) -> NDArray[Any]:
     """Return a square matrix of finite couplings with a zero diagonal, as float32 or float64."""
     matrix = np.asarray(value)
@@ -74,10 +79,13 @@ def couplings(value: ArrayLike) -> NDArray[Any]:
 
 def fields(value: ArrayLike, n_neurons: int) -> FloatArray:
     """Return the external field of every neuron, from one number or one per neuron."""
-    array = check_reals("field", value)
+    return _each("field", check_reals("field", value), n_neurons)
+
+
+def _each(name: str, array: FloatArray, n_neurons: int) -> FloatArray:
     if array.shape not in ((), (n_neurons,)):
         raise ValueError(
-            f"field must be a number or have shape ({n_neurons},), one per neuron, "
+            f"{name} must be a number or have shape ({n_neurons},), one per neuron, "
             f"got shape {array.shape}"
         )
     return np.broadcast_to(array, (n_neurons,))

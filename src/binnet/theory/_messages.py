@@ -7,13 +7,15 @@ message is sent to are taken into account to the order 1/N that matters.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from binnet._validation import FloatArray
+from binnet._validation import FloatArray, check_real
 from binnet.theory import _checks
 
 _LOG_2PI = math.log(2.0 * math.pi)
@@ -32,15 +34,30 @@ class Messages:
     log_factor: FloatArray  # log of the factor's probability, for the Bethe entropy
 
 
+class Settled(NamedTuple):
+    """Where messages stand after many steps."""
+
+    messages: Messages
+    entropy: float
+    drift: float  # change of the entropy in the last step
+    n_iterations: int
+    converged: bool
+
+
 class Instance:
     """One network and one step of its messages (docs/model/theory.md, section 6)."""
 
     def __init__(
-        self, couplings: ArrayLike, self_coupling: float, field: ArrayLike, exact: bool
+        self,
+        couplings: ArrayLike,
+        self_coupling: ArrayLike,
+        field: ArrayLike,
+        exact: bool,
+        margin: float = 0.0,
     ) -> None:
         self.matrix = _checks.couplings(couplings)
         self.n = self.matrix.shape[0]
-        self.self_coupling = _checks.one_self_coupling(self_coupling)
+        self.reach = _checks.self_couplings(self_coupling, self.n) - check_real("margin", margin)
         self.field = _checks.fields(field, self.n)
         # Sums over J_ij^2 v_j: exact, or with v_j replaced by its mean, which leaves the norms of
         # rows and columns and saves two passes over the matrix in every step.
@@ -79,7 +96,7 @@ class Instance:
         variance = np.maximum(self.squares_in(1.0 - m * m), _V_MIN)
         omega = self.times(m) - variance * old.response + self.field
         scale = np.sqrt(variance)
-        x = np.stack([self.self_coupling + omega, self.self_coupling - omega]) / scale  # s = +1, -1
+        x = np.stack([self.reach + omega, self.reach - omega]) / scale  # s = +1, -1
         log_phi = special.log_ndtr(x)
         # The neuron of the factor itself, without the factor: p(s) = (1 + s tanh c)/2, c = B +
         # drive.
@@ -98,7 +115,33 @@ class Instance:
     def bethe_entropy(self, messages: Messages) -> float:
         """Sum of log factors and log variables, less the links (dense expansion to order 1/N)."""
         m = np.tanh(messages.total)
-        b = messages.cavity
+        b = messages.cavity + messages.drive  # what the drive adds is energy, not entropy
         log_cosh = np.logaddexp(b, -b)
         links = 0.5 * (1.0 - m * m) * self.squares_out(messages.response**2)
         return float(np.mean(messages.log_factor + log_cosh - m * b + links))
+
+    def settle(
+        self,
+        messages: Messages,
+        damping: float,
+        rtol: float,
+        max_iterations: int,
+        find_drive: Callable[[FloatArray], FloatArray] | None = None,
+    ) -> Settled:
+        """Iterate until no magnetisation, nor the entropy, changes by more than `rtol`.
+
+        `find_drive` makes the next drive out of the total fields without one.
+        """
+        for n_iterations in range(1, max_iterations + 1):
+            old, messages = messages, self.step(messages, damping)
+            if find_drive is not None:
+                messages.drive = find_drive(messages.total)
+                messages.total = messages.total + messages.drive
+            change = float(np.max(np.abs(np.tanh(messages.total) - np.tanh(old.total))))
+            if change < rtol or n_iterations == max_iterations:
+                entropy = self.bethe_entropy(messages)
+                # Of the start there is none: its factors have not been summed yet.
+                last = self.bethe_entropy(old) if n_iterations > 1 else np.inf
+                if change < rtol and abs(entropy - last) < rtol:
+                    return Settled(messages, entropy, abs(entropy - last), n_iterations, True)
+        return Settled(messages, entropy, abs(entropy - last), max_iterations, False)

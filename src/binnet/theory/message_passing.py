@@ -3,7 +3,8 @@
 Belief propagation (the cavity method on an instance, in its dense form) estimates the
 magnetisations and the entropy of the set of fixed points.  Reinforcement and focusing turn it into
 solvers, which find true fixed points at self-couplings far below those at which the plain dynamics
-converges.  Coupled replicas of the network (`replicated`) tell the entropies of its clusters.
+converges.  Coupled replicas of the network (`replicated`) tell the entropies of its clusters, and
+`around` how many fixed points lie at which distance of a given state.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import FloatArray, check_choice, check_integer, check_real, check_spins
 from binnet.theory import _checks
+from binnet.theory._around import Around, around
 from binnet.theory._messages import Instance
 from binnet.theory._replicated import Replicated, replicated, replicated_limit
 
 __all__ = [
+    "Around",
     "BeliefPropagation",
     "Replicated",
     "Solution",
+    "around",
     "belief_propagation",
     "count_unstable",
     "replicated",
@@ -121,8 +125,9 @@ def count_unstable(
 
 def belief_propagation(
     couplings: ArrayLike,
-    self_coupling: float,
+    self_coupling: ArrayLike,
     *,
+    margin: float = 0.0,
     field: ArrayLike = 0.0,
     rtol: float = 1e-8,
     damping: float = 0.5,
@@ -138,8 +143,10 @@ def belief_propagation(
     ----------
     couplings : array_like, shape (N, N)
         J_ij with zero diagonal.
-    self_coupling : float
-        J_D >= 0.
+    self_coupling : array_like, shape (N,) or scalar
+        J_D >= 0, of all neurons or of each.
+    margin : float, default 0
+        Stability kappa that every neuron must exceed.
     field : array_like, shape (N,) or scalar, default 0
         External fields b_i.
     rtol : float, default 1e-8
@@ -164,23 +171,14 @@ def belief_propagation(
     rtol = _checks.tolerance(rtol)
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     max_iterations = check_integer("max_iterations", max_iterations, 1)
-    instance = Instance(couplings, self_coupling, field, exact=True)
+    instance = Instance(couplings, self_coupling, field, exact=True, margin=margin)
     spread = 0.0 if rng is None else 1e-3
-    messages = instance.start(np.random.default_rng(rng), spread)
-    entropy = last = change = np.inf
-    n_iterations = 0
-    while n_iterations < max_iterations:
-        n_iterations += 1
-        before, last = np.tanh(messages.total), entropy
-        messages = instance.step(messages, damping)
-        entropy = instance.bethe_entropy(messages)
-        change = float(np.max(np.abs(np.tanh(messages.total) - before)))
-        if change < rtol and abs(entropy - last) < rtol:
-            break
-    drift = abs(entropy - last)
-    converged = change < rtol and drift < rtol
-    magnetisations = np.tanh(messages.total)
-    return BeliefPropagation(entropy, magnetisations, converged, n_iterations, drift + 1e-15)
+    start = instance.start(np.random.default_rng(rng), spread)
+    end = instance.settle(start, damping, rtol, max_iterations)
+    magnetisations = np.tanh(end.messages.total)
+    return BeliefPropagation(
+        end.entropy, magnetisations, end.converged, end.n_iterations, end.drift + 1e-15
+    )
 
 
 def solve(
@@ -241,7 +239,8 @@ def solve(
     damping = check_real("damping", damping, 0.0, 1.0, below=True)
     attempts = check_integer("n_attempts", n_attempts, 1)
     seed = check_integer("seed", seed, 0, None)
-    instance = Instance(couplings, self_coupling, field, exact=False)
+    j = _checks.one_self_coupling(self_coupling)
+    instance = Instance(couplings, j, field, exact=False)
     best = np.ones(instance.n, dtype=np.int8)
     fewest, n_iterations = instance.n + 1, 0
     for attempt in range(attempts):
@@ -261,7 +260,7 @@ def solve(
                 break  # polarised without a solution: start again
             state = np.where(messages.total >= 0.0, 1, -1).astype(np.int8)
             stability = state * (instance.times(state.astype(np.float64)) + instance.field)
-            n_unstable = int(np.count_nonzero(stability <= -instance.self_coupling))
+            n_unstable = int(np.count_nonzero(stability <= -instance.reach))
             if n_unstable < fewest:
                 best, fewest = state, n_unstable
             if n_unstable == 0:

@@ -12,7 +12,9 @@ from binnet.cli._common import clear_errors
 from binnet.cli._theory import DYNAMICS
 from binnet.cli.studies._shared import (
     Findings,
+    describe_seeds,
     describe_training,
+    numbers_option,
     output_option,
     run_study,
     seeds_option,
@@ -20,11 +22,19 @@ from binnet.cli.studies._shared import (
     workers_option,
 )
 from binnet.learning import PRESETS
+from binnet.studies.map import DISTANCES
 
 if TYPE_CHECKING:
     from binnet.studies.map import MapResult
 
 _HIDDEN = 400
+# Options, by what the library calls them.
+_NAMES = {
+    "seeds": "--seeds",
+    "settings": "--set",
+    "local_entropy": "--local-entropy",
+    "distances": "--distance",
+}
 
 
 @click.command(
@@ -47,6 +57,9 @@ _HIDDEN = 400
 @click.option("--validation", is_flag=True,
               help="measure on the last 10000 training samples, not on the test set")  # fmt: skip
 @click.option("--dynamics/--no-dynamics", **DYNAMICS)
+@click.option("--local-entropy", type=click.IntRange(0), default=0, show_default=True,
+              help="count fixed points around the inference states of so many samples")  # fmt: skip
+@numbers_option("--distance", "distances", DISTANCES, "from these states", "above 0, below 1")
 @click.option("--scheduler", metavar="ADDRESS", help="Dask scheduler whose workers measure instead")
 @workers_option
 @output_option("map.png", data=".nc, .untrained.nc, .theory.nc and .json")
@@ -90,7 +103,7 @@ def map(
         figures = {output: lambda: draw_map(result, title)}
         return Findings(summarise_map(result), figures, _tabulate(result))
 
-    run_study(output.with_suffix(".json"), asked, work, {"seeds": "--seeds", "settings": "--set"})
+    run_study(output.with_suffix(".json"), asked, work, _NAMES)
 
 
 def _read(words: tuple[str, ...]) -> dict[str, list[Any]]:
@@ -101,13 +114,17 @@ def _read(words: tuple[str, ...]) -> dict[str, list[Any]]:
 
 
 def _tabulate(result: MapResult) -> list[str]:
-    """Return the accuracies, means over seeds, as a table for each value of a third axis."""
-    accuracy = result.learning["accuracy"].isel(epoch=-1).mean("seed")
+    """Return the accuracies as a table, one for each value of a third axis."""
+    accuracy = result.learning["accuracy"].isel(epoch=-1)
     rows, columns, *rest = result.layout
-    lines = [f"{'validation' if result.validation else 'test'} accuracy, mean over seeds"]
-    for part in (accuracy.sel({rest[0]: v}) for v in accuracy[rest[0]]) if rest else [accuracy]:
+    kind = "validation" if result.validation else "test"
+    lines = [f"{kind} accuracy, {columns} to the right, {rows} downwards"]
+    for place in accuracy[rest[0]].values if rest else [None]:
+        part = accuracy.sel({rest[0]: place}) if rest else accuracy
         if rest:
-            lines.append(f"{rest[0]} = {part[rest[0]].item()}")
-        table = part.transpose(rows, columns).to_pandas()
-        lines += table.round(4).to_string().splitlines()
+            lines.append(f"{rest[0]} = {place}")
+        lines.append(f"{'':>8}" + "".join(f"  {x!s:>15}" for x in part[columns].values))
+        for y in part[rows].values:
+            cells = part.sel({rows: y}).transpose(columns, "seed").values.tolist()
+            lines.append(f"{y!s:>8}" + "".join(f"  {describe_seeds(cell):>15}" for cell in cells))
     return lines

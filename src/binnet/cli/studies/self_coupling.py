@@ -12,6 +12,7 @@ from binnet.cli.studies._shared import (
     Findings,
     describe_seeds,
     describe_training,
+    numbers_option,
     output_option,
     run_study,
     workers_option,
@@ -26,8 +27,13 @@ from binnet.learning import PRESETS
     type=click.Choice(PRESETS),
     default="source",
     show_default=True,
-    help="of the training, but for its J_D",
+    help="of the training, but for J_D, margin and input",
 )
+@numbers_option("--margin", "margin", (0.0, 0.3, 0.9, 1.5), "kappa of rule and theory", ">= 0")
+@click.option(
+    "--input", "input_strength", type=click.FloatRange(0, min_open=True), default=5.0,
+    show_default=True, help="lambda_in, and sigma_b of the theory",
+)  # fmt: skip
 @click.option(
     "--hidden", "n_hidden", type=click.IntRange(2), default=400, show_default=True,
     help="H of the trained networks, and N of the random ones",
@@ -41,13 +47,15 @@ from binnet.learning import PRESETS
 )
 @workers_option
 @output_option(
-    "self_coupling.png", ".learning.nc, .convergence.nc, .entropies.nc, .transitions.nc and .json"
+    "self_coupling.png",
+    ".learning.nc, .control.nc, .untrained.nc, .convergence.nc, .entropies.nc, .transitions.nc and "
+    ".json",
 )
 def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> None:
-    """Draw accuracy, convergence and the theory's entropies on one axis of self-coupling J_D.
+    """Draw accuracy, convergence and the theory's entropies over self-coupling J_D, by margin.
 
-    The theory's transitions, and the J_D at which half of the random networks' runs converge, are
-    marked. The same command takes up a study that was stopped.
+    The theory is that of random networks at the same margins, with fields as strong as the input
+    and without any. The same command takes up a study that was stopped.
     """
     from binnet.plotting.self_coupling import draw_self_coupling
     from binnet.studies.self_coupling import (
@@ -57,7 +65,7 @@ def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> No
     )
 
     given = {name: value for name, value in options.items() if value is not None}
-    names = {"n_hidden": "--hidden"}
+    names = {"n_hidden": "--hidden", "input_strength": "--input", "margin": "--margin"}
     with clear_errors(names):
         plan = SelfCouplingPlan.quick(**given) if quick else SelfCouplingPlan(**given)
 
@@ -73,14 +81,25 @@ def self_coupling(quick: bool, workers: int, output: Path, **options: Any) -> No
 
 
 def _tabulate(summary: dict[str, Any]) -> list[str]:
-    lines = [" J_D   test accuracy     fixed points while learning"]
-    for row in summary["learning"]:
+    lines = ["kappa    J_D   test accuracy     inferences at a fixed point"]
+    control = [{"margin": None, **row} for row in summary["control"]]
+    for row in (*summary["learning"], *control):
+        margin = "fixed" if row["margin"] is None else f"{row['margin']:g}"
         lines.append(
-            f"{row['self_coupling']:4.2f}   {describe_seeds(row['accuracy']):<15}   "
-            f"{row['fixed_points']:.4f}"
+            f"{margin:>5}   {row['self_coupling']:4.2f}   {describe_seeds(row['accuracy']):<15}   "
+            f"{describe_seeds(row['inference_convergence'])}"
         )
-    for title, key in (("theory", "transitions"), ("half of the runs converge", "thresholds")):
-        for name, (value, error) in summary[key].items():
-            where = "not in the range" if value is None else f"J_D = {value:.4f}"
-            lines.append(f"{title}, {name}: {where}" + ("" if error is None else f" ± {error:.1g}"))
+    lines.append("fixed: the control, whose hidden weights do not learn")
+    for name, found in summary["thresholds"].items():
+        lines.append(f"without input half of the runs converge, {name}: {_tell(found)}")
+    for row in summary["transitions"]:
+        where = f"theory, fields {row['field_std']:g}"
+        lines.append(f"{where}: the gap closes, beyond kappa, at {_tell(row['gap closes'])}")
+        lines.append(f"{where}: synchronous dynamics freezes at {_tell(row['freezing'])}")
     return lines
+
+
+def _tell(found: tuple[float | None, float | None]) -> str:
+    value, error = found
+    where = "not found" if value is None else f"J_D = {value:.4f}"
+    return where + ("" if error is None else f" ± {error:.1g}")
