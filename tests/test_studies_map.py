@@ -1,6 +1,7 @@
 """Maps of learning: what a cell measures, what is the same map, and where the lines are drawn."""
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def test_validation_measures_what_was_not_trained_on() -> None:
         evaluate_on={"held": held},
     )  # fmt: skip
     assert cell["accuracy"][1] == [m.accuracy["held"] for m in direct.history]
+
+
+def test_the_overlap_of_samples_is_that_of_all_pairs() -> None:
+    states = np.random.default_rng(1).choice([-1, 0, 1], (7, 12)).astype(np.int8)
+    pairs = [a @ b.astype(float) / 12 for a, b in itertools.combinations(states, 2)]
+    assert _cells.average_overlap(states) == pytest.approx(np.mean(pairs))
 
 
 def test_untrained_networks_are_those_that_training_begins_with(result: study.MapResult) -> None:

@@ -27,6 +27,7 @@ _TITLES = {
     "flips": "flips per neuron in training\nafter the first sweep",
     "margin_q05": r"5 % quantile of $s_i h_i - J_D$",
     "margin_median": r"median of $s_i h_i - J_D$",
+    "sample_overlap": "overlap of two test samples' states",
 }
 _SYMBOLS = {
     "margin": r"margin of the rule $\kappa$",
@@ -114,7 +115,7 @@ def _list_layers(result: MapResult) -> list[tuple[str, xr.DataArray]]:
         before = result.untrained["local_entropy"]
         gained = (last["local_entropy"] - before).mean("seed", skipna=False).sortby(numeric)
         for k, d in enumerate(last["distance"].values):
-            name = f"local entropy around inference states\nwhere messages settle, d = {d:g}"
+            name = f"local entropy around\ninference states, d = {d:g}"
             layers.append((name, mean["local_entropy"].isel(distance=k)))
             layers.append((f"the same less that of the\nuntrained network, d = {d:g}",
                            gained.isel(distance=k)))  # fmt: skip

@@ -73,7 +73,8 @@ def train_cell(
         (sample, neuron) pairs that learned; "flips", changes of a neuron in a training relaxation
         after the first sweep; "margin_q05" and "margin_median", quantiles of s_i h_i - J_D over
         the neurons of 1000 measured samples after inference (less lambda of the module before,
-        too). And "seconds", spent learning in all epochs; with `local_entropy`, the measurements of
+        too); "sample_overlap", mean overlap of the inference states of two measured samples. And
+        "seconds", spent learning in all epochs; with `local_entropy`, the measurements of
         `find_local_entropy`.
     """
     configuration = configure(preset_name, seed, **parameters)
@@ -95,6 +96,7 @@ def train_cell(
                 "flips": float(sum(epoch.flips[1:])),
                 "margin_q05": float(quantiles[0]),
                 "margin_median": float(quantiles[1]),
+                "sample_overlap": average_overlap(found.states),
             }
         )
 
@@ -103,6 +105,28 @@ def train_cell(
     seconds = sum(epoch.seconds for epoch in result.history)
     around = find_local_entropy(result.run, X[:local_entropy], distances)
     return {**found, "seconds": seconds, **around}
+
+
+def average_overlap(states: NDArray[np.int8]) -> float:
+    """Return the mean overlap of two samples' states.
+
+    Parameters
+    ----------
+    states : ndarray of int8, shape (B, H)
+        -1 or +1, or 0 for a silent neuron.
+
+    Returns
+    -------
+    float
+        (1/H) sum_i s_i^a s_i^b, mean over pairs a != b (docs/model/network.md, eq. (10.1)); NaN for
+        one sample.
+    """
+    n, n_neurons = states.shape
+    if n < 2:
+        return float("nan")
+    totals = states.sum(axis=0, dtype=np.int64)
+    own = int(np.count_nonzero(states))  # of each row with itself; silent neurons count as 0
+    return float(int(totals @ totals) - own) / (n * (n - 1) * n_neurons)
 
 
 def relax_untrained(
@@ -152,10 +176,10 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     dict
         "local_entropy" (distance), (1/H) log of the number of fixed points of the dynamics under
         the input at that distance from the state that inference reaches, by
-        `binnet.theory.message_passing.around`; mean over the inputs for which messages settle,
-        nan without any. "settled" (distance), the fraction of these, and "empty" (distance), that
-        of the others for which a bound says that there is no fixed point: where it is large, the
-        mean is that of the few inputs that have some. Nothing without inputs.
+        `binnet.theory.message_passing.around`, or 0 where less than one is expected: mean over the
+        inputs for which this is known, nan without any. "settled" (distance), the fraction of
+        inputs for which messages settle, and "empty" (distance), that of the others for which a
+        bound says that there is no fixed point. Nothing without inputs.
     """
     if len(X) == 0:
         return {}
@@ -176,10 +200,13 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     ]
     entropies = np.array([around.entropy for around in found])
     settled = np.isfinite(entropies)
-    total, number = np.where(settled, entropies, 0.0).sum(axis=0), settled.sum(axis=0)
+    empty = ~settled & (np.array([around.bound for around in found]) < 0.0)
+    # Messages hardly settle where there are no fixed points: without these inputs the mean would be
+    # that of the few that have some.
+    total = np.where(settled, np.maximum(entropies, 0.0), 0.0).sum(axis=0)
+    number = (settled | empty).sum(axis=0)
     mean = np.full(len(number), np.nan)
     np.divide(total, number, out=mean, where=number > 0)
-    empty = ~settled & (np.array([around.bound for around in found]) < 0.0)
     return {
         "local_entropy": ("distance", mean),
         "settled": ("distance", settled.mean(axis=0)),

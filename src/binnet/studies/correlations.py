@@ -29,6 +29,7 @@ PREDICTORS = (
     "flips",
     "margin_q05",
     "margin_median",
+    "sample_overlap",
     "local_entropy",
 )
 ALL_MAPS = "all maps"  # their ranks within each, together
