@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import naive
 from binnet import Configuration, load_checkpoint, predict, preset, relax
+from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import load_network, save_network
+from binnet.landscape import drive
 from binnet.learning import Run, save_checkpoint
 from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
+from binnet.studies._cells import find_local_entropy
+from binnet.theory.message_passing import around
 from library_cases import TINY
 from test_more_rules import ROUND_OFF, X, Y, replay, synapses
 
@@ -213,6 +218,24 @@ def test_drawn_biases_leave_all_else(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a column for each input and one for the biases"):
         BinaryNetwork(*(np.ones((n, m)) - np.eye(n, m) for n, m in
                         ((2, 2), (2, 1), (2, 2), (2, 2))), 0.0, has_biases=True)  # fmt: skip
+
+
+def test_biases_are_in_the_field_under_which_fixed_points_are_counted(tmp_path: Path) -> None:
+    run = Run.start(SMALL.replace(n_hidden=60, self_coupling=2.0, bias_strength=0.7), len(X))
+    network, x = run.network(), X[0]
+    without = replace(network, has_biases=False)
+    driven = drive(network, x)
+    np.testing.assert_allclose(driven.fields, drive(without, [*x, 1]).fields)
+    state = relax(network, x[None], **run.configuration.training.inference_options()).states[0]
+    expected = around(network.couplings, 2.0, state, [0.1], field=driven.fields).entropy
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(
+        find_local_entropy(run, X[:1], [0.1])["local_entropy"][1], expected
+    )
+    # The command refuses before it measures accuracies, for which this folder has no samples.
+    save_checkpoint(tmp_path / "checkpoint.safetensors", run)
+    result = CliRunner().invoke(main, ["quantize", str(tmp_path)])
+    assert "a file of integers takes a network without biases" in result.output
 
 
 def finish(run: Run, threads: int) -> BinaryNetwork:

@@ -186,7 +186,7 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     options = run.configuration.training.inference_options()
     states = relax(run.relaxable(), X, stop_at_cycle=False, **options).states
     network = run.network()
-    fields = X @ network.input_weights.T
+    fields = network.input_fields(X)
     found = [
         # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
         message_passing.around(
