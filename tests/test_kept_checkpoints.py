@@ -49,6 +49,19 @@ def test_a_run_that_was_killed_before_its_copy_was_written_writes_it_later(tmp_p
     assert find_kept(path)[1].read_bytes() == expected
 
 
+def test_copies_of_a_run_that_is_replaced_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train(X, Y, TINY.replace(epochs=3), threads=1, checkpoint=path, keep_every=1)
+    train(X, Y, TINY.replace(epochs=2, seed=5), threads=1, checkpoint=path, keep_every=2)
+    assert list(find_kept(path)) == [0, 2]
+    foreign = tmp_path / "run-epoch-0007.safetensors"
+    foreign.write_text("somebody else's")
+    with pytest.raises(FileExistsError, match="run-epoch-0007"):
+        train(X, Y, TINY, threads=1, checkpoint=path)
+    assert list(find_kept(path)) == [0, 2, 7]  # refused before anything is lost
+    assert load_checkpoint(path).configuration.training.seed == 5
+
+
 def test_copies_need_a_checkpoint() -> None:
     with pytest.raises(ValueError, match="keep_every = 2 needs checkpoint"):
         train(X, Y, TINY, keep_every=2)
