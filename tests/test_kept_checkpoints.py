@@ -78,7 +78,7 @@ def test_the_command_keeps_them_also_in_a_run_that_goes_on(
         "binnet.cli._runs.load_samples", lambda n_inputs, validation: (samples, {"test": samples})
     )
     run = tmp_path / "run"
-    small = ["--hidden", "20", "--threads", "1"]
+    small = ["--hidden", "20", "--curriculum-start", "0.5", "--threads", "1"]
     for arguments in (
         ["--out", str(run), "--epochs", "2", "--keep-every", "2", *small],
         ["--resume", str(run), "--epochs", "4", "--threads", "1"],
@@ -86,6 +86,8 @@ def test_the_command_keeps_them_also_in_a_run_that_goes_on(
     ):
         result = CliRunner().invoke(main, ["train", *arguments])
         assert result.exit_code == 0, result.output
+        says = "the rates fall and the curriculum goes by the length of the run" in result.output
+        assert says == ("--resume" in arguments)
     for folder in (run, tmp_path / "again"):
         assert list(find_kept(folder / "checkpoint.safetensors")) == [0, 2, 4]
     text = (run / "config.toml").read_text().replace("keep_every = 2", "keep_every = -2")

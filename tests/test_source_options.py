@@ -162,6 +162,7 @@ def test_curriculum_keeps_samples_by_their_predictions() -> None:
         run.learn(X, Y, 10**6, 2)
         assert run.epoch_is_complete
         assert run.totals[1] <= len(order) == run.samples_per_epoch
+        assert run.samples_seen == 3 * len(X)  # progress reaches its end
 
 
 def replace_kept(run: Run) -> Run:
@@ -278,6 +279,7 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
         ({"curriculum_start": 1.5}, "curriculum_start must be a finite number >= 0 and <= 1"),
         ({"curriculum_wrong": -1}, "curriculum_wrong must be a finite number >= 0 and <= 1"),
         ({"input_noise": 0.6}, "input_noise must be a finite number >= 0 and <= 0.5"),
+        ({"symmetry": 0.5, "rule": "symmetric"}, "symmetry must be 1, or 0 as for other rules"),
         ({"symmetry": 2}, "symmetry must be a finite number >= -1 and <= 1"),
         ({"feedback_weights": "same"}, "feedback_weights must be one of"),
         ({"readout_targets": "same"}, "readout_targets must be one of"),

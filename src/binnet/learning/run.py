@@ -120,9 +120,9 @@ class Run:
 
     @property
     def samples_seen(self) -> int:
-        """Samples learned since the start."""
+        """Samples presented since the start; of a whole epoch those that it left out, too."""
         size = self.configuration.training.batch_size
-        in_epoch = min(self.batch * size, self.samples_per_epoch)
+        in_epoch = self.n_samples if self.epoch_is_complete else self.batch * size
         return self.epoch * self.n_samples + in_epoch
 
     @property
