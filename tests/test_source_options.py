@@ -16,7 +16,7 @@ from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import load_network, save_network
 from binnet.landscape import drive
-from binnet.learning import Run, save_checkpoint
+from binnet.learning import OnlineLearner, Run, save_checkpoint
 from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
 from binnet.studies._cells import find_local_entropy
@@ -163,6 +163,23 @@ def test_curriculum_keeps_samples_by_their_predictions() -> None:
         assert run.epoch_is_complete
         assert run.totals[1] <= len(order) == run.samples_per_epoch
         assert run.samples_seen == 3 * len(X)  # progress reaches its end
+
+
+def test_a_curriculum_starts_at_its_epoch_and_never_online() -> None:
+    settings = TINY.replace(epochs=10, curriculum_start=0.7, curriculum_wrong=0.3)
+    run = Run.start(settings, len(X))
+    run.epoch = 6
+    run.learn(X, Y, 1, 1)
+    assert run.kept is None
+    run.begin_epoch()
+    run.epoch = 7
+    run.learn(X, Y, 1, 1)
+    assert run.kept is not None
+    short, long = (OnlineLearner(settings.replace(epochs=n), 1) for n in (1, 10))
+    for _ in range(3):
+        short.learn(X, Y)
+        long.learn(X, Y)
+    assert short.network.couplings.tobytes() == long.network.couplings.tobytes()
 
 
 def replace_kept(run: Run) -> Run:
