@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 import naive
-from binnet import Configuration, load_checkpoint, predict, preset, relax
+from binnet import Configuration, load_checkpoint, predict, preset, relax, train
 from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import load_network, save_network
 from binnet.landscape import drive
-from binnet.learning import OnlineLearner, Run, save_checkpoint
+from binnet.learning import QUANTILES, OnlineLearner, Run, save_checkpoint
 from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
 from binnet.studies._cells import find_local_entropy
@@ -180,6 +180,17 @@ def test_a_curriculum_starts_at_its_epoch_and_never_online() -> None:
         short.learn(X, Y)
         long.learn(X, Y)
     assert short.network.couplings.tobytes() == long.network.couplings.tobytes()
+
+
+def test_stabilities_of_the_readout_are_those_that_the_margin_is_asked_of() -> None:
+    settings = TINY.replace(epochs=1, readout_targets="balanced")
+    result = train(X, Y, settings, threads=1)
+    options = settings.training.inference_options()
+    fields = relax(result.network, X, stop_at_cycle=False, **options).readout_fields
+    C = settings.network.n_outputs
+    targets = np.where(np.arange(C) == Y[:, None], C / 4, -np.sqrt(C) / 4)
+    found = result.history[-1].stability_quantiles["readout"]
+    np.testing.assert_allclose(found, np.quantile(fields * targets, QUANTILES), atol=1e-6)
 
 
 def replace_kept(run: Run) -> Run:
