@@ -49,6 +49,19 @@ def test_a_run_that_was_killed_before_its_copy_was_written_writes_it_later(tmp_p
     assert find_kept(path)[1].read_bytes() == expected
 
 
+def test_copies_of_a_run_that_is_replaced_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    train(X, Y, TINY.replace(epochs=3), threads=1, checkpoint=path, keep_every=1)
+    train(X, Y, TINY.replace(epochs=2, seed=5), threads=1, checkpoint=path, keep_every=2)
+    assert list(find_kept(path)) == [0, 2]
+    foreign = tmp_path / "run-epoch-0007.safetensors"
+    foreign.write_text("somebody else's")
+    with pytest.raises(FileExistsError, match="run-epoch-0007"):
+        train(X, Y, TINY, threads=1, checkpoint=path)
+    assert list(find_kept(path)) == [0, 2, 7]  # refused before anything is lost
+    assert load_checkpoint(path).configuration.training.seed == 5
+
+
 def test_copies_need_a_checkpoint() -> None:
     with pytest.raises(ValueError, match="keep_every = 2 needs checkpoint"):
         train(X, Y, TINY, keep_every=2)
@@ -65,7 +78,7 @@ def test_the_command_keeps_them_also_in_a_run_that_goes_on(
         "binnet.cli._runs.load_samples", lambda n_inputs, validation: (samples, {"test": samples})
     )
     run = tmp_path / "run"
-    small = ["--hidden", "20", "--threads", "1"]
+    small = ["--hidden", "20", "--curriculum-start", "0.5", "--threads", "1"]
     for arguments in (
         ["--out", str(run), "--epochs", "2", "--keep-every", "2", *small],
         ["--resume", str(run), "--epochs", "4", "--threads", "1"],
@@ -73,6 +86,8 @@ def test_the_command_keeps_them_also_in_a_run_that_goes_on(
     ):
         result = CliRunner().invoke(main, ["train", *arguments])
         assert result.exit_code == 0, result.output
+        says = "the rates fall and the curriculum goes by the length of the run" in result.output
+        assert says == ("--resume" in arguments)
     for folder in (run, tmp_path / "again"):
         assert list(find_kept(folder / "checkpoint.safetensors")) == [0, 2, 4]
     text = (run / "config.toml").read_text().replace("keep_every = 2", "keep_every = -2")

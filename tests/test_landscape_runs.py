@@ -21,6 +21,7 @@ from binnet.landscape import (
     summarise_landscape,
 )
 from binnet.learning import Run, save_checkpoint
+from binnet.plotting.landscape import draw_landscape
 
 # So weakly driven that messages settle soon.
 SMALL = preset("source").replace(n_hidden=12, epochs=2, self_coupling=1.0, input_strength=0.5)
@@ -128,6 +129,15 @@ def test_means_have_their_errors(measured: xr.Dataset) -> None:
     assert record["entropy"] == float(found["entropy"][1, 1, 0])
     assert (record["entropy_error"], record["entropy_samples"]) == (None, 1)
     json.dumps(record, allow_nan=False)
+
+
+def test_the_figure_is_drawn_where_messages_know_nothing(measured: xr.Dataset) -> None:
+    """As of modules that excite each other."""
+    names = ("entropy", "local_entropy", "local_bound")
+    unknown = measured.assign({name: np.nan * measured[name] for name in names})
+    figure = draw_landscape(unknown)
+    figure.canvas.draw()
+    assert figure.axes[2].get_xscale() == "log"
 
 
 def test_the_command_leaves_figure_data_and_table(run: Path, measured: xr.Dataset) -> None:

@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import naive
-from binnet import Configuration, load_checkpoint, predict, preset, relax
+from binnet import Configuration, load_checkpoint, predict, preset, relax, train
+from binnet.cli import main
 from binnet.dynamics import stream_key
 from binnet.hardware import load_network, save_network
-from binnet.learning import Run, save_checkpoint
+from binnet.landscape import drive
+from binnet.learning import QUANTILES, OnlineLearner, Run, save_checkpoint
 from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import BinaryNetwork, NetworkParameters, dequantize, quantize
+from binnet.studies._cells import find_local_entropy
+from binnet.theory.message_passing import around
 from library_cases import TINY
 from test_more_rules import ROUND_OFF, X, Y, replay, synapses
 
@@ -157,6 +162,35 @@ def test_curriculum_keeps_samples_by_their_predictions() -> None:
         run.learn(X, Y, 10**6, 2)
         assert run.epoch_is_complete
         assert run.totals[1] <= len(order) == run.samples_per_epoch
+        assert run.samples_seen == 3 * len(X)  # progress reaches its end
+
+
+def test_a_curriculum_starts_at_its_epoch_and_never_online() -> None:
+    settings = TINY.replace(epochs=10, curriculum_start=0.7, curriculum_wrong=0.3)
+    run = Run.start(settings, len(X))
+    run.epoch = 6
+    run.learn(X, Y, 1, 1)
+    assert run.kept is None
+    run.begin_epoch()
+    run.epoch = 7
+    run.learn(X, Y, 1, 1)
+    assert run.kept is not None
+    short, long = (OnlineLearner(settings.replace(epochs=n), 1) for n in (1, 10))
+    for _ in range(3):
+        short.learn(X, Y)
+        long.learn(X, Y)
+    assert short.network.couplings.tobytes() == long.network.couplings.tobytes()
+
+
+def test_stabilities_of_the_readout_are_those_that_the_margin_is_asked_of() -> None:
+    settings = TINY.replace(epochs=1, readout_targets="balanced")
+    result = train(X, Y, settings, threads=1)
+    options = settings.training.inference_options()
+    fields = relax(result.network, X, stop_at_cycle=False, **options).readout_fields
+    C = settings.network.n_outputs
+    targets = np.where(np.arange(C) == Y[:, None], C / 4, -np.sqrt(C) / 4)
+    found = result.history[-1].stability_quantiles["readout"]
+    np.testing.assert_allclose(found, np.quantile(fields * targets, QUANTILES), atol=1e-6)
 
 
 def replace_kept(run: Run) -> Run:
@@ -215,6 +249,24 @@ def test_drawn_biases_leave_all_else(tmp_path: Path) -> None:
                         ((2, 2), (2, 1), (2, 2), (2, 2))), 0.0, has_biases=True)  # fmt: skip
 
 
+def test_biases_are_in_the_field_under_which_fixed_points_are_counted(tmp_path: Path) -> None:
+    run = Run.start(SMALL.replace(n_hidden=60, self_coupling=2.0, bias_strength=0.7), len(X))
+    network, x = run.network(), X[0]
+    without = replace(network, has_biases=False)
+    driven = drive(network, x)
+    np.testing.assert_allclose(driven.fields, drive(without, [*x, 1]).fields)
+    state = relax(network, x[None], **run.configuration.training.inference_options()).states[0]
+    expected = around(network.couplings, 2.0, state, [0.1], field=driven.fields).entropy
+    assert np.isfinite(expected).all()
+    np.testing.assert_array_equal(
+        find_local_entropy(run, X[:1], [0.1])["local_entropy"][1], expected
+    )
+    # The command refuses before it measures accuracies, for which this folder has no samples.
+    save_checkpoint(tmp_path / "checkpoint.safetensors", run)
+    result = CliRunner().invoke(main, ["quantize", str(tmp_path)])
+    assert "a file of integers takes a network without biases" in result.output
+
+
 def finish(run: Run, threads: int) -> BinaryNetwork:
     while not run.finished:
         run.learn(X, Y, 10**6, threads)
@@ -255,6 +307,7 @@ def test_a_stopped_run_ends_in_the_same_bits_on_any_threads(option: str, tmp_pat
         ({"curriculum_start": 1.5}, "curriculum_start must be a finite number >= 0 and <= 1"),
         ({"curriculum_wrong": -1}, "curriculum_wrong must be a finite number >= 0 and <= 1"),
         ({"input_noise": 0.6}, "input_noise must be a finite number >= 0 and <= 0.5"),
+        ({"symmetry": 0.5, "rule": "symmetric"}, "symmetry must be 1, or 0 as for other rules"),
         ({"symmetry": 2}, "symmetry must be a finite number >= -1 and <= 1"),
         ({"feedback_weights": "same"}, "feedback_weights must be one of"),
         ({"readout_targets": "same"}, "readout_targets must be one of"),

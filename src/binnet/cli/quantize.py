@@ -97,6 +97,7 @@ def quantize_run(
             seed=seed,
             overflow=overflow,
         )
+        integers.refuse_structure("a file of integers")  # before accuracies are measured
         _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()
         options = {**training.inference_options(), "threads": threads}

@@ -146,10 +146,16 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
     if configuration.training.epochs != before:
         _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
         _runs.write_configuration(folder, configuration, validation or 0, keep_every)
-        if configuration.plasticity.rate_schedule != "constant":
+        parts = {
+            "the rates fall": configuration.plasticity.rate_schedule != "constant",
+            "the curriculum goes": 0.0 < configuration.training.curriculum_start < 1.0,
+        }
+        if any(parts.values()):
+            named = " and ".join(part for part, there in parts.items() if there)
             click.echo(
-                f"the rates fall over the run: from here on as in a run of {epochs} epochs, before "
-                f"as in one of {before}; the end is not that of {epochs} epochs from the start",
+                f"{named} by the length of the run: from here on as in a run of {epochs} epochs, "
+                f"before as in one of {before}; the end is not that of {epochs} epochs from the "
+                "start",
                 err=True,
             )
     _runs.add_provenance(folder, configuration, n_threads)

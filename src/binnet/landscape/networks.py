@@ -16,8 +16,8 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     """Return the network under one input, which is an external field b = W_in x.
 
     Its fixed points are those of the network with that input and without feedback
-    (docs/model/network.md, eqs. (1.1), (5.1) and (9.1)). Excitation between modules becomes
-    couplings.
+    (docs/model/network.md, eqs. (1.1), (5.1) and (9.1)). Biases are a part of b; excitation
+    between modules becomes couplings.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
         for partners, excitations in zip(*network.partners, strict=True):
             there = excitations > 0.0  # where there is no partner, 0 stands for one
             couplings[neuron[there], partners[there]] += excitations[there]
-    field = network.input_weights.astype(np.float64) @ x[0]
+    field = network.input_fields(x)[0]
     return RandomNetwork(couplings, _one_self_coupling(network), field)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from binnet.dynamics import predict, relax
 from binnet.learning.metrics import QUANTILES, EpochMetrics
+from binnet.learning.plasticity import PerceptronPlasticity
 from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
 
@@ -49,7 +50,7 @@ def measure_epoch(
         saturation = float((np.abs(means) > _SATURATED).mean())
         quantiles = _stability_quantiles(
             network,
-            run.configuration.plasticity.fixed_help(network),
+            run.configuration.plasticity,
             result.stabilities[:_SAMPLES_OF_STABILITIES],
             result.readout_fields[:_SAMPLES_OF_STABILITIES],
             y[:_SAMPLES_OF_STABILITIES],
@@ -76,16 +77,17 @@ def measure_epoch(
 
 def _stability_quantiles(
     network: BinaryNetwork,
-    help_: NDArray[np.float64],
+    plasticity: PerceptronPlasticity,
     stabilities: NDArray[Any],
     fields: NDArray[Any],
     y: NDArray[np.int64],
 ) -> dict[str, list[float]]:
-    targets = np.where(np.arange(network.n_outputs) == y[:, None], 1, -1)
+    is_right = np.arange(network.n_outputs) == y[:, None]
+    wrong, right = plasticity.target_sizes(network.n_outputs)
     return {
         name: [float(q) for q in np.quantile(values, QUANTILES)]
         for name, values in (
-            ("hidden", stabilities - help_),
-            ("readout", fields * targets),
+            ("hidden", stabilities - plasticity.fixed_help(network)),
+            ("readout", fields * np.where(is_right, right, -wrong)),
         )
     }

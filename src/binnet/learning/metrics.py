@@ -30,8 +30,9 @@ class EpochMetrics:
         Fraction of hidden neurons that hardly tell inputs apart: mean spin over the measured
         training samples beyond +-0.95.
     stability_quantiles : dict of str to list of float
-        Quantiles 1, 5, 25, 50, 75, 95, 99 % of s_i h_i - J_D ("hidden"; less lambda of the module
-        before, too) and of f_c y_c ("readout") over 1000 training samples, without feedback.
+        Quantiles 1, 5, 25, 50, 75, 95, 99 % of s_i h_i - J_D ("hidden"; less the excitation that
+        does not count towards the margin, too) and of f_c y_c ("readout", y_c of the size that it
+        learns from) over 1000 training samples, without feedback.
     rate_factor : float
         What multiplied the learning rates in the last batch.
     seconds : float

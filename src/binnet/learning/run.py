@@ -120,9 +120,9 @@ class Run:
 
     @property
     def samples_seen(self) -> int:
-        """Samples learned since the start."""
+        """Samples presented since the start; of a whole epoch those that it left out, too."""
         size = self.configuration.training.batch_size
-        in_epoch = min(self.batch * size, self.samples_per_epoch)
+        in_epoch = self.n_samples if self.epoch_is_complete else self.batch * size
         return self.epoch * self.n_samples + in_epoch
 
     @property
@@ -345,7 +345,9 @@ class Run:
     def _choose_samples(self, X: NDArray[np.int8], y: NDArray[np.int64], threads: int) -> None:
         """Choose the samples of the epoch by what the network, as it is now, predicts of them."""
         training = self.configuration.training
-        if self.epoch < training.curriculum_start * training.epochs:
+        start = training.curriculum_start
+        # An online learner goes beyond its epochs. The quotient rounds as 0.7 does: 0.7 * 10 > 7.
+        if start == 1.0 or self.epoch / training.epochs < start:
             return
         options = training.inference_options() | {"threads": threads}
         is_wrong = predict(self.relaxable(), X, **options) != y

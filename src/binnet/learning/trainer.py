@@ -20,7 +20,7 @@ from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
 from binnet._validation import check_integer, check_labels, check_spins
 from binnet.dynamics import predict
-from binnet.learning.checkpoints import load_checkpoint, name_kept, save_checkpoint
+from binnet.learning.checkpoints import find_kept, load_checkpoint, name_kept, save_checkpoint
 from binnet.learning.configuration import Configuration
 from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
@@ -98,9 +98,10 @@ def train(
         File (.safetensors) to write at the start, after each epoch and when stopped.
     keep_every : int, default 0
         Epochs after which a copy of the checkpoint is kept, as "NAME-epoch-0005.safetensors", that
-        of the network as drawn (epoch 0) among them. 0: none are kept.
+        of the network as drawn (epoch 0) among them. 0: none are kept. Copies beside `checkpoint`
+        of a run that this one replaces are removed: they are no part of its training.
     overwrite : bool, default False
-        Whether `checkpoint` may replace a file that binnet did not write.
+        Whether `checkpoint` and its copies may replace files that binnet did not write.
     on_epoch : callable, optional
         Called with the result so far after each epoch.
     progress : bool, default False
@@ -132,10 +133,13 @@ def train(
     choice = ThreadChoice(threads)
     keep_every = _check_keeping(keep_every, checkpoint)
     if checkpoint is not None:
-        check_file(checkpoint, overwrite=overwrite)
+        for path in (checkpoint, *find_kept(checkpoint).values()):
+            check_file(path, overwrite=overwrite)
     run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
     with overwriting(overwrite):
         if checkpoint is not None:  # a run that is killed in its first epoch can be resumed, too
+            for path in find_kept(checkpoint).values():
+                path.unlink()
             save_checkpoint(checkpoint, run)
         return _go_on(run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
 

@@ -258,6 +258,23 @@ class BinaryNetwork:
         refuse_modules(purpose, self.sizes)
         refuse_biases(purpose, self.has_biases)
 
+    def input_fields(self, inputs: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Return the fields of the input and of the biases, W_in x + b.
+
+        Parameters
+        ----------
+        inputs : ndarray of int8, shape (B, N_in)
+            Inputs, -1 or +1.
+
+        Returns
+        -------
+        ndarray, shape (B, H)
+            One row for each input.
+        """
+        weights = self.input_weights.astype(np.float64)
+        fields: NDArray[np.float64] = inputs @ weights[:, : self.n_inputs].T
+        return fields + weights[:, -1] if self.has_biases else fields
+
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
         values = value if isinstance(value, tuple) else (value,) * len(self.sizes)
         return spread(values, self.sizes)

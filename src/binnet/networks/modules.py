@@ -76,7 +76,7 @@ class NetworkParameters:
         sqrt(number of neurons that are read), and it multiplies their rate. 0: it is not read.
     bias_strength : float or tuple, default 0.0
         Standard deviation >= 0 of the initial biases, learned like the weights of one more input
-        that is always +1. 0 for all modules: there are none.
+        that is always +1. 0 for all modules: there are none; for one of them: its begin at 0.
     symmetry : float, default 0.0
         eta, -1 to 1: correlation of the initial J_ij and J_ji inside modules; 1: they are equal, as
         an option of the source's code has it. Where not 0, diluted couplings exist in pairs.

@@ -221,7 +221,9 @@ def draw_landscape(result: xr.Dataset, title: str = "") -> Figure:
     local = result.assign(local_entropy=positive_entropy(result))
     plot_networks(local, "local_entropy", "distance", entropies)
     mark_level(entropies, 0.0)
-    entropies.set_xscale("log")
+    distances = result["distance"].values
+    # Not from the points: where modules excite each other there are none.
+    entropies.set(xscale="log", xlim=(0.8 * distances.min(), 1.25 * distances.max()))
     entropies.set(
         xlabel="distance d from the state",
         ylabel="local entropy, nats per neuron",

@@ -126,7 +126,7 @@ def average_overlap(states: NDArray[np.int8]) -> float:
         return float("nan")
     totals = states.sum(axis=0, dtype=np.int64)
     own = int(np.count_nonzero(states))  # of each row with itself; silent neurons count as 0
-    return float(int(totals @ totals) - own) / (n * (n - 1) * n_neurons)
+    return float((int(totals @ totals) - own) / (n * (n - 1) * n_neurons))
 
 
 def relax_untrained(
@@ -186,7 +186,7 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     options = run.configuration.training.inference_options()
     states = relax(run.relaxable(), X, stop_at_cycle=False, **options).states
     network = run.network()
-    fields = X @ network.input_weights.T
+    fields = network.input_fields(X)
     found = [
         # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
         message_passing.around(

@@ -62,3 +62,19 @@ class SymmetricPerceptron(PlasticityRule):
     name: ClassVar[str] = "symmetric"
     float_synapses = SymmetricSynapses
     why_no_integers = "as the mean of two updates may be half a level"
+
+    def check(self, settings: Settings) -> None:
+        """Refuse initial couplings of a symmetry that the rule would not keep.
+
+        Parameters
+        ----------
+        settings : Settings
+            Of the run.
+        """
+        super().check(settings)
+        if settings.network.symmetry not in (0.0, 1.0):
+            raise ValueError(
+                'symmetry must be 1, or 0 as for other rules, with rule = "symmetric", whose '
+                f"couplings begin symmetric in any case, got {settings.network.symmetry}; leave it "
+                'out, or set rule = "perceptron"'
+            )
