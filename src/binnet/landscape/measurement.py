@@ -43,7 +43,7 @@ _MEANINGS = {
     "fixed": "whether the state is a fixed point under the input",
     "unstable": "fraction of neurons that are not stable in the state",
     "margin": "s_i h_i less J_D, and less lambda of the module before | field",
-    "input_share": "sum of s_i b_i over that of s_i h_i, less J_D: how much is due to the input",
+    "input_share": "sum of s_i b_i over that of s_i h_i, less J_D: share of input and biases",
     "return_probability": "fraction of the starts that end in the state",
     "return_overlap": "mean overlap of the ends with the state",
     "overlap_with_inference": "overlap of the state with that of inference",

@@ -13,7 +13,7 @@ from binnet.networks import BinaryNetwork, RandomNetwork
 
 
 def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
-    """Return the network under one input, which is an external field b = W_in x.
+    """Return the network under one input, which is an external field b = W_in x, biases included.
 
     Its fixed points are those of the network with that input and without feedback
     (docs/model/network.md, eqs. (1.1), (5.1) and (9.1)). Excitation between modules becomes
@@ -54,8 +54,7 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
         for partners, excitations in zip(*network.partners, strict=True):
             there = excitations > 0.0  # where there is no partner, 0 stands for one
             couplings[neuron[there], partners[there]] += excitations[there]
-    field = network.input_weights.astype(np.float64) @ x[0]
-    return RandomNetwork(couplings, _one_self_coupling(network), field)
+    return RandomNetwork(couplings, _one_self_coupling(network), network.find_input_fields(x)[0])
 
 
 def check_size(n_neurons: int, n_starts: int, max_sweeps: int, workers: int = 1) -> None:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from binnet._deprecation import renamed_attribute
 from binnet._validation import check_integer, check_matrix, check_real
@@ -241,6 +241,24 @@ class BinaryNetwork:
         return find_partners(self.sizes, self._of_each_neuron(self.excitation))
 
     links = renamed_attribute("links", "partners")
+
+    def find_input_fields(self, inputs: ArrayLike) -> NDArray[np.float64]:
+        """Return what inputs add to the fields, W_in x, and the biases with it.
+
+        Parameters
+        ----------
+        inputs : array_like, shape (B, N_in)
+            Inputs.
+
+        Returns
+        -------
+        ndarray of float64, shape (B, H)
+            The external field of each neuron (docs/model/network.md, eqs. (1.1) and (11.4)).
+        """
+        x, weights = np.asarray(inputs), self.input_weights.astype(np.float64)
+        if self.has_biases:
+            x = np.column_stack([x, np.ones(len(x))])
+        return np.asarray(x @ weights.T)
 
     def refuse_modules(self, purpose: str) -> None:
         """Raise an error if there is more than one module, or biases.
