@@ -1,7 +1,7 @@
 """Controls behind sentences of the documentation that claim a cause: `python bench/claims.py`.
 
-Entangled MNIST, H = 400, seeds 0, 1 and 2; tables as Markdown, for docs/results/claims.md.
-About five minutes of one core.
+Entangled MNIST, H = 400 (--hidden of the part "weights"), seeds 0, 1 and 2; tables as Markdown, for
+docs/results/claims.md. About eight minutes of one core.
 
 - release: does the state that the readout steers survive its release? Overlaps on 2000 training
   samples of the steered state (5 sweeps), the released one (5 more) and that of inference, before
@@ -9,10 +9,13 @@ About five minutes of one core.
 - rest: third-factor rule, 5 epochs: how many neurons still learn, and how W_back comes to
   resemble the transpose of W_out.
 - readout: whether its rate and margin change what hidden neurons learn, bit by bit.
+- weights: which weights hold what was learned: 10 epochs, then test accuracy with J learned, as
+  drawn, and none at all, and with W_in as drawn; all other weights as learned.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,7 +23,7 @@ from typing import Any
 import click
 import numpy as np
 
-from binnet import FeedbackSchedule, load_entangled_mnist, preset, relax, train
+from binnet import FeedbackSchedule, load_entangled_mnist, predict, preset, relax, train
 from binnet.learning import Configuration, TrainingResult
 from binnet.networks import BinaryNetwork
 
@@ -38,6 +41,18 @@ REST: dict[str, dict[str, Any]] = {
     "readout margin 1": {"readout_margin": 1.0},
     "temperature 2": {"error_temperature": 2.0},
     "W_back fixed": {"third_factor": "fixed"},
+}
+WEIGHTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "κ = 0.9, J_D = 0.5": ("source", {}),
+    "κ = 0, J_D = 0.5": ("source", {"margin": 0.0}),
+    "κ = 0.9, J_D = 0.1": ("source", {"self_coupling": 0.1}),
+    "κ = 0, J_D = 0": ("source", {"margin": 0.0, "self_coupling": 0.0}),
+    "κ = 0.9, J_D = 0": ("source", {"self_coupling": 0.0}),
+    "κ = 0.9, J_D = 0, feedback stays": ("source", {"self_coupling": 0.0, "annealing": "none"}),
+    "κ = 0.9, J_D = 0.5, J not learned": ("source", {"rate_couplings": 0.0}),
+    "κ = 0.9, J_D = 0.5, never any J": ("source", {"rate_couplings": 0.0, "density": 0.0}),
+    "preset `default`": ("default", {}),
+    "preset `third-factor`": ("third-factor", {}),
 }
 
 
@@ -114,15 +129,45 @@ def readout() -> None:
         print(f"{name}: {'the same bits' if same else 'others'}")
 
 
+def weights(n_hidden: int) -> None:
+    data = load_entangled_mnist()
+    print(f"| H = {n_hidden} | J learned | as drawn | none | J learned, W_in as drawn |")
+    print("|---|---|---|---|---|")
+    for title, (name, changes) in WEIGHTS.items():
+        rows = []
+        for seed in SEEDS:
+            settings = preset(name).replace(n_hidden=n_hidden, epochs=10, seed=seed, **changes)
+            end, drawn = learn(settings).network, BinaryNetwork.random(settings.network, seed)
+            options = settings.training.inference_options()
+            networks = (
+                end,
+                dataclasses.replace(end, couplings=drawn.couplings),
+                dataclasses.replace(end, couplings=np.zeros_like(end.couplings)),
+                dataclasses.replace(end, input_weights=drawn.input_weights),
+            )
+            rows.append(
+                [(predict(n, data.X_test, **options) == data.y_test).mean() for n in networks]
+            )
+        cells = " | ".join(describe(column, 4) for column in zip(*rows, strict=True))
+        print(f"| {title} | {cells} |", flush=True)
+
+
 PARTS: dict[str, Callable[[], None]] = {"readout": readout, "rest": rest, "release": release}
 
 
 @click.command()
-@click.option("--part", "parts", type=click.Choice(list(PARTS)), multiple=True, default=PARTS)
-def main(parts: tuple[str, ...]) -> None:
+@click.option(
+    "--part", "parts", type=click.Choice([*PARTS, "weights"]), multiple=True,
+    default=[*PARTS, "weights"],
+)  # fmt: skip
+@click.option("--hidden", default=400, show_default=True, help="neurons, of the part weights")
+def main(parts: tuple[str, ...], hidden: int) -> None:
     """Print the controls."""
     for part in parts:
-        PARTS[part]()
+        if part == "weights":
+            weights(hidden)
+        else:
+            PARTS[part]()
 
 
 if __name__ == "__main__":
