@@ -9,8 +9,9 @@ docs/results/claims.md. About eight minutes of one core.
 - rest: third-factor rule, 5 epochs: how many neurons still learn, and how W_back comes to
   resemble the transpose of W_out.
 - readout: whether its rate and margin change what hidden neurons learn, bit by bit.
-- weights: which weights hold what was learned: 10 epochs, then test accuracy with J learned, as
-  drawn, and none at all, and with W_in as drawn; all other weights as learned.
+- weights: which weights hold what was learned: 10 epochs, then test accuracy with J as learned, as
+  drawn, and none at all, all other weights as learned; overlap of two samples' states of inference
+  with J and without, and how much of the input's fields (mean square) is alike for all samples.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from typing import Any
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
-from binnet import FeedbackSchedule, load_entangled_mnist, predict, preset, relax, train
+from binnet import FeedbackSchedule, load_entangled_mnist, preset, relax, train
 from binnet.learning import Configuration, TrainingResult
 from binnet.networks import BinaryNetwork
 
@@ -72,9 +74,14 @@ def overlaps(network: BinaryNetwork) -> tuple[float, ...]:
         for n in (0, 5)
     )
     inferred = relax(network, X).states.astype(np.float64)
-    of_two = (inferred.sum(axis=0) ** 2 - len(X)).mean() / (len(X) * (len(X) - 1))
     pairs = ((steered, released), (released, inferred))
-    return (*(float((a * b).mean()) for a, b in pairs), float(of_two))
+    return (*(float((a * b).mean()) for a, b in pairs), overlap_of_two(inferred))
+
+
+def overlap_of_two(states: NDArray[np.float64]) -> float:
+    """Return the mean overlap of the states of two samples."""
+    n = len(states)
+    return float((states.sum(axis=0) ** 2 - n).mean() / (n * (n - 1)))
 
 
 def learn(configuration: Configuration) -> TrainingResult:
@@ -131,25 +138,31 @@ def readout() -> None:
 
 def weights(n_hidden: int) -> None:
     data = load_entangled_mnist()
-    print(f"| H = {n_hidden} | J learned | as drawn | none | J learned, W_in as drawn |")
-    print("|---|---|---|---|---|")
+    print(f"| H = {n_hidden} | J as learned | as drawn | none | two samples | none | alike |")
+    print("|---|---|---|---|---|---|---|")
     for title, (name, changes) in WEIGHTS.items():
         rows = []
         for seed in SEEDS:
             settings = preset(name).replace(n_hidden=n_hidden, epochs=10, seed=seed, **changes)
             end, drawn = learn(settings).network, BinaryNetwork.random(settings.network, seed)
+            networks = [
+                dataclasses.replace(end, couplings=couplings)
+                for couplings in (end.couplings, drawn.couplings, np.zeros_like(end.couplings))
+            ]
             options = settings.training.inference_options()
-            networks = (
-                end,
-                dataclasses.replace(end, couplings=drawn.couplings),
-                dataclasses.replace(end, couplings=np.zeros_like(end.couplings)),
-                dataclasses.replace(end, input_weights=drawn.input_weights),
-            )
+            found = [relax(n, data.X_test, stop_at_cycle=False, **options) for n in networks]
+            right = [(f.readout_fields.argmax(axis=1) == data.y_test).mean() for f in found]
+            states = [f.states[:2000].astype(np.float64) for f in found]
+            fields = end.find_input_fields(data.X_test[:2000])
+            alike = np.mean(fields.mean(axis=0) ** 2) / np.mean(fields**2)
             rows.append(
-                [(predict(n, data.X_test, **options) == data.y_test).mean() for n in networks]
+                (*right, overlap_of_two(states[0]), overlap_of_two(states[2]), float(alike))
             )
-        cells = " | ".join(describe(column, 4) for column in zip(*rows, strict=True))
-        print(f"| {title} | {cells} |", flush=True)
+        columns = list(zip(*rows, strict=True))
+        cells = [describe(column, 4) for column in columns[:3]] + [
+            describe(column) for column in columns[3:]
+        ]
+        print(f"| {title} | {' | '.join(cells)} |", flush=True)
 
 
 PARTS: dict[str, Callable[[], None]] = {"readout": readout, "rest": rest, "release": release}
