@@ -126,7 +126,7 @@ def average_overlap(states: NDArray[np.int8]) -> float:
         return float("nan")
     totals = states.sum(axis=0, dtype=np.int64)
     own = int(np.count_nonzero(states))  # of each row with itself; silent neurons count as 0
-    return float(int(totals @ totals) - own) / (n * (n - 1) * n_neurons)
+    return float((int(totals @ totals) - own) / (n * (n - 1) * n_neurons))
 
 
 def relax_untrained(
