@@ -23,11 +23,11 @@ from typing import Any
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from binnet import FeedbackSchedule, load_entangled_mnist, preset, relax, train
 from binnet.learning import Configuration, TrainingResult
 from binnet.networks import BinaryNetwork
+from binnet.studies._cells import average_overlap
 
 SEEDS = (0, 1, 2)
 RELEASE: dict[str, dict[str, Any]] = {
@@ -73,15 +73,9 @@ def overlaps(network: BinaryNetwork) -> tuple[float, ...]:
         relax(network, X, y, schedule=FeedbackSchedule(1, 5, n)).states.astype(np.float64)
         for n in (0, 5)
     )
-    inferred = relax(network, X).states.astype(np.float64)
+    inferred = relax(network, X).states
     pairs = ((steered, released), (released, inferred))
-    return (*(float((a * b).mean()) for a, b in pairs), overlap_of_two(inferred))
-
-
-def overlap_of_two(states: NDArray[np.float64]) -> float:
-    """Return the mean overlap of the states of two samples."""
-    n = len(states)
-    return float((states.sum(axis=0) ** 2 - n).mean() / (n * (n - 1)))
+    return (*(float((a * b).mean()) for a, b in pairs), average_overlap(inferred))
 
 
 def learn(configuration: Configuration) -> TrainingResult:
@@ -152,12 +146,10 @@ def weights(n_hidden: int) -> None:
             options = settings.training.inference_options()
             found = [relax(n, data.X_test, stop_at_cycle=False, **options) for n in networks]
             right = [(f.readout_fields.argmax(axis=1) == data.y_test).mean() for f in found]
-            states = [f.states[:2000].astype(np.float64) for f in found]
             fields = end.find_input_fields(data.X_test[:2000])
             alike = np.mean(fields.mean(axis=0) ** 2) / np.mean(fields**2)
-            rows.append(
-                (*right, overlap_of_two(states[0]), overlap_of_two(states[2]), float(alike))
-            )
+            of_two = [average_overlap(found[k].states[:2000]) for k in (0, 2)]
+            rows.append((*right, *of_two, float(alike)))
         columns = list(zip(*rows, strict=True))
         cells = [describe(column, 4) for column in columns[:3]] + [
             describe(column) for column in columns[3:]
