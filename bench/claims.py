@@ -1,7 +1,7 @@
 """Controls behind sentences of the documentation that claim a cause: `python bench/claims.py`.
 
-Entangled MNIST, H = 400, seeds 0, 1 and 2; tables as Markdown, for docs/results/claims.md.
-About five minutes of one core.
+Entangled MNIST, H = 400 (--hidden of the part "weights"), seeds 0, 1 and 2; tables as Markdown, for
+docs/results/claims.md. About eight minutes of one core.
 
 - release: does the state that the readout steers survive its release? Overlaps on 2000 training
   samples of the steered state (5 sweeps), the released one (5 more) and that of inference, before
@@ -9,10 +9,14 @@ About five minutes of one core.
 - rest: third-factor rule, 5 epochs: how many neurons still learn, and how W_back comes to
   resemble the transpose of W_out.
 - readout: whether its rate and margin change what hidden neurons learn, bit by bit.
+- weights: which weights hold what was learned: 10 epochs, then test accuracy with J as learned, as
+  drawn, and none at all, all other weights as learned; overlap of two samples' states of inference
+  with J and without, and how much of the input's fields (mean square) is alike for all samples.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,6 +27,7 @@ import numpy as np
 from binnet import FeedbackSchedule, load_entangled_mnist, preset, relax, train
 from binnet.learning import Configuration, TrainingResult
 from binnet.networks import BinaryNetwork
+from binnet.studies._cells import average_overlap
 
 SEEDS = (0, 1, 2)
 RELEASE: dict[str, dict[str, Any]] = {
@@ -38,6 +43,18 @@ REST: dict[str, dict[str, Any]] = {
     "readout margin 1": {"readout_margin": 1.0},
     "temperature 2": {"error_temperature": 2.0},
     "W_back fixed": {"third_factor": "fixed"},
+}
+WEIGHTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "κ = 0.9, J_D = 0.5": ("source", {}),
+    "κ = 0, J_D = 0.5": ("source", {"margin": 0.0}),
+    "κ = 0.9, J_D = 0.1": ("source", {"self_coupling": 0.1}),
+    "κ = 0, J_D = 0": ("source", {"margin": 0.0, "self_coupling": 0.0}),
+    "κ = 0.9, J_D = 0": ("source", {"self_coupling": 0.0}),
+    "κ = 0.9, J_D = 0, feedback stays": ("source", {"self_coupling": 0.0, "annealing": "none"}),
+    "κ = 0.9, J_D = 0.5, J not learned": ("source", {"rate_couplings": 0.0}),
+    "κ = 0.9, J_D = 0.5, never any J": ("source", {"rate_couplings": 0.0, "density": 0.0}),
+    "preset `default`": ("default", {}),
+    "preset `third-factor`": ("third-factor", {}),
 }
 
 
@@ -56,10 +73,9 @@ def overlaps(network: BinaryNetwork) -> tuple[float, ...]:
         relax(network, X, y, schedule=FeedbackSchedule(1, 5, n)).states.astype(np.float64)
         for n in (0, 5)
     )
-    inferred = relax(network, X).states.astype(np.float64)
-    of_two = (inferred.sum(axis=0) ** 2 - len(X)).mean() / (len(X) * (len(X) - 1))
+    inferred = relax(network, X).states
     pairs = ((steered, released), (released, inferred))
-    return (*(float((a * b).mean()) for a, b in pairs), float(of_two))
+    return (*(float((a * b).mean()) for a, b in pairs), average_overlap(inferred))
 
 
 def learn(configuration: Configuration) -> TrainingResult:
@@ -114,15 +130,49 @@ def readout() -> None:
         print(f"{name}: {'the same bits' if same else 'others'}")
 
 
+def weights(n_hidden: int) -> None:
+    data = load_entangled_mnist()
+    print(f"| H = {n_hidden} | J as learned | as drawn | none | two samples | none | alike |")
+    print("|---|---|---|---|---|---|---|")
+    for title, (name, changes) in WEIGHTS.items():
+        rows = []
+        for seed in SEEDS:
+            settings = preset(name).replace(n_hidden=n_hidden, epochs=10, seed=seed, **changes)
+            end, drawn = learn(settings).network, BinaryNetwork.random(settings.network, seed)
+            networks = [
+                dataclasses.replace(end, couplings=couplings)
+                for couplings in (end.couplings, drawn.couplings, np.zeros_like(end.couplings))
+            ]
+            options = settings.training.inference_options()
+            found = [relax(n, data.X_test, stop_at_cycle=False, **options) for n in networks]
+            right = [(f.readout_fields.argmax(axis=1) == data.y_test).mean() for f in found]
+            fields = end.input_fields(data.X_test[:2000])
+            alike = np.mean(fields.mean(axis=0) ** 2) / np.mean(fields**2)
+            of_two = [average_overlap(found[k].states[:2000]) for k in (0, 2)]
+            rows.append((*right, *of_two, float(alike)))
+        columns = list(zip(*rows, strict=True))
+        cells = [describe(column, 4) for column in columns[:3]] + [
+            describe(column) for column in columns[3:]
+        ]
+        print(f"| {title} | {' | '.join(cells)} |", flush=True)
+
+
 PARTS: dict[str, Callable[[], None]] = {"readout": readout, "rest": rest, "release": release}
 
 
 @click.command()
-@click.option("--part", "parts", type=click.Choice(list(PARTS)), multiple=True, default=PARTS)
-def main(parts: tuple[str, ...]) -> None:
+@click.option(
+    "--part", "parts", type=click.Choice([*PARTS, "weights"]), multiple=True,
+    default=[*PARTS, "weights"],
+)  # fmt: skip
+@click.option("--hidden", default=400, show_default=True, help="neurons, of the part weights")
+def main(parts: tuple[str, ...], hidden: int) -> None:
     """Print the controls."""
     for part in parts:
-        PARTS[part]()
+        if part == "weights":
+            weights(hidden)
+        else:
+            PARTS[part]()
 
 
 if __name__ == "__main__":

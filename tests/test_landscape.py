@@ -149,6 +149,18 @@ def test_excitation_between_modules_becomes_couplings() -> None:
         drive(two, x)
 
 
+def test_biases_are_fields_of_the_landscape_too() -> None:
+    network = make_network(10, self_coupling=0.5, input_strength=0.5, bias_strength=2.0)
+    states, x = all_states(10), np.append(X[5], 1)
+    stabilities = states * hidden_fields(network, np.tile(x, (len(states), 1)), states)
+    found = fixed_points.enumerate(drive(network, X[5])).unpacked()
+    expected = states[(stabilities > 0).all(axis=1)]
+    assert len(expected) > 0
+    assert {tuple(row) for row in found} == {tuple(row) for row in expected}
+    reached = measure_state(network, X[5], plan=SMALL)
+    assert (reached["n_fixed_points"], reached["fixed"]) == (len(expected), 1.0)
+
+
 def test_shuffled_couplings_keep_their_row_and_module() -> None:
     network = make_network((12, 20), n_modules=2, density=(0.5, 1.0), neighbour_strength=1.0)
     shuffled = shuffle_couplings(network, 3)

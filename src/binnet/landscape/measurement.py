@@ -43,7 +43,7 @@ _MEANINGS = {
     "fixed": "whether the state is a fixed point under the input",
     "unstable": "fraction of neurons that are not stable in the state",
     "margin": "s_i h_i less J_D, and less lambda of the module before | field",
-    "input_share": "sum of s_i b_i over that of s_i h_i, less J_D: how much is due to the input",
+    "input_share": "sum of s_i b_i over that of s_i h_i, less J_D: share of input and biases",
     "return_probability": "fraction of the starts that end in the state",
     "return_overlap": "mean overlap of the ends with the state",
     "overlap_with_inference": "overlap of the state with that of inference",
@@ -287,8 +287,9 @@ def measure_landscape(
     xarray.Dataset
         Over sample and state (`STATES`): "fixed", whether the state is a fixed point under the
         input; "unstable", the fraction of neurons that are not stable in it; "margin" (quantile) of
-        s_i h_i - J_D (less lambda of the module before, too) over its neurons, in the units of h;
-        "input_share", how much of the sum of s_i h_i - J_D is that of the input, s_i b_i;
+        s_i h_i - J_D (less lambda of the module before, too: docs/model/network.md, eq. (3.1), also
+        where the rule takes back lambda by eq. (11.2)) over its neurons, in the units of h;
+        "input_share", how much of the sum of s_i h_i - J_D is that of input and biases, s_i b_i;
         "return_probability" and "return_overlap" (flipped), as of `measure_basin`;
         "overlap_with_inference", of the state with that of inference; "entropy", of all fixed
         points (Bethe), in nats per neuron, and their mean "typical_distance" from the state;

@@ -105,7 +105,8 @@ def shuffle_couplings(network: BinaryNetwork, seed: int) -> BinaryNetwork:
 
     Couplings off the diagonal keep their neuron, and so the strength of each row, but come from
     another one of the same module; which ones there are (`connectivity`), the input, the readout
-    and all fixed excitation stay. What shuffled couplings have, too, is due to strength.
+    and all fixed excitation stay, and so does the diagonal, 0. Symmetric couplings do not stay
+    symmetric. What shuffled couplings have, too, is due to strength.
 
     Parameters
     ----------

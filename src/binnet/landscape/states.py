@@ -144,7 +144,8 @@ def measure_basin(
     Returns
     -------
     return_probability : ndarray of float64, shape (F,)
-        Fraction of the starts that end in the state itself.
+        Fraction of the starts that end in the state itself; says little of one that is no fixed
+        point, which the dynamics leaves again.
     return_overlap : ndarray of float64, shape (F,)
         Mean overlap of their last state with it.
     """
