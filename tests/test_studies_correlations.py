@@ -14,7 +14,12 @@ from scipy.stats import rankdata, spearmanr
 
 from binnet import sweeps
 from binnet.cli import main
-from binnet.studies.correlations import ALL_MAPS, correlate_maps, summarise_correlations
+from binnet.studies.correlations import (
+    ALL_MAPS,
+    average_cells,
+    correlate_maps,
+    summarise_correlations,
+)
 
 MARGINS, SELF_COUPLINGS = np.linspace(0.0, 1.5, 6), np.linspace(0.0, 0.7, 8)
 SHAPE = (len(MARGINS), len(SELF_COUPLINGS))
@@ -122,6 +127,45 @@ def test_the_last_epoch_counts_and_cells_that_lack_something_do_not() -> None:
     lacking = one.copy(deep=True)
     lacking["flips"][0, 2, 3] = np.nan
     assert int(quick({"a": lacking})["n_cells"][0]) == 47
+
+
+def test_inputs_without_fixed_points_count_as_0_and_each_distance_alone() -> None:
+    """log(1 + 0) = 0: what no input has is a low local entropy, and not a missing one."""
+    plain = make_map(accuracy=draw(0), flips=draw(1))
+    shape = (*plain["accuracy"].shape, 2)
+    dims = (*plain["accuracy"].dims, "distance")
+    entropy, settled, empty = np.full(shape, 0.3), np.full(shape, 0.5), np.full(shape, 0.25)
+    entropy[:, 0, 0], settled[:, 0, 0], empty[:, 0, 0] = np.nan, 0.0, 1.0  # none anywhere
+    entropy[:, 0, 1], settled[:, 0, 1], empty[:, 0, 1] = np.nan, 0.0, 0.0  # nothing is known
+    entropy[:, 0, 2] = -0.1  # less than one fixed point
+    parts = {"local_entropy": entropy, "settled": settled, "empty": empty}
+    one = plain.assign({name: (dims, values) for name, values in parts.items()})
+    fixed = json.dumps({"fixed": {"distances": [0.02, 0.01]}})
+    found = average_cells(one.assign_attrs(sweep=fixed))["local_entropy_at_0.02"]
+    np.testing.assert_allclose(found[0, :4], [0.0, np.nan, 0.0, 0.3 * 0.5 / 0.75])
+    xr.testing.assert_equal(
+        found, average_cells(one.assign_coords(distance=[0.02, 0.01]))[found.name]
+    )
+    result = quick({"a": one.assign_attrs(sweep=fixed)}, "local_entropy", "settled_at_0.01")
+    names = ["local_entropy_at_0.02", "local_entropy_at_0.01", "settled_at_0.01"]
+    assert result["predictor"].values.tolist() == names
+    assert (int(result["n_cells"][0]), int(result["n_left_out"][0])) == (47, 1)
+
+
+def test_seeds_that_are_still_to_be_measured_are_not_waited_for() -> None:
+    one = make_map(accuracy=draw(0), flips=draw(1))
+    xr.testing.assert_allclose(
+        average_cells(one.where(one["seed"] < 1)), average_cells(one.isel(seed=[0]))
+    )
+
+
+def test_what_does_not_vary_is_never_the_best() -> None:
+    one = make_map(accuracy=draw(0), unstable=np.ones(SHAPE), flips=draw(0) + draw(1))
+    (record,) = summarise_correlations(quick({"a": one}))
+    assert (record["best"], record["undecided"]) == ("flips", [])
+    assert record["predictors"]["unstable"]["rho"] is None
+    (record,) = summarise_correlations(quick({"a": one}, "unstable"))
+    assert (record["best"], record["undecided"]) == (None, [])
 
 
 def test_bad_maps_are_refused() -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from binnet.plotting._style import colour, finish, make_panels, mark_level, marker, plot_bars
+from binnet.studies.correlations import average_cells
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEFT_OUT = ("seed", "epoch")
 _COLUMNS = 3
 
 
@@ -37,9 +37,7 @@ def plot_predictor(maps: Mapping[str, xr.Dataset], name: str, ax: Axes) -> Axes:
         The same Axes.
     """
     for k, (label, result) in enumerate(maps.items()):
-        last = result[["accuracy", name]]
-        last = last.isel({axis: -1 for axis in _LEFT_OUT[1:] if axis in last.dims})
-        means = last.mean([axis for axis in _LEFT_OUT[:1] if axis in last.dims]).squeeze()
+        means = average_cells(result)[["accuracy", name]].squeeze()
         if len(maps) > 1:
             x, y = means[name].values, means["accuracy"].transpose(*means[name].dims).values
             ax.scatter(x, y, 14, colour(k), marker=marker(k), alpha=0.7, label=label)
