@@ -21,7 +21,6 @@ from binnet.studies._training import (
     train_whole,
 )
 from binnet.sweeps import Observable
-from binnet.theory import message_passing
 
 if TYPE_CHECKING:
     from binnet.learning import TrainingResult
@@ -181,6 +180,8 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
         inputs for which messages settle, and "empty" (distance), that of the others for which a
         bound says that there is no fixed point. Nothing without inputs.
     """
+    from binnet.theory import message_passing
+
     if len(X) == 0:
         return {}
     options = run.configuration.training.inference_options()
