@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._style import LEGEND, colour, finish, make_panels, mark_level, marker, plot_bars
+from binnet.plotting._style import (
+    LEGEND,
+    colour,
+    finish,
+    make_panels,
+    mark_level,
+    marker,
+    plot_bars,
+)
 from binnet.studies.correlations import average_cells
 
 if TYPE_CHECKING:

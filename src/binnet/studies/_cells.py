@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet import theory
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, preset
@@ -234,6 +233,8 @@ def find_lines(field_std: float, estimate_freezing: bool = True) -> dict[str, An
         which the complexity is `LEVELS`; "level", these.
     """
     from scipy.optimize import brentq
+
+    from binnet import theory
 
     def beyond(reach: float, level: float) -> float:
         return float(theory.complexity(reach, 0.0, field_std)) - level
