@@ -175,6 +175,7 @@ def test_bad_maps_are_refused() -> None:
         ({"a": one.drop_vars("flips")}, None, "in common"),
         ({"a": one}, ["margin_q05"], "margin_q05 must be a variable of every map"),
         ({"a": one.drop_vars("accuracy")}, ["flips"], "accuracy must be"),
+        ({"a": one}, ["accuracy"], "other variables than accuracy"),
         ({"a": one.isel(margin=[0])}, None, "two axes"),
         ({"a": one.isel(margin=[0, 1], self_coupling=[0, 1])}, None, "6 cells"),
         ({"a": one.assign(flips=one["flips"].isel(margin=0))}, None, "must have the axes"),

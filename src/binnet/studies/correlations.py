@@ -240,6 +240,8 @@ def _choose_predictors(
                 f"{name} must be a variable of every map, but it is not in {', '.join(missing)}; "
                 f"all have {', '.join(sorted(common)) or 'none'}"
             )
+    if "accuracy" in predictors:
+        raise ValueError("predictors must be other variables than accuracy, which they explain")
     return tuple(dict.fromkeys(predictors))
 
 
