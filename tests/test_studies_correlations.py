@@ -129,27 +129,24 @@ def test_the_last_epoch_counts_and_cells_that_lack_something_do_not() -> None:
     assert int(quick({"a": lacking})["n_cells"][0]) == 47
 
 
-def test_inputs_without_fixed_points_count_as_0_and_each_distance_alone() -> None:
-    """log(1 + 0) = 0: what no input has is a low local entropy, and not a missing one."""
+def test_each_distance_is_a_predictor() -> None:
     plain = make_map(accuracy=draw(0), flips=draw(1))
-    shape = (*plain["accuracy"].shape, 2)
     dims = (*plain["accuracy"].dims, "distance")
-    entropy, settled, empty = np.full(shape, 0.3), np.full(shape, 0.5), np.full(shape, 0.25)
-    entropy[:, 0, 0], settled[:, 0, 0], empty[:, 0, 0] = np.nan, 0.0, 1.0  # none anywhere
-    entropy[:, 0, 1], settled[:, 0, 1], empty[:, 0, 1] = np.nan, 0.0, 0.0  # nothing is known
-    entropy[:, 0, 2] = -0.1  # less than one fixed point
-    parts = {"local_entropy": entropy, "settled": settled, "empty": empty}
-    one = plain.assign({name: (dims, values) for name, values in parts.items()})
-    fixed = json.dumps({"fixed": {"distances": [0.02, 0.01]}})
-    found = average_cells(one.assign_attrs(sweep=fixed))["local_entropy_at_0.02"]
-    np.testing.assert_allclose(found[0, :4], [0.0, np.nan, 0.0, 0.3 * 0.5 / 0.75])
-    xr.testing.assert_equal(
-        found, average_cells(one.assign_coords(distance=[0.02, 0.01]))[found.name]
-    )
-    result = quick({"a": one.assign_attrs(sweep=fixed)}, "local_entropy", "settled_at_0.01")
-    names = ["local_entropy_at_0.02", "local_entropy_at_0.01", "settled_at_0.01"]
+    shape = (*plain["accuracy"].shape, 2)
+    entropy = np.broadcast_to(np.stack([draw(2), draw(3)], axis=-1), shape).copy()
+    entropy[0, 0, 1, 1] = np.nan  # of one seed, at one distance
+    one = plain.assign(local_entropy=(dims, entropy), settled=(dims, 0.0 * entropy))
+    fixed = json.dumps({"fixed": {"distances": [0.02, 0.01]}})  # as in a file
+    found = average_cells(one.assign_attrs(sweep=fixed))
+    np.testing.assert_allclose(found["local_entropy_at_0.02"], draw(2))
+    assert np.isnan(found["local_entropy_at_0.01"][0, 1])
+    xr.testing.assert_equal(found, average_cells(one.assign_coords(distance=[0.02, 0.01])))
+    result = quick({"a": one.assign_attrs(sweep=fixed)}, "local_entropy", "flips")
+    names = ["local_entropy_at_0.02", "local_entropy_at_0.01", "flips"]
     assert result["predictor"].values.tolist() == names
     assert (int(result["n_cells"][0]), int(result["n_left_out"][0])) == (47, 1)
+    rho = spearmanr(draw(0).ravel()[np.arange(48) != 1], draw(2).ravel()[np.arange(48) != 1])
+    assert float(result["rho"][0, 0]) == pytest.approx(rho.statistic, abs=1e-12)
 
 
 def test_seeds_that_are_still_to_be_measured_are_not_waited_for() -> None:

@@ -271,7 +271,7 @@ def test_local_entropies_are_drawn_beside_those_before_learning() -> None:
         untrained=plain.untrained.assign(local_entropy=before),
     )
     figure = draw_map(result)
-    assert "white: messages settle for no input" in figure.legends[0].get_title().get_text()
+    assert "white: known for no input" in figure.legends[0].get_title().get_text()
     panels = [ax for ax in figure.axes if ax.images]
     cell = study.summarise_map(result)["cells"][3]
     assert cell["local_entropy"] == [[3.0, 3.0]] * 2  # seeds, distances

@@ -139,7 +139,7 @@ def _describe(result: MapResult) -> str:
     if result.theory is None:
         text += ";\nthe theory has no plane of these axes"
     if "local_entropy" in result.learning:
-        text += ";\nwhite: messages settle for no input of some seed"
+        text += ";\nwhite: known for no input of some seed"
     return text
 
 

@@ -6,11 +6,9 @@ but neighbouring cells of a grid are no independent sample, so there is another 
 of the map, and over its columns, which is the one to trust. What is left when the axes' own effects
 are taken off both ranks is the partial correlation: what merely depends on the same axis has none.
 
-What was measured at several distances is a predictor at each of them. A local entropy stands for
-(1/H) log(1 + number of fixed points): an input for which a bound says that there are none counts as
-0, not as missing, as does a negative estimate. Without this, a cell where fixed points are rare
-would have the entropy of the few inputs that have some, and one where no input has any would be
-left out: what is compared would be chosen by the predictor itself.
+What was measured at several distances is a predictor at each of them. A map's local entropy counts
+an input without fixed points as 0, not as missing (`binnet.studies.map`); a cell where it is known
+for no input is left out for all predictors, and told.
 """
 
 from __future__ import annotations
@@ -134,10 +132,7 @@ def average_cells(result: xr.Dataset) -> xr.Dataset:
     -------
     xarray.Dataset
         Over the axes of the map; a variable that was measured at several distances is one for
-        each, "local_entropy_at_0.02". Where the map says for which inputs messages settle and for
-        which there are no fixed points, "local_entropy" is the mean over both, 0 for the latter
-        and where it is negative; inputs of which neither is known are left out, and it is nan
-        where that is all of them.
+        each, "local_entropy_at_0.02".
     """
     last = result.isel({name: -1 for name in ("epoch",) if name in result.dims})
     last = last if "seed" in last.dims else last.expand_dims("seed")
@@ -147,10 +142,6 @@ def average_cells(result: xr.Dataset) -> xr.Dataset:
         for name, part in last.data_vars.items():
             if set(there.dims) <= set(part.dims):
                 means[name] = means[name].where((part.notnull() | ~there).all("seed"))
-    if {"local_entropy", "settled", "empty"} <= set(last.data_vars):
-        found = last["settled"] * last["local_entropy"].clip(min=0.0).where(last["settled"] > 0, 0)
-        known = means["settled"] + means["empty"]
-        means["local_entropy"] = (found.mean("seed") / known).where(known > 0)
     if "distance" not in means.dims:
         return means
     distances = _read_distances(result)
