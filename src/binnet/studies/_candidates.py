@@ -75,7 +75,7 @@ class Group:
         for candidate in self.known:
             self._check_known(candidate)
 
-    def _check_known(self, candidate: Mapping[str, Any]) -> None:
+    def _check_known(self, candidate: object) -> None:
         if not isinstance(candidate, Mapping) or set(candidate) != set(self.box):
             raise ValueError(
                 f"a known candidate must have a value for each entry of the box, "
