@@ -31,7 +31,9 @@ def test_import_loads_nothing_heavy(tmp_path: Path) -> None:
     assert run_python(code, tmp_path).split() == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["study", "--help"], ["--version"]], ids=str
+)
 def test_command_line_help_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
     code = f"""
 from binnet.cli import main

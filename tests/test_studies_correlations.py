@@ -14,7 +14,12 @@ from scipy.stats import rankdata, spearmanr
 
 from binnet import sweeps
 from binnet.cli import main
-from binnet.studies.correlations import ALL_MAPS, correlate_maps, summarise_correlations
+from binnet.studies.correlations import (
+    ALL_MAPS,
+    average_cells,
+    correlate_maps,
+    summarise_correlations,
+)
 
 MARGINS, SELF_COUPLINGS = np.linspace(0.0, 1.5, 6), np.linspace(0.0, 0.7, 8)
 SHAPE = (len(MARGINS), len(SELF_COUPLINGS))
@@ -124,6 +129,42 @@ def test_the_last_epoch_counts_and_cells_that_lack_something_do_not() -> None:
     assert int(quick({"a": lacking})["n_cells"][0]) == 47
 
 
+def test_each_distance_is_a_predictor() -> None:
+    plain = make_map(accuracy=draw(0), flips=draw(1))
+    dims = (*plain["accuracy"].dims, "distance")
+    shape = (*plain["accuracy"].shape, 2)
+    entropy = np.broadcast_to(np.stack([draw(2), draw(3)], axis=-1), shape).copy()
+    entropy[0, 0, 1, 1] = np.nan  # of one seed, at one distance
+    one = plain.assign(local_entropy=(dims, entropy), settled=(dims, 0.0 * entropy))
+    fixed = json.dumps({"fixed": {"distances": [0.02, 0.01]}})  # as in a file
+    found = average_cells(one.assign_attrs(sweep=fixed))
+    np.testing.assert_allclose(found["local_entropy_at_0.02"], draw(2))
+    assert np.isnan(found["local_entropy_at_0.01"][0, 1])
+    xr.testing.assert_equal(found, average_cells(one.assign_coords(distance=[0.02, 0.01])))
+    result = quick({"a": one.assign_attrs(sweep=fixed)}, "local_entropy", "flips")
+    names = ["local_entropy_at_0.02", "local_entropy_at_0.01", "flips"]
+    assert result["predictor"].values.tolist() == names
+    assert (int(result["n_cells"][0]), int(result["n_left_out"][0])) == (47, 1)
+    rho = spearmanr(draw(0).ravel()[np.arange(48) != 1], draw(2).ravel()[np.arange(48) != 1])
+    assert float(result["rho"][0, 0]) == pytest.approx(rho.statistic, abs=1e-12)
+
+
+def test_seeds_that_are_still_to_be_measured_are_not_waited_for() -> None:
+    one = make_map(accuracy=draw(0), flips=draw(1))
+    xr.testing.assert_allclose(
+        average_cells(one.where(one["seed"] < 1)), average_cells(one.isel(seed=[0]))
+    )
+
+
+def test_what_does_not_vary_is_never_the_best() -> None:
+    one = make_map(accuracy=draw(0), unstable=np.ones(SHAPE), flips=draw(0) + draw(1))
+    (record,) = summarise_correlations(quick({"a": one}))
+    assert (record["best"], record["undecided"]) == ("flips", [])
+    assert record["predictors"]["unstable"]["rho"] is None
+    (record,) = summarise_correlations(quick({"a": one}, "unstable"))
+    assert (record["best"], record["undecided"]) == (None, [])
+
+
 def test_bad_maps_are_refused() -> None:
     one = make_map(accuracy=draw(0), flips=draw(1))
     for maps, predictors, words in (
@@ -131,6 +172,7 @@ def test_bad_maps_are_refused() -> None:
         ({"a": one.drop_vars("flips")}, None, "in common"),
         ({"a": one}, ["margin_q05"], "margin_q05 must be a variable of every map"),
         ({"a": one.drop_vars("accuracy")}, ["flips"], "accuracy must be"),
+        ({"a": one}, ["accuracy"], "other variables than accuracy"),
         ({"a": one.isel(margin=[0])}, None, "two axes"),
         ({"a": one.isel(margin=[0, 1], self_coupling=[0, 1])}, None, "6 cells"),
         ({"a": one.assign(flips=one["flips"].isel(margin=0))}, None, "must have the axes"),

@@ -270,7 +270,11 @@ def test_local_entropies_are_drawn_beside_those_before_learning() -> None:
         learning=plain.learning.assign(local_entropy=cells),
         untrained=plain.untrained.assign(local_entropy=before),
     )
-    panels = [ax for ax in draw_map(result).axes if ax.images]
+    figure = draw_map(result)
+    assert "white: known for no input" in figure.legends[0].get_title().get_text()
+    panels = [ax for ax in figure.axes if ax.images]
+    cell = study.summarise_map(result)["cells"][3]
+    assert cell["local_entropy"] == [[3.0, 3.0]] * 2  # seeds, distances
     assert len(panels) == 6
     after, gained = (ax.images[0].get_array() for ax in panels[-2:])
     np.testing.assert_array_equal(after - gained, np.ones((4, 2)))

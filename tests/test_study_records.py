@@ -246,3 +246,20 @@ def test_former_names_of_plots_warn() -> None:
     ax = Figure().subplots()
     with pytest.warns(DeprecationWarning, match="use plot_relaxation_times"):
         assert dynamics.draw_relaxation_times({"sync": [1.0, 2.0]}, ax) is ax
+
+
+def list_strings(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for part in value.values() for text in list_strings(part)]
+    if isinstance(value, list):
+        return [text for part in value for text in list_strings(part)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_records_in_the_docs_name_no_folder_of_a_machine() -> None:
+    folder = Path(__file__).parents[1] / "docs" / "results"
+    records = sorted(folder.rglob("*.json"))
+    assert len(records) > 10
+    for path in records:
+        texts = list_strings(json.loads(path.read_text("utf-8")))
+        assert [text for text in texts if Path(text).is_absolute()] == [], path.name

@@ -252,6 +252,24 @@ def test_bad_boxes_are_refused(box: dict[str, Any], words: str) -> None:
         Group(box)
 
 
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"box": 3}, "box of a group must be a table, parameters by name, got 3"),
+        ({"fixed": 3}, "fixed of a group must be a table"),
+        ({"known": {"margin": 0.5}}, "known of a group must be a list"),
+        ({"known": [3]}, "a value for each entry of the box, margin, got 3"),
+        ({"fixed": {"margin": 1.0}}, "margin is in the box and has a fixed value"),
+        ({"fixed": {"n_hidden": 30}}, "n_hidden is no parameter of a group: the plan"),
+        ({"box": {"seed": ("choice", 0, 1)}}, "seed is no parameter of a group"),
+    ],
+)
+def test_bad_groups_are_refused(parts: dict[str, Any], words: str) -> None:
+    """What would be ignored is refused, too: it would look as if it had been compared."""
+    with pytest.raises((TypeError, ValueError), match=words):
+        Group(**{"box": {"margin": ("uniform", 0.0, 1.0)}, **parts})
+
+
 def test_bad_known_candidates_are_refused(tmp_path: Path) -> None:
     box = {"margin": ("uniform", 0.0, 1.0)}
     with pytest.raises(ValueError, match=r"known: margin must be a finite number >= 0 and <= 1"):

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from binnet.plotting._style import colour, finish, make_panels, mark_level, marker, plot_bars
+from binnet.plotting._style import (
+    LEGEND,
+    colour,
+    finish,
+    make_panels,
+    mark_level,
+    marker,
+    plot_bars,
+)
+from binnet.studies.correlations import average_cells
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEFT_OUT = ("seed", "epoch")
 _COLUMNS = 3
 
 
@@ -37,9 +45,7 @@ def plot_predictor(maps: Mapping[str, xr.Dataset], name: str, ax: Axes) -> Axes:
         The same Axes.
     """
     for k, (label, result) in enumerate(maps.items()):
-        last = result[["accuracy", name]]
-        last = last.isel({axis: -1 for axis in _LEFT_OUT[1:] if axis in last.dims})
-        means = last.mean([axis for axis in _LEFT_OUT[:1] if axis in last.dims]).squeeze()
+        means = average_cells(result)[["accuracy", name]].squeeze()
         if len(maps) > 1:
             x, y = means[name].values, means["accuracy"].transpose(*means[name].dims).values
             ax.scatter(x, y, 14, colour(k), marker=marker(k), alpha=0.7, label=label)
@@ -85,11 +91,14 @@ def plot_correlations(result: xr.Dataset, ax: Axes, *, partial: bool = False) ->
         shift = 0.7 * ((k + 0.5) / n_maps - 0.5)
         style = {"color": colour(k), "marker": marker(k), "linestyle": "none", "markersize": 5}
         plot_bars(ax, places + shift, value, bars, meaning, label=str(label), **style)
-    names = [str(predictor).replace("_", "\n") for predictor in result["predictor"].values]
-    ax.set_xticks(places, names, fontsize=8)
+    names = [str(predictor).replace("_", " ") for predictor in result["predictor"].values]
+    ax.set_xticks(places, names, fontsize=8, rotation=40, ha="right", rotation_mode="anchor")
+    ax.set_yticks(np.linspace(-1.0, 1.0, 9))
     title = "given the axes of the map" if partial else "rank correlation with the accuracy"
-    ax.set(ylim=(-1.05, 1.05), ylabel=r"Spearman's $\rho$", title=title)
-    return finish(ax)
+    top = 1.1 + 0.2 * (n_maps + 1)  # the legend is above all intervals
+    ax.set(ylim=(-1.05, top), ylabel=r"Spearman's $\rho$", title=title)
+    ax.legend(loc="upper left", **LEGEND)
+    return finish(ax, legend=False)
 
 
 def draw_correlations(

@@ -136,7 +136,11 @@ def _describe(result: MapResult) -> str:
     text = (
         "colours: mean over seeds after the last epoch;\ncells of equal size, whatever their values"
     )
-    return text if result.theory is not None else f"{text};\nthe theory has no plane of these axes"
+    if result.theory is None:
+        text += ";\nthe theory has no plane of these axes"
+    if "local_entropy" in result.learning:
+        text += ";\nwhite: known for no input of some seed"
+    return text
 
 
 def _find_limits(values: xr.DataArray) -> tuple[float, float]:

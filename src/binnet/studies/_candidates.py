@@ -12,6 +12,7 @@ from binnet.learning import Configuration, preset
 
 KINDS = ("uniform", "loguniform", "choice")
 Candidate = dict[str, Any]  # a value for each entry of a box
+_OF_THE_PLAN = ("n_hidden", "epochs", "seed")  # the same for all groups
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Group:
     Raises
     ------
     TypeError, ValueError
-        If an entry of the box is none of these, or a known candidate is not in the box.
+        If an entry of the box is none of these, a known candidate is not in the box, a parameter is
+        in the box and fixed, or it is one that the plan sets for all groups.
 
     Examples
     --------
@@ -50,18 +52,34 @@ class Group:
     known: Sequence[Candidate] = ()
 
     def __post_init__(self) -> None:
+        for part in ("box", "fixed"):
+            if not isinstance(getattr(self, part), Mapping):
+                raise TypeError(
+                    f"{part} of a group must be a table, parameters by name, got "
+                    f"{getattr(self, part)!r}"
+                )
+        if isinstance(self.known, str | Mapping) or not isinstance(self.known, Sequence):
+            raise TypeError(f"known of a group must be a list of candidates, got {self.known!r}")
         if not self.box:
             raise ValueError("the box of a group must have at least one parameter, got none")
         for name, entry in self.box.items():
             _check_entry(name, entry)
+            if name in self.fixed:
+                raise ValueError(f"{name} is in the box and has a fixed value, too; leave one out")
+        for name in _OF_THE_PLAN:
+            if name in {*self.box, *self.fixed}:
+                raise ValueError(
+                    f"{name} is no parameter of a group: the plan of the search sets it, the same "
+                    "for all; leave it out"
+                )
         for candidate in self.known:
             self._check_known(candidate)
 
-    def _check_known(self, candidate: Mapping[str, Any]) -> None:
-        if set(candidate) != set(self.box):
+    def _check_known(self, candidate: object) -> None:
+        if not isinstance(candidate, Mapping) or set(candidate) != set(self.box):
             raise ValueError(
                 f"a known candidate must have a value for each entry of the box, "
-                f"{', '.join(self.box)}, got {dict(candidate)}"
+                f"{', '.join(self.box)}, got {candidate!r}"
             )
         for name, (kind, *values) in self.box.items():
             if kind != "choice":

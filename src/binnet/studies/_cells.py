@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet import theory
 from binnet._validation import check_integer, check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, preset
@@ -21,7 +20,6 @@ from binnet.studies._training import (
     train_whole,
 )
 from binnet.sweeps import Observable
-from binnet.theory import message_passing
 
 if TYPE_CHECKING:
     from binnet.learning import TrainingResult
@@ -181,6 +179,8 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
         inputs for which messages settle, and "empty" (distance), that of the others for which a
         bound says that there is no fixed point. Nothing without inputs.
     """
+    from binnet.theory import message_passing
+
     if len(X) == 0:
         return {}
     options = run.configuration.training.inference_options()
@@ -233,6 +233,8 @@ def find_lines(field_std: float, estimate_freezing: bool = True) -> dict[str, An
         which the complexity is `LEVELS`; "level", these.
     """
     from scipy.optimize import brentq
+
+    from binnet import theory
 
     def beyond(reach: float, level: float) -> float:
         return float(theory.complexity(reach, 0.0, field_std)) - level

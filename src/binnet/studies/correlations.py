@@ -5,11 +5,16 @@ with convergence, margins and the like by Spearman's rho. Its interval is a boot
 but neighbouring cells of a grid are no independent sample, so there is another one over whole rows
 of the map, and over its columns, which is the one to trust. What is left when the axes' own effects
 are taken off both ranks is the partial correlation: what merely depends on the same axis has none.
+
+What was measured at several distances is a predictor at each of them. A map's local entropy counts
+an input without fixed points as 0, not as missing (`binnet.studies.map`); a cell where it is known
+for no input is left out for all predictors, and told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +50,7 @@ class _Cells:
 
     values: Floats  # (1 + predictors, cells), the accuracy first
     places: NDArray[np.int64]  # (axes, cells), the index of each cell along each axis
+    n_left_out: int
 
 
 def correlate_maps(
@@ -63,7 +69,8 @@ def correlate_maps(
         Maps by their names: variables over "seed" and two or three axes, maybe over "epoch", of
         which the last counts. "accuracy" must be among them.
     predictors : sequence of str, optional
-        Variables to correlate it with. Default: those of `PREDICTORS` that all maps have.
+        Variables to correlate it with, as `average_cells` names them; without its distance, a
+        variable at all distances. Default: those of `PREDICTORS` that all maps have.
     resamples : int, default 2000
         Of each bootstrap.
     confidence : float, default 0.95
@@ -81,7 +88,8 @@ def correlate_maps(
         correlated with the one than with the other. Each has "..._low" and "..._high", percentile
         intervals of a bootstrap over cells, and "..._blocks_low" and "..._blocks_high", those over
         whole rows of a map: the widest reach over all of its axes; rough where an axis has but a
-        few values. A draw in which one of the two does not vary counts as 0. "n_cells" (map).
+        few values. A draw in which one of the two does not vary counts as 0. "n_cells" (map), and
+        "n_left_out" (map), cells that lack a value of any predictor.
 
     Raises
     ------
@@ -98,8 +106,9 @@ def correlate_maps(
     check_integer("resamples", resamples, 100, 10**6)
     check_real("confidence", confidence, 0.0, 1.0, above=True, below=True)
     check_integer("seed", seed, 0, None)
-    names = _choose_predictors(maps, predictors)
-    cells = {name: _read_cells(name, maps[name], names) for name in maps}
+    means = {name: average_cells(one) for name, one in maps.items()}
+    names = _choose_predictors(means, predictors)
+    cells = {name: _read_cells(name, means[name], names) for name in means}
     groups = {name: [one] for name, one in cells.items()}
     if len(cells) > 1:
         groups[ALL_MAPS] = list(cells.values())
@@ -109,6 +118,46 @@ def correlate_maps(
     ]
     result = xr.concat(parts, xr.Variable("map", list(groups)))
     return result.assign_attrs(resamples=resamples, confidence=confidence, seed=seed)
+
+
+def average_cells(result: xr.Dataset) -> xr.Dataset:
+    """Return what is correlated of a map: means over the measured seeds, after the last epoch.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        From `binnet study map`.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over the axes of the map; a variable that was measured at several distances is one for
+        each, "local_entropy_at_0.02".
+    """
+    last = result.isel({name: -1 for name in ("epoch",) if name in result.dims})
+    last = last if "seed" in last.dims else last.expand_dims("seed")
+    means = last.mean("seed")
+    if "accuracy" in last:  # what was not measured yet is not there, what a cell lacks is nan
+        there = last["accuracy"].notnull()
+        for name, part in last.data_vars.items():
+            if set(there.dims) <= set(part.dims):
+                means[name] = means[name].where((part.notnull() | ~there).all("seed"))
+    if "distance" not in means.dims:
+        return means
+    distances = _read_distances(result)
+    for name in [name for name, part in means.data_vars.items() if "distance" in part.dims]:
+        for k, distance in enumerate(distances):
+            means[f"{name}_at_{distance:g}"] = means[name].isel(distance=k, drop=True)
+        means = means.drop_vars(str(name))
+    return means.drop_vars("distance", errors="ignore")
+
+
+def _read_distances(result: xr.Dataset) -> Sequence[float]:
+    """Return the distances of a map: a file has them among what all cells have in common."""
+    if "distance" in result.coords:
+        return [float(value) for value in result["distance"].values]
+    fixed = json.loads(result.attrs.get("sweep", "{}")).get("fixed", {})
+    return fixed.get("distances") or range(result.sizes["distance"])
 
 
 def summarise_correlations(result: xr.Dataset) -> list[dict[str, Any]]:
@@ -122,21 +171,24 @@ def summarise_correlations(result: xr.Dataset) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One record for each map: "map", "n_cells"; "predictors", for each its "rho" and "partial"
-        with their intervals (None for NaN); "best", the predictor with the largest modulus of rho;
-        "undecided", those from which it is not told apart: the interval of the difference, over
-        blocks, holds 0.
+        One record for each map: "map", "n_cells", "n_left_out"; "predictors", for each its "rho"
+        and "partial" with their intervals (None for NaN); "best", the predictor with the largest
+        modulus of rho, None where nothing varies; "undecided", those from which it is not told
+        apart: the interval of the difference, over blocks, holds 0.
     """
     records = []
     for k in range(result.sizes["map"]):
         one = result.isel(map=k)
-        best = int(np.abs(one["rho"].values).argmax())
+        rho = np.abs(one["rho"].values)
+        best = int(np.nan_to_num(rho, nan=-1.0).argmax())  # what does not vary has none
         names = [str(name) for name in one["predictor"].values]
-        ahead = one.isel(predictor=best)["difference_blocks_low"].values > 0
+        behind = one.isel(predictor=best)["difference_blocks_low"].values > 0
+        undecided = np.isfinite(rho) & ~behind & (np.arange(len(names)) != best)
         records.append(
             {
                 "map": str(one["map"].values),
                 "n_cells": int(one["n_cells"]),
+                "n_left_out": int(one["n_left_out"]),
                 "predictors": {
                     name: {
                         str(key): None if np.isnan(v := float(values[p])) else v
@@ -145,8 +197,8 @@ def summarise_correlations(result: xr.Dataset) -> list[dict[str, Any]]:
                     }
                     for p, name in enumerate(names)
                 },
-                "best": names[best],
-                "undecided": [n for p, n in enumerate(names) if p != best and not ahead[p]],
+                "best": names[best] if np.isfinite(rho[best]) else None,
+                "undecided": [names[p] for p in np.flatnonzero(undecided)],
             }
         )
     return records
@@ -158,13 +210,20 @@ def _choose_predictors(
     if not maps:
         raise ValueError("maps must hold at least one map, got none")
     common = set.intersection(*({str(v) for v in one.data_vars} for one in maps.values()))
+    first = [str(name) for name in next(iter(maps.values())).data_vars]
+
+    def expand(name: str) -> Iterator[str]:
+        found = [v for v in first if v in common and v.startswith(f"{name}_at_")]
+        yield from [name] if name in common else found
+
     if predictors is None:
-        predictors = [name for name in PREDICTORS if name in common]
+        predictors = [found for name in PREDICTORS for found in expand(name)]
         if not predictors:
             raise ValueError(
                 f"the maps have none of {', '.join(PREDICTORS)} in common; name what accuracy may "
                 f"follow, of their variables {', '.join(sorted(common)) or '(none)'}"
             )
+    predictors = [found for name in predictors for found in list(expand(name)) or [name]]
     for name in ("accuracy", *predictors):
         if name not in common:
             missing = [label for label, one in maps.items() if name not in one]
@@ -172,14 +231,14 @@ def _choose_predictors(
                 f"{name} must be a variable of every map, but it is not in {', '.join(missing)}; "
                 f"all have {', '.join(sorted(common)) or 'none'}"
             )
+    if "accuracy" in predictors:
+        raise ValueError("predictors must be other variables than accuracy, which they explain")
     return tuple(dict.fromkeys(predictors))
 
 
-def _read_cells(label: str, result: xr.Dataset, names: Sequence[str]) -> _Cells:
-    """Return the means over seeds, after the last epoch, of the cells that have all of them."""
-    chosen = result[["accuracy", *names]]
-    chosen = chosen.isel({name: -1 for name in ("epoch",) if name in chosen.dims})
-    means = chosen.mean("seed", skipna=False) if "seed" in chosen.dims else chosen
+def _read_cells(label: str, means: xr.Dataset, names: Sequence[str]) -> _Cells:
+    """Return the cells that have all of these measurements."""
+    means = means[["accuracy", *names]]
     axes = [name for name in means["accuracy"].dims if means.sizes[name] > 1]
     means = means.squeeze()
     for name in names:
@@ -199,7 +258,7 @@ def _read_cells(label: str, result: xr.Dataset, names: Sequence[str]) -> _Cells:
             f"{label} must have at least {_FEWEST_CELLS} cells with all of accuracy, "
             f"{', '.join(names)}, got {whole.sum()}; measure more, or name fewer predictors"
         )
-    return _Cells(values[:, whole], places[:, whole])
+    return _Cells(values[:, whole], places[:, whole], int((~whole).sum()))
 
 
 def _correlate(
@@ -234,7 +293,10 @@ def _correlate(
     for values in ends.values():
         values[np.isnan(measured)] = np.nan
     found = {"": measured, **{f"_{end}": values for end, values in ends.items()}}
-    variables: dict[str, Any] = {"n_cells": ((), sum(len(one) for one in everything))}
+    variables: dict[str, Any] = {
+        "n_cells": ((), sum(len(one) for one in everything)),
+        "n_left_out": ((), sum(one.n_left_out for one in maps)),
+    }
     for suffix, values in found.items():
         variables[f"rho{suffix}"] = ("predictor", values[:n])
         variables[f"partial{suffix}"] = ("predictor", values[n : 2 * n])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet._validation import check_integer
 from binnet.learning import Configuration, PerceptronPlasticity, preset
@@ -259,8 +260,9 @@ def summarise_map(result: MapResult) -> dict[str, Any]:
     -------
     dict
         "cells", a record for each: its parameters, and of each measurement after the last epoch
-        a list over seeds; "untrained", the same of the networks before they learn; "theory", a
-        record for each strength of fields, None where there is none.
+        a list over seeds, of local entropies with a list over distances for each; "untrained", the
+        same of the networks before they learn; "theory", a record for each strength of fields,
+        None where there is none.
     """
     last = result.learning.isel(epoch=-1)
     axes = [name for name in result.untrained.dims if name != "seed"]
@@ -278,9 +280,13 @@ def _list_cells(data: xr.Dataset, axes: Sequence[Any]) -> list[dict[str, Any]]:
     for place in np.ndindex(*(data.sizes[name] for name in axes)):
         cell = data.isel(dict(zip(axes, place, strict=True)))
         record = {str(name): cell[name].item() for name in axes}
-        for name, variable in cell.data_vars.items():
-            values = np.atleast_1d(variable.values)
-            plain = [round(float(v), 6) if np.isfinite(v) else None for v in values]
-            record[str(name)] = plain if variable.dims else plain[0]
+        record |= {str(name): _to_plain(part.values) for name, part in cell.data_vars.items()}
         records.append(record)
     return records
+
+
+def _to_plain(values: NDArray[Any]) -> Any:
+    """Return numbers, or lists of them over each axis; None for what is no number."""
+    if values.ndim:
+        return [_to_plain(part) for part in values]
+    return round(float(values), 6) if np.isfinite(values) else None

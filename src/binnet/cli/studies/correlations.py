@@ -43,7 +43,8 @@ def correlations(files: tuple[Path, ...], output: Path, **options: Any) -> None:
     intervals from a bootstrap over cells and, as cells of a grid are no independent sample, over
     whole rows of the map; and partial, with the effects of the map's axes taken off. The answer is
     the predictor with the largest modulus of rho, of either sign, and those from which it is not
-    told apart.
+    told apart. A local entropy is a predictor at each distance; inputs around which there are no
+    fixed points count as 0.
     """
     from binnet import sweeps
     from binnet.plotting.correlations import draw_correlations
@@ -69,7 +70,7 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
     lines = []
     for record in records:
         lines += [
-            f"{record['map']}: {record['n_cells']} cells",
+            f"{record['map']}: {record['n_cells']} cells{_tell_left_out(record['n_left_out'])}",
             f"  {'':<22} {'rho':>6} {'over cells':>16} {'over rows':>16} {'partial':>8} "
             f"{'over rows':>16}",
         ]
@@ -81,11 +82,18 @@ def _tabulate(records: list[dict[str, Any]]) -> list[str]:
                 f"  {name:<22} {rho:>6} {over_cells:>16} {over_rows:>16} {partial:>8} "
                 f"{partial_over_rows:>16}"
             )
+        if record["best"] is None:
+            lines.append("  there is no best: the accuracy varies with none, or not at all")
+            continue
         undecided = record["undecided"]
         told = f"not told apart from {', '.join(undecided)}" if undecided else "ahead of all others"
         rho = record["predictors"][record["best"]]["rho"]
         lines.append(f"  the best is {record['best']} (rho = {rho:+.2f}), {told}")
     return lines
+
+
+def _tell_left_out(number: int) -> str:
+    return f", without {number} that lack a measurement" if number else ""
 
 
 def _write(value: float | None, form: str) -> str:

@@ -101,5 +101,5 @@ def _tabulate(summary: dict[str, Any]) -> list[str]:
 
 def _tell(found: tuple[float | None, float | None]) -> str:
     value, error = found
-    where = "not found" if value is None else f"J_D = {value:.4f}"
+    where = "no J_D (none was found)" if value is None else f"J_D = {value:.4f}"
     return where + ("" if error is None else f" ± {error:.1g}")
