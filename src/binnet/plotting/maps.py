@@ -29,6 +29,7 @@ _TITLES = {
     "margin_median": r"median of $s_i h_i - J_D$",
     "sample_overlap": "overlap of two test samples' states",
 }
+_WIDEST = 5  # panels in a row, without a third axis
 _SYMBOLS = {
     "margin": r"margin of the rule $\kappa$",
     "self_coupling": r"self-coupling $J_D$",
@@ -73,8 +74,8 @@ def draw_map(result: MapResult, title: str = "") -> Figure:
     rows, columns, *rest = result.layout
     third = layers[0][1][rest[0]].values.tolist() if rest else []
     places = [{rest[0]: value} for value in third] if rest else [{}]
-    width = len(layers) if rest else (len(layers) + 2) // 2  # one is left for the legend
-    height = len(places) if rest else 2
+    height = len(places) if rest else -(-(len(layers) + 1) // _WIDEST)  # one is for the legend
+    width = len(layers) if rest else -(-(len(layers) + 1) // height)
     figure, panels = make_panels(
         width, height, title=title, size=(3.1 * width, 0.6 + 2.9 * height + bool(rest))
     )
