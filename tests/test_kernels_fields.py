@@ -201,9 +201,12 @@ def test_find_unstable_readouts(dtype: type) -> None:
     fields = np.array([-4.0, -1.0, -0.5, 0.0, 0.5, 1.0, 4.0], dtype)
     for label in range(7):
         unstable = np.full(7, 9, dtype)
-        count = find_unstable_readouts(fields, label, 0.5, unstable)
+        thresholds = np.array([0.5, 1.0])  # of wrong classes, of the right one
+        count = find_unstable_readouts(fields, label, thresholds, unstable)
         y = naive.target(label, 7)
-        expected = [y[c] if fields[c] * y[c] <= 0.5 else 0 for c in range(7)]
+        expected = [
+            y[c] if fields[c] * y[c] <= thresholds[int(c == label)] else 0 for c in range(7)
+        ]
         assert unstable.tolist() == expected
         assert count == np.count_nonzero(expected)
 

@@ -52,7 +52,7 @@ def test_presets_need_no_scikit_learn(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_bad_parameters_are_refused_before_any_work(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="models must be one of source, default"):
+    with pytest.raises(ValueError, match=r"models must be one of source, .*, got 'perceptrons'"):
         run_sizes(tmp_path / "a", models=["perceptrons"])
     with pytest.raises(ValueError, match="sizes must be an integer >= 1, got 0"):
         run_sizes(tmp_path / "a", sizes=[10, 0])
