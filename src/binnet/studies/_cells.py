@@ -179,6 +179,9 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
         inputs for which messages settle, and "empty" (distance), that of the others for which a
         bound says that there is no fixed point. Nothing without inputs.
     """
+    import xarray as xr
+
+    from binnet.landscape import positive_entropy
     from binnet.theory import message_passing
 
     if len(X) == 0:
@@ -198,19 +201,19 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
         )
         for state, field in zip(states, fields, strict=True)
     ]
-    entropies = np.array([around.entropy for around in found])
-    settled = np.isfinite(entropies)
-    empty = ~settled & (np.array([around.bound for around in found]) < 0.0)
-    # Messages hardly settle where there are no fixed points: without these inputs the mean would be
-    # that of the few that have some.
-    total = np.where(settled, np.maximum(entropies, 0.0), 0.0).sum(axis=0)
-    number = (settled | empty).sum(axis=0)
-    mean = np.full(len(number), np.nan)
-    np.divide(total, number, out=mean, where=number > 0)
+    pairs = np.array([(around.entropy, around.bound) for around in found])
+    counts = xr.Dataset(
+        {
+            name: (("sample", "distance"), pairs[:, k])
+            for k, name in enumerate(("local_entropy", "local_bound"))
+        }
+    )
+    entropies = positive_entropy(counts)
+    settled = counts["local_entropy"].notnull()
     return {
-        "local_entropy": ("distance", mean),
-        "settled": ("distance", settled.mean(axis=0)),
-        "empty": ("distance", empty.mean(axis=0)),
+        "local_entropy": ("distance", entropies.mean("sample").values),
+        "settled": ("distance", settled.mean("sample").values),
+        "empty": ("distance", (entropies.notnull() & ~settled).mean("sample").values),
     }
 
 
