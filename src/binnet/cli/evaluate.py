@@ -14,14 +14,19 @@ from binnet.learning import load_checkpoint
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--data", metavar="PATH", help="where the run's own data are now; it is noted in the run folder"
+)
 @click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
-def evaluate(run: Path, threads: int | None) -> None:
+def evaluate(run: Path, data: str | None, threads: int | None) -> None:
     """Measure the accuracy of the network that `binnet train` has learned in the folder RUN.
 
     The set is the run's own: test, or validation where one was held out.
     """
     with clear_errors():
         state = load_checkpoint(_runs.find_checkpoint(run))
+        if data is not None:
+            _runs.move_data(run, data)
         configuration = state.configuration
         _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()

@@ -1,4 +1,4 @@
-"""`binnet train`: learn entangled MNIST, and leave a folder that says everything about the run."""
+"""`binnet train`: learn a data set, and leave a folder that says everything about the run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from binnet._run_data import read_source, write_encoder
 from binnet._threads import resolve_threads
 from binnet._validation import check_labels
 from binnet.cli import _runs
@@ -15,6 +16,7 @@ from binnet.cli._common import (
     refuse_changes,
     tell_how_to_resume,
 )
+from binnet.cli._data import data_options, fit_sizes, load_learned, take_source
 from binnet.cli._folders import describe_files
 from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
 from binnet.learning import (
@@ -42,6 +44,7 @@ from binnet.learning.run import check_size
     help="TOML file of parameters, in the form of a run's config.toml; options go before it, it "
     "goes before the preset",
 )
+@data_options
 @parameter_options
 @click.option(
     "--validation",
@@ -71,17 +74,19 @@ from binnet.learning.run import check_size
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
-    "but --threads, and --epochs to go on beyond the end",
+    "but --threads, --epochs to go on beyond the end, and --data where the data are now",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
-    """Train the binary recurrent network on entangled MNIST, offline, by local plasticity.
+    """Train the binary recurrent network on entangled MNIST or your own data, by local plasticity.
 
     Symbols are those of the equations in the documentation of binnet.BinaryNetwork and
     binnet.PerceptronPlasticity. Ctrl-C writes a checkpoint and says how to go on.
     """
     with clear_errors():
         if resume is not None:
-            refuse_changes(options, "--epochs")
+            refuse_changes(options, "--epochs", "--data")
+            if options["data"] is not None:
+                _runs.move_data(resume, options["data"])
             folder, result = _resume(resume, threads, options["epochs"])
         else:
             folder, result = _start(threads, **options)
@@ -102,22 +107,32 @@ def _start(
 ) -> tuple[Path, TrainingResult]:
     n_threads = resolve_threads(threads)
     configuration = preset(preset_name or "default", parameters["n_modules"])
-    held_out = None
+    source, held_out = None, 0
     if config is not None:
-        configuration, held_out = _runs.read_parameters(config, configuration)
+        configuration, source, held_out = _runs.read_parameters(config, configuration)
         keep_every = _runs.read_keep_every(config) if keep_every is None else keep_every
+    source = take_source(parameters, source)
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         configuration = configuration.replace(**changes)
-    validation = validation if validation is not None else held_out or 0
-    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    validation = validation if validation is not None else held_out
+    encoder = None
+    if source is None:
+        (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    else:
+        learned = load_learned(source, validation, parameters["n_inputs"])
+        (X, y), sets = learned.samples, dict([learned.measured])
+        source, encoder = learned.source, learned.encoder
+        configuration = fit_sizes(configuration, learned)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         check_size(configuration, len(y))
     folder = _runs.make_folder(out, configuration)
-    _runs.write_configuration(folder, configuration, validation, keep_every or 0)
+    _runs.write_configuration(folder, configuration, validation, keep_every or 0, source)
+    if encoder is not None:
+        write_encoder(folder, encoder)
     _runs.add_provenance(folder, configuration, n_threads)
     result = start_run(
         X,
@@ -144,8 +159,8 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
     keep_every = _runs.read_keep_every(folder / _runs.CONFIGURATION)
     (X, y), sets = _runs.load_samples_of(folder, run)
     if configuration.training.epochs != before:
-        _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
-        _runs.write_configuration(folder, configuration, validation or 0, keep_every)
+        source, validation = read_source(folder)
+        _runs.write_configuration(folder, configuration, validation, keep_every, source)
         parts = {
             "the rates fall": configuration.plasticity.rate_schedule != "constant",
             "the curriculum goes": 0.0 < configuration.training.curriculum_start < 1.0,
