@@ -9,7 +9,7 @@ import click
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.dynamics import predict
-from binnet.learning import load_checkpoint
+from binnet.learning import load_best
 
 
 @click.command()
@@ -21,7 +21,7 @@ def evaluate(run: Path, threads: int | None) -> None:
     The set is the run's own: test, or validation where one was held out.
     """
     with clear_errors():
-        state = load_checkpoint(_runs.find_checkpoint(run))
+        state = load_best(_runs.find_checkpoint(run))
         configuration = state.configuration
         _, sets = _runs.load_samples_of(run, state)
         ((name, (X, y)),) = sets.items()

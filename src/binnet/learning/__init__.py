@@ -1,7 +1,7 @@
 """Learning: parameters of a run, the trainer, and its checkpoints."""
 
 from binnet.learning.arithmetic import ARITHMETICS, GENERATORS, ROUNDINGS, Arithmetic
-from binnet.learning.checkpoints import find_kept, load_checkpoint, save_checkpoint
+from binnet.learning.checkpoints import find_kept, load_best, load_checkpoint, save_checkpoint
 from binnet.learning.configuration import Configuration, make_rule
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
@@ -44,6 +44,7 @@ __all__ = [
     "TrainingResult",
     "find_kept",
     "history_as_records",
+    "load_best",
     "load_checkpoint",
     "make_rule",
     "preset",
