@@ -19,7 +19,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
-from binnet._validation import check_integer, check_labels, check_spins
+from binnet._validation import check_integer
 from binnet.dynamics import predict
 from binnet.learning.checkpoints import (
     find_copies,
@@ -35,11 +35,8 @@ from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.presets import preset
 from binnet.learning.run import Run
+from binnet.learning.samples import TRAIN_SAMPLES_MEASURED, Samples, check_samples, check_sets
 from binnet.networks import BinaryNetwork
-
-Samples = tuple[ArrayLike, ArrayLike]
-#: Training samples, the first, that the training accuracy is measured on.
-TRAIN_SAMPLES_MEASURED = 10000
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +140,9 @@ def train(
     >>> result = train(data.X_train, data.y_train, small)  # doctest: +SKIP
     """
     configuration = configuration or preset()
-    samples = _check_samples("", X, y, configuration)
-    sets = _check_sets(evaluate_on, configuration)
+    samples = check_samples("", X, y, configuration, 1)
+    sets = check_sets(evaluate_on, configuration)
+    check_validation(sets, configuration.training.patience)
     choice = ThreadChoice(threads)
     keep_every = _check_keeping(keep_every, checkpoint)
     if checkpoint is not None:
@@ -211,13 +209,14 @@ def resume(
     run.set_epochs(epochs, patience)
     check_file(checkpoint)
     keep_every = _check_keeping(keep_every, checkpoint)
-    samples = _check_samples("", X, y, run.configuration)
+    samples = check_samples("", X, y, run.configuration, 1)
     if _fingerprint(*samples) != run.fingerprint:
         raise ValueError(
             f"these are not the training samples of {checkpoint} ({run.n_samples} samples, "
             f"fingerprint {run.fingerprint}); resume with the same X and y, in the same order"
         )
-    sets = _check_sets(evaluate_on, run.configuration)
+    sets = check_sets(evaluate_on, run.configuration)
+    check_validation(sets, run.configuration.training.patience)
     choice = ThreadChoice(threads)
     if run.configuration != before:  # killed in its next epoch, it is the longer run all the same
         save_checkpoint(checkpoint, run)
@@ -324,30 +323,6 @@ def _result(run: Run, best: Run, provenance: dict[str, Any]) -> TrainingResult:
     return TrainingResult(
         best.network(), list(run.history), run.configuration, provenance, run.finished, run, best
     )
-
-
-def _check_samples(
-    prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    inputs = check_spins(f"{prefix}X", X, configuration.network.n_inputs)
-    if len(inputs) == 0:
-        raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
-    labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)
-    return inputs, labels
-
-
-def _check_sets(
-    sets: Mapping[str, Samples] | None, configuration: Configuration
-) -> dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]]:
-    checked = {}
-    for name, (X, y) in (sets or {}).items():
-        if name == "train":
-            raise ValueError(
-                'evaluate_on may not hold "train": it is measured anyway; rename the set'
-            )
-        checked[name] = _check_samples(f"{name} ", X, y, configuration)
-    check_validation(checked, configuration.training.patience)
-    return checked
 
 
 def _fingerprint(X: NDArray[np.int8], y: NDArray[np.int64]) -> str:
