@@ -144,6 +144,14 @@ def load_samples_of(folder: Path, run: Run) -> tuple[Samples, dict[str, Samples]
     return samples, sets
 
 
+def load_test_set_of(folder: Path, run: Run) -> dict[str, Samples]:
+    """Return the test set of a run, also where it held out a validation set."""
+    source, _ = read_source(folder)
+    if source is None:
+        return load_samples(run.configuration.network.n_inputs, 0)[1]
+    return dict([_load_again(folder, source, 0)[1]])
+
+
 def _load_again(
     folder: Path, source: DataSource, validation: int
 ) -> tuple[Samples, tuple[str, Samples]]:
