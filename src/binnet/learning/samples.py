@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._validation import check_labels, check_spins
+from binnet._validation import Inputs, check_inputs, check_labels, refuse_graded
 from binnet.learning.configuration import Configuration
 
 Samples = tuple[ArrayLike, ArrayLike]
@@ -17,7 +17,7 @@ TRAIN_SAMPLES_MEASURED = 10000
 
 def check_samples(
     prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration, least: int = 0
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+) -> tuple[Inputs, NDArray[np.int64]]:
     """Return inputs and labels as a run takes them, or say what is wrong with them.
 
     Parameters
@@ -36,14 +36,16 @@ def check_samples(
     Returns
     -------
     tuple of ndarray
-        Inputs: int8 spins; labels: int64.
+        Inputs: int8 spins, uint8 pixels or float32; labels: int64.
 
     Raises
     ------
     TypeError, ValueError
-        If one has the wrong type, shape or range.
+        If one has the wrong type, shape or range, or inputs are graded and the run is in integers.
     """
-    inputs = check_spins(f"{prefix}X", X, configuration.network.n_inputs)
+    inputs = check_inputs(f"{prefix}X", X, configuration.network.n_inputs)
+    if configuration.arithmetic.bits:
+        inputs = refuse_graded(f"{prefix}X", inputs, "learning in integers")
     if len(inputs) < least:
         raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
     labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)
@@ -52,7 +54,7 @@ def check_samples(
 
 def check_sets(
     sets: Mapping[str, Samples] | None, configuration: Configuration
-) -> dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]]:
+) -> dict[str, tuple[Inputs, NDArray[np.int64]]]:
     """Return the sets to measure on as a run takes them, or say what is wrong with them.
 
     Parameters

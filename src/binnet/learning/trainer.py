@@ -19,7 +19,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
-from binnet._validation import check_integer
+from binnet._validation import Inputs, check_integer
 from binnet.dynamics import predict
 from binnet.learning.checkpoints import (
     find_copies,
@@ -93,7 +93,8 @@ def train(
     Parameters
     ----------
     X : array_like, shape (n_samples, N_in)
-        Training inputs, -1 or +1.
+        Training inputs: -1 and +1, or graded (docs/model/network.md, section 1.1): uint8 pixels, of
+        which 255 stands for 1, or any other finite numbers, used in single precision.
     y : array_like of int, shape (n_samples,)
         Labels 0..C-1.
     configuration : Configuration, optional
@@ -226,8 +227,8 @@ def resume(
 def _go_on(
     run: Run,
     best: Run,
-    samples: tuple[NDArray[np.int8], NDArray[np.int64]],
-    sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
+    samples: tuple[Inputs, NDArray[np.int64]],
+    sets: dict[str, tuple[Inputs, NDArray[np.int64]]],
     threads: ThreadChoice,
     checkpoint: str | Path | None,
     keep_every: int,
@@ -300,7 +301,7 @@ def _check_keeping(keep_every: int, checkpoint: str | Path | None) -> int:
     return keep_every
 
 
-def _compile(run: Run, samples: tuple[NDArray[np.int8], NDArray[np.int64]], bar: Any) -> None:
+def _compile(run: Run, samples: tuple[Inputs, NDArray[np.int64]], bar: Any) -> None:
     """Compile what the run uses, before the clock of learning starts; say so if it takes long."""
     from binnet_kernels._jit import telling_of_compilation
 
@@ -325,7 +326,7 @@ def _result(run: Run, best: Run, provenance: dict[str, Any]) -> TrainingResult:
     )
 
 
-def _fingerprint(X: NDArray[np.int8], y: NDArray[np.int64]) -> str:
+def _fingerprint(X: Inputs, y: NDArray[np.int64]) -> str:
     digest = hashlib.sha256(X.tobytes())
     digest.update(y.tobytes())
     return digest.hexdigest()[:16]
