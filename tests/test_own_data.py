@@ -1,5 +1,6 @@
 """`binnet train --data`: sizes, encoders, run folders that know their data, moved data."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -309,6 +310,22 @@ def test_new_samples_of_a_run(table: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(DataFileError, match=message):
             _runs.load_new(folder, run, name)
+
+
+def test_predictions_and_reports_name_the_classes(spins: Path) -> None:
+    binnet("train", *SMALL, "--data", spins, "--validation", 20, "--out", "run")
+    binnet("predict", "run", "--data", spins, "--output", "own.csv", "--threads", 1)
+    rows = pd.read_csv("own.csv")
+    assert rows.columns.tolist() == [
+        "sample",
+        "prediction",
+        "label",
+        *(f"field_{k}" for k in KINDS),
+    ]
+    np.testing.assert_array_equal(rows["label"], np.load(spins)["y"])
+    shown = binnet("evaluate", "run", "--test", "--report", "--threads", 1).stdout
+    assert re.search(r"test accuracy \S+ \(\d+ of 20\)", shown)
+    assert re.search(r"^east +\d", shown, re.MULTILINE)
 
 
 def test_commands_on_the_run(spins: Path) -> None:
