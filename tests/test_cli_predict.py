@@ -91,7 +91,7 @@ def test_files_of_samples(run: Path, tmp_path: Path, data: SimpleNamespace) -> N
     assert target.read_bytes() == before
     binnet("predict", run, "--output", target, "--force")
     assert len(read(target.read_text())) == 100
-    assert "no such" in binnet("predict", run, "--data", tmp_path / "y.npy", code=1).output.lower()
+    assert "there is no file" in binnet("predict", run, "--data", tmp_path / "y.npy", code=1).output
 
 
 def test_report_and_readouts_are_reported_apart(run: Path, data: SimpleNamespace) -> None:

@@ -1,5 +1,6 @@
 """`binnet train --data`: sizes, encoders, run folders that know their data, moved data."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from safetensors.numpy import load_file
 
 from binnet import load_checkpoint
 from binnet._run_data import DataSource, read_source
-from binnet.cli import main
+from binnet.cli import _runs, main
+from binnet.datasets import DataFileError
 from binnet.landscape.along_training import _load_set
 from idx_cases import write_set
 from library_cases import draw_spins
@@ -278,6 +280,52 @@ def test_large_features_as_they_are_get_a_word(
     monkeypatch.setattr("binnet.cli.train.start_run", None)
     result = CliRunner().invoke(main, ["train", *SMALL, "--data", str(table), "--out", "run"])
     assert "are taken as they are; networks learn from inputs of size 1" in result.stderr
+
+
+def test_new_samples_of_a_run(table: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    options = ["--data", table, "--encoder", "thermometer:n_levels=3", "--out", "run"]
+    binnet("train", *SMALL, *options)
+    folder, run = Path("run"), load_checkpoint("run/checkpoint.safetensors")
+    assert _runs.read_classes(folder, run) == KINDS[:2].tolist()
+    frame = pd.read_csv(table)
+    frame[["kind", "b", "a"]].to_csv("turned.csv", index=False)
+    frame[["b", "a"]].to_csv("unlabelled.csv", index=False)
+    np.savez("own.npz", X=frame[["a", "b"]], y=frame["kind"].to_numpy(dtype=str))
+    np.save("X.npy", frame[["a", "b"]])
+    X, y = _runs.load_new(folder, run, "turned.csv")
+    assert X.shape == (N_SAMPLES, 6)
+    assert (KINDS[y] == frame["kind"]).all()
+    for name in ("unlabelled.csv", "own.npz", "X.npy"):
+        other, labels = _runs.load_new(folder, run, name)
+        np.testing.assert_array_equal(other, X)
+        assert (labels is None) == (name != "own.npz")
+    np.save("y.npy", np.arange(N_SAMPLES) % 2)
+    frame.drop(columns="a").to_csv("narrow.csv", index=False)
+    frame.assign(c=1.0).to_csv("wide.csv", index=False)
+    for name, message in (
+        ("X.npy", "has numbers for labels, where classes are text"),
+        ("narrow.csv", "has no column 'a', which was learned from"),
+        ("wide.csv", "more columns than were learned from: kind, c"),
+    ):
+        with pytest.raises(DataFileError, match=message):
+            _runs.load_new(folder, run, name)
+
+
+def test_predictions_and_reports_name_the_classes(spins: Path) -> None:
+    binnet("train", *SMALL, "--data", spins, "--validation", 20, "--out", "run")
+    binnet("predict", "run", "--data", spins, "--output", "own.csv", "--threads", 1)
+    rows = pd.read_csv("own.csv")
+    assert rows.columns.tolist() == [
+        "sample",
+        "prediction",
+        "label",
+        *(f"field_{k}" for k in KINDS),
+    ]
+    np.testing.assert_array_equal(rows["label"], np.load(spins)["y"])
+    shown = binnet("evaluate", "run", "--test", "--report", "--threads", 1).stdout
+    assert re.search(r"test accuracy \S+ \(\d+ of 20\)", shown)
+    assert re.search(r"^east +\d", shown, re.MULTILINE)
 
 
 def test_commands_on_the_run(spins: Path) -> None:

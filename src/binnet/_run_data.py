@@ -19,6 +19,8 @@ from binnet._records import read_toml, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._validation import check_integer
 from binnet.datasets import Dataset, load_dataset
+from binnet.datasets.dataset import number_labels
+from binnet.datasets.tables import read_samples
 
 CONFIGURATION = "config.toml"
 ENCODER = "encoder.safetensors"
@@ -26,7 +28,8 @@ DATA = "data"  # the table
 NO_ENCODER = "none"
 _FORM = "binnet-encoder"
 _KINDS: Mapping[str, Any] = {
-    "test_fraction": (int, float), "split_seed": int, "encoder_parameters": dict, "classes": list
+    "test_fraction": (int, float), "split_seed": int, "encoder_parameters": dict, "classes": list,
+    "columns": list,
 }  # fmt: skip
 
 Samples = tuple[NDArray[Any], NDArray[np.int64]]
@@ -45,12 +48,13 @@ class DataSource:
     encoder: str = NO_ENCODER
     encoder_parameters: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[Any, ...] = ()
+    columns: tuple[str, ...] = ()
     fingerprint: str = ""
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any]) -> DataSource | None:
         """Return what a table [data] says, without its number of validation samples."""
-        values = {name: value for name, value in table.items() if name != "validation"}
+        values: dict[str, Any] = {k: value for k, value in table.items() if k != "validation"}
         known = [each.name for each in dataclasses.fields(cls)]
         unknown = sorted(values.keys() - set(known))
         if unknown:
@@ -65,11 +69,12 @@ class DataSource:
                 raise TypeError(f"{name} in [{DATA}] has the wrong type: {value!r}")
         if not values.get("source"):
             raise ValueError(f"[{DATA}] must name a source, where it says more than validation")
-        return cls(**{**values, "classes": tuple(values.get("classes", ()))})
+        values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**values)
 
     def to_table(self) -> dict[str, Any]:
         """Return what `from_table` takes; nothing of what is empty."""
-        values = {**vars(self), "classes": list(self.classes)}
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items()}
         return {name: value for name, value in values.items() if value not in ("", [], {})}
 
     def at(self, place: str | Path) -> DataSource:
@@ -101,7 +106,9 @@ class DataSource:
     def of(self, dataset: Dataset) -> DataSource:
         """Return this source with what identifies the data that it gave."""
         classes = tuple(dataset.classes.tolist())
-        return dataclasses.replace(self, classes=classes, fingerprint=dataset.fingerprint)
+        return dataclasses.replace(
+            self, classes=classes, columns=dataset.columns, fingerprint=dataset.fingerprint
+        )
 
 
 def locate(path: str | Path) -> str:
@@ -161,6 +168,17 @@ def read_encoder(folder: Path, source: DataSource) -> Any:
 def encode(encoder: Any, X: NDArray[Any]) -> NDArray[Any]:
     """Return features as inputs of a network."""
     return X if encoder is None else np.asarray(encoder.transform(X))
+
+
+def read_new(
+    path: str | Path, source: DataSource | None, encoder: Any, n_classes: int
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Return inputs from a file of other samples than the run's, and labels where it has them."""
+    if source is None:
+        source = DataSource("", classes=tuple(range(n_classes)))
+    X, labels = read_samples(path, source.columns, source.target or None)
+    y = None if labels is None else number_labels(str(path), labels, np.array(source.classes))
+    return encode(encoder, X), y
 
 
 def divide(dataset: Dataset, validation: int, encoder: Any) -> tuple[Samples, tuple[str, Samples]]:

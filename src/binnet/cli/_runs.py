@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from binnet._files import write_json
 from binnet._records import reading
 from binnet._run_data import (
@@ -15,6 +18,7 @@ from binnet._run_data import (
     divide,
     parse_table,
     read_encoder,
+    read_new,
     read_source,
 )
 from binnet._validation import check_integer
@@ -163,6 +167,21 @@ def _load_again(
             f"{folder} --data PLACE"
         ) from error
     return divide(dataset, validation, read_encoder(folder, source))
+
+
+def load_new(
+    folder: Path, run: Run, path: str | Path
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Return samples of another file as inputs, and their labels if they are known."""
+    source, _ = read_source(folder)
+    encoder = None if source is None else read_encoder(folder, source)
+    return read_new(path, source, encoder, run.configuration.network.n_outputs)
+
+
+def read_classes(folder: Path, run: Run) -> list[Any]:
+    """Return what the classes of a run are called: as in its data, else numbers from 0."""
+    source, _ = read_source(folder)
+    return list(source.classes) if source else list(range(run.configuration.network.n_outputs))
 
 
 def move_data(folder: Path, data: str) -> None:

@@ -26,9 +26,8 @@ STDOUT = Path("-")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    help="samples: .npy, or .npz with X and, if they are known, labels y  [default: those that the "
-    "run is measured on]",
+    help="samples, with labels if they are known: .npy, .npz with X and y, CSV or Parquet with the "
+    "columns that the run learned from  [default: those that the run is measured on]",
 )
 @click.option(
     "--output",
@@ -37,7 +36,7 @@ STDOUT = Path("-")
 )
 @click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 @force_option
-def predict(run: Path, data: Path | None, output: Path | None, threads: int | None) -> None:
+def predict(run: Path, data: str | None, output: Path | None, threads: int | None) -> None:
     """Predict the class of each sample with the network that the folder RUN holds.
 
     A row for each sample: its number from 0, the predicted class, its label where that is known,
@@ -53,7 +52,7 @@ def predict(run: Path, data: Path | None, output: Path | None, threads: int | No
         options = {**state.configuration.training.inference_options(), "threads": threads}
         network = state.relaxable()
         fields = relax_driven(network, X, stop_at_cycle=False, **options).readout_fields
-        classes = range(state.configuration.network.n_outputs)
+        classes = _runs.read_classes(run, state)
         if output == STDOUT:
             _write(sys.stdout, fields, y, classes)
         else:
@@ -66,16 +65,13 @@ def predict(run: Path, data: Path | None, output: Path | None, threads: int | No
         click.echo(f"{len(X)} predictions: {output}")
 
 
-def _load(
-    run: Path, state: Run, data: Path | None
-) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+def _load(run: Path, state: Run, data: str | None) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
     """Return the samples, and their labels if they are known."""
     if data is None:
         _, sets = _runs.load_samples_of(run, state)
         ((_, samples),) = sets.items()
         return samples
-    found: Any = np.load(data, allow_pickle=False)
-    return (found, None) if isinstance(found, np.ndarray) else (found["X"], found.get("y"))
+    return _runs.load_new(run, state, data)
 
 
 def _write(
