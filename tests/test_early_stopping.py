@@ -118,6 +118,26 @@ def test_more_patience_goes_on_like_a_run_that_had_it_from_the_start(
     assert_same_weights(result.network, expected.network)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"decay_couplings": 0.5, "update_order": "async"},
+        {"arithmetic": "int8", "latent_bits": 16, "generator": "lfsr"},
+    ],
+    ids=["float", "int8"],
+)
+def test_a_finished_run_goes_on_to_the_bytes_of_a_longer_one(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    longer, whole = tmp_path / "longer.safetensors", tmp_path / "whole.safetensors"
+    learn(TINY.replace(**changes), longer)
+    result = resume(longer, X, Y, evaluate_on=SETS, epochs=6, threads=1)
+    expected = learn(TINY.replace(epochs=6, **changes), whole)
+    assert timeless(result) == timeless(expected)
+    found = load_file(longer)
+    assert all(found[name].tobytes() == t.tobytes() for name, t in load_file(whole).items())
+
+
 def test_a_longer_run_that_is_killed_in_its_next_epoch_is_the_longer_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
