@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ class Network(NamedTuple):
     connectivity: Array | None = None
     partners: Sequence[Sequence[int]] = ()
     excitation: Sequence[int] = ()
+    input_fraction: int = 0  # fraction bits of graded inputs, which come as integers
 
 
 def of_neuron(value: int | Sequence[int], i: int) -> int:
@@ -48,14 +50,24 @@ def from_quantized(network: Any) -> Network:
         J_D=network.self_coupling,
         margin=network.margin,
         readout_margin=network.readout_margin,
+        input_fraction=f.inputs.fraction_bits,
     )
+
+
+# ---- inputs
+
+
+def round_input(x: float, bits: int, fraction: int, signed: bool) -> int:
+    """x 2**f in whole steps, halves to the even one, cut off at the ends of the range."""
+    ends = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return min(max(round(Fraction(x) * 2**fraction), ends[0]), ends[1])
 
 
 # ---- fields
 
 
 def accumulator_fraction(net: Network) -> int:
-    return max(net.fractions[0], net.fractions[1], net.fractions[3])
+    return max(net.fractions[0], net.fractions[1] + net.input_fraction, net.fractions[3])
 
 
 def feedback_field(net: Network, i: int, label: int) -> int:
@@ -75,7 +87,8 @@ def hidden_field(
     F = accumulator_fraction(net)
     recurrent = sum(net.J[i][j] * s[j] for j in range(len(s)) if j != i)
     external = sum(net.W_in[i][n] * x[n] for n in range(len(x)))
-    h = recurrent * 2 ** (F - net.fractions[0]) + external * 2 ** (F - net.fractions[1])
+    f_in = net.fractions[1] + net.input_fraction
+    h = recurrent * 2 ** (F - net.fractions[0]) + external * 2 ** (F - f_in)
     help_ = sum(net.excitation[i] * s[row[i]] for row in net.partners if row[i] >= 0)
     return h + help_ + of_neuron(net.J_D, i) * s[i] + a * feedback_field(net, i, label)
 

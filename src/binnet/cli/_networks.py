@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,20 @@ from binnet.cli import _runs
 from binnet.hardware.network_files import load_network
 from binnet.learning import Run, load_best
 from binnet.networks import BinaryNetwork, QuantizationReport, QuantizedNetwork, quantize
+from binnet.networks.inputs import INPUT_BITS, INPUT_FORMATS
+
+
+def input_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of how a network that is quantised here takes its inputs."""
+    command = click.option(
+        "--input-format", type=click.Choice(INPUT_FORMATS), default=INPUT_FORMATS[0],
+        show_default=True, help="of inputs of more bits: pixels in [0, 1], or features of mean 0 "
+        "and variance 1",
+    )(command)  # fmt: skip
+    return click.option(
+        "--input-bits", type=click.IntRange(*INPUT_BITS), default=1, show_default=True,
+        help="of an input, where the network is quantised: 1 takes spins, more graded inputs",
+    )(command)  # fmt: skip
 
 
 class Source(NamedTuple):

@@ -25,6 +25,7 @@ from binnet.learning import (
     preset,
 )
 from binnet.networks import FEEDBACK_WEIGHTS
+from binnet.networks.inputs import INPUT_FORMATS
 from binnet.schedules import ANNEALINGS
 from binnet.update_orders import describe_orders
 
@@ -284,6 +285,21 @@ PARAMETERS = (
         "there are none, the weights themselves learn",
         "0, 2, 4, 8 or 16",
         "--synapse-bits",
+    ),
+    Parameter(
+        "--input-bits",
+        "input_bits",
+        int,
+        "in integers, bits of an input: 1 takes spins, more round graded inputs to integers",
+        "1 to 8",
+    ),
+    Parameter(
+        "--input-format",
+        "input_format",
+        click.Choice(INPUT_FORMATS),
+        "in integers, what inputs of more bits are: pixels in [0, 1], or features of mean 0 and "
+        "variance 1",
+        "",
     ),
     Parameter(
         "--seed",

@@ -12,10 +12,18 @@ from binnet._threads import resolve_threads
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._networks import input_options
 from binnet.dynamics import predict
 from binnet.hardware import save_quantized
 from binnet.learning import load_best
-from binnet.networks import BITS, NetworkFormats, QFormat, QuantizationReport, quantize
+from binnet.networks import (
+    BITS,
+    NetworkFormats,
+    QFormat,
+    QuantizationReport,
+    choose_input_format,
+    quantize,
+)
 from binnet.networks.formats import ROUNDINGS, check_bits
 from binnet.networks.quantisation import OVERFLOWS
 
@@ -37,6 +45,7 @@ from binnet.networks.quantisation import OVERFLOWS
     help="of couplings, input weights, readout and feedback  [-16 to 30; default: with the least "
     "square error]",
 )
+@input_options
 @click.option("--rounding", type=click.Choice(ROUNDINGS), default=ROUNDINGS[0], show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="of the stochastic rounding")
 @click.option(
@@ -58,6 +67,8 @@ def quantize_run(
     run: Path,
     bits: int,
     fraction_bits: tuple[int, ...] | None,
+    input_bits: int,
+    input_format: str,
     rounding: str,
     seed: int,
     overflow: str,
@@ -83,7 +94,9 @@ def quantize_run(
             )
         formats = None
         if fraction_bits:
-            formats = NetworkFormats(*(QFormat(bits, number) for number in fraction_bits))
+            blocks = [QFormat(bits, number) for number in fraction_bits]
+            inputs = choose_input_format(input_bits, input_format)
+            formats = NetworkFormats(blocks[0], blocks[1], blocks[2], blocks[3], inputs)
         plasticity, training = configuration.plasticity, configuration.training
         network = state.network()
         integers, report = quantize(
@@ -96,6 +109,8 @@ def quantize_run(
             rounding=rounding,
             seed=seed,
             overflow=overflow,
+            input_bits=input_bits,
+            input_format=input_format,
         )
         integers.refuse_structure("a file of integers")  # before accuracies are measured
         _, sets = _runs.load_samples_of(run, state)

@@ -16,16 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
 from binnet._threads import resolve_threads
-from binnet._validation import (
-    check_inputs,
-    check_integer,
-    check_labels,
-    check_spins,
-    refuse_graded,
-)
+from binnet._validation import check_inputs, check_integer, check_labels, check_spins
 from binnet.dynamics._samples import INFERENCE_SWEEPS as INFERENCE_SWEEPS
 from binnet.dynamics._samples import Finish, Job, Work, relax_all
-from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
+from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out, read_inputs
 from binnet.schedules import FeedbackSchedule
 from binnet.update_orders import UpdateOrder, check_probability, find_order
 
@@ -222,8 +216,8 @@ def _relax(
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
     laid_out: LaidOut = lay_out(network)
-    if laid_out.dtype.kind == "i":
-        X = refuse_graded("inputs", X, "a network in integers")
+    if laid_out.inputs is not None:
+        X = read_inputs("inputs", X, laid_out.inputs)
     feedback = np.zeros((1, network.n_neurons), laid_out.dtype)
     amplitudes = np.zeros(INFERENCE_SWEEPS)
     if labels is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ def save_quantized(path: str | Path, network: QuantizedNetwork, *, overwrite: bo
     """
     network.refuse_structure("a file of integers")
     info = {
-        "formats": dataclasses.asdict(network.formats),
+        "formats": network.formats.to_dict(),
         **{name: getattr(network, name) for name in SCALARS},
     }
     tensors = {name: getattr(network, name) for name in BLOCKS}

@@ -244,7 +244,7 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
         "feedback": (n_outputs, n_hidden),
     }
     weights: dict[str, Any] = {}
-    formats = {}
+    formats: dict[str, Any] = {}
     for name in BLOCKS:
         entry = blocks.table(name)
         formats[name] = QFormat(

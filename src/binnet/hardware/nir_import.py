@@ -242,7 +242,7 @@ def _to_quantized(
     self_coupling: int,
 ) -> QuantizedNetwork:
     """Shift integer weights back, and give them their formats."""
-    formats: dict[str, QFormat] = {}
+    formats: dict[str, Any] = {}
     integers: dict[str, Any] = {}
     for role, node in blocks.items():
         try:

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
 from binnet._threads import cut_for, in_pieces, resolve_threads, share_out
-from binnet._validation import check_integer, check_labels, check_spins
+from binnet._validation import check_inputs, check_integer, check_labels
 from binnet.dynamics import INFERENCE_SWEEPS, Relaxation, check_amplitudes, stream_key
-from binnet.networks import QuantizedNetwork
+from binnet.networks import QuantizedNetwork, read_inputs
 from binnet.schedules import FeedbackSchedule
 from binnet.update_orders import find_order
 
@@ -43,15 +43,15 @@ def relax_packed(
     """Relax samples from silence on packed spins, with every field summed anew.
 
     Couplings, input weights and readout are bit planes that popcounts sum (8 bits: bytes that dot
-    products sum). `binnet.relax` follows the flips instead and is faster for a whole relaxation;
-    the result is the same, bit by bit.
+    products sum); graded inputs are summed bit after bit. `binnet.relax` follows the flips instead
+    and is faster for a whole relaxation; the result is the same, bit by bit.
 
     Parameters
     ----------
     network : QuantizedNetwork
         The network.
     inputs : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
+        Inputs, as the network's format takes them.
     labels : array_like of int, shape (B,), optional
         Labels that the readout is clamped to. Without them there is no feedback.
     schedule : FeedbackSchedule, optional
@@ -82,7 +82,8 @@ def relax_packed(
     from binnet_kernels.lowlevel.rng import derive_keys
     from binnet_kernels.structs import Drive
 
-    X = check_spins("inputs", inputs, network.n_inputs)
+    X = check_inputs("inputs", inputs, network.n_inputs)
+    X = read_inputs("inputs", X, network.formats.inputs)
     network.refuse_structure("relax_packed")
     order = find_order(update_order, "packed")
     n_threads, keys = resolve_threads(threads), derive_keys(stream_key(seed, 0), 0, len(X))
@@ -92,9 +93,7 @@ def relax_packed(
     factor = 1 << formats.coupling_shift
     # The diagonal of one-bit couplings, which cannot be 0, is -1 there.
     own = int(network.self_couplings[0]) + factor * couplings.is_binary
-    external = _sum_all(
-        to_packed(network.input_weights, formats.input_weights.bits), pack_spins(X), n_threads
-    )
+    external = _sum_inputs(network, X, n_threads)
     external <<= formats.input_shift
     feedback = np.zeros((network.n_outputs, external.shape[1]), np.int32)
     feedback[:, : network.n_neurons] = network.feedback_fields
@@ -148,6 +147,26 @@ def _sum_all(packed: Packed, words: NDArray[np.uint64], threads: int) -> NDArray
         threads = 1
     _share_samples(len(words), packed.is_bytes, (words.shape[1], 0), threads, work)
     return sums
+
+
+def _sum_inputs(network: QuantizedNetwork, X: NDArray[Any], threads: int) -> NDArray[np.int32]:
+    """Return sum_n w_in x_n, (B, H + padding): of spins, or of graded inputs bit after bit.
+
+    Bit p of all inputs, as spins, sums to ``2 sum_n w_in bit_p - sum_n w_in``.
+    """
+    from binnet_kernels.integer.fields import pack_spins, to_packed
+
+    formats = network.formats
+    packed = to_packed(network.input_weights, formats.input_weights.bits)
+    if formats.inputs.bits == 1:
+        return _sum_all(packed, pack_spins(X), threads)
+    external = np.zeros((len(X), len(packed.sums)), np.int64)
+    whole = network.input_weights.sum(axis=1, dtype=np.int64)
+    for p in range(formats.inputs.bits):
+        is_sign = formats.inputs.signed and p == formats.inputs.bits - 1
+        sums = _sum_all(packed, pack_spins((X >> p) & 1), threads)[:, : network.n_neurons]
+        external[:, : network.n_neurons] += ((sums + whole) >> 1) * (-1 if is_sign else 1) << p
+    return external.astype(np.int32)
 
 
 def _relax_sync(

@@ -7,8 +7,9 @@ from typing import Any
 
 from binnet._deprecation import renamed_attribute, renamed_field
 from binnet._validation import check_choice, check_integer, keep_integer
-from binnet.networks import BITS
+from binnet.networks import BITS, InputFormat, choose_input_format
 from binnet.networks.formats import FRACTION_BITS
+from binnet.networks.inputs import INPUT_BITS, INPUT_FORMATS
 
 ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
 ROUNDINGS = ("per-weight", "per-event", "nearest")
@@ -44,6 +45,10 @@ class Arithmetic:
     latent_bits : {0, 2, 4, 8, 16}, default 0
         Bits of a latent weight: plasticity changes all of them, fields see the highest, as many as
         a weight has. 0: there are no latent weights, plasticity changes the weights themselves.
+    input_bits : int, default 1
+        In integers, bits of an input: 1 takes spins, 2..8 round graded inputs to integers.
+    input_format : {"unsigned", "signed"}, default "unsigned"
+        What inputs of more bits are: pixels in [0, 1], or features of mean 0 and variance 1.
 
     Raises
     ------
@@ -57,6 +62,8 @@ class Arithmetic:
     fraction_bits: tuple[int, ...] = ()
     rate_exponents: tuple[int, ...] = ()
     latent_bits: int = 0
+    input_bits: int = 1
+    input_format: str = "unsigned"
 
     def __post_init__(self) -> None:
         check_choice("arithmetic", self.arithmetic, ARITHMETICS)
@@ -84,10 +91,23 @@ class Arithmetic:
                     f"{self.latent_bits}"
                 )
 
+        keep_integer(self, "input_bits", *INPUT_BITS)
+        check_choice("input_format", self.input_format, INPUT_FORMATS)
+        if self.input_bits > 1 and not self.bits:
+            raise ValueError(
+                f"input_bits must be 1 for arithmetic 'float', which takes graded inputs as they "
+                f"are, got {self.input_bits}; set it to 1, or arithmetic to 'int8'"
+            )
+
     @property
     def bits(self) -> int:
         """Bits of a weight; 0 for floating point."""
         return 0 if self.arithmetic == "float" else int(self.arithmetic.removeprefix("int"))
+
+    @property
+    def inputs(self) -> InputFormat:
+        """Format of the inputs, in integers."""
+        return choose_input_format(self.input_bits, self.input_format)
 
     @property
     def unseen_bits(self) -> int:

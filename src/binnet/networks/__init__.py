@@ -9,6 +9,7 @@ the kernels take is made in :mod:`binnet.networks.layout`.
 from binnet.networks.driven import BinaryNetwork, Weights
 from binnet.networks.formats import BITS, NetworkFormats, QFormat, choose_fraction_bits
 from binnet.networks.implicit import ImplicitNetwork
+from binnet.networks.inputs import InputFormat, choose_input_format, read_inputs
 from binnet.networks.layout import AnyNetwork, LaidOut, is_driven, lay_out, lay_out_structure
 from binnet.networks.modules import FEEDBACK_WEIGHTS, NetworkParameters
 from binnet.networks.quantisation import (
@@ -34,6 +35,7 @@ __all__ = [
     "BinaryNetwork",
     "BlockReport",
     "ImplicitNetwork",
+    "InputFormat",
     "LaidOut",
     "NetworkFormats",
     "NetworkParameters",
@@ -44,9 +46,11 @@ __all__ = [
     "Weights",
     "choose_formats",
     "choose_fraction_bits",
+    "choose_input_format",
     "dequantize",
     "is_driven",
     "lay_out",
     "lay_out_structure",
     "quantize",
+    "read_inputs",
 ]

@@ -1,7 +1,8 @@
 """Q formats: numbers as integers with a fixed number of fraction bits, as chips hold weights.
 
 A value is ``integer * 2**-fraction_bits``, in two's complement, and saturates at the ends of its
-range. One bit is the pair -1, +1; two bits are the ternary -1, 0, +1.
+range. One bit is the pair -1, +1; two bits are the ternary -1, 0, +1. Inputs have formats of their
+own (:mod:`binnet.networks.inputs`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._records import Record
 from binnet._validation import check_choice, check_integer
+from binnet.networks.inputs import SPINS, InputFormat, read_input_format
 
 BITS = (1, 2, 4, 8, 16)
 ROUNDINGS = ("nearest-even", "stochastic")
@@ -218,18 +220,21 @@ class NetworkFormats:
     ----------
     couplings, input_weights, readout, feedback : QFormat
         Formats of J, W_in, W_out and W_back.
+    inputs : InputFormat, default InputFormat()
+        Format of the inputs x; default: spins.
     """
 
     couplings: QFormat
     input_weights: QFormat
     readout: QFormat
     feedback: QFormat
+    inputs: InputFormat = SPINS
 
     @property
     def fraction_bits(self) -> int:
         """Fraction bits F of the accumulator of a hidden field: the most of what enters it."""
-        entering = (self.couplings, self.input_weights, self.feedback)
-        return max(block.fraction_bits for block in entering)
+        products = self.input_weights.fraction_bits + self.inputs.fraction_bits
+        return max(self.couplings.fraction_bits, products, self.feedback.fraction_bits)
 
     @property
     def coupling_shift(self) -> int:
@@ -239,11 +244,25 @@ class NetworkFormats:
     @property
     def input_shift(self) -> int:
         """How far the sum over the inputs is shifted left in the accumulator."""
-        return self.fraction_bits - self.input_weights.fraction_bits
+        products = self.input_weights.fraction_bits + self.inputs.fraction_bits
+        return self.fraction_bits - products
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the formats as plain values; spins are left out, as in files before graded inputs.
+
+        Returns
+        -------
+        dict
+            What `read_formats` reads.
+        """
+        table = dataclasses.asdict(self)
+        if self.inputs == SPINS:
+            del table["inputs"]
+        return table
 
 
 def read_formats(record: Record) -> NetworkFormats:
-    """Read what ``dataclasses.asdict`` makes of formats.
+    """Read what `NetworkFormats.to_dict` returns.
 
     Parameters
     ----------
@@ -255,11 +274,12 @@ def read_formats(record: Record) -> NetworkFormats:
     NetworkFormats
         The formats.
     """
-    names = [block.name for block in dataclasses.fields(NetworkFormats)]
+    names = [block.name for block in dataclasses.fields(NetworkFormats) if block.name != "inputs"]
     tables = {name: record.table(name) for name in names}
     return NetworkFormats(
         **{
             name: QFormat(table.integer("bits"), table.integer("fraction_bits", *FRACTION_BITS))
             for name, table in tables.items()
-        }
+        },
+        inputs=read_input_format(record.table("inputs")) if "inputs" in record.values else SPINS,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet.networks.driven import BinaryNetwork
+from binnet.networks.inputs import InputFormat
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Structure
@@ -62,6 +63,7 @@ class LaidOut(NamedTuple):
     dtype: np.dtype[Any]  # of states and fields
     unit: float
     readout_unit: float
+    inputs: InputFormat | None = None  # None: real numbers as they are
 
 
 @singledispatch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from binnet._validation import check_choice, check_integer, check_real
 from binnet.networks.driven import BinaryNetwork
 from binnet.networks.formats import NetworkFormats, QFormat, check_bits, choose_fraction_bits
+from binnet.networks.inputs import choose_input_format
 from binnet.networks.quantised import (
     ACCUMULATOR_LIMIT,
     BLOCKS,
@@ -112,6 +113,8 @@ def quantize(
     rounding: str = "nearest-even",
     seed: int = 0,
     overflow: str = "refuse",
+    input_bits: int = 1,
+    input_format: str = "unsigned",
 ) -> tuple[QuantizedNetwork, QuantizationReport]:
     """Turn a network into integers.
 
@@ -134,6 +137,11 @@ def quantize(
     overflow : {"refuse", "saturate"}, default "refuse"
         What to do where a field could overflow its accumulator: refuse, or make the largest weights
         onto that neuron smaller until it cannot, and count them.
+    input_bits : int, default 1
+        Width of the inputs, 1..8; 1: spins. Not read where `formats` are given.
+    input_format : {"unsigned", "signed"}, default "unsigned"
+        What inputs of more bits are: pixels in [0, 1], or features of mean 0 and variance 1
+        (`binnet.networks.choose_input_format`).
 
     Returns
     -------
@@ -158,7 +166,8 @@ def quantize(
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
     check_real("readout_margin", readout_margin)
-    formats = formats or choose_formats(network, bits)
+    inputs = choose_input_format(input_bits, input_format)
+    formats = formats or replace(choose_formats(network, bits), inputs=inputs)
     integers: dict[str, Any] = {}
     saturated = {}
     for k, name in enumerate(BLOCKS):
@@ -221,7 +230,7 @@ def choose_formats(network: BinaryNetwork, bits: int) -> NetworkFormats:
         A format for each block.
     """
     check_bits("bits", bits)
-    chosen = {}
+    chosen: dict[str, Any] = {}
     for name in BLOCKS:
         values = getattr(network, name)
         if name == "couplings":
@@ -295,20 +304,24 @@ def _saturate_rows(
     worst = largest_fields(
         blocks["couplings"], blocks["input_weights"], blocks["feedback"], formats, help_
     )
-    shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
+    # What a weight of 1 adds to a field at most.
+    units = {
+        "couplings": 1 << formats.coupling_shift,
+        "input_weights": formats.inputs.largest << formats.input_shift,
+    }
     clipped = 0
     for i in np.flatnonzero(worst > ACCUMULATOR_LIMIT):
-        rows = {name: np.abs(blocks[name][i].astype(np.int64)) for name in shifts}
+        rows = {name: np.abs(blocks[name][i].astype(np.int64)) for name in units}
         low, high = 0, ACCUMULATOR_LIMIT
         while low < high:  # bisection for the largest bound
             bound = (low + high + 1) // 2
             total = sum(
-                int(np.minimum(rows[name], bound >> shift).sum()) << shift
-                for name, shift in shifts.items()
+                int(np.minimum(rows[name], bound // unit).sum()) * unit
+                for name, unit in units.items()
             )
             low, high = (bound, high) if total + rest[i] <= ACCUMULATOR_LIMIT else (low, bound - 1)
-        for name, shift in shifts.items():
-            bound = low >> shift
+        for name, unit in units.items():
+            bound = low // unit
             clipped += int((rows[name] > bound).sum())
             if getattr(formats, name).bits == 1 and bound < 1:
                 raise ValueError(

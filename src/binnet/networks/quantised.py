@@ -53,8 +53,8 @@ class QuantizedNetwork:
               + excitation (s_i of the module before + s_i of the module behind)
         f_c = sum_i readout[c, i] s_i
 
-    h_i is in units of 2**-F, f_c of 2**-(fraction bits of the readout); a(t) is 0 or 1. The next
-    spin is +1 where h_i >= 0.
+    h_i is in units of 2**-F, f_c of 2**-(fraction bits of the readout); a(t) is 0 or 1; x_n is an
+    integer of ``formats.inputs``. The next spin is +1 where h_i >= 0.
 
     Parameters
     ----------
@@ -106,6 +106,8 @@ class QuantizedNetwork:
 
     def __post_init__(self) -> None:
         check_biases(self.has_biases, self.input_weights)
+        if self.has_biases and self.formats.inputs.bits > 1:
+            refuse_biases("a network in integers with graded inputs", True)
         for name in BLOCKS:
             present = self.connectivity if name == "couplings" else None
             _check_block(name, getattr(self, name), getattr(self.formats, name), present)
@@ -240,6 +242,7 @@ def _lay_out_integers(network: QuantizedNetwork) -> LaidOut:
         np.dtype(np.int32),
         math.ldexp(1.0, -formats.fraction_bits),
         formats.readout.resolution,
+        formats.inputs,
     )
 
 
@@ -260,8 +263,9 @@ def refuse_overflow(worst_field: int, worst_readout_field: int) -> None:
         if worst > ACCUMULATOR_LIMIT:
             raise ValueError(
                 f"a {name} field could reach {worst} in units of its accumulator, which holds at "
-                f"most {ACCUMULATOR_LIMIT} in {ACCUMULATOR_BITS} bits; choose fewer weight bits, "
-                "or fraction bits of the blocks that are closer to each other, or saturate"
+                f"most {ACCUMULATOR_LIMIT} in {ACCUMULATOR_BITS} bits; choose fewer bits of "
+                "weights or inputs, or fraction bits of the blocks that are closer to each other, "
+                "or saturate"
             )
 
 
@@ -317,7 +321,7 @@ def largest_fields(
     steering = np.abs(sum_feedback(feedback, formats)).max(axis=0)
     return np.asarray(
         (sums[0].astype(object) << formats.coupling_shift)
-        + (sums[1].astype(object) << formats.input_shift)
+        + (sums[1].astype(object) * formats.inputs.largest << formats.input_shift)
         + steering.astype(object)
         + help_
     )

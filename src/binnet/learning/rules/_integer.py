@@ -6,7 +6,6 @@ only the measurements at the end of an epoch are turned into values to be read.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from abc import abstractmethod
 from dataclasses import replace
@@ -298,7 +297,7 @@ class IntegerSynapses(Synapses):
         """Return the formats, and what the network holds besides its blocks."""
         names = (*SCALARS, "sizes", "excitation") if len(self.weights.sizes) > 1 else SCALARS
         return {
-            "formats": dataclasses.asdict(self.weights.formats),
+            "formats": self.weights.formats.to_dict(),
             "scalars": {name: getattr(self.weights, name) for name in names},
         }
 

@@ -41,7 +41,8 @@ def choose_training_formats(
             if name == "couplings" and network.connectivity is not None:
                 weights = weights[network.connectivity]
             chosen.append(choose_fraction_bits(weights * factor, arithmetic.bits))
-    return NetworkFormats(*(QFormat(arithmetic.bits, fraction_bits) for fraction_bits in chosen))
+    J, W_in, W_out, W_back = (QFormat(arithmetic.bits, number) for number in chosen)
+    return NetworkFormats(J, W_in, W_out, W_back, arithmetic.inputs)
 
 
 def latent_formats(settings: Settings, formats: NetworkFormats) -> list[QFormat]:
@@ -128,7 +129,8 @@ def refuse_growth(weights: QuantizedNetwork) -> None:
     formats = weights.formats
     bounds = [-getattr(formats, name).low for name in BLOCKS]
     couplings = (weights.n_neurons - 1) * bounds[0] << formats.coupling_shift
-    inputs = weights.input_weights.shape[1] * bounds[1] << formats.input_shift
+    largest = weights.input_weights.shape[1] * formats.inputs.largest
+    inputs = largest * bounds[1] << formats.input_shift
     steering = int(np.abs(sum_feedback(weights.feedback, formats)).max())
     refuse_overflow(
         couplings + inputs + steering + int(weights.largest_help.max()),
