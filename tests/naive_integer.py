@@ -173,12 +173,13 @@ def update_block(
     W: list[list[int]], levels: Levels, key: int, targets: Array, sources: Array,
     registers: list[int], is_square: bool, present: Array | None = None,
     rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
+    fraction: int = 0,
 ) -> tuple[list[list[int]], int, int]:  # fmt: skip
     """Return W[i][j] after at most 32 samples; count its changes and the sums that saturated.
 
     ``targets[b, i]`` is the spin of target i where it is unstable in sample b, else 0;
-    ``sources[b, j]`` are presynaptic spins. `registers` go on. Only weights that are `present`, in
-    these rows i and columns j, learn.
+    ``sources[b, j]`` are presynaptic spins, or graded inputs, as integers with `fraction` bits.
+    `registers` go on. Only weights that are `present`, in these rows i and columns j, learn.
     """
     W = [list(row) for row in W]
     changed = saturated = 0
@@ -188,26 +189,33 @@ def update_block(
             continue
         key_i = naive.derive_key(key, i)
 
-        def draw(counter: int, i: int = i, key_i: int = key_i) -> int:
+        def draw(counter: int, n_bits: int, i: int = i, key_i: int = key_i) -> int:
             if levels.use_register:
                 registers[i] = step_lfsr(registers[i])
-                return registers[i] >> (16 - levels.k)
-            return naive.derive_key(key_i, counter) >> (64 - levels.k)
+                return registers[i] * 2**n_bits // 2**16
+            return naive.derive_key(key_i, counter) >> (64 - n_bits)
 
-        if levels.rounding == "per-event" and levels.k > 0:
-            events = [b for b in events if draw(b) == 0]
+        thresholds = dict.fromkeys(events, 0)
+        if levels.rounding == "per-event" and max(levels.k, 0) + fraction > 0:
+            draws = {b: draw(b, max(levels.k, 0) + fraction) for b in events}
+            events = [b for b in events if draws[b] < 2**fraction]
+            thresholds = {b: draws[b] % 2**fraction for b in events}
             if not events:
                 continue
+        fine = levels._replace(k=levels.k + fraction)  # what an input of the integer 1 moves
         for j in range(len(W[i])) if columns is None else columns:
             if present is not None and not present[i, j]:
                 continue
             n = sum(int(targets[b][i]) * int(sources[b][j]) for b in events)
-            if levels.k <= 0 or levels.rounding == "per-event":
+            if levels.rounding == "per-event":
+                x = {b: (int(sources[b][j]) + thresholds[b]) // 2**fraction for b in events}
+                n = sum(int(targets[b][i]) * x[b] for b in events)
                 amount = n * 2 ** max(-levels.k, 0)
+            elif fine.k <= 0:
+                amount = n * 2**-fine.k
             else:
-                amount = n
-                chance = 0 if levels.rounding == "nearest" else draw(j)
-                amount = round_amount(n, levels, chance)
+                chance = 0 if levels.rounding == "nearest" else draw(j, fine.k)
+                amount = round_amount(n, fine, chance)
             if is_square and i == j:
                 continue
             asked = W[i][j] + levels.step * amount
@@ -350,6 +358,7 @@ def train_batches(
                         present[block],
                         None if block == 2 else neurons,
                         neurons if block == 2 else None,
+                        net.input_fraction if block == 1 else 0,
                     )
                     synapses[block][0] += changed
                     synapses[block][1] += saturated

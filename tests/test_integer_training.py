@@ -67,6 +67,15 @@ def test_rates_of_couplings_follow_their_scaling(n_hidden: int, raised: int) -> 
     assert second == (first[0] + raised, *first[1:])
 
 
+def present(configuration: Configuration) -> np.ndarray:
+    """Return the inputs of the task: spins, or graded ones about them, in the range of a format."""
+    arithmetic = configuration.arithmetic
+    if arithmetic.input_bits == 1:
+        return X
+    graded = X * np.random.default_rng(3).random(X.shape).astype(np.float32)
+    return graded if arithmetic.input_format == "signed" else (1 + graded) / 2
+
+
 def integers(run: Run) -> IntegerSynapses:
     assert isinstance(run.synapses, IntegerSynapses)
     return run.synapses
@@ -97,12 +106,15 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
     )
     registers = integers(run).registers.tolist()
     n_hidden = integers(run).weights.n_neurons
+    inputs = present(configuration)
+    if configuration.arithmetic.input_bits > 1:
+        inputs, _ = configuration.arithmetic.inputs.quantize(inputs)
     return naive_integer.train_batches(
         naive_integer.from_quantized(integers(run).weights),
         levels,
         decays,
         period,
-        X,
+        inputs,
         Y,
         [order[b * size : (b + 1) * size].tolist() for b in range(n_batches)],
         [round(-np.log2(factor)) for factor in factors],
@@ -155,6 +167,20 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "int1 with latent weights of 8 bits": {"arithmetic": "int1", "latent_bits": 8},
     "int8, J fixed": {"arithmetic": "int8", "rate_couplings": 0.0},
+    "int8, inputs of 8 bits": {"arithmetic": "int8", "input_bits": 8, "batch_size": 40},
+    "int4 with latent weights, signed inputs of 3 bits": {
+        "arithmetic": "int4",
+        "latent_bits": 8,
+        "input_bits": 3,
+        "input_format": "signed",
+        "generator": "lfsr",
+    },
+    "int4 by events, inputs of 4 bits": {
+        "arithmetic": "int4",
+        "rounding": "per-event",
+        "input_bits": 4,
+        "rate_exponents": (2, 1, 1),
+    },
 }
 
 
@@ -167,7 +193,7 @@ def test_training_equals_the_reference(case: str) -> None:
     expected = replay(reference, n_batches)
     for threads in (1, 2):
         run = Run.start(configuration, len(X), "")
-        run.learn(X, Y, n_batches, threads)
+        run.learn(present(configuration), Y, n_batches, threads)
         found = naive_integer.from_quantized(integers(run).weights)
         for name in ("J", "W_in", "W_out"):
             assert getattr(found, name) == getattr(expected.net, name), (name, threads)

@@ -48,6 +48,8 @@ class Case(NamedTuple):
     asynchronous: bool = False
     third: naive_integer.ThirdFactor | None = None
     raised: tuple[tuple[int | None, ...], ...] = RAISED
+    fraction: int = -1  # fraction bits of graded inputs; negative: spins
+    ends: tuple[int, int] = (0, 15)  # of graded inputs
 
 
 THIRD = naive_integer.ThirdFactor(scale=2**14, threshold=150000)
@@ -82,6 +84,30 @@ CASES = {
     "third factor in one module": Case(
         third=THIRD, ks=(2, 1, 1, 2), sizes=(42,), density=0.4, n=40, batch_size=36
     ),
+    "graded": Case(fraction=4),
+    "graded, signed, by registers": Case(fraction=3, ends=(-16, 15), use_register=True),
+    "graded by events": Case(fraction=4, rounding="per-event"),
+    "graded, signed, by events and registers": Case(
+        fraction=3, ends=(-16, 15), rounding="per-event", use_register=True
+    ),
+    "graded to the nearest": Case(fraction=4, rounding="nearest"),
+    "graded in pieces": Case(fraction=4, n=60, batch_size=40, use_register=True),
+    "graded, slow": Case(fraction=8, ends=(0, 255), ks=(2, 8, 1), n=90, batch_size=32),
+    "graded, slow, by registers": Case(
+        fraction=8, ends=(0, 255), ks=(2, 9, 1), n=90, batch_size=32, use_register=True
+    ),
+    "graded, slow, by events and registers": Case(
+        fraction=8, ends=(0, 255), ks=(2, 9, 1), n=90, batch_size=32, use_register=True,
+        rounding="per-event", raised=((0,),) * 3, sizes=(42,)
+    ),  # fmt: skip
+    "graded, more than a level": Case(fraction=2, ends=(-4, 3), ks=(-1, -4, -2)),
+    "graded, more than a level, by events": Case(
+        fraction=2, ends=(-4, 3), ks=(-1, -2, -2), rounding="per-event"
+    ),
+    "graded, whole": Case(fraction=0, ends=(-2, 1), rounding="per-event", ks=(2, -1, 1)),
+    "graded, one bit": Case(fraction=4, bits=1, decays=(-1, -1, -1)),
+    "graded, latent, with decay": Case(fraction=4, bits=4, latent_bits=8, decays=(2, 2, 1)),
+    "graded, third factor": Case(fraction=4, third=THIRD, ks=(2, 1, 1, 2)),
 }
 
 
@@ -104,6 +130,7 @@ def draw_network(case: Case) -> naive_integer.Network:
 
     module = np.repeat(np.arange(len(case.sizes)), case.sizes)
     own, excitation = np.array([3, 0, 2])[module], np.array([2, 4, 1])[module]
+    more = 2 ** max(case.fraction, 0)  # in units of the accumulator
     return naive_integer.Network(
         (draw(n_hidden, n_hidden) * connectivity).tolist(),
         draw(n_hidden, N_INPUTS).tolist(),
@@ -111,11 +138,12 @@ def draw_network(case: Case) -> naive_integer.Network:
         draw(n_hidden, N_CLASSES).tolist(),
         FRACTIONS,
         own.tolist(),
-        (15 * min(high, 8) + own).tolist(),
+        (15 * more * min(high, 8) + own).tolist(),
         4 * min(high, 8),
         connectivity,
         partners,
         excitation.tolist(),
+        max(case.fraction, 0),
     )
 
 
@@ -128,6 +156,10 @@ class Run:
         self.n_hidden = sum(case.sizes)
         rng = np.random.default_rng(5)
         self.inputs = draw_spins(rng, (case.n // 2 + 1, N_INPUTS))
+        if case.fraction >= 0:
+            low, high = case.ends
+            graded = rng.integers(low, high + 1, self.inputs.shape)
+            self.inputs = (graded * (rng.random(graded.shape) < 0.7)).astype(np.int16)
         self.labels = rng.integers(0, N_CLASSES, len(self.inputs))
         self.order = rng.integers(0, len(self.inputs), case.n)
         n_batches = -(-case.n // case.batch_size)
@@ -219,7 +251,7 @@ class Run:
         plain = lay(net.J, net.W_in, net.W_out)
         model = Model(
             *plain,
-            np.array([2, 1, 1]),
+            np.array([2 << self.net.input_fraction, 1, 1]),
             *structure,
             to_rows(np.array(feedback), n_banks, np.int32),
             np.zeros((0, 0), np.int32),
@@ -238,7 +270,9 @@ class Run:
             self.unseen_bits,
             *self.exposed_range,
             *(array.copy() for array in self.registers),
-            *integer.make_work(self.n_hidden, N_CLASSES, n_banks, case.batch_size),
+            *integer.make_work(
+                self.n_hidden, N_CLASSES, n_banks, case.batch_size, is_graded=case.fraction >= 0
+            ),
         )
         ks = np.array([*case.ks, 0][:4])
         shifts = np.full((4, len(case.sizes)), integer.NEVER)
@@ -261,6 +295,7 @@ class Run:
             KEY,
             FIRST_BATCH,
             *(case.third or (0, 0)),
+            case.fraction,
         )
         return model, rule, memory
 

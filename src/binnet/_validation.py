@@ -226,16 +226,6 @@ def check_inputs(name: str, value: object, n_columns: int) -> Inputs:
     return np.ascontiguousarray(array, dtype=np.float32)
 
 
-def refuse_graded(name: str, inputs: Inputs, purpose: str) -> NDArray[np.int8]:
-    """Return inputs that are spins, or say that `purpose` takes no others."""
-    if inputs.dtype != np.int8:
-        raise ValueError(
-            f"{purpose} takes inputs of -1 and +1 only, got graded {name} of {inputs.dtype}; "
-            "binnet.datasets.project_and_binarise shows a way to make spins of them"
-        )
-    return inputs.astype(np.int8, copy=False)
-
-
 def to_reals(inputs: Inputs) -> Inputs:
     """Return inputs from `check_inputs` as the numbers that they stand for, spins or float32."""
     if inputs.dtype == np.uint8:

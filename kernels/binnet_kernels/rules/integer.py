@@ -16,6 +16,7 @@ from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.rules.events import find_share, pack_events
+from binnet_kernels.rules.integer_inputs import make_input_room, update_inputs_integer
 from binnet_kernels.rules.integer_synapses import (
     MAX_EXPONENT,
     Levels,
@@ -56,6 +57,7 @@ class IntegerRule(NamedTuple):
     first_batch: int
     error_scale: int  # of a third factor, see `integer_third_factor`
     error_threshold: int
+    input_fraction: int = -1  # fraction bits of graded inputs; negative: they are spins
 
 
 class IntegerMemory(NamedTuple):
@@ -81,6 +83,9 @@ class IntegerMemory(NamedTuple):
     spread: Array
     levels: Array
     tiles: Array
+    sums: Array  # these three: `integer_inputs.make_input_room`
+    posts: Array
+    input_thresholds: Array
     counts: Array  # (S, 4, 2) int64: weights changed, sums saturated
     now: Array  # (6,) int64: k of the blocks, what decays' k is raised by, number of the batch
     everywhere: Array  # (0, 0, 0) uint8: the Place.present of blocks that are whole
@@ -93,13 +98,18 @@ class Parts(NamedTuple):
 
     decay: int
     update: tuple[int, int, int, int]  # of each block: their weights may differ in type
+    update_graded: int  # of the input weights, in place of theirs
     expose: int
 
 
-def make_work(n_hidden: int, n_outputs: int, n_banks: int, batch_size: int) -> tuple[Array, ...]:
+def make_work(
+    n_hidden: int, n_outputs: int, n_banks: int, batch_size: int, *, is_graded: bool = False
+) -> tuple[Array, ...]:
     """Return all fields of an `IntegerMemory` after its registers."""
+    width = bank_width(n_hidden, n_banks)
     return (
-        *make_room(n_banks, max(bank_width(n_hidden, n_banks), n_outputs)),
+        *make_room(n_banks, max(width, n_outputs)),
+        *make_input_room(n_banks, width, is_graded),
         np.zeros((n_banks, N_BLOCKS, 2), np.int64),
         np.zeros(N_BLOCKS + 2, np.int64),
         np.zeros((0, 0, 0), np.uint8),
@@ -260,6 +270,23 @@ def _update_hidden(parts, rule, memory, model, block, module, key, words, bank):
 
 
 @inlined_kernel
+def _update_graded(parts, rule, memory, model, module, key, work, samples, bank):
+    """Update the input weights onto those neurons of a bank that are in a module, by graded x."""
+    start, stop, _, _ = _find_bank(model, bank)
+    first, last = max(start, rule.edges[module]), min(stop, rule.edges[module + 1])
+    if first >= last or rule.shifts[1, module] == NEVER:
+        return
+    exponent = min(memory.now[1] + rule.shifts[1, module], MAX_EXPONENT)
+    call(
+        parts.update_graded, memory.input_weights[bank, :, first - start : last - start],
+        _place_whole(memory, first), _levels(rule, 1, exponent), rule.input_fraction, key,
+        work.inputs[samples, :], work.unstable[samples, first:last],
+        _targets(memory, memory.hidden[first:last], bank), memory.sums[bank], memory.posts[bank],
+        memory.input_thresholds[bank], memory.counts[bank, 1],
+    )  # fmt: skip
+
+
+@inlined_kernel
 def _update_readout(parts, rule, memory, model, module, key, words, bank):
     """Update a bank's share of the readout from the neurons of a module."""
     from_c, to_c = find_share(memory.readouts.shape[0], model.couplings.shape[0], bank)
@@ -301,6 +328,11 @@ def learn_bank_integer(parts, rule, memory, model, work, n_samples, bank):
                         readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1]
                     )
                     _update_readout(parts, rule, memory, model, module, key_block, words, bank)
+                elif block == 1 and rule.input_fraction >= 0:
+                    samples = slice(first, first + n)
+                    _update_graded(
+                        parts, rule, memory, model, module, key_block, work, samples, bank
+                    )
                 else:
                     _update_hidden(
                         parts, rule, memory, model, block, module, key_block, words, bank
@@ -325,13 +357,20 @@ def find_parts(
     targets = Targets(memory.hidden, *room)
 
     def find_update(block: int, weights: Any) -> int:
-        if not rule.learns[block]:
+        if not rule.learns[block] or (block == 1 and rule.input_fraction >= 0):
             return 0
         return find_address(
             update_couplings_integer, weights[:, ::2], place, levels, key, pre[0], pre[1], words[0],
             words[1], targets, memory.counts[0, 0],
         )  # fmt: skip
 
+    graded = 0
+    if rule.learns[1] and rule.input_fraction >= 0:
+        graded = find_address(
+            update_inputs_integer, memory.input_weights[0][:, ::2], place, levels, 0, key,
+            work.inputs[:, ::2], work.unstable[:, ::2], targets, memory.sums[0], memory.posts[0],
+            memory.input_thresholds[0], memory.counts[0, 0],
+        )  # fmt: skip
     decays, exposes = (rule.decay_exponents >= 0).any(), memory.n_unseen_bits > 0
     return Parts(
         find_address(decay_bank, rule, memory, model, key, 0) if decays else 0,
@@ -341,6 +380,7 @@ def find_parts(
             find_update(2, memory.readout),
             find_update(3, memory.feedback[0]),
         ),
+        graded,
         find_address(expose_bank, rule, memory, model, 0) if exposes else 0,
     )
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from binnet_kernels._jit import inner_kernel
+from binnet_kernels.integer.inputs import accumulate_integers
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
 from binnet_kernels.relaxation.fields import accumulate_fields
@@ -93,8 +94,11 @@ def update_inputs_soft(rate, model, work, first, n_samples, bank):
 
 SPINS = InputKernels(load_spins, accumulate_fields, update_inputs_spins, update_inputs_soft)
 GRADED = InputKernels(load_graded, accumulate_graded, update_inputs_graded, update_inputs_graded)
+# Rules in integers update the weights of the inputs by kernels of their own.
+INTEGERS = InputKernels(load_graded, accumulate_integers, None, None)
 
 
 def choose_inputs(batches: Batches) -> InputKernels:
     """Return the kernels for the inputs of these batches."""
-    return SPINS if batches.inputs.dtype == np.int8 else GRADED
+    kinds = {np.dtype(np.int8): SPINS, np.dtype(np.int16): INTEGERS}
+    return kinds.get(batches.inputs.dtype, GRADED)

@@ -37,7 +37,7 @@ class Model(NamedTuple):
 class Batches(NamedTuple):
     """Which samples are learned, in which order and how fast."""
 
-    inputs: Array  # (P, N): int8 spins; uint8 pixels, of which 255 is 1; or float32
+    inputs: Array  # (P, N): int8 spins; uint8 pixels, of which 255 is 1; float32; int16 integers
     labels: Array  # (P,) int64
     order: Array  # (n,) int64: rows of `inputs` in the order of presentation
     batch_size: int

@@ -93,6 +93,7 @@ def relax_all(job: Job, threads: int, finish: Finish) -> tuple[NDArray[Any], ...
 
 
 def _make_work(job: Job, n_samples: int) -> Work:
+    from binnet_kernels.integer.inputs import accumulate_integers
     from binnet_kernels.relaxation.fields import accumulate_fields, find_product
     from binnet_kernels.relaxation.graded_fields import accumulate_graded
     from binnet_kernels.relaxation.inference import find_relax
@@ -116,7 +117,8 @@ def _make_work(job: Job, n_samples: int) -> Work:
         network.couplings, network.coupling_scale, *network.structure,
         find_product(network.couplings, outcome.state, scratch.rows, outcome.field),
     )  # fmt: skip
-    kernel = accumulate_fields if job.inputs.dtype == np.int8 else accumulate_graded
+    kinds = {np.dtype(np.int8): accumulate_fields, np.dtype(np.int16): accumulate_integers}
+    product = kinds.get(job.inputs.dtype, accumulate_graded)
     return Work(
         recurrence,
         inputs,
@@ -125,7 +127,7 @@ def _make_work(job: Job, n_samples: int) -> Work:
         scratch,
         np.empty((n_samples, len(network.readout)), dtype),
         find_relax(recurrence, drive, update, outcome, scratch),
-        find_product(network.input_weights, inputs, scratch.rows, external, kernel),
+        find_product(network.input_weights, inputs, scratch.rows, external, product),
     )
 
 

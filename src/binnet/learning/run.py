@@ -73,6 +73,7 @@ class Run:
     history: list[EpochMetrics] = field(default_factory=list, init=False)
     kept: NDArray[np.bool_] | None = field(default=None, init=False)
     _steps: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # by X's type
+    _taken: Any = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
@@ -80,7 +81,7 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         # Addresses of compiled code mean nothing in the process that a copy goes to.
-        return self.__dict__ | {"_steps": {}}
+        return self.__dict__ | {"_steps": {}, "_taken": None}
 
     @classmethod
     def start(cls, configuration: Configuration, n_samples: int, fingerprint: str = "") -> Run:
@@ -283,8 +284,9 @@ class Run:
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
         noise_key = derive_key(stream_key(training.seed, _NOISE_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
+        inputs = self._take_inputs(X)
         batches = Batches(
-            X,
+            inputs,
             y,
             presented,
             size,
@@ -294,13 +296,13 @@ class Run:
             training.input_noise,
             np.uint64(noise_key),
         )
-        is_first = X.dtype not in self._steps  # looking them up takes milliseconds
+        is_first = inputs.dtype not in self._steps  # looking them up takes milliseconds
         if is_first:
-            self._steps[X.dtype] = find_steps(
+            self._steps[inputs.dtype] = find_steps(
                 kernels, model, rule, memory, amplitudes, update, work, batches
             )
         arguments = (
-            self._steps[X.dtype],
+            self._steps[inputs.dtype],
             model,
             rule,
             memory,
@@ -314,6 +316,12 @@ class Run:
         if is_first:  # compiled before threads begin that wait for each other
             find_address(train_batches, *arguments, 0)
         return laid_out, arguments
+
+    def _take_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return inputs as the kernels take them; all calls of an epoch have the same."""
+        if self._taken is None or self._taken[0] is not X:
+            self._taken = X, self.synapses.take_inputs(X)
+        return np.asarray(self._taken[1])
 
     def end_epoch(self, metrics: EpochMetrics) -> None:
         """Note the measurements of the epoch and turn to the next one.

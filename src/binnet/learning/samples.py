@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._validation import Inputs, check_inputs, check_labels, refuse_graded
+from binnet._validation import Inputs, check_inputs, check_labels
 from binnet.learning.configuration import Configuration
+from binnet.networks import read_inputs
 
 Samples = tuple[ArrayLike, ArrayLike]
 #: Training samples, the first, that the training accuracy is measured on.
@@ -41,11 +42,11 @@ def check_samples(
     Raises
     ------
     TypeError, ValueError
-        If one has the wrong type, shape or range, or inputs are graded and the run is in integers.
+        If one has the wrong type, shape or range, or inputs are graded and those of the run are spins.
     """
     inputs = check_inputs(f"{prefix}X", X, configuration.network.n_inputs)
-    if configuration.arithmetic.bits:
-        inputs = refuse_graded(f"{prefix}X", inputs, "learning in integers")
+    if configuration.arithmetic.bits and configuration.arithmetic.input_bits == 1:
+        read_inputs(f"{prefix}X", inputs, configuration.arithmetic.inputs)  # or its refusal
     if len(inputs) < least:
         raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
     labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)

@@ -37,6 +37,7 @@ from binnet.networks import (
     dequantize,
     lay_out_structure,
     quantize,
+    read_inputs,
 )
 from binnet.networks.formats import read_formats
 from binnet.networks.quantised import SCALARS, sum_feedback
@@ -124,6 +125,10 @@ class IntegerSynapses(Synapses):
         """Return the network as it is to be relaxed: in integers."""
         return self.weights
 
+    def take_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return inputs as integers of the network's format."""
+        return read_inputs("inputs", X, self.weights.formats.inputs)
+
     @abstractmethod
     def _kernels(self) -> Any:
         """Return the rule's `RuleKernels`."""
@@ -183,7 +188,13 @@ class IntegerSynapses(Synapses):
             *exposed_range(w.formats),
             self.registers[: w.n_neurons],
             self.registers[w.n_neurons :],
-            *make_work(w.n_neurons, w.n_outputs, n_banks, self.settings.training.batch_size),
+            *make_work(
+                w.n_neurons,
+                w.n_outputs,
+                n_banks,
+                self.settings.training.batch_size,
+                is_graded=w.formats.inputs.bits > 1,
+            ),
         )
         thresholds = to_rows(self._thresholds()[None])[0]
         return LaidOutRule(self._kernels(), model, self._rule(job, thresholds), memory)
@@ -204,6 +215,7 @@ class IntegerSynapses(Synapses):
         roundings = ("PER_WEIGHT", "PER_EVENT", "NEAREST")
         decays, period = derive_decays(settings)
         exponents, learns = self._exponents(job)
+        inputs = self.weights.formats.inputs
         return IntegerRule(
             learns,
             np.array([format.low for format in formats]),
@@ -221,6 +233,7 @@ class IntegerSynapses(Synapses):
             stream_key(settings.training.seed, _UPDATE_STREAM),
             job.first_batch,
             *self._error_parameters(),
+            inputs.fraction_bits if inputs.bits > 1 else -1,
         )
 
     def _exponents(self, job: Job) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

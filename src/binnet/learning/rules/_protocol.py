@@ -84,6 +84,10 @@ class Synapses(ABC):
     def relaxable(self) -> AnyNetwork:
         """Return the network as it is to be relaxed."""
 
+    def take_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return inputs as the kernels take them: in floating point, as they are."""
+        return X
+
     @abstractmethod
     def lay_out(self, job: Job) -> LaidOutRule:
         """Return the synapses as the kernels take them."""
