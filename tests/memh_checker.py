@@ -20,7 +20,8 @@ def read_words(folder: Path, entry: dict) -> list[list[int]]:
     codes = [[word >> (bits * k) & ((1 << bits) - 1) for k in lanes] for word in words]
     if bits == 1:
         return [[2 * code - 1 for code in row] for row in codes]
-    return [[code - (code >> (bits - 1) << bits) for code in row] for row in codes]
+    sign = bits - 1 if entry.get("signed", True) else bits
+    return [[code - (code >> sign << bits) for code in row] for row in codes]
 
 
 def dot(words: list[list[int]], spins: list[int], lane: int) -> int:

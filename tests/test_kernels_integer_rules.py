@@ -97,9 +97,16 @@ CASES = {
         fraction=8, ends=(0, 255), ks=(2, 9, 1), n=90, batch_size=32, use_register=True
     ),
     "graded, slow, by events and registers": Case(
-        fraction=8, ends=(0, 255), ks=(2, 9, 1), n=90, batch_size=32, use_register=True,
-        rounding="per-event", raised=((0,),) * 3, sizes=(42,)
-    ),  # fmt: skip
+        fraction=8,
+        ends=(0, 255),
+        ks=(2, 9, 1),
+        n=90,
+        batch_size=32,
+        use_register=True,
+        rounding="per-event",
+        raised=((0,),) * 3,
+        sizes=(42,),
+    ),
     "graded, more than a level": Case(fraction=2, ends=(-4, 3), ks=(-1, -4, -2)),
     "graded, more than a level, by events": Case(
         fraction=2, ends=(-4, 3), ks=(-1, -2, -2), rounding="per-event"

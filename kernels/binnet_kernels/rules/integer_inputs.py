@@ -78,9 +78,7 @@ def _thin(levels, fraction_bits, targets, n_sites, posts, thresholds, n_samples)
         for b in range(n_samples):
             if posts[b, i] == 0:
                 continue
-            draw = _draw(
-                levels, targets.registers, targets.keys[t], i, b, exponent + fraction_bits
-            )
+            draw = _draw(levels, targets.registers, targets.keys[t], i, b, exponent + fraction_bits)
             if draw >> fraction_bits != 0:
                 posts[b, i] = 0
             thresholds[b, i] = draw & ((1 << fraction_bits) - 1)
@@ -88,7 +86,7 @@ def _thin(levels, fraction_bits, targets, n_sites, posts, thresholds, n_samples)
 
 @inlined_kernel
 def _sum_events(levels, fraction_bits, inputs, j, posts, thresholds, sums):
-    """Write sum_b x_bj s_bi; of whole events, x is rounded up where the threshold takes it there."""
+    """Write sum_b x_bj s_bi; of whole events, x rounded up where the threshold takes it there."""
     shift, width = np.int32(fraction_bits), sums.shape[0]
     sums[:] = 0
     for b in range(inputs.shape[0]):

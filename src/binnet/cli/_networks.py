@@ -39,7 +39,9 @@ class Source(NamedTuple):
     training: Run | None
 
 
-def load_source(run: Path, bits: int | None) -> Source:
+def load_source(
+    run: Path, bits: int | None, input_bits: int = 1, input_format: str = INPUT_FORMATS[0]
+) -> Source:
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
         training = load_best(_runs.find_checkpoint(run))
@@ -52,11 +54,17 @@ def load_source(run: Path, bits: int | None) -> Source:
             "`binnet import` or `binnet quantize`"
         )
     if bits is None:
+        if input_bits > 1:
+            raise ValueError(
+                f"--input-bits {input_bits} is of a network that is quantised here; add --bits, or "
+                "leave it out: a network in integers knows its inputs"
+            )
         return Source(network, None, training)
     if isinstance(network, QuantizedNetwork):
         raise ValueError(f"{run} is in integers already; leave out --bits")
     if training is None:
-        return Source(*quantize(network, bits), None)
+        inputs: dict[str, Any] = {"input_bits": input_bits, "input_format": input_format}
+        return Source(*quantize(network, bits, **inputs), None)
     plasticity = training.configuration.plasticity
     quantized, report = quantize(
         network,
@@ -64,6 +72,8 @@ def load_source(run: Path, bits: int | None) -> Source:
         margin=plasticity.margin,
         readout_margin=plasticity.readout_margin,
         margin_excludes_self_coupling=plasticity.margin_excludes_self_coupling,
+        input_bits=input_bits,
+        input_format=input_format,
     )
     return Source(quantized, report, training)
 
@@ -76,6 +86,16 @@ def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:
         _, sets = _runs.load_samples_of(run, source.training)
     ((X, _),) = sets.values()
     return np.asarray(X[:samples])
+
+
+def draw_inputs(network: QuantizedNetwork, n: int, seed: int) -> NDArray[Any]:
+    """Return random inputs of a network: spins, or values of the integers of its format."""
+    format, shape = network.formats.inputs, (n, network.n_inputs)
+    if format.bits == 1:
+        return draw_spins(shape, seed, 0)
+    check_memory(f"--vectors {n}", 16.0 * n * network.n_inputs, "take fewer")
+    generator = np.random.default_rng([0, seed])
+    return format.dequantize(generator.integers(format.low, format.high + 1, shape))
 
 
 def draw_spins(shape: tuple[int, int], seed: int, stream: int) -> NDArray[np.int8]:

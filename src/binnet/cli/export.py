@@ -10,7 +10,13 @@ from binnet._files import atomic_path, check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
-from binnet.cli._networks import draw_spins, load_inputs, load_source
+from binnet.cli._networks import (
+    draw_inputs,
+    draw_spins,
+    input_options,
+    load_inputs,
+    load_source,
+)
 from binnet.networks import BinaryNetwork
 
 FORMATS = ("nir", "memh", "verilog")
@@ -31,6 +37,7 @@ FORMATS = ("nir", "memh", "verilog")
     "--bits", type=int,
     help="quantise a floating-point network to this many bits a weight  [1, 2, 4, 8 or 16]",
 )  # fmt: skip
+@input_options
 @click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
@@ -47,6 +54,8 @@ def export_network(
     format: str,
     output: Path,
     bits: int | None,
+    input_bits: int,
+    input_format: str,
     vectors: int,
     sweeps: int,
     inputs: str,
@@ -65,7 +74,7 @@ def export_network(
             check_file(output)
         else:
             check_new_folder(output)
-        source = load_source(run, bits)
+        source = load_source(run, bits, input_bits, input_format)
         network = source.network
         if format == "nir":
             from binnet.hardware.nir_export import write_nir
@@ -83,7 +92,7 @@ def export_network(
 
             text = to_verilog(network)
         if inputs == "random":
-            X = draw_spins((vectors, network.n_inputs), seed, 0)
+            X = draw_inputs(network, vectors, seed)
         else:
             X = load_inputs(run, source, vectors)
         start = draw_spins((len(X), network.n_neurons), seed, 1)

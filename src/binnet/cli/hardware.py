@@ -13,7 +13,7 @@ from binnet._provenance import get_version
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._lazy import LazyGroup
-from binnet.cli._networks import Source, load_inputs, load_source
+from binnet.cli._networks import Source, input_options, load_inputs, load_source
 
 
 # `bits` by the name that it had before there was `binnet study`.
@@ -26,6 +26,7 @@ def hardware() -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--bits", type=int,
               help="quantise a floating-point network first  [1, 2, 4, 8 or 16]")  # fmt: skip
+@input_options
 @click.option("--samples", default=1000, show_default=True, type=click.IntRange(1),
               help="held-out samples to measure inference on")  # fmt: skip
 @click.option("--max-sweeps", default=10, show_default=True, type=click.IntRange(1),
@@ -42,6 +43,8 @@ def hardware() -> None:
 def report(
     run: Path,
     bits: int | None,
+    input_bits: int,
+    input_format: str,
     samples: int,
     max_sweeps: int,
     energy: Path | None,
@@ -61,7 +64,7 @@ def report(
         if output is not None:
             check_file(output)
         table = EnergyTable() if energy is None else EnergyTable.from_toml(energy)
-        source = load_source(run, bits)
+        source = load_source(run, bits, input_bits, input_format)
         result = report_cost(
             source.network,
             load_inputs(run, source, samples),

@@ -3,12 +3,14 @@
 A *synaptic operation* adds one weight to, or subtracts it from, one neuron's field. A *dense*
 design repeats all of them in each sweep; in an *event-driven* one only a neuron that has flipped
 sends its column of weights, into fields that are kept. Both read an input once, and the readout
-once, of the final state.
+once, of the final state. A graded input of b bits takes b operations a weight, one after the other
+as in the neuron array; an event-driven design leaves out the bits that are 0.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +19,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_field, renamed_parameter
-from binnet._validation import check_integer, check_real
+from binnet._validation import check_inputs, check_integer, check_real
 from binnet.dynamics import INFERENCE_SWEEPS, relax
 from binnet.hardware.energy import EnergyTable
-from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
+from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork, read_inputs
 
 FLOAT_BITS = 32
 # A float network is counted as float32, whatever it was trained in.
@@ -214,7 +216,7 @@ def report_cost(
     network : BinaryNetwork or QuantizedNetwork
         The network; a floating-point one is counted in float32.
     inputs : array_like, shape (B, N_in)
-        Inputs to infer, -1 or +1.
+        Inputs to infer, as the network takes them.
     table : EnergyTable, optional
         Energies. Default: ``EnergyTable()``.
     max_sweeps : int, default 10
@@ -258,13 +260,14 @@ def report_cost(
     events = float((result.changes * followed).sum(axis=1).mean()) * (H - 1)
     sweeps = float(result.sweeps.mean())
     updates = sweeps * H + network.n_outputs
+    bits = _count_input_bits(network, inputs)
     return CostReport(
         blocks,
         len(result.sweeps),
         sweeps,
         float(result.changes[:, 1:].sum(axis=1).mean()),
-        _count_operations(dense, updates, blocks, table),
-        _count_operations(events, updates, blocks, table),
+        _count_operations(dense, bits[0] * H, updates, blocks, table),
+        _count_operations(events, bits[1] * H, updates, blocks, table),
         None if learning is None else _count_learning(learning, blocks, table),
         table,
     )
@@ -303,10 +306,33 @@ def _count_blocks(
     return blocks
 
 
+def _count_input_bits(
+    network: BinaryNetwork | QuantizedNetwork, inputs: ArrayLike
+) -> tuple[float, float]:
+    """Return the bits of an input vector, and how many of them are events: of spins, all."""
+    n_inputs = float(network.n_inputs)
+    if not isinstance(network, QuantizedNetwork) or network.formats.inputs.bits == 1:
+        return n_inputs, n_inputs
+    format = network.formats.inputs
+    with warnings.catch_warnings():  # that some saturate, which `relax` has said
+        warnings.simplefilter("ignore")
+        integers = read_inputs("inputs", check_inputs("inputs", inputs, network.n_inputs), format)
+    ones = sum(int(((integers >> p) & 1).sum()) for p in range(format.bits))
+    return n_inputs * format.bits, ones / len(integers)
+
+
 def _count_operations(
-    couplings: float, updates: float, blocks: dict[str, BlockCost], table: EnergyTable
+    couplings: float,
+    inputs: float,
+    updates: float,
+    blocks: dict[str, BlockCost],
+    table: EnergyTable,
 ) -> Operations:
-    counts = {name: float(blocks[name].weights) for name in _INFERENCE} | {"couplings": couplings}
+    counts = {
+        "couplings": couplings,
+        "input_weights": inputs,
+        "readout": float(blocks["readout"].weights),
+    }
     bits = blocks["couplings"].bits
     energy = updates * table.accumulation(bits)
     for name, count in counts.items():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._memory import check_memory
-from binnet._validation import check_integer, check_spins
+from binnet._validation import check_inputs, check_integer, check_spins
 from binnet.dynamics import relax
-from binnet.networks import QuantizedNetwork
+from binnet.networks import QuantizedNetwork, read_inputs
 
 States = NDArray[np.int8]
 
@@ -21,8 +22,8 @@ class GoldenVectors:
 
     Attributes
     ----------
-    inputs : ndarray of int8, shape (K, N_in)
-        Inputs, -1 or +1.
+    inputs : ndarray of int8 or int16, shape (K, N_in)
+        Inputs: -1 or +1, or graded ones as integers of the network's format.
     initial_states : ndarray of int8, shape (K, H)
         States before the first sweep. A vector that begins silent, as inference does, has a row
         of zeros: its first fields are those of the input alone.
@@ -32,7 +33,7 @@ class GoldenVectors:
         f_c of the final states, in units of the readout's accumulator.
     """
 
-    inputs: States
+    inputs: NDArray[Any]
     initial_states: States
     states: States
     readout_fields: NDArray[np.int64]
@@ -67,7 +68,7 @@ def record_golden_vectors(
     network : QuantizedNetwork
         The network in integers.
     inputs : array_like, shape (K, N_in)
-        Inputs, -1 or +1.
+        Inputs, as the network's format takes them.
     initial_states : array_like, shape (K, H), optional
         States to begin with, -1 or +1; a row of zeros begins silent. Default: all begin silent.
     sweeps : int, default 10
@@ -83,7 +84,8 @@ def record_golden_vectors(
     TypeError, ValueError
         If a shape or a value is wrong, or a state is silent in part.
     """
-    X = check_spins("inputs", inputs, network.n_inputs)
+    X = check_inputs("inputs", inputs, network.n_inputs)
+    integers = read_inputs("inputs", X, network.formats.inputs)
     n_sweeps = check_integer("sweeps", sweeps, 1)
     if len(X) == 0:
         raise ValueError("inputs must hold at least one vector, got none")
@@ -110,4 +112,4 @@ def record_golden_vectors(
         state = relax(network, X, initial_states=state, max_sweeps=1).states
         states[:, t] = state
     readout_fields = state.astype(np.int64) @ network.readout.T.astype(np.int64)
-    return GoldenVectors(X, start, states, readout_fields)
+    return GoldenVectors(integers, start, states, readout_fields)

@@ -1,8 +1,8 @@
 """Integers as words of hexadecimal digits, one a line, in the layout that $readmemh expects.
 
 A word holds one integer for each of its lanes; lane k of b bits lies at bits k*b .. k*b + b - 1,
-so lane 0 is at the right end of the line. Integers are in two's complement; of one bit, 1 is +1 and
-0 is -1.
+so lane 0 is at the right end of the line. Integers are in two's complement, or unsigned; of one
+bit, 1 is +1 and 0 is -1.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def to_hex_words(integers: NDArray[Any], bits: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def from_hex_words(name: str, text: str, shape: tuple[int, int], bits: int) -> NDArray[np.int64]:
+def from_hex_words(
+    name: str, text: str, shape: tuple[int, int], bits: int, *, signed: bool = True
+) -> NDArray[np.int64]:
     """Read what `to_hex_words` wrote.
 
     Parameters
@@ -71,6 +73,8 @@ def from_hex_words(name: str, text: str, shape: tuple[int, int], bits: int) -> N
         Words and lanes.
     bits : int
         Bits of a lane.
+    signed : bool, default True
+        Whether they are in two's complement.
 
     Returns
     -------
@@ -99,6 +103,6 @@ def from_hex_words(name: str, text: str, shape: tuple[int, int], bits: int) -> N
         planes = np.unpackbits(packed[::-1], bitorder="little")[: lanes * bits]
         planes = planes.reshape(lanes, bits).astype(np.int64)
         codes = (planes << np.arange(bits)).sum(axis=1)
-        sign = codes >> (bits - 1)
+        sign = codes >> (bits - 1) if signed else 0
         integers[k] = 2 * codes - 1 if bits == 1 else codes - (sign << bits)
     return integers

@@ -8,6 +8,7 @@ needed to check a chip against the simulator.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
 from binnet.networks import BLOCKS, NetworkFormats, QFormat, QuantizedNetwork
 from binnet.networks.formats import FRACTION_BITS
+from binnet.networks.inputs import read_input_format
 
 FORMAT = "binnet-memory-images-1"
 MANIFEST = "manifest.json"
@@ -52,6 +54,10 @@ _CONVENTIONS = {
     "silent": "where 1, the first sweep has the input's field alone (no J, no self-coupling)",
     "readout field": "f_c = sum_i W_out[c,i] s_i of the final state; the label is the class with "
     "the largest, the lowest such class in a tie",
+}
+_GRADED = {
+    "inputs": "integers n, in two's complement where signed: x = n * 2**-fraction_bits, and the "
+    "hidden field takes n in the place of x",
 }
 
 
@@ -125,13 +131,17 @@ def write_memory_images(
             blocks[name]["shift"] = shifts[name]
     files = {
         name: _write_words(folder / f"{name}.hex", integers, bits)
-        for name, (integers, bits) in _as_words(vectors).items()
+        for name, (integers, bits) in _as_words(vectors, formats.inputs.bits).items()
     }
+    conventions = dict(_CONVENTIONS)
+    if formats.inputs.bits > 1:
+        files["inputs"] |= dataclasses.asdict(formats.inputs)
+        conventions |= _GRADED
     n_vectors, n_sweeps, _ = vectors.states.shape
     manifest = {
         "format": FORMAT,
         "binnet": get_version(),
-        "conventions": _CONVENTIONS,
+        "conventions": conventions,
         "network": {
             "n_hidden": network.n_neurons,
             "n_inputs": network.n_inputs,
@@ -244,7 +254,9 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
         "feedback": (n_outputs, n_hidden),
     }
     weights: dict[str, Any] = {}
-    formats: dict[str, Any] = {}
+    inputs_entry = files.table("inputs")
+    is_graded = "fraction_bits" in inputs_entry.values
+    formats: dict[str, Any] = {"inputs": read_input_format(inputs_entry)} if is_graded else {}
     for name in BLOCKS:
         entry = blocks.table(name)
         formats[name] = QFormat(
@@ -270,15 +282,15 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
     }
     initial = np.where(read["silent"] > 0, 0, read["initial_states"]).astype(np.int8)
     states = read["states"].reshape(n_vectors, n_sweeps, n_hidden).astype(np.int8)
-    inputs = read["inputs"].astype(np.int8)
+    inputs = read["inputs"].astype(np.int16 if is_graded else np.int8)
     return network, GoldenVectors(inputs, initial, states, read["readout_fields"])
 
 
-def _as_words(vectors: GoldenVectors) -> dict[str, tuple[NDArray[Any], int]]:
+def _as_words(vectors: GoldenVectors, input_bits: int) -> dict[str, tuple[NDArray[Any], int]]:
     """Return each file of the golden vectors: its words, and the bits of a lane."""
     n_hidden = vectors.states.shape[2]
     return {
-        "inputs": (vectors.inputs, 1),
+        "inputs": (vectors.inputs, input_bits),
         "silent": (vectors.silent[:, None], 1),
         "initial_states": (vectors.initial_states, 1),
         "states": (vectors.states.reshape(-1, n_hidden), 1),
@@ -305,7 +317,8 @@ def _write_words(path: Path, words: NDArray[Any], bits: int) -> dict[str, Any]:
 def _read_words(folder: Path, entry: Record, shape: tuple[int, int]) -> NDArray[np.int64]:
     name, content = entry.text("file"), _read_content(folder, entry)
     bits = entry.integer("bits", 1, _READOUT_FIELD_BITS)
-    return from_hex_words(name, content.decode("ascii", "replace"), shape, bits)
+    signed = entry.values.get("signed") is not False
+    return from_hex_words(name, content.decode("ascii", "replace"), shape, bits, signed=signed)
 
 
 def _read_content(folder: Path, entry: Record) -> bytes:

@@ -2,7 +2,8 @@
 
 Every neuron has one 32-bit accumulator and no multiplier. Neurons work in parallel and synapses one
 after another: in a clock cycle one word of weight memory, all the weights *from* one presynaptic
-neuron, is added to or subtracted from all accumulators, as that neuron's spin says.
+neuron, is added to or subtracted from all accumulators, as that neuron's spin says. Graded inputs
+come bit after bit, the highest first, and the sums are doubled in between.
 
 The module needs the extra "hdl" (Amaranth, and Yosys as a wheel to print Verilog).
 """
@@ -43,7 +44,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
     ==================  ===  ======  ============================================================
     ``clk``, ``rst``    in   1       clock; synchronous reset
     ``start``           in   1       take the inputs and begin; only read while not at work
-    ``inputs``          in   N_in    x_n, 1 for +1
+    ``inputs``          in   N_in b  x_n, 1 for +1; of graded inputs b bits each, the first lowest
     ``initial_states``  in   H       s_i to begin with, 1 for +1; not read if `silent`
     ``silent``          in   1       begin without recurrent fields, as inference does
     ``max_sweeps``      in   16      sweeps at most; 0: no limit, so a 2-cycle never ends
@@ -66,7 +67,7 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         super().__init__(
             {
                 "start": In(1),
-                "inputs": In(network.n_inputs),
+                "inputs": In(count_input_bits(network)),
                 "initial_states": In(network.n_neurons),
                 "silent": In(1),
                 "max_sweeps": In(_SWEEP_BITS),
@@ -88,7 +89,8 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
         weights = {name: self._add_memory(m, name, k) for name in MEMORIES}
         external, fields = _accumulators("external", H), _accumulators("field", H)
         readout = _accumulators("readout", C)
-        spins = Signal(max(H, N_in))  # presynaptic spins; that of the word that is there is bit 0
+        # Presynaptic spins, or bits of inputs; that of the word that is there is bit 0.
+        spins = Signal(max(H, count_input_bits(network)))
         awake = Signal()
         limit = Signal(_SWEEP_BITS)
         settled = Signal()
@@ -105,19 +107,19 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
             with m.State("IDLE"), m.If(self.start):
                 m.d.sync += [external_i.eq(0) for external_i in external]
                 m.d.sync += [
-                    spins.eq(self.inputs),
+                    spins.eq(self._order_inputs()),
                     self.states.eq(self.initial_states),
                     awake.eq(~self.silent),
                     limit.eq(self.max_sweeps),
                     self.sweeps.eq(0),
                     self.fixed_point.eq(0),
                     self.done.eq(0),
-                    k.eq(1),
+                    k.eq(1 % N_in if network.formats.inputs.bits > 1 else 1),
                 ]
                 m.next = "INPUT"
             with m.State("INPUT"):
-                add_word("input_weights", external, network.formats.input_shift, N_in)
-                with m.If(k == N_in):
+                is_done = self._add_inputs(m, weights, external, spins, k, add_word)
+                with m.If(is_done):
                     m.next = "SWEEP"
             with m.State("SWEEP"):  # the self-coupling, while word 0 of the couplings is fetched
                 for i in range(H):
@@ -159,6 +161,37 @@ class NeuronArray(Component):  # type: ignore[misc] # Amaranth has no types
                     m.next = "IDLE"
         return m
 
+    def _order_inputs(self) -> Any:
+        """Return the bits of the inputs as they are taken: the highest of all, then the next."""
+        n_bits, N_in = self.network.formats.inputs.bits, self.network.n_inputs
+        planes = [[n_bits * n + p for n in range(N_in)] for p in reversed(range(n_bits))]
+        return Cat(self.inputs[place] for plane in planes for place in plane)
+
+    def _add_inputs(
+        self, m: Any, weights: Any, accumulators: Any, bits: Any, k: Any, add_word: Any
+    ) -> Any:
+        """Accumulate the word that was asked for, for one bit of its input; return if all is done.
+
+        Where inputs have many bits, word 0 follows on the last one without a pause: k is 0 there.
+        """
+        formats, N_in = self.network.formats, self.network.n_inputs
+        if formats.inputs.bits == 1:
+            add_word("input_weights", accumulators, formats.input_shift, N_in)
+            return k == N_in
+        plane = Signal(range(formats.inputs.bits))
+        is_first, is_last = k == 1 % N_in, k == 0
+        is_done = is_last & (plane == formats.inputs.bits - 1)
+        for weight, accumulator in zip(weights["input_weights"], accumulators, strict=True):
+            # In two's complement the highest bit counts negative.
+            signed_weight = Mux(plane == 0, -weight, weight) if formats.inputs.signed else weight
+            doubled = Mux(is_first, accumulator << 1, accumulator)
+            term = Mux(bits[0], signed_weight, 0) << formats.input_shift
+            m.d.sync += accumulator.eq(doubled + term)
+        m.d.sync += bits.eq(bits >> 1)
+        m.d.sync += k.eq(Mux(is_done | (k == N_in - 1), 0, k + 1))
+        m.d.sync += plane.eq(Mux(is_done, 0, plane + is_last))
+        return is_done
+
     def _add_memory(self, m: Any, block: str, address: Any) -> list[Any]:
         """Add the memory of a block, and return the weights of the word asked for a cycle ago."""
         integers = getattr(self.network, block).T
@@ -193,11 +226,27 @@ def count_label_bits(network: QuantizedNetwork) -> int:
     return max(1, (network.n_outputs - 1).bit_length())
 
 
+def count_input_bits(network: QuantizedNetwork) -> int:
+    """Return the width of all inputs together.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        The network.
+
+    Returns
+    -------
+    int
+        Bits.
+    """
+    return network.n_inputs * network.formats.inputs.bits
+
+
 def count_cycles(network: QuantizedNetwork, sweeps: int, *, silent: bool) -> int:
     """Return the clock cycles from the one that sees ``start`` until ``done`` is up.
 
-    One to start and N_in for the inputs; H + 2 for a sweep, but 2 for the first one from silence,
-    which has no recurrent field; H for the readout and C to compare.
+    One to start, and one for each bit of each input; H + 2 for a sweep, but 2 for the first one
+    from silence, which has no recurrent field; H for the readout and C to compare.
 
     Parameters
     ----------
@@ -213,8 +262,8 @@ def count_cycles(network: QuantizedNetwork, sweeps: int, *, silent: bool) -> int
     int
         Cycles.
     """
-    H = network.n_neurons
-    return 1 + network.n_inputs + 2 * sweeps + (sweeps - silent) * H + H + network.n_outputs
+    H, n_bits = network.n_neurons, count_input_bits(network)
+    return 1 + n_bits + 2 * sweeps + (sweeps - silent) * H + H + network.n_outputs
 
 
 def check_neuron_array(network: QuantizedNetwork, vectors: GoldenVectors) -> list[int]:
@@ -249,7 +298,7 @@ def check_neuron_array(network: QuantizedNetwork, vectors: GoldenVectors) -> lis
     async def bench(context: Any) -> None:
         context.set(array.max_sweeps, n_sweeps)
         for v, inputs in enumerate(vectors.inputs):
-            context.set(array.inputs, _to_word(inputs))
+            context.set(array.inputs, _to_word(inputs, network.formats.inputs.bits))
             context.set(array.initial_states, _to_word(vectors.initial_states[v]))
             context.set(array.silent, int(vectors.silent[v]))
             context.set(array.start, 1)
@@ -288,5 +337,5 @@ def check_neuron_array(network: QuantizedNetwork, vectors: GoldenVectors) -> lis
     return cycles
 
 
-def _to_word(spins: Any) -> int:
-    return int(to_hex_words(spins[None, :], 1), 16)
+def _to_word(integers: Any, bits: int = 1) -> int:
+    return int(to_hex_words(integers[None, :], bits), 16)

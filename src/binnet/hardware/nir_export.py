@@ -6,7 +6,8 @@ with sign(0) = +1. So a graph works on the bits u = (1 + s) / 2, in fields that 
     h_i / 2 = (sum_j J_ij u_j + J_D u_i - sum_j J_ij / 2 - J_D / 2)      node "couplings"
               + (sum_n W_in[i, n] u_n - sum_n W_in[i, n] / 2)            node "input_weights"
 
-with thresholds a hair below 0. The weights are untouched; the sums over them are the biases. Any
+with thresholds a hair below 0; an input is u = (1 + x) / 2 also where x is graded, in integers the
+integer of its format. The weights are untouched; the sums over them are the biases. Any
 tool that knows NIR then runs the network, one pass around the recurrent edge per sweep: integers
 exactly, real numbers up to the rounding of its sums.
 
@@ -15,6 +16,7 @@ The module needs the extra "hardware" (nir).
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import Any
 
@@ -46,6 +48,7 @@ _CONVENTIONS = {
     "initial_state": "silent: nothing comes from the couplings in the first sweep",
     "update": "synchronous: one pass around the recurrent edge is a sweep",
 }
+_GRADED = "u = (1 + n) / 2 with the integer n = x * 2**input_fraction_bits"
 # Fields of integers are multiples of 1/2: any number between -1/2 and 0 tells h >= 0 from h < 0.
 _INTEGER_THRESHOLD = -0.25
 
@@ -89,6 +92,12 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
             }
             for name, format in ((name, getattr(formats, name)) for name in BLOCKS)
         }
+        if formats.inputs.bits > 1:
+            notes["input_weights"]["scale"] *= 2.0**-formats.inputs.fraction_bits
+            metadata["input_coding"] = _GRADED
+            metadata |= {
+                f"input_{name}": value for name, value in dataclasses.asdict(formats.inputs).items()
+            }
         feedback_notes = notes.pop("feedback")
         metadata |= {
             "arithmetic": "integer",

@@ -24,7 +24,7 @@ from binnet._records import reading
 from binnet._validation import check_integer, check_real
 from binnet.hardware._hdf5 import find_arrays, try_reading
 from binnet.hardware.nir_export import EDGES, FORMAT
-from binnet.networks import BinaryNetwork, NetworkFormats, QFormat, QuantizedNetwork
+from binnet.networks import BinaryNetwork, InputFormat, NetworkFormats, QFormat, QuantizedNetwork
 from binnet.networks.formats import FRACTION_BITS
 
 _LARGEST_SHIFT = FRACTION_BITS[1] - FRACTION_BITS[0]
@@ -259,6 +259,11 @@ def _to_quantized(
                 f"node {names[role]!r} has weights that are no multiples of 2**{shift}"
             )
         integers[role] = _to_format(names[role], unshifted, formats[role])
+    if "input_bits" in metadata:
+        width, fraction = (
+            _take_integer(metadata, f"input_{name}") for name in ("bits", "fraction_bits")
+        )
+        formats["inputs"] = InputFormat(width, fraction, bool(metadata.get("input_signed")))
     try:
         bits = (_take_integer(metadata, f"feedback_{name}") for name in ("bits", "fraction_bits"))
         formats["feedback"] = QFormat(*bits)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from binnet.hardware.golden_vectors import GoldenVectors
-from binnet.hardware.neuron_array import MEMORIES, NeuronArray, count_label_bits
+from binnet.hardware.neuron_array import MEMORIES, NeuronArray, count_input_bits, count_label_bits
 from binnet.networks import QuantizedNetwork
 
 MODULE = "neuron_array"
@@ -19,7 +19,7 @@ _TEST_BENCH = """\
 // Replays the golden vectors beside this file: run {module}_tb.v with {module}.v in their folder.
 module {module}_tb;
   reg clk = 0, rst = 1, start = 0;
-  reg [{n_inputs}-1:0] inputs, all_inputs [0:{n_vectors}-1];
+  reg [{input_bits}-1:0] inputs, all_inputs [0:{n_vectors}-1];
   reg [{n_hidden}-1:0] initial_states, all_initial_states [0:{n_vectors}-1];
   reg [0:0] silent, all_silent [0:{n_vectors}-1];
   reg [{n_hidden}-1:0] all_final_states [0:{n_vectors}-1];
@@ -128,7 +128,7 @@ def to_test_bench(network: QuantizedNetwork, vectors: GoldenVectors) -> str:
     n_vectors, n_sweeps, n_hidden = vectors.states.shape
     return _TEST_BENCH.format(
         module=MODULE,
-        n_inputs=network.n_inputs,
+        input_bits=count_input_bits(network),
         n_hidden=n_hidden,
         label_bits=count_label_bits(network),
         n_vectors=n_vectors,

