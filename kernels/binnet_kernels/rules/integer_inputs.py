@@ -86,13 +86,17 @@ def _thin(levels, fraction_bits, targets, n_sites, posts, thresholds, n_samples)
 
 @inlined_kernel
 def _sum_events(levels, fraction_bits, inputs, j, posts, thresholds, sums):
-    """Write sum_b x_bj s_bi; of whole events, x rounded up where the threshold takes it there."""
-    shift, width = np.int32(fraction_bits), sums.shape[0]
+    """Write sum_b x_bj s_bi; of whole events, x rounded up where the threshold takes it there.
+
+    Return in how many samples there is an input.
+    """
+    shift, width, n_inputs = np.int32(fraction_bits), sums.shape[0], 0
     sums[:] = 0
     for b in range(inputs.shape[0]):
         x, post = inputs[b, j], posts[b, :width]
         if x == 0:  # most pixels are
             continue
+        n_inputs += 1
         if levels.rounding == PER_EVENT:
             threshold = thresholds[b, :width]
             for i in range(width):
@@ -100,6 +104,7 @@ def _sum_events(levels, fraction_bits, inputs, j, posts, thresholds, sums):
         else:
             for i in range(width):
                 sums[i] += np.int32(x * post[i])
+    return n_inputs
 
 
 @kernel
@@ -144,7 +149,9 @@ def update_inputs_integer(
     factor = np.int32(np.int32(levels.step) << np.int32(-exponent if exponent < 0 else 0))
     low, high, changed, saturated = np.int32(levels.low), np.int32(levels.high), 0, 0
     for j in range(weights.shape[0]):
-        _sum_events(levels, fraction_bits, inputs, j, posts, thresholds, sums)
+        n_inputs = _sum_events(levels, fraction_bits, inputs, j, posts, thresholds, sums)
+        if n_inputs == 0 and not (is_rounded and levels.use_register):
+            continue
         row = weights[j]
         for t in range(n_sites):
             i = targets.sites[t]
