@@ -316,13 +316,10 @@ def test_predictions_and_reports_name_the_classes(spins: Path) -> None:
     binnet("train", *SMALL, "--data", spins, "--validation", 20, "--out", "run")
     binnet("predict", "run", "--data", spins, "--output", "own.csv", "--threads", 1)
     rows = pd.read_csv("own.csv")
-    assert rows.columns.tolist() == [
-        "sample",
-        "prediction",
-        "label",
-        *(f"field_{k}" for k in KINDS),
-    ]
-    np.testing.assert_array_equal(rows["label"], np.load(spins)["y"])
+    fields = [f"field_{kind}" for kind in KINDS]
+    assert rows.columns.tolist() == ["sample", "prediction", "label", *fields]
+    with np.load(spins) as arrays:
+        np.testing.assert_array_equal(rows["label"], arrays["y"])
     shown = binnet("evaluate", "run", "--test", "--report", "--threads", 1).stdout
     assert re.search(r"test accuracy \S+ \(\d+ of 20\)", shown)
     assert re.search(r"^east +\d", shown, re.MULTILINE)
