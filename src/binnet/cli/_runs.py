@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,12 @@ def load_test_set_of(folder: Path, run: Run) -> dict[str, Samples]:
     if source is None:
         return load_samples(run.configuration.network.n_inputs, 0)[1]
     return dict([_load_again(folder, source, 0)[1]])
+
+
+def list_classes(folder: Path, run: Run) -> Sequence[Any]:
+    """Return the labels of the classes as the data of a run call them."""
+    source, _ = read_source(folder)
+    return range(run.configuration.network.n_outputs) if source is None else source.classes
 
 
 def _load_again(

@@ -80,7 +80,7 @@ def evaluate(
         epochs = f"{state.epoch} of {training.epochs} epochs"
         click.echo(f"{name} accuracy {right / len(y):.4f} ({right} of {len(y)}) after {epochs}")
         if report:
-            found = report_classes(y, predictions, state.configuration.network.n_outputs)
+            found = report_classes(y, predictions, _runs.list_classes(run, state))
             _write_report(run, state, name, found, resolve_threads(threads))
         if readouts:
             others = fit_readouts(

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import click
-import numpy as np
 from numpy.typing import NDArray
 
 from binnet._files import atomic_path, check_file
+from binnet._run_data import encode, read_encoder, read_source
 from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.datasets import load_features, load_idx_dataset
+from binnet.datasets.tables import read_table
 from binnet.dynamics import relax_driven
 from binnet.learning import Run, load_best
 
@@ -26,9 +29,10 @@ STDOUT = Path("-")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
-    help="samples: .npy, or .npz with X and, if they are known, labels y  [default: those that the "
-    "run is measured on]",
+    metavar="PATH",
+    help="samples: a file as `binnet train --data` takes it, with or without labels, or a folder "
+    "of IDX files, whose test samples are taken; the encoder of the run is applied  [default: "
+    "those that the run is measured on]",
 )
 @click.option(
     "--output",
@@ -37,7 +41,7 @@ STDOUT = Path("-")
 )
 @click.option("--threads", type=int, help="threads of the kernels  [up to cores; default: all]")
 @force_option
-def predict(run: Path, data: Path | None, output: Path | None, threads: int | None) -> None:
+def predict(run: Path, data: str | None, output: Path | None, threads: int | None) -> None:
     """Predict the class of each sample with the network that the folder RUN holds.
 
     A row for each sample: its number from 0, the predicted class, its label where that is known,
@@ -49,45 +53,53 @@ def predict(run: Path, data: Path | None, output: Path | None, threads: int | No
         output = output or run / "predictions.csv"
         if output != STDOUT:
             check_file(output)
-        X, y = _load(run, state, data)
+        X, labels = _load(run, state, data)
         options = {**state.configuration.training.inference_options(), "threads": threads}
         network = state.relaxable()
         fields = relax_driven(network, X, stop_at_cycle=False, **options).readout_fields
-        classes = range(state.configuration.network.n_outputs)
+        classes = _runs.list_classes(run, state)
         if output == STDOUT:
-            _write(sys.stdout, fields, y, classes)
+            _write(sys.stdout, fields, labels, classes)
         else:
             with atomic_path(output) as temporary, temporary.open("w", newline="") as file:
-                _write(file, fields, y, classes)
-    if y is not None:
-        right = int((fields.argmax(axis=1) == y).sum())
-        click.echo(f"accuracy {right / len(y):.4f} ({right} of {len(y)})", err=True)
+                _write(file, fields, labels, classes)
+    if labels:
+        found = zip(labels, fields.argmax(axis=1), strict=True)
+        right = sum(str(label) == str(classes[k]) for label, k in found)
+        click.echo(f"accuracy {right / len(X):.4f} ({right} of {len(X)})", err=True)
     if output != STDOUT:
         click.echo(f"{len(X)} predictions: {output}")
 
 
-def _load(
-    run: Path, state: Run, data: Path | None
-) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    """Return the samples, and their labels if they are known."""
+def _load(run: Path, state: Run, data: str | None) -> tuple[NDArray[Any], Sequence[Any] | None]:
+    """Return the samples as inputs, and their labels, as the data call them, if they are known."""
+    classes = _runs.list_classes(run, state)
     if data is None:
         _, sets = _runs.load_samples_of(run, state)
-        ((_, samples),) = sets.items()
-        return samples
-    found: Any = np.load(data, allow_pickle=False)
-    return (found, None) if isinstance(found, np.ndarray) else (found["X"], found.get("y"))
+        ((_, (X, y)),) = sets.items()
+        return X, [classes[label] for label in y]
+    source, _ = read_source(run)
+    encoder = None if source is None else read_encoder(run, source)
+    if Path(data).expanduser().is_dir():
+        found = load_idx_dataset(data, (source and source.name) or None)
+        return encode(encoder, found.X_test), found.classes[found.y_test].tolist()
+    n_features = getattr(encoder, "n_features_in_", state.configuration.network.n_inputs)
+    target = (source and source.target) or None
+    columns: Sequence[str] = ()
+    if source is not None:
+        with suppress(OSError, ValueError):  # the samples that were learned need not be here
+            columns = read_table(source.source, target).columns
+    X, labels = load_features(data, n_features, target, columns)
+    return encode(encoder, X), None if labels is None else labels.tolist()
 
 
 def _write(
-    file: IO[str],
-    fields: NDArray[Any],
-    y: NDArray[np.int64] | None,
-    classes: Sequence[Any],
+    file: IO[str], fields: NDArray[Any], labels: Sequence[Any] | None, classes: Sequence[Any]
 ) -> None:
     rows = csv.writer(file, lineterminator="\n")
-    known = [] if y is None else ["label"]
+    known = [] if labels is None else ["label"]
     rows.writerow(["sample", "prediction", *known, *(f"field_{name}" for name in classes)])
     for k, row in enumerate(fields):
-        label = [] if y is None else [classes[y[k]]]
+        label = [] if labels is None else [labels[k]]
         # Nine digits tell all float32 apart: the largest in the table is the one that won.
         rows.writerow([k, classes[row.argmax()], *label, *(f"{field:.9g}" for field in row)])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from .associations import Associations, draw_associations
 from .dataset import Dataset
 from .entangled import EntangledMnist, load_entangled_mnist, project_and_binarise
+from .features import load_features
 from .idx import DataFileError, read_idx
 from .idx_dataset import load_idx_dataset
 from .loading import load_dataset
@@ -23,6 +24,7 @@ __all__ = [
     "draw_associations",
     "load_dataset",
     "load_entangled_mnist",
+    "load_features",
     "load_idx_dataset",
     "load_mnist",
     "load_table",
