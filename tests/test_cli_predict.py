@@ -7,11 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from binnet import load_checkpoint, relax
 from binnet.cli import main
+from idx_cases import write_set
 from library_cases import draw_spins
 
 
@@ -123,3 +125,48 @@ def test_report_and_readouts_are_reported_apart(run: Path, data: SimpleNamespace
         (line,) = (line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
         assert line.split() == [name, *(f"{value:.4f}" for value in values.values())]
     assert (run / "metrics.json").read_bytes() == metrics
+
+
+def test_a_run_on_own_data_predicts_their_classes(tmp_path: Path) -> None:
+    """The encoder of the run is applied, columns are found by name, classes have their names."""
+    rng = np.random.default_rng(0)
+    kinds = np.array(["east", "north", "west"])
+    y = rng.integers(0, 3, 120)
+    features = rng.normal(size=(120, 2)) + 4.0 * np.stack([y == 1, y == 2], axis=1)
+    frame = pd.DataFrame(features, columns=["a", "b"])
+    frame.assign(kind=kinds[y]).to_csv(tmp_path / "own.csv", index=False)
+    run = tmp_path / "run"
+    options = ["--hidden", 20, "--epochs", 5, "--batch-size", 4, "--threads", 1]
+    encoder = ["--encoder", "thermometer:n_levels=6"]
+    binnet("train", *options, *encoder, "--data", tmp_path / "own.csv", "--out", run)
+    frame[["b", "a"]].to_csv(tmp_path / "new.csv", index=False)
+    found = read(binnet("predict", run, "--data", tmp_path / "new.csv", "--output", "-").stdout)
+    assert list(found[0]) == ["sample", "prediction", *(f"field_{kind}" for kind in kinds)]
+    right = np.array([row["prediction"] for row in found]) == kinds[y]
+    assert right.mean() > 0.8  # chance: 0.33
+    known = binnet("predict", run, "--data", tmp_path / "own.csv", "--output", "-")
+    rows = read(known.stdout)
+    assert [row.pop("label") for row in rows] == kinds[y].tolist()
+    assert rows == found
+    assert known.stderr == f"accuracy {right.mean():.4f} ({right.sum()} of 120)\n"
+    of_test = read(binnet("predict", run, "--output", "-").stdout)
+    assert len(of_test) == 24
+    assert {row["label"] for row in of_test} == set(kinds)
+    binnet("evaluate", run, "--report")
+    report = json.loads((run / "class_report.json").read_text())
+    assert [row["class"] for row in report["classes"]] == kinds.tolist()
+    (tmp_path / "own.csv").unlink()  # the samples that were learned need not be there
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    table = binnet("predict", run, "--data", tmp_path / "new.csv", "--output", "-").stdout
+    assert read(table) == found
+
+
+@pytest.mark.filterwarnings("ignore:.*not the original files")
+def test_a_folder_of_images(tmp_path: Path) -> None:
+    write_set(tmp_path / "images")
+    run = tmp_path / "run"
+    options = ["--hidden", 20, "--epochs", 1, "--threads", 1, "--encoder", "entangled"]
+    binnet("train", *options, "--data", tmp_path / "images", "--out", run)
+    assert read(binnet("predict", run, "--data", tmp_path / "images", "--output", "-").stdout) == (
+        read(binnet("predict", run, "--output", "-").stdout)
+    )

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from binnet._records import read_toml, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._validation import check_integer
-from binnet.datasets import Dataset, load_dataset
+from binnet.datasets import Dataset, load_dataset, load_idx_dataset
 from binnet.datasets.dataset import number_labels
 from binnet.datasets.tables import read_samples
 
@@ -173,10 +173,17 @@ def encode(encoder: Any, X: NDArray[Any]) -> NDArray[Any]:
 def read_new(
     path: str | Path, source: DataSource | None, encoder: Any, n_classes: int
 ) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
-    """Return inputs from a file of other samples than the run's, and labels where it has them."""
+    """Return inputs of other samples than the run's, and labels where there are some.
+
+    They are in a file, or the test samples of a folder of IDX files.
+    """
     if source is None:
         source = DataSource("", classes=tuple(range(n_classes)))
-    X, labels = read_samples(path, source.columns, source.target or None)
+    if Path(path).expanduser().is_dir():
+        dataset = load_idx_dataset(path, source.name or None)
+        X, labels = dataset.X_test, dataset.classes[dataset.y_test]
+    else:
+        X, labels = read_samples(path, source.columns, source.target or None)
     y = None if labels is None else number_labels(str(path), labels, np.array(source.classes))
     return encode(encoder, X), y
 

@@ -27,7 +27,8 @@ STDOUT = Path("-")
 @click.option(
     "--data",
     help="samples, with labels if they are known: .npy, .npz with X and y, CSV or Parquet with the "
-    "columns that the run learned from  [default: those that the run is measured on]",
+    "columns that the run learned from, or a folder of IDX files, whose test samples are taken; "
+    "the encoder of the run is applied  [default: those that the run is measured on]",
 )
 @click.option(
     "--output",
