@@ -42,7 +42,7 @@ def check_samples(
     Raises
     ------
     TypeError, ValueError
-        If one has the wrong type, shape or range, or inputs are graded and those of the run are spins.
+        If one has the wrong type, shape or range, or inputs are graded where the run takes spins.
     """
     inputs = check_inputs(f"{prefix}X", X, configuration.network.n_inputs)
     if configuration.arithmetic.bits and configuration.arithmetic.input_bits == 1:
