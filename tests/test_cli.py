@@ -178,10 +178,10 @@ def test_resume_of_a_finished_run_repeats_the_report(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_no_pictures")
 def test_finished_run_goes_on_to_more_epochs(tmp_path: Path) -> None:
     """With constant rates it ends in the bytes of a run of as many epochs; else it says not."""
-    constant = [*SMALL, "--rate-schedule", "constant"]
+    constant, linear = ([*SMALL, "--rate-schedule", kind] for kind in ("constant", "linear"))
     for arguments in ([*constant, "--epochs", 4, "--out", tmp_path / "whole"],
                       [*constant, "--out", tmp_path / "run"],
-                      [*SMALL, "--out", tmp_path / "falling"]):  # fmt: skip
+                      [*linear, "--out", tmp_path / "falling"]):  # fmt: skip
         binnet("train", *arguments)
     refused = binnet("train", "--resume", tmp_path / "run", "--epochs", 1, code=1)
     assert "--epochs must be an integer >= 3, got 1; the run has finished 2" in refused.output

@@ -64,12 +64,12 @@ def test_a_narrow_box_is_around_its_centre_and_inside_the_other() -> None:
     assert small.box["free"] == ("choice", 5)
 
 
-def test_known_candidates_are_the_default_preset() -> None:
+def test_known_candidates_are_a_preset() -> None:
     """With its J_D; and without, with feedback to the end."""
-    default = preset("default")
-    assert GROUPS["J_D > 0"].configure(GROUPS["J_D > 0"].known[0]) == default
+    single = preset("single")
+    assert GROUPS["J_D > 0"].configure(GROUPS["J_D > 0"].known[0]) == single
     (without,) = GROUPS["J_D = 0"].known
-    expected = default.replace(self_coupling=0.0, annealing="none")
+    expected = single.replace(self_coupling=0.0, annealing="none")
     assert GROUPS["J_D = 0"].configure(without) == expected
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -45,7 +45,7 @@ def load_source(
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
         training = load_best(_runs.find_checkpoint(run))
-        network = cast("BinaryNetwork | QuantizedNetwork", training.relaxable())
+        network = training.relaxable()
     elif run.is_file():
         training, network = None, load_network(run)
     else:

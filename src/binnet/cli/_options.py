@@ -206,6 +206,14 @@ PARAMETERS = (
         "",
     ),
     Parameter(
+        "--averaging",
+        "averaging",
+        float,
+        "gamma of the mean that each synapse keeps of itself, a value of time m counting as "
+        "m ** gamma; the network is that of the means; 0: of the weights as they end",
+        ">= 0",
+    ),
+    Parameter(
         "--readout-targets",
         "readout_targets",
         click.Choice(READOUT_TARGETS),

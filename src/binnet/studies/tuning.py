@@ -56,7 +56,7 @@ BOX: dict[str, Sequence[Any]] = {
 }
 _SHARED = {"rate_schedule": "linear", "rate_scaling": "fields"}
 _READOUT = ("rate_readout", "readout_margin", "input_strength", "decay")
-# The preset "default", chosen before with J_D = 0.7. Without J_D it needs feedback to the end
+# The preset "single", chosen before with J_D = 0.7. Without J_D it needs feedback to the end
 # (docs/results/training.md, ablations).
 _DEFAULT: Candidate = {
     "rate_couplings": 0.025,

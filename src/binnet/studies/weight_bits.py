@@ -34,7 +34,7 @@ __getattr__ = renamed_members(
 
 
 def _configure(n_hidden: int, epochs: int, seed: int, **arithmetic: Any) -> Configuration:
-    return preset().replace(n_hidden=n_hidden, epochs=epochs, seed=seed, **arithmetic)
+    return preset("single").replace(n_hidden=n_hidden, epochs=epochs, seed=seed, **arithmetic)
 
 
 def _configure_integers(
@@ -54,7 +54,7 @@ def train_in_floats(n_hidden: int, epochs: int, seed: int, samples: int) -> dict
     Parameters
     ----------
     n_hidden, epochs, seed : int
-        Of the training, else the default preset.
+        Of the training, else the preset "single".
     samples : int
         Training samples; the first of 60000.
 
@@ -160,19 +160,19 @@ def run_weight_bits(
         Part(
             output.with_suffix(".float.nc"),
             {"seed": every},
-            observe(train_in_floats, "default", configure=_configure),
+            observe(train_in_floats, "single", configure=_configure),
             fixed,
         ),
         Part(
             output.with_suffix(".wide.nc"),
             {"bits": tuple(LATENT_BITS), "seed": every},
-            observe(train_latent_weights, "default", configure=_configure_latent),
+            observe(train_latent_weights, "single", configure=_configure_latent),
             fixed,
         ),
         Part(
             output.with_suffix(".integers.nc"),
             {"rounding": ROUNDINGS, "bits": BITS[::-1], "seed": every},
-            observe(train_in_integers, "default", configure=_configure_integers),
+            observe(train_in_integers, "single", configure=_configure_integers),
             fixed,
         ),
     )

@@ -129,6 +129,12 @@ class IntegerSynapses(Synapses):
         """Return inputs as integers of the network's format."""
         return read_inputs("inputs", X, self.weights.formats.inputs)
 
+    def round_off(self, means: BinaryNetwork) -> QuantizedNetwork:
+        """Return the network whose weights are the means, each rounded to its block's format."""
+        formats = self.weights.formats
+        blocks = {name: getattr(formats, name).quantize(getattr(means, name))[0] for name in BLOCKS}
+        return replace(self.weights, **blocks)
+
     @abstractmethod
     def _kernels(self) -> Any:
         """Return the rule's `RuleKernels`."""
