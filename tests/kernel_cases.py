@@ -191,7 +191,7 @@ def learn(
     order = orders.ASYNC if asynchronous else orders.SYNC
     update = structs.Update(order, probability, 5, stop_at_cycle, work.keys)
     arguments = (
-        find_steps(kernels, model, rule, memory, a, update, work),
+        find_steps(kernels, model, rule, memory, a, update, work, batches),
         model, rule, memory, batches, a, update, work, counts, make_team(threads),
     )  # fmt: skip
     find_address(train_batches, *arguments, 0)  # compiled before the threads begin

@@ -290,6 +290,11 @@ def flip_inputs(inputs: Array, noise: float, key: int) -> Array:
     return flipped
 
 
+def blank_inputs(inputs: Array, noise: float, key: int) -> Array:
+    """Set each graded input to 0 with that probability, as `flip_inputs` flips spins."""
+    return np.where(flip_inputs(np.ones_like(inputs), noise, key) < 0, 0, inputs)
+
+
 # ---- section 3: plasticity
 
 

@@ -55,6 +55,7 @@ def replay(run: Run, learn: Any, n_batches: int, inputs: np.ndarray = X) -> naiv
         net, rule, inputs, Y, [order[b * size : (b + 1) * size].tolist() for b in range(n_batches)],
         plasticity.rate_factors(0, n_batches, total), configuration.schedule.amplitudes,
         [naive.derive_key(key, k) for k in range(n_batches * size)], learn=learn,
+        stop_at_cycle=False,
     )  # fmt: skip
 
 

@@ -131,8 +131,7 @@ def test_outside_the_main_thread() -> None:
     [
         ({"X": X[0]}, ValueError, r"X must have shape \(n_samples, 20\).*pass sample\[None, :\]"),
         ({"X": X[:0], "y": Y[:0]}, ValueError, r"X must hold at least one sample, got shape \(0,"),
-        ({"X": (X + 1) // 2}, ValueError, r"X must be -1 or \+1, got 0 at"),
-        ({"X": np.where(X > 0, np.nan, X)}, ValueError, r"X must be -1 or \+1, got nan at"),
+        ({"X": np.where(X > 0, np.nan, X)}, ValueError, r"X must be finite .*, got nan at"),
         ({"y": Y[:-1]}, ValueError, r"y must have shape \(203,\), .* got \(202,\)"),
         ({"y": Y + 1}, ValueError, r"y must be in 0..3 \(n_outputs = 4\), got 4"),
         ({"y": Y.astype(float)}, TypeError, r"y must be integers 0..3, got an array of float64"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+#: Inputs to a driven network, as `check_inputs` returns them: int8 spins, uint8 pixels or float32.
+Inputs = NDArray[np.int8] | NDArray[np.uint8] | NDArray[np.float32]
 
 #: Integers beyond are none to NumPy; only seeds may be, by `high=None`.
 MOST = 2**63 - 1
@@ -160,16 +163,20 @@ def check_matrix(name: str, value: object, shape: tuple[int, ...], axes: str) ->
     return array
 
 
-def check_spins(
-    name: str, value: object, n_columns: int, *, silent: bool = False
-) -> NDArray[np.int8]:
-    """Return `value` as an int8 array (n, n_columns) of -1 and +1 (and 0, with `silent`)."""
-    array = np.asarray(value)
+def _check_columns(name: str, array: NDArray[Any], n_columns: int) -> None:
     if array.ndim != 2 or array.shape[1] != n_columns:
         remedy = "; for one sample, pass sample[None, :]" if array.shape == (n_columns,) else ""
         raise ValueError(
             f"{name} must have shape (n_samples, {n_columns}), got {array.shape}{remedy}"
         )
+
+
+def check_spins(
+    name: str, value: object, n_columns: int, *, silent: bool = False
+) -> NDArray[np.int8]:
+    """Return `value` as an int8 array (n, n_columns) of -1 and +1 (and 0, with `silent`)."""
+    array = np.asarray(value)
+    _check_columns(name, array, n_columns)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers -1 and +1, got an array of {array.dtype}")
     valid = (array == 1) | (array == -1)
@@ -184,6 +191,56 @@ def check_spins(
             "binnet.datasets.project_and_binarise shows a way"
         )
     return np.ascontiguousarray(array, dtype=np.int8)
+
+
+def check_inputs(name: str, value: object, n_columns: int) -> Inputs:
+    """Return `value` as inputs (n, n_columns): spins if it can be, else graded ones.
+
+    int8 where all entries are -1 and +1, unless they are uint8; uint8 as it is, pixels of which 255
+    means 1; any other finite numbers as float32.
+    """
+    if hasattr(value, "toarray"):
+        raise TypeError(f"{name} must be dense, got {type(value).__name__}; pass {name}.toarray()")
+    array = np.asarray(value)
+    _check_columns(name, array, n_columns)
+    if array.dtype.kind not in "iuf":
+        remedy = "; for bits pass 2 * bits - 1" if array.dtype.kind == "b" else ""
+        raise TypeError(f"{name} must be real numbers, got an array of {array.dtype}{remedy}")
+    if array.dtype == np.uint8:
+        if array.size and array.max() == 1:
+            warnings.warn(
+                f"{name} are uint8, which are taken as pixels of 0 to 255, but none is above 1: "
+                "for bits pass 2 * bits - 1, for numbers from 0 to 1 pass them as floats",
+                stacklevel=3,
+            )
+        return np.ascontiguousarray(array)
+    if ((array == 1) | (array == -1)).all():
+        return np.ascontiguousarray(array, dtype=np.int8)
+    wrong = ~(np.abs(array) <= _LARGEST)  # NaN is not, either
+    if wrong.any():
+        row, column = (int(k) for k in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"{name} must be finite numbers of a size up to {_LARGEST:g}, got "
+            f"{array[row, column]} at [{row}, {column}]; fill in what is missing first"
+        )
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def refuse_graded(name: str, inputs: Inputs, purpose: str) -> NDArray[np.int8]:
+    """Return inputs that are spins, or say that `purpose` takes no others."""
+    if inputs.dtype != np.int8:
+        raise ValueError(
+            f"{purpose} takes inputs of -1 and +1 only, got graded {name} of {inputs.dtype}; "
+            "binnet.datasets.project_and_binarise shows a way to make spins of them"
+        )
+    return inputs.astype(np.int8, copy=False)
+
+
+def to_reals(inputs: Inputs) -> Inputs:
+    """Return inputs from `check_inputs` as the numbers that they stand for, spins or float32."""
+    if inputs.dtype == np.uint8:
+        return inputs.astype(np.float32) / np.float32(255)
+    return inputs
 
 
 def check_labels(name: str, value: object, n_samples: int, n_classes: int) -> NDArray[np.int64]:

@@ -15,11 +15,40 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from binnet_kernels.lowlevel.building import spread
+from binnet_kernels.lowlevel.building import find_item, spread
 
 _VECTOR_BYTES = 64
 # Positions of the arrays among the arguments of the function that `make_row_sum` returns.
 _OUT, _SOURCE, _SOURCE_ROWS, _WEIGHTS, _WEIGHT_ROWS = 0, 4, 5, 6, 7
+
+
+def make_list(n: int) -> Callable[[], Any]:
+    """Return a function for compiled code: an int64 array (n,) on its stack, not zeroed."""
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def reserve(typingctx: Any) -> Any:
+        kind = types.Array(types.int64, 1, "C")
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            from numba.np.arrayobj import populate_array  # slow to load: only where it compiles
+
+            number = context.get_data_type(types.int64)
+            with builder.goto_entry_block():  # once, whatever loop this is in
+                room = builder.alloca(ir.ArrayType(number, n))
+            array = context.make_array(kind)(context, builder)
+            populate_array(
+                array,
+                data=builder.bitcast(room, number.as_pointer()),
+                shape=[ir.Constant(number, n)],
+                strides=[ir.Constant(number, 8)],
+                itemsize=ir.Constant(number, 8),
+                meminfo=None,
+            )
+            return array._getvalue()
+
+        return kind(), generate
+
+    return reserve  # type: ignore[no-any-return]
 
 
 def make_row_sum(n_rows: int, n_columns: int) -> Callable[..., None]:
@@ -32,9 +61,10 @@ def make_row_sum(n_rows: int, n_columns: int) -> Callable[..., None]:
             + sum_k weights[weight_rows[k], first_weight + r]
                     * source[source_rows[k], first_column + c]
 
-    with k < n_terms. `out`, `source` and `weights` are C-contiguous matrices of one floating type,
-    of which `keep` is too; the two lists of rows and the other numbers are int64. A row of the tile
-    is a multiple of 64 bytes.
+    with k < n_terms. `out`, `source` and `weights` are matrices of one floating type, of which
+    `keep` is too; the rows of the first two are contiguous. The two lists of rows and the other
+    numbers are int64. A row of the tile is a multiple of 64 bytes. Every sum is taken in the order
+    of its terms, whatever the size of the tile.
     """
 
     @intrinsic  # type: ignore[untyped-decorator]
@@ -65,15 +95,12 @@ def _generate(
 
     def place(position: int, *index: Any) -> Any:
         """Return the address of an element of the argument at a position."""
-        array = context.make_array(signature.args[position])(context, builder, arguments[position])
-        flat = index[0]
-        if len(index) == 2:
-            width = builder.extract_value(array.shape, 1)
-            flat = builder.add(builder.mul(index[0], width), index[1])
-        return builder.gep(array.data, [flat])
+        kind = signature.args[position]
+        address = find_item(context, builder, kind, arguments[position], *index)
+        return builder.inttoptr(address, context.get_data_type(kind.dtype).as_pointer())
 
     def row_vectors(position: int, row: Any) -> list[Any]:
-        base = place(position, row, first_column)
+        base = builder.gep(place(position, row, constant(0)), [first_column])
         return [
             builder.bitcast(builder.gep(base, [constant(c)]), vector.as_pointer())
             for c in range(0, n_columns, lanes)

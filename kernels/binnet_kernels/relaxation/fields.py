@@ -146,9 +146,11 @@ def accumulate_plainly(weights, states, first, rows, n_rows, out, start):
                 out_b[i] += b0 * w0[i]
 
 
-def find_product(banks: Any, states: Any, rows: Any, out: Any) -> int:
-    """Return the address of `accumulate_fields` for banks (S, K, W) and arrays of these types."""
-    return find_address(accumulate_fields, banks[0], states, 0, rows, 0, out, 0)
+def find_product(
+    banks: Any, states: Any, rows: Any, out: Any, product: Any = accumulate_fields
+) -> int:
+    """Return the address of a product for banks (S, K, W) and arrays of these types."""
+    return find_address(product, banks[0], states, 0, rows, 0, out, 0)
 
 
 @inner_kernel

@@ -6,12 +6,13 @@ post[b, i] over the events, is counted in bits, 32 samples at a time.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import pack_samples, popcount
+from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.structs import Array
 
 BLOCKS = 3  # that every rule changes: couplings, input weights, readout
@@ -84,6 +85,11 @@ def begin_batch(rule, memory, model, batch, factor, n_samples):
     begin_float_batch(rule, memory, model, factor, n_samples)
 
 
+def find_parts(inputs: Any, rule: Any, memory: Any, model: Any, work: Any) -> tuple[int]:
+    """Return the address of the update of the input weights, compiled where needed."""
+    return (find_address(inputs.update, 0.0, model, work, 0, 1, 0),)
+
+
 @kernel
 def find_share(n_outputs, n_banks, bank):
     """Return the range of readout neurons whose weights are updated with a bank."""
@@ -92,13 +98,12 @@ def find_share(n_outputs, n_banks, bank):
 
 @inner_kernel
 def pack_events(model, work, first, n, bank):
-    """Pack samples first..first+n-1 (at most 32) for the update of a bank."""
+    """Pack samples first..first+n-1 (at most 32) for the update of a bank; all but the inputs."""
     n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     words = work.words[bank]
-    state, inputs, readouts = work.outcome.state, work.inputs, work.unstable_readouts
+    state, readouts = work.outcome.state, work.unstable_readouts
     pack_samples(state, first, n, np.int64(0), n_hidden, words[0, 0], words[0, 1])
-    pack_samples(inputs, first, n, np.int64(0), inputs.shape[1], words[1, 0], words[1, 1])
     pack_samples(work.unstable, first, n, start, stop, words[2, 0], words[2, 1])
     pack_samples(readouts, first, n, np.int64(0), readouts.shape[1], words[3, 0], words[3, 1])
 
@@ -136,6 +141,20 @@ def update_couplings_perceptron(
             differ = popcount(np.uint32(np.uint32(signs[i] ^ signs_j) & both))
             # An integer first: a synapse whose changes cancel must not move by a rounding error.
             row[i] += rate * gains[i] * dtype(np.int32(popcount(both) - 2 * differ))
+
+
+@kernel
+def update_couplings_soft(weights, rate, gains, pre, pre_first, post, n_samples, start):
+    """Add ``rate * gains[i] * sum_b pre[b, pre_first + j] * post[b, start + i]`` to (j, i)."""
+    dtype = weights.dtype.type
+    width = weights.shape[1]
+    gains = gains[start : start + width]
+    for j in range(weights.shape[0]):
+        row = weights[j]
+        for b in range(n_samples):
+            amount, events = dtype(rate) * pre[b, pre_first + j], post[b, start : start + width]
+            for i in range(width):
+                row[i] += amount * gains[i] * events[i]
 
 
 @inner_kernel
@@ -183,15 +202,14 @@ def update_readout_balanced(weights, rate, sizes, gains, label_signs, label_mask
 
 
 @inner_kernel
-def update_input_and_readout(rule, model, rates, work, bank):
-    """Update the input weights onto a bank, and its share of the readout, by packed events."""
-    n_banks, _, width = model.couplings.shape
-    words = work.words[bank]
+def update_input_and_readout(parts, rule, model, rates, work, first, n, bank):
+    """Update the input weights onto a bank, and its share of the readout, by packed events.
+
+    `parts` are those of `find_parts`, the events those of samples first..first+n-1.
+    """
+    words, n_banks = work.words[bank], model.couplings.shape[0]
     if rates[1] != 0.0:
-        update_couplings_perceptron(
-            model.input_weights[bank], rates[1], model.gains[1],
-            words[1, 0], words[1, 1], words[2, 0], words[2, 1], bank * width,
-        )  # fmt: skip
+        call(parts[0], rates[1], model, work, first, n, bank)
     if rates[2] != 0.0:
         from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
         if rule.targets[0] == rule.targets[1]:

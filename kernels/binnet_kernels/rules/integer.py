@@ -281,13 +281,14 @@ def learn_bank_integer(parts, rule, memory, model, work, n_samples, bank):
     start, stop, _, _ = _find_bank(model, bank)
     batch, n_modules = memory.now[N_BLOCKS + 1], rule.edges.shape[0] - 1
     step_key = derive_key(rule.key, batch)
-    words, readouts = work.words[bank], work.unstable_readouts
+    words, inputs, readouts = work.words[bank], work.inputs, work.unstable_readouts
     if parts.decay != 0 and batch % rule.decay_period == 0:
         call(parts.decay, rule, memory, model, derive_key(step_key, np.int64(0)), bank)
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)
         key = derive_key(step_key, 1 + first // WORD_BITS)
         pack_events(model, work, first, n, bank)
+        pack_samples(inputs, first, n, np.int64(0), inputs.shape[1], words[1, 0], words[1, 1])
         for block in range(N_BLOCKS):
             if not rule.learns[block]:
                 continue
@@ -312,7 +313,9 @@ def learn_bank_integer(parts, rule, memory, model, work, n_samples, bank):
         call(parts.expose, rule, memory, model, bank)
 
 
-def find_parts(rule: IntegerRule, memory: IntegerMemory, model: Model, work: Workspace) -> Parts:
+def find_parts(
+    inputs: Any, rule: IntegerRule, memory: IntegerMemory, model: Model, work: Workspace
+) -> Parts:
     """Return the addresses of what the update is made of, compiled where needed."""
     key, words = np.uint64(0), work.words[0, 0]
     pre = words[:, ::2]  # as if of any slice: not contiguous

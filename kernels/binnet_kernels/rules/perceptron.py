@@ -10,6 +10,7 @@ from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS
 from binnet_kernels.rules.events import (
     begin_batch,
+    find_parts,
     keep_absent_couplings,
     pack_events,
     update_couplings_of_bank,
@@ -26,8 +27,8 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
         pack_events(model, work, first, n, bank)
         if memory.rates[0] != 0.0:
             update_couplings_of_bank(model, memory.rates[0], work, bank)
-        update_input_and_readout(rule, model, memory.rates, work, bank)
+        update_input_and_readout(parts, rule, model, memory.rates, work, first, n, bank)
     keep_absent_couplings(model, bank)
 
 
-KERNELS = RuleKernels(begin_batch, learn_bank)
+KERNELS = RuleKernels(begin_batch, learn_bank, find_parts)

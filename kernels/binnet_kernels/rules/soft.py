@@ -6,12 +6,18 @@ and updates are sums of products, not counts of bits (docs/model/network.md, sec
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
-from binnet_kernels.rules.events import begin_batch, find_share, keep_absent_couplings
+from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.rules.events import (
+    begin_batch,
+    find_share,
+    keep_absent_couplings,
+    update_couplings_soft,
+)
 from binnet_kernels.structs import Array
 from binnet_kernels.training.batches import RuleKernels
 
@@ -56,20 +62,6 @@ def find_soft_events(rule, model, work, n_samples, bank):
             )
 
 
-@kernel
-def update_couplings_graded(weights, rate, gains, pre, pre_first, post, n_samples, start):
-    """Add ``rate * gains[i] * sum_b pre[b, pre_first + j] * post[b, start + i]`` to (j, i)."""
-    dtype = weights.dtype.type
-    width = weights.shape[1]
-    gains = gains[start : start + width]
-    for j in range(weights.shape[0]):
-        row = weights[j]
-        for b in range(n_samples):
-            amount, events = dtype(rate) * pre[b, pre_first + j], post[b, start : start + width]
-            for i in range(width):
-                row[i] += amount * gains[i] * events[i]
-
-
 @inner_kernel
 def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
@@ -78,19 +70,21 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
     state, start = work.outcome.state, bank * width
     find_soft_events(rule, model, work, n_samples, bank)
-    update_couplings_graded(
+    update_couplings_soft(
         model.couplings[bank, : stop_row - first_row], memory.rates[0], model.gains[0],
         state, first_row, work.unstable, n_samples, start,
     )  # fmt: skip
-    update_couplings_graded(
-        model.input_weights[bank], memory.rates[1], model.gains[1], work.inputs, np.int64(0),
-        work.unstable, n_samples, start,
-    )  # fmt: skip
-    update_couplings_graded(
+    call(parts[0], memory.rates[1], model, work, np.int64(0), n_samples, bank)
+    update_couplings_soft(
         model.readout[from_c:to_c], memory.rates[2], model.gains[2],
         work.unstable_readouts, from_c, state, n_samples, np.int64(0),
     )  # fmt: skip
     keep_absent_couplings(model, bank)
 
 
-KERNELS = RuleKernels(begin_batch, learn_bank)
+def find_parts(inputs: Any, rule: Any, memory: Any, model: Any, work: Any) -> tuple[int]:
+    """Return the address of the update of the input weights, compiled where needed."""
+    return (find_address(inputs.update_soft, 0.0, model, work, 0, 1, 0),)
+
+
+KERNELS = RuleKernels(begin_batch, learn_bank, find_parts)

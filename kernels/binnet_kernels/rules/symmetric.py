@@ -13,6 +13,7 @@ from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples, popcount
 from binnet_kernels.rules.events import (
     begin_batch,
+    find_parts,
     keep_absent_couplings,
     pack_events,
     update_input_and_readout,
@@ -61,7 +62,7 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     for first in range(0, n_samples, WORD_BITS):
         n = min(WORD_BITS, n_samples - first)
         pack_events(model, work, first, n, bank)
-        update_input_and_readout(rule, model, memory.rates, work, bank)
+        update_input_and_readout(parts, rule, model, memory.rates, work, first, n, bank)
         if memory.rates[0] != 0.0:
             pack_samples(work.unstable, first, n, np.int64(0), n_hidden, words[2, 0], words[2, 1])
             update_couplings_symmetric(
@@ -71,4 +72,4 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     keep_absent_couplings(model, bank)
 
 
-KERNELS = RuleKernels(begin_batch, learn_bank)
+KERNELS = RuleKernels(begin_batch, learn_bank, find_parts)

@@ -19,19 +19,21 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
-from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
+from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.team import regroup, wait_for_all
 from binnet_kernels.relaxation.fields import add_excitation, find_product, read_out
 from binnet_kernels.relaxation.inference import find_relax
 from binnet_kernels.relaxation.orders import WAKING
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
-from binnet_kernels.training.records import Model, Workspace
+from binnet_kernels.training.inputs import InputKernels, choose_inputs
+from binnet_kernels.training.records import Batches, Model, Workspace
 from binnet_kernels.training.stability import find_unstable_neurons, find_unstable_readouts
 
 
 class Steps(NamedTuple):
     """Addresses of the compiled steps of a batch."""
 
+    load: int  # the inputs
     begin_batch: int  # of the rule
     drive_bank: int
     couple_bank: int
@@ -48,33 +50,24 @@ class RuleKernels(NamedTuple):
     ``begin_batch(rule, memory, model, batch, factor, n_samples)`` is called once at the start of
     batch number `batch` of the call, whose rates are multiplied by `factor`;
     ``learn_bank(parts, rule, memory, model, work, n_samples, bank)`` changes the weights onto a
-    bank's neurons and its share of the readout; ``find_parts(rule, memory, model, work)`` returns
-    the tuple of addresses that it takes. The parameters of a rule must have the fields `thresholds`
-    (H + padding,) and `readout_thresholds` (2,), which the stability is tested with.
+    bank's neurons and its share of the readout; ``find_parts(inputs, rule, memory, model, work)``
+    returns the tuple of addresses that it takes, with the `InputKernels` of the run. The parameters
+    of a rule must have the fields `thresholds` (H + padding,) and `readout_thresholds` (2,), which
+    the stability is tested with.
     """
 
     begin_batch: Any
     learn_bank: Any
-    find_parts: Callable[[Any, Any, Model, Workspace], tuple[Any, ...]] = lambda *_: ()
+    find_parts: Callable[[InputKernels, Any, Any, Model, Workspace], tuple[Any, ...]]
 
 
 @inner_kernel
-def load_batch(batches, work, offset, n_samples):
+def load_batch(load, batches, work, offset, n_samples):
     """Copy a batch that begins at `offset` into the work space, and clear what is counted of it."""
     outcome = work.outcome
+    call(load, batches, work, offset, n_samples)
     for b in range(n_samples):
-        sample = batches.order[offset + b]
-        n_inputs = batches.inputs.shape[1]
-        for n in range(n_inputs):
-            work.inputs[b, n] = batches.inputs[sample, n]
-        for n in range(n_inputs, work.inputs.shape[1]):
-            work.inputs[b, n] = 1  # of the biases
-        if batches.noise > 0.0:
-            key = derive_key(batches.noise_key, sample)
-            for n in range(n_inputs):
-                if draw_uniform(key, n) < batches.noise:
-                    work.inputs[b, n] = -work.inputs[b, n]
-        work.labels[b] = batches.labels[sample]
+        work.labels[b] = batches.labels[batches.order[offset + b]]
         work.keys[b] = derive_key(batches.key, batches.first + offset + b)
         outcome.sweeps[b] = 0
         outcome.status[b] = UNSETTLED
@@ -191,7 +184,7 @@ def train_batches(
         offset = batch * batches.batch_size
         n_samples = min(batches.batch_size, batches.order.shape[0] - offset)
         if rank == 0:
-            load_batch(batches, work, offset, n_samples)
+            load_batch(steps.load, batches, work, offset, n_samples)
             call(
                 steps.begin_batch, rule, memory, model, batch, batches.rate_factors[batch],
                 n_samples,
@@ -230,11 +223,14 @@ def find_steps(
     amplitudes: Any,
     update: Update,
     work: Workspace,
+    batches: Batches,
 ) -> Steps:
     """Return the addresses of the steps, compiled for arguments of these types where needed."""
-    outcome = work.outcome
+    outcome, inputs = work.outcome, choose_inputs(batches)
     products = (
-        find_product(model.input_weights, work.inputs, work.everyone, work.external),
+        find_product(
+            model.input_weights, work.inputs, work.everyone, work.external, inputs.product
+        ),
         find_product(model.couplings, outcome.state, work.everyone, outcome.field),
     )
     recurrence = Recurrence(
@@ -247,8 +243,9 @@ def find_steps(
         products[1],
     )
     drive = Drive(work.external, model.feedback, work.labels, amplitudes)
-    parts = kernels.find_parts(rule, memory, model, work)
+    parts = kernels.find_parts(inputs, rule, memory, model, work)
     return Steps(
+        find_address(inputs.load, batches, work, 0, 1),
         find_address(kernels.begin_batch, rule, memory, model, 0, 1.0, 1),
         find_address(drive_bank, 0, model, amplitudes[0], work, 1, 0, True),
         find_address(couple_bank, 0, model, work, 1, 0),

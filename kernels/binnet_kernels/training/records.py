@@ -37,15 +37,15 @@ class Model(NamedTuple):
 class Batches(NamedTuple):
     """Which samples are learned, in which order and how fast."""
 
-    inputs: Array  # (P, N) int8 spins
+    inputs: Array  # (P, N): int8 spins; uint8 pixels, of which 255 is 1; or float32
     labels: Array  # (P,) int64
     order: Array  # (n,) int64: rows of `inputs` in the order of presentation
     batch_size: int
     rate_factors: Array  # (ceil(n / batch_size),): multiplies all rates
     key: np.uint64  # sample k draws its random numbers from sub-stream first + k
     first: int
-    noise: float  # probability that an input spin is flipped
-    noise_key: np.uint64  # row p of `inputs` draws its flips from sub-stream p
+    noise: float  # probability that a spin of an input is flipped, or a graded one blanked
+    noise_key: np.uint64  # row p of `inputs` draws its noise from sub-stream p
 
 
 class Counts(NamedTuple):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._threads import cut_for, in_pieces, share_out
+from binnet._validation import Inputs, to_reals
 from binnet.networks import LaidOut, Weights
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Job(NamedTuple):
     """What is relaxed; B samples, H hidden neurons, T sweeps."""
 
     network: LaidOut
-    inputs: NDArray[np.int8]  # (B, N)
+    inputs: Inputs  # (B, N), without those of the biases
     start: NDArray[np.int8] | None  # (B, H): initial states; None: silent
     feedback: Weights  # (C, H)
     labels: NDArray[np.int64]  # (B,)
@@ -92,7 +93,8 @@ def relax_all(job: Job, threads: int, finish: Finish) -> tuple[NDArray[Any], ...
 
 
 def _make_work(job: Job, n_samples: int) -> Work:
-    from binnet_kernels.relaxation.fields import find_product
+    from binnet_kernels.relaxation.fields import accumulate_fields, find_product
+    from binnet_kernels.relaxation.graded_fields import accumulate_graded
     from binnet_kernels.relaxation.inference import find_relax
     from binnet_kernels.structs import (
         Drive,
@@ -109,11 +111,12 @@ def _make_work(job: Job, n_samples: int) -> Work:
     update = job.make_update(np.zeros(n_samples, np.uint64))
     outcome = make_outcome(n_samples, n_hidden, len(job.amplitudes), 1, dtype)
     scratch = make_scratch(n_samples, n_hidden, dtype)
-    inputs = np.empty((n_samples, job.inputs.shape[1]), dtype)
+    inputs = np.ones((n_samples, network.input_weights.shape[1]), dtype)  # 1: of the biases
     recurrence = Recurrence(
         network.couplings, network.coupling_scale, *network.structure,
         find_product(network.couplings, outcome.state, scratch.rows, outcome.field),
     )  # fmt: skip
+    kernel = accumulate_fields if job.inputs.dtype == np.int8 else accumulate_graded
     return Work(
         recurrence,
         inputs,
@@ -122,7 +125,7 @@ def _make_work(job: Job, n_samples: int) -> Work:
         scratch,
         np.empty((n_samples, len(network.readout)), dtype),
         find_relax(recurrence, drive, update, outcome, scratch),
-        find_product(network.input_weights, inputs, scratch.rows, external),
+        find_product(network.input_weights, inputs, scratch.rows, external, kernel),
     )
 
 
@@ -133,7 +136,7 @@ def _relax_chunk(job: Job, first: int, work: Work, finish: Finish) -> tuple[NDAr
 
     network, outcome = job.network, work.outcome
     chunk = slice(first, first + len(work.inputs))
-    work.inputs[:] = job.inputs[chunk]
+    work.inputs[:, : job.inputs.shape[1]] = to_reals(job.inputs[chunk])
     outcome.state[:, : job.feedback.shape[1]] = 0 if job.start is None else job.start[chunk]
     for counts in (outcome.changes, outcome.sweeps, outcome.status):
         counts[:] = 0

@@ -16,7 +16,13 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
 from binnet._threads import resolve_threads
-from binnet._validation import check_integer, check_labels, check_spins
+from binnet._validation import (
+    check_inputs,
+    check_integer,
+    check_labels,
+    check_spins,
+    refuse_graded,
+)
 from binnet.dynamics._samples import INFERENCE_SWEEPS as INFERENCE_SWEEPS
 from binnet.dynamics._samples import Finish, Job, Work, relax_all
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out
@@ -94,7 +100,8 @@ def relax_driven(
     network : BinaryNetwork or QuantizedNetwork
         The network. One in integers is relaxed in integers; its fields are returned as values.
     inputs : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
+        Inputs: -1 and +1, or graded (docs/model/network.md, section 1.1): uint8 pixels, of which
+        255 stands for 1, or any other finite numbers, used in single precision.
     labels : array_like of int, shape (B,), optional
         Labels 0..C-1 that the readout is clamped to. Without them there is no feedback, a = 0.
     schedule : FeedbackSchedule, optional
@@ -170,7 +177,7 @@ def predict(
     network : BinaryNetwork or QuantizedNetwork
         A trained network.
     inputs : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
+        Inputs, as for `relax_driven`.
     max_sweeps : int, default 10
         Sweeps at most; a sample stops at its fixed point.
     update_order, update_probability, seed, threads : optional
@@ -211,12 +218,12 @@ def _relax(
     stop_at_cycle: bool,
 ) -> tuple[NDArray[Any], ...]:
     """Check the arguments of `relax_driven` and relax; return what `finish` makes of it."""
-    X = check_spins("inputs", inputs, network.n_inputs)
+    X = check_inputs("inputs", inputs, network.n_inputs)
     n_samples = len(X)
     targets = np.zeros(n_samples, np.int64)
     laid_out: LaidOut = lay_out(network)
-    n_constant = laid_out.input_weights.shape[1] - X.shape[1]  # 1 where there are biases
-    X = np.pad(X, ((0, 0), (0, n_constant)), constant_values=1) if n_constant else X
+    if laid_out.dtype.kind == "i":
+        X = refuse_graded("inputs", X, "a network in integers")
     feedback = np.zeros((1, network.n_neurons), laid_out.dtype)
     amplitudes = np.zeros(INFERENCE_SWEEPS)
     if labels is not None:

@@ -7,9 +7,9 @@ import copy
 from numpy.typing import ArrayLike
 
 from binnet._threads import ThreadChoice
-from binnet._validation import check_labels, check_spins
 from binnet.learning.configuration import Configuration
 from binnet.learning.run import Run
+from binnet.learning.samples import check_samples
 from binnet.networks import BinaryNetwork
 
 
@@ -51,7 +51,7 @@ class OnlineLearner:
         Parameters
         ----------
         X : array_like, shape (n_samples, N_in)
-            Inputs, -1 or +1.
+            Inputs, as `binnet.train` takes them.
         y : array_like of int, shape (n_samples,)
             Labels 0..C-1.
 
@@ -61,8 +61,7 @@ class OnlineLearner:
             If an argument has the wrong type, shape or range.
         """
         run = self._run
-        inputs = check_spins("X", X, run.configuration.network.n_inputs)
-        labels = check_labels("y", y, len(inputs), run.configuration.network.n_outputs)
+        inputs, labels = check_samples("", X, y, run.configuration)
         before, run.n_samples = copy.deepcopy(run.synapses), len(inputs)
         try:
             while not run.epoch_is_complete:

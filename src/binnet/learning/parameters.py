@@ -29,8 +29,9 @@ class TrainingParameters:
     update_probability : float, default 0.5
         Of each neuron in a sweep of random-subset updates, in (0, 1].
     input_noise : float, default 0.0
-        Probability, 0 to 0.5, that a spin of an input is flipped when it is presented in training,
-        anew in every epoch; where accuracies are measured there is none.
+        Probability, 0 to 0.5, that a spin of an input is flipped, or a graded input set to 0, when
+        it is presented in training, anew in every epoch; where accuracies are measured there is
+        none.
     curriculum_start : float, default 1.0
         Fraction of the epochs, 0 to 1, after which an epoch leaves out some samples, as an option
         of the source's code does; 1: none does.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from binnet._memory import check_memory
 from binnet._threads import ThreadChoice, run_in_step
-from binnet._validation import check_integer
+from binnet._validation import Inputs, check_integer
 from binnet.dynamics import make_update, predict, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.metrics import EpochMetrics
@@ -71,7 +71,7 @@ class Run:
     seconds: float = field(default=0.0, init=False)
     history: list[EpochMetrics] = field(default_factory=list, init=False)
     kept: NDArray[np.bool_] | None = field(default=None, init=False)
-    _steps: Any = field(default=None, init=False, repr=False)
+    _steps: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # by X's type
 
     def __post_init__(self) -> None:
         self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
@@ -79,7 +79,7 @@ class Run:
 
     def __getstate__(self) -> dict[str, Any]:
         # Addresses of compiled code mean nothing in the process that a copy goes to.
-        return self.__dict__ | {"_steps": None}
+        return self.__dict__ | {"_steps": {}}
 
     @classmethod
     def start(cls, configuration: Configuration, n_samples: int, fingerprint: str = "") -> Run:
@@ -172,15 +172,13 @@ class Run:
         """Return the network as it is to be relaxed."""
         return self.synapses.relaxable()
 
-    def learn(
-        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
-    ) -> float:
+    def learn(self, X: Inputs, y: NDArray[np.int64], n_batches: int, threads: int) -> float:
         """Learn up to `n_batches` batches, within the epoch, in one compiled call.
 
         Parameters
         ----------
-        X : ndarray of int8, shape (n_samples, N_in)
-            All training inputs, -1 or +1.
+        X : ndarray of int8, uint8 or float32, shape (n_samples, N_in)
+            All training inputs, from `check_samples`.
         y : ndarray of int64, shape (n_samples,)
             Their labels.
         n_batches : int
@@ -219,15 +217,13 @@ class Run:
             self.synapses.pause()
         return seconds
 
-    def learn_by_clock(
-        self, X: NDArray[np.int8], y: NDArray[np.int64], choice: ThreadChoice
-    ) -> None:
+    def learn_by_clock(self, X: Inputs, y: NDArray[np.int64], choice: ThreadChoice) -> None:
         """Learn the next batches, in one call, on as many threads as have been the fastest.
 
         Parameters
         ----------
-        X : ndarray of int8, shape (n_samples, N_in)
-            All training inputs, -1 or +1.
+        X : ndarray of int8, uint8 or float32, shape (n_samples, N_in)
+            All training inputs, from `check_samples`.
         y : ndarray of int64, shape (n_samples,)
             Their labels.
         choice : ThreadChoice
@@ -241,20 +237,20 @@ class Run:
         in_kernels = self.learn(X, y, max(1, int(per_call / work)), threads)
         choice.record(threads, (self.batch - before) / in_kernels)
 
-    def compile(self, X: NDArray[np.int8], y: NDArray[np.int64]) -> None:
+    def compile(self, X: Inputs, y: NDArray[np.int64]) -> None:
         """Compile what `learn` runs, where it is not in the cache; nothing is learned.
 
         Parameters
         ----------
-        X : ndarray of int8, shape (n_samples, N_in)
-            All training inputs.
+        X : ndarray of int8, uint8 or float32, shape (n_samples, N_in)
+            All training inputs, from `check_samples`.
         y : ndarray of int64, shape (n_samples,)
             Their labels.
         """
         self._lay_out(X, y, 0, 1)
 
     def _lay_out(
-        self, X: NDArray[np.int8], y: NDArray[np.int64], n_batches: int, threads: int
+        self, X: Inputs, y: NDArray[np.int64], n_batches: int, threads: int
     ) -> tuple[LaidOutRule, tuple[Any, ...]]:
         """Return the synapses and all else that the kernel takes but the rank of the thread."""
         from binnet_kernels.lowlevel.calls import find_address
@@ -281,25 +277,28 @@ class Run:
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
         noise_key = derive_key(stream_key(training.seed, _NOISE_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]
-        is_first = self._steps is None  # looking them up takes milliseconds; types do not change
+        batches = Batches(
+            X,
+            y,
+            presented,
+            size,
+            factors,
+            np.uint64(key),
+            first,
+            training.input_noise,
+            np.uint64(noise_key),
+        )
+        is_first = X.dtype not in self._steps  # looking them up takes milliseconds
         if is_first:
-            self._steps = find_steps(kernels, model, rule, memory, amplitudes, update, work)
+            self._steps[X.dtype] = find_steps(
+                kernels, model, rule, memory, amplitudes, update, work, batches
+            )
         arguments = (
-            self._steps,
+            self._steps[X.dtype],
             model,
             rule,
             memory,
-            Batches(
-                X,
-                y,
-                presented,
-                size,
-                factors,
-                np.uint64(key),
-                first,
-                training.input_noise,
-                np.uint64(noise_key),
-            ),
+            batches,
             amplitudes,
             update,
             work,
@@ -342,7 +341,7 @@ class Run:
         order = np.random.default_rng(sequence).permutation(self.n_samples)
         return order if self.kept is None else order[self.kept[order]]
 
-    def _choose_samples(self, X: NDArray[np.int8], y: NDArray[np.int64], threads: int) -> None:
+    def _choose_samples(self, X: Inputs, y: NDArray[np.int64], threads: int) -> None:
         """Choose the samples of the epoch by what the network, as it is now, predicts of them."""
         training = self.configuration.training
         start = training.curriculum_start

@@ -18,7 +18,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
-from binnet._validation import check_integer, check_labels, check_spins
+from binnet._validation import Inputs, check_integer
 from binnet.dynamics import predict
 from binnet.learning.checkpoints import find_kept, load_checkpoint, name_kept, save_checkpoint
 from binnet.learning.configuration import Configuration
@@ -26,6 +26,7 @@ from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.presets import preset
 from binnet.learning.run import Run
+from binnet.learning.samples import check_samples
 from binnet.networks import BinaryNetwork
 
 Samples = tuple[ArrayLike, ArrayLike]
@@ -83,7 +84,8 @@ def train(
     Parameters
     ----------
     X : array_like, shape (n_samples, N_in)
-        Training inputs, -1 or +1.
+        Training inputs: -1 and +1, or graded (docs/model/network.md, section 1.1): uint8 pixels, of
+        which 255 stands for 1, or any other finite numbers, used in single precision.
     y : array_like of int, shape (n_samples,)
         Labels 0..C-1.
     configuration : Configuration, optional
@@ -205,8 +207,8 @@ def resume(
 
 def _go_on(
     run: Run,
-    samples: tuple[NDArray[np.int8], NDArray[np.int64]],
-    sets: dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]],
+    samples: tuple[Inputs, NDArray[np.int64]],
+    sets: dict[str, tuple[Inputs, NDArray[np.int64]]],
     threads: ThreadChoice,
     checkpoint: str | Path | None,
     keep_every: int,
@@ -266,7 +268,7 @@ def _check_keeping(keep_every: int, checkpoint: str | Path | None) -> int:
     return keep_every
 
 
-def _compile(run: Run, samples: tuple[NDArray[np.int8], NDArray[np.int64]], bar: Any) -> None:
+def _compile(run: Run, samples: tuple[Inputs, NDArray[np.int64]], bar: Any) -> None:
     """Compile what the run uses, before the clock of learning starts; say so if it takes long."""
     from binnet_kernels._jit import telling_of_compilation
 
@@ -293,17 +295,16 @@ def _result(run: Run, provenance: dict[str, Any]) -> TrainingResult:
 
 def _check_samples(
     prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration
-) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    inputs = check_spins(f"{prefix}X", X, configuration.network.n_inputs)
+) -> tuple[Inputs, NDArray[np.int64]]:
+    inputs, labels = check_samples(prefix, X, y, configuration)
     if len(inputs) == 0:
         raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
-    labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)
     return inputs, labels
 
 
 def _check_sets(
     sets: Mapping[str, Samples] | None, configuration: Configuration
-) -> dict[str, tuple[NDArray[np.int8], NDArray[np.int64]]]:
+) -> dict[str, tuple[Inputs, NDArray[np.int64]]]:
     checked = {}
     for name, (X, y) in (sets or {}).items():
         if name == "train":
@@ -314,7 +315,7 @@ def _check_sets(
     return checked
 
 
-def _fingerprint(X: NDArray[np.int8], y: NDArray[np.int64]) -> str:
+def _fingerprint(X: Inputs, y: NDArray[np.int64]) -> str:
     digest = hashlib.sha256(X.tobytes())
     digest.update(y.tobytes())
     return digest.hexdigest()[:16]

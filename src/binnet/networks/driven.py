@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from binnet._deprecation import renamed_attribute
-from binnet._validation import check_integer, check_matrix, check_real
+from binnet._validation import Inputs, check_integer, check_matrix, check_real, to_reals
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
 from binnet.networks.structure import (
     check_biases,
@@ -258,13 +258,13 @@ class BinaryNetwork:
         refuse_modules(purpose, self.sizes)
         refuse_biases(purpose, self.has_biases)
 
-    def input_fields(self, inputs: NDArray[np.int8]) -> NDArray[np.float64]:
+    def input_fields(self, inputs: Inputs) -> NDArray[np.float64]:
         """Return the fields of the input and of the biases, W_in x + b.
 
         Parameters
         ----------
-        inputs : ndarray of int8, shape (B, N_in)
-            Inputs, -1 or +1.
+        inputs : ndarray of int8, uint8 or float32, shape (B, N_in)
+            Inputs: spins, pixels of which 255 stands for 1, or other graded ones.
 
         Returns
         -------
@@ -272,7 +272,7 @@ class BinaryNetwork:
             One row for each input.
         """
         weights = self.input_weights.astype(np.float64)
-        fields: NDArray[np.float64] = inputs @ weights[:, : self.n_inputs].T
+        fields: NDArray[np.float64] = to_reals(inputs) @ weights[:, : self.n_inputs].T
         return fields + weights[:, -1] if self.has_biases else fields
 
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
