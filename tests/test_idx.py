@@ -1,7 +1,6 @@
 """The IDX reader, on small files made here: every type, and every kind of damage."""
 
 import gzip
-import struct
 import tracemalloc
 from pathlib import Path
 
@@ -9,14 +8,7 @@ import numpy as np
 import pytest
 
 from binnet.datasets import DataFileError, read_idx
-
-CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
-
-
-def idx_bytes(array: np.ndarray) -> bytes:
-    header = struct.pack(">BBBB", 0, 0, CODES[array.dtype.str[1:]], array.ndim)
-    dims = struct.pack(f">{array.ndim}I", *array.shape)
-    return header + dims + array.astype(array.dtype.newbyteorder(">")).tobytes()
+from idx_cases import CODES, idx_bytes
 
 
 @pytest.mark.parametrize("kind", CODES)

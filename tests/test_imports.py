@@ -142,4 +142,4 @@ except ImportError as error:
     shown = run_python(code, tmp_path).splitlines()
     assert shown[:3] == ["True False", "True False", "True"]
     assert 'pip install "binnet[sklearn]"' in shown[3]
-    assert {"estimators", "RandomSignProjection"} <= set(dir(binnet))
+    assert {"encoders", "estimators", "RandomSignProjection"} <= set(dir(binnet))

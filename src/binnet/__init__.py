@@ -15,6 +15,7 @@ _load, _, _names = lazy_loader.attach(
     submodules=[
         "datasets",
         "dynamics",
+        "encoders",
         "estimators",
         "fixed_points",
         "implicit_networks",
@@ -35,7 +36,8 @@ _load, _, _names = lazy_loader.attach(
     submod_attrs={
         "datasets": ["load_entangled_mnist", "load_mnist"],
         "dynamics": ["FreeRelaxation", "Relaxation", "energy", "predict", "relax"],
-        "estimators": ["BinaryRecurrentClassifier", "RandomSignProjection"],
+        "encoders": ["RandomSignProjection"],
+        "estimators": ["BinaryRecurrentClassifier"],
         "learning": [
             "Configuration",
             "PerceptronPlasticity",
@@ -54,7 +56,12 @@ _load, _, _names = lazy_loader.attach(
         "_records": ["UncheckedFileWarning"],
     },
 )
-_NEED_SCIKIT_LEARN = {"estimators", "BinaryRecurrentClassifier", "RandomSignProjection"}
+_NEED_SCIKIT_LEARN = {
+    "encoders",
+    "estimators",
+    "BinaryRecurrentClassifier",
+    "RandomSignProjection",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -85,8 +92,8 @@ if TYPE_CHECKING:
     from binnet.dynamics import energy as energy
     from binnet.dynamics import predict as predict
     from binnet.dynamics import relax as relax
+    from binnet.encoders import RandomSignProjection as RandomSignProjection
     from binnet.estimators import BinaryRecurrentClassifier as BinaryRecurrentClassifier
-    from binnet.estimators import RandomSignProjection as RandomSignProjection
     from binnet.learning import Configuration as Configuration
     from binnet.learning import PerceptronPlasticity as PerceptronPlasticity
     from binnet.learning import ThirdFactor as ThirdFactor

@@ -90,7 +90,7 @@ def reading(
         text = str(error)
         if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
             raise  # not of the content
-        if isinstance(error, OSError | TypeError | ValueError) and str(path) in text:
+        if isinstance(error, MemoryError | OSError | TypeError | ValueError) and str(path) in text:
             raise
         line = " ".join(text.split())[:_LONGEST]
         if not isinstance(error, OSError | TypeError | ValueError):

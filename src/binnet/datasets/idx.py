@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
+
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_HEADER = 4 + 4 * 255
@@ -49,7 +51,10 @@ def read_unpacked(path: str | os.PathLike[str], limit: int | None = None) -> byt
         If there is no such file.
     DataFileError
         If the gzip stream is damaged or ends too early.
+    MemoryError
+        If there is less memory left than for the content and an array made of it.
     """
+    _check_room(path, Path(path).stat().st_size)
     content = Path(path).read_bytes()
     if not content.startswith(_GZIP_MAGIC):
         return content
@@ -58,11 +63,16 @@ def read_unpacked(path: str | os.PathLike[str], limit: int | None = None) -> byt
         with gzip.open(io.BytesIO(content)) as stream:
             head = _read(stream, _LONGEST_HEADER)
             limit = _measure(head) + 1 if limit is None else limit
+            _check_room(path, limit)
             return head + _read(stream, limit - len(head))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataFileError(
             f"{path}: damaged gzip file ({error}); copy or download it again"
         ) from error
+
+
+def _check_room(path: str | os.PathLike[str], n_bytes: int) -> None:
+    check_memory(f"{path}: its content", 2.0 * n_bytes, "take a smaller one, or more memory")
 
 
 def _read(stream: gzip.GzipFile, n_bytes: int) -> bytes:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from binnet._deprecation import renamed_parameter
 from binnet._validation import check_real
 from binnet.dynamics import relax
-from binnet.estimators._fitting import unchanged_by_failure
+from binnet.encoders._fitting import unchanged_by_failure
 from binnet.learning import Configuration, OnlineLearner, preset, train
 
 # Parameters of the configuration that are parameters of the classifier; None: the preset's.

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from binnet._validation import check_integer
 from binnet.datasets.entangled import projection_matrix
-from binnet.estimators._fitting import unchanged_by_failure
+from binnet.encoders._fitting import unchanged_by_failure
 
 
 class RandomSignProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
