@@ -93,7 +93,7 @@ def test_options(options: str, code: int, message: str, tmp_path: Path) -> None:
         ("[plasticity]\nmargin = nan", "margin must be a finite number, got nan"),
         ("[training]\ndtype = 'half'", "dtype must be one of float32, float64, got 'half'"),
         ("data = 3", "[data] must be a table of parameters, got 3"),
-        ("[data]\nholdout = 3", "unknown parameter 'holdout' in [data]; known is validation"),
+        ("[data]\nholdout = 3", "unknown parameter 'holdout' in [data]; known are validation, sou"),
         ("[data]\nvalidation = 'x'", "validation must be an integer in 0..59, got 'x'"),
         ("[data]\nvalidation = -1", "validation must be an integer in 0..59, got -1"),
     ],

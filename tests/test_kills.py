@@ -45,7 +45,8 @@ class Case:
 
 def read_run(folder: Path) -> object:
     """What a run has learned and measured: all but the seconds that it took."""
-    return read_checkpoint(folder / "run" / "checkpoint.safetensors")
+    found = sorted((folder / "run").glob("checkpoint*.safetensors"))
+    return {path.name: read_checkpoint(path) for path in found}
 
 
 def read_checkpoint(path: Path) -> object:
@@ -85,6 +86,7 @@ CASES = {
     "train-int8": train("--arithmetic int8"),
     "train-third-factor": train("--preset third-factor"),
     "train-chain": train("--preset chain --modules 2"),
+    "train-patience": train("--patience 2 --rate-schedule constant"),
     "rnn-train": Case(
         "rnn train --hidden 16 --batch-size 4 --iterations 1500 --out {}/run",
         "rnn train --resume {}/run",

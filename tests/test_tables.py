@@ -281,7 +281,7 @@ def test_test_data_of_its_own(tmp_path: Path) -> None:
     with pytest.raises(DataFileError, match="the test part has the class tulip, of which there is"):
         load_dataset(train, "species", test_data=test)
     write(tmp_path, "test.csv", "length,width,species\n1,2,1\n2,1,0\n")
-    with pytest.raises(DataFileError, match="labels are text in one part, numbers in the other"):
+    with pytest.raises(DataFileError, match="the test part has numbers for labels, where cl"):
         load_dataset(train, "species", test_data=test)
     with pytest.raises(ValueError, match="is no folder of several data sets"):
         load_dataset(train, name="letters")

@@ -23,6 +23,7 @@ _COMMANDS = {
     "hardware": "hardware:hardware",
     "import": "export:import_network",
     "landscape": "landscape:landscape",
+    "predict": "predict:predict",
     "quantize": "quantize:quantize_run",
     "relax": "relax:relax",
     "representations": "representations:representations",

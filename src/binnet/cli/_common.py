@@ -42,17 +42,17 @@ def clear_errors(options: Mapping[str, str] | None = None) -> Iterator[None]:
         raise click.ClickException(line) from error
 
 
-def refuse_changes(options: Mapping[str, Any], longer: str) -> None:
+def refuse_changes(options: Mapping[str, Any], *allowed: str) -> None:
     """Refuse the options of the present command that are given, as it resumes a run.
 
-    `longer` is the option that may be given, as it only lets the run end later.
+    `allowed` are the options that may be given, as they change nothing that was learned.
     """
     command = click.get_current_context().command
     given = [p.opts[0] for p in command.params if options.get(p.name or "") is not None]
-    if given and given != [longer]:
+    if set(given) - set(allowed):
         raise click.UsageError(
             "--resume goes on with the run's own parameters; it cannot change "
-            + ", ".join(option for option in given if option != longer)
+            + ", ".join(option for option in given if option not in allowed)
         )
 
 

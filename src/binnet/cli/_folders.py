@@ -23,9 +23,9 @@ from binnet._files import (
 )
 from binnet._provenance import describe_run
 from binnet._records import check_sealed, read_toml, reading, seal
+from binnet._run_data import CONFIGURATION, ENCODER
 
 CHECKPOINT = "checkpoint.safetensors"
-CONFIGURATION = "config.toml"
 METRICS = "metrics.json"
 PROVENANCE = "provenance.json"
 
@@ -68,7 +68,7 @@ def is_unfinished_start(folder: Path) -> bool:
     """Return whether a folder holds only what a run of ours writes before its first checkpoint."""
     names = {path.name for path in folder.iterdir()}
     ours = any(is_ours(folder / name) for name in names)  # one may be of an older version
-    return ours and names <= {CONFIGURATION, PROVENANCE}
+    return ours and names <= {CONFIGURATION, ENCODER, PROVENANCE}
 
 
 def _occupy(folder: Path) -> None:

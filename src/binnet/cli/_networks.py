@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from binnet._memory import check_memory
 from binnet.cli import _runs
 from binnet.hardware.network_files import load_network
-from binnet.learning import Run, load_checkpoint
+from binnet.learning import Run, load_best
 from binnet.networks import BinaryNetwork, QuantizationReport, QuantizedNetwork, quantize
 
 
@@ -26,7 +26,7 @@ class Source(NamedTuple):
 def load_source(run: Path, bits: int | None) -> Source:
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
-        training = load_checkpoint(_runs.find_checkpoint(run))
+        training = load_best(_runs.find_checkpoint(run))
         network = cast("BinaryNetwork | QuantizedNetwork", training.relaxable())
     elif run.is_file():
         training, network = None, load_network(run)

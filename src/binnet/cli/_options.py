@@ -56,6 +56,14 @@ PARAMETERS = (
         ">= 1",
     ),
     Parameter("--epochs", "epochs", int, "passes over the training samples", ">= 1"),
+    Parameter(
+        "--patience",
+        "patience",
+        int,
+        "epochs after which the run ends, if its validation accuracy has not risen in them; the "
+        "network of the best epoch is kept and used; 0: the run goes on to its last epoch",
+        ">= 0",
+    ),
     Parameter("--batch-size", "batch_size", int, "B, samples per update", ">= 1"),
     Parameter(
         "--self-coupling",

@@ -6,14 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet._files import write_json
 from binnet._records import reading
+from binnet._run_data import (
+    CONFIGURATION,
+    DATA,
+    DataSource,
+    Samples,
+    divide,
+    parse_table,
+    read_encoder,
+    read_new,
+    read_source,
+)
 from binnet._validation import check_integer
 from binnet.cli import _folders
 from binnet.cli._figures import load_in_background, save_pictures
-from binnet.cli._folders import CHECKPOINT, CONFIGURATION, METRICS, PROVENANCE
-from binnet.datasets import load_entangled_mnist
+from binnet.cli._folders import CHECKPOINT, METRICS, PROVENANCE
+from binnet.datasets import DataFileError, load_entangled_mnist
 from binnet.learning import Configuration, Run, TrainingResult, history_as_records
 
 __all__ = ["CHECKPOINT", "CONFIGURATION", "METRICS", "PROVENANCE"]
@@ -22,8 +34,6 @@ COMMAND = "binnet train"
 _CHECKPOINTS = "checkpoints"  # a table of the configuration
 CURVES = "learning_curves.png"
 STABILITIES = "stabilities.png"
-
-Samples = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 def make_folder(out: Path | None, configuration: Configuration) -> Path:
@@ -38,25 +48,20 @@ def find_checkpoint(run: Path) -> Path:
     return _folders.find_checkpoint(run, COMMAND)
 
 
-def read_configuration(path: Path) -> tuple[dict[str, Any], int | None]:
-    """Return the tables of a configuration file, and the number of samples that it holds out."""
+def read_configuration(path: Path) -> tuple[dict[str, Any], DataSource | None, int]:
+    """Return the tables of a configuration file, its data, and how many samples it holds out."""
     tables = _folders.read_tables(path)
     tables.pop(_CHECKPOINTS, None)
-    data = tables.pop("data", {})
-    with reading(path):
-        if not isinstance(data, dict):
-            raise TypeError(f"[data] must be a table of parameters, got {data!r}")
-        unknown = data.keys() - {"validation"}
-        if unknown:
-            raise ValueError(f"unknown parameter {unknown.pop()!r} in [data]; known is validation")
-    return tables, data.get("validation")
+    return tables, *parse_table(path, tables.pop(DATA, {}))
 
 
-def read_parameters(path: Path, base: Configuration) -> tuple[Configuration, int | None]:
-    """Return the parameters of a configuration file, else of `base`, and the samples held out."""
-    tables, held_out = read_configuration(path)
+def read_parameters(
+    path: Path, base: Configuration
+) -> tuple[Configuration, DataSource | None, int]:
+    """Return the parameters of a configuration file, else of `base`, its data, the held out."""
+    tables, source, held_out = read_configuration(path)
     with reading(path):
-        return Configuration.from_dict(tables, base), held_out
+        return Configuration.from_dict(tables, base), source, held_out
 
 
 def read_keep_every(path: Path) -> int:
@@ -69,10 +74,15 @@ def read_keep_every(path: Path) -> int:
 
 
 def write_configuration(
-    folder: Path, configuration: Configuration, validation: int, keep_every: int = 0
+    folder: Path,
+    configuration: Configuration,
+    validation: int,
+    keep_every: int = 0,
+    source: DataSource | None = None,
 ) -> None:
     """Write the resolved configuration; `binnet train --config` reads it."""
-    tables = {**configuration.to_dict(), "data": {"validation": validation}}
+    described = {} if source is None else source.to_table()
+    tables = {**configuration.to_dict(), DATA: {"validation": validation, **described}}
     if keep_every:
         tables[_CHECKPOINTS] = {"keep_every": keep_every}
     _folders.write_tables(folder, tables)
@@ -119,18 +129,72 @@ def draw_pictures(folder: Path, result: TrainingResult) -> None:
 def load_samples_of(folder: Path, run: Run) -> tuple[Samples, dict[str, Samples]]:
     """Return the samples of a run, as `load_samples` does.
 
-    The run's folder says how many were held out; the checkpoint, which cannot be edited, how many
-    were learned. Others would be measured on samples that were learned, and nobody would know.
+    The run's folder says which data and how many were held out; the checkpoint, which cannot be
+    edited, how many were learned. Others would be measured on samples that were learned, and nobody
+    would know.
     """
     path = folder / CONFIGURATION
-    _, validation = read_configuration(path)
-    samples, sets = load_samples(run.configuration.network.n_inputs, validation or 0)
+    source, validation = read_source(folder)
+    if source is None:
+        samples, sets = load_samples(run.configuration.network.n_inputs, validation)
+    else:
+        samples, (name, measured) = _load_again(folder, source, validation)
+        sets = {name: measured}
     if len(samples[1]) != run.n_samples:
         raise ValueError(
             f"{path} leaves {len(samples[1])} training samples, but the run learned "
             f"{run.n_samples}; set validation in its [data] to what it was"
         )
     return samples, sets
+
+
+def load_test_set_of(folder: Path, run: Run) -> dict[str, Samples]:
+    """Return the test set of a run, also where it held out a validation set."""
+    source, _ = read_source(folder)
+    if source is None:
+        return load_samples(run.configuration.network.n_inputs, 0)[1]
+    return dict([_load_again(folder, source, 0)[1]])
+
+
+def _load_again(
+    folder: Path, source: DataSource, validation: int
+) -> tuple[Samples, tuple[str, Samples]]:
+    try:
+        dataset = source.load()
+    except (OSError, ValueError) as error:
+        raise DataFileError(
+            f"{error}; if the data of this run were moved, say where they are now: binnet evaluate "
+            f"{folder} --data PLACE"
+        ) from error
+    return divide(dataset, validation, read_encoder(folder, source))
+
+
+def load_new(
+    folder: Path, run: Run, path: str | Path
+) -> tuple[NDArray[Any], NDArray[np.int64] | None]:
+    """Return samples of another file as inputs, and their labels if they are known."""
+    source, _ = read_source(folder)
+    encoder = None if source is None else read_encoder(folder, source)
+    return read_new(path, source, encoder, run.configuration.network.n_outputs)
+
+
+def read_classes(folder: Path, run: Run) -> list[Any]:
+    """Return what the classes of a run are called: as in its data, else numbers from 0."""
+    source, _ = read_source(folder)
+    return list(source.classes) if source else list(range(run.configuration.network.n_outputs))
+
+
+def move_data(folder: Path, data: str) -> None:
+    """Note in a run folder where its data are now, if they are the same."""
+    path = folder / CONFIGURATION
+    source, _ = read_source(folder)
+    if source is None:
+        raise ValueError(f"{folder} is a run on the embedded data; leave out --data")
+    moved = source.at(data)
+    moved.load()
+    tables = _folders.read_tables(path)
+    tables[DATA] |= moved.to_table()
+    _folders.write_tables(folder, tables)
 
 
 def load_samples(n_inputs: int, validation: int) -> tuple[Samples, dict[str, Samples]]:

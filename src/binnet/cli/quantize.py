@@ -14,7 +14,7 @@ from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.dynamics import predict
 from binnet.hardware import save_quantized
-from binnet.learning import load_checkpoint
+from binnet.learning import load_best
 from binnet.networks import BITS, NetworkFormats, QFormat, QuantizationReport, quantize
 from binnet.networks.formats import ROUNDINGS, check_bits
 from binnet.networks.quantisation import OVERFLOWS
@@ -71,7 +71,7 @@ def quantize_run(
     with clear_errors():
         check_bits("--bits", bits)
         path = out or run / f"int{bits}.safetensors"
-        state = load_checkpoint(_runs.find_checkpoint(run))
+        state = load_best(_runs.find_checkpoint(run))
         report_path = name_beside(path, ".json")
         check_file(path)
         check_file(report_path)

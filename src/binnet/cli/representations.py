@@ -13,7 +13,7 @@ from binnet.cli import _runs
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import check_output, force_option, save_pictures
 from binnet.cli.studies._shared import tell_files
-from binnet.learning import load_checkpoint
+from binnet.learning import load_best
 
 
 @click.command()
@@ -49,7 +49,7 @@ def representations(
     )
 
     with clear_errors():
-        state = load_checkpoint(_runs.find_checkpoint(run))
+        state = load_best(_runs.find_checkpoint(run))
         output = check_output(output or run / "representations.png", (".png",), (".nc", ".json"))
         configuration = state.configuration
         _, sets = _runs.load_samples_of(run, state)

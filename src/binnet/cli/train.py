@@ -1,4 +1,4 @@
-"""`binnet train`: learn entangled MNIST, and leave a folder that says everything about the run."""
+"""`binnet train`: learn a data set, and leave a folder that says everything about the run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from binnet._run_data import read_source, write_encoder
 from binnet._threads import resolve_threads
 from binnet._validation import check_labels
 from binnet.cli import _runs
@@ -15,16 +16,20 @@ from binnet.cli._common import (
     refuse_changes,
     tell_how_to_resume,
 )
+from binnet.cli._data import data_options, fit_sizes, load_learned, take_source
 from binnet.cli._folders import describe_files
 from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
+    Configuration,
+    EpochMetrics,
     TrainingResult,
     load_checkpoint,
     preset,
 )
 from binnet.learning import resume as resume_run
 from binnet.learning import train as start_run
+from binnet.learning.early_stopping import check_validation
 from binnet.learning.run import check_size
 
 
@@ -42,6 +47,7 @@ from binnet.learning.run import check_size
     help="TOML file of parameters, in the form of a run's config.toml; options go before it, it "
     "goes before the preset",
 )
+@data_options
 @parameter_options
 @click.option(
     "--validation",
@@ -71,18 +77,21 @@ from binnet.learning.run import check_size
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="go on with a stopped run, to exactly the end of an unstopped one; with no other option "
-    "but --threads, and --epochs to go on beyond the end",
+    "but --threads, --epochs or a longer --patience to go on beyond the end, and --data where the "
+    "data are now",
 )
 def train(resume: Path | None, threads: int | None, **options: Any) -> None:
-    """Train the binary recurrent network on entangled MNIST, offline, by local plasticity.
+    """Train the binary recurrent network on entangled MNIST or your own data, by local plasticity.
 
     Symbols are those of the equations in the documentation of binnet.BinaryNetwork and
     binnet.PerceptronPlasticity. Ctrl-C writes a checkpoint and says how to go on.
     """
     with clear_errors():
         if resume is not None:
-            refuse_changes(options, "--epochs")
-            folder, result = _resume(resume, threads, options["epochs"])
+            refuse_changes(options, "--epochs", "--patience", "--data")
+            if options["data"] is not None:
+                _runs.move_data(resume, options["data"])
+            folder, result = _resume(resume, threads, options["epochs"], options["patience"])
         else:
             folder, result = _start(threads, **options)
         _runs.write_metrics(folder, result)  # again: a crash may have come before the last epoch's
@@ -102,22 +111,33 @@ def _start(
 ) -> tuple[Path, TrainingResult]:
     n_threads = resolve_threads(threads)
     configuration = preset(preset_name or "default", parameters["n_modules"])
-    held_out = None
+    source, held_out = None, 0
     if config is not None:
-        configuration, held_out = _runs.read_parameters(config, configuration)
+        configuration, source, held_out = _runs.read_parameters(config, configuration)
         keep_every = _runs.read_keep_every(config) if keep_every is None else keep_every
+    source = take_source(parameters, source)
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         configuration = configuration.replace(**changes)
-    validation = validation if validation is not None else held_out or 0
-    (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    validation = validation if validation is not None else held_out
+    _check_patience(configuration, validation)
+    encoder = None
+    if source is None:
+        (X, y), sets = _runs.load_samples(configuration.network.n_inputs, validation)
+    else:
+        learned = load_learned(source, validation, parameters["n_inputs"])
+        (X, y), sets = learned.samples, dict([learned.measured])
+        source, encoder = learned.source, learned.encoder
+        configuration = fit_sizes(configuration, learned)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         check_size(configuration, len(y))
     folder = _runs.make_folder(out, configuration)
-    _runs.write_configuration(folder, configuration, validation, keep_every or 0)
+    _runs.write_configuration(folder, configuration, validation, keep_every or 0, source)
+    if encoder is not None:
+        write_encoder(folder, encoder)
     _runs.add_provenance(folder, configuration, n_threads)
     result = start_run(
         X,
@@ -133,37 +153,44 @@ def _start(
     return folder, result
 
 
-def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path, TrainingResult]:
+def _check_patience(configuration: Configuration, validation: int) -> None:
+    """Refuse early stopping that has nothing to go by; say what it means for rates that fall."""
+    patience, epochs = configuration.training.patience, configuration.training.epochs
+    if patience and not validation:
+        raise ValueError(
+            f"--patience {patience} needs validation samples, as the test set may not say when to "
+            "stop; hold some out, as --validation 10000, or leave it out"
+        )
+    if patience and configuration.plasticity.rate_schedule != "constant":
+        click.echo(
+            f"the rates fall over all {epochs} epochs, also where the run ends early: most is "
+            "gained where they are small, so stop early at --rate-schedule constant, or be patient",
+            err=True,
+        )
+
+
+def _resume(
+    folder: Path, threads: int | None, epochs: int | None, patience: int | None
+) -> tuple[Path, TrainingResult]:
     checkpoint = _runs.find_checkpoint(folder)
     run = load_checkpoint(checkpoint)
-    before, n_threads = run.configuration.training.epochs, resolve_threads(threads)
-    if epochs is not None:
-        with clear_errors({"epochs": "--epochs"}):
-            run.set_epochs(epochs)
-    configuration = run.configuration
-    keep_every = _runs.read_keep_every(folder / _runs.CONFIGURATION)
+    before, n_threads = run.configuration, resolve_threads(threads)
     (X, y), sets = _runs.load_samples_of(folder, run)
-    if configuration.training.epochs != before:
-        _, validation = _runs.read_configuration(folder / _runs.CONFIGURATION)
-        _runs.write_configuration(folder, configuration, validation or 0, keep_every)
-        parts = {
-            "the rates fall": configuration.plasticity.rate_schedule != "constant",
-            "the curriculum goes": 0.0 < configuration.training.curriculum_start < 1.0,
-        }
-        if any(parts.values()):
-            named = " and ".join(part for part, there in parts.items() if there)
-            click.echo(
-                f"{named} by the length of the run: from here on as in a run of {epochs} epochs, "
-                f"before as in one of {before}; the end is not that of {epochs} epochs from the "
-                "start",
-                err=True,
-            )
-    _runs.add_provenance(folder, configuration, n_threads)
+    with clear_errors({"epochs": "--epochs", "patience": "--patience"}):
+        run.set_epochs(epochs, patience)
+        check_validation(sets, run.configuration.training.patience)
+    keep_every = _runs.read_keep_every(folder / _runs.CONFIGURATION)
+    if run.configuration != before:
+        source, validation = read_source(folder)
+        _runs.write_configuration(folder, run.configuration, validation, keep_every, source)
+        _tell_of_length(before, run.configuration)
+    _runs.add_provenance(folder, run.configuration, n_threads)
     result = resume_run(
         checkpoint,
         X,
         y,
         epochs=epochs,
+        patience=patience,
         keep_every=keep_every,
         evaluate_on=sets,
         threads=threads,
@@ -173,12 +200,39 @@ def _resume(folder: Path, threads: int | None, epochs: int | None) -> tuple[Path
     return folder, result
 
 
+def _tell_of_length(before: Configuration, after: Configuration) -> None:
+    """Say that more epochs are not those of a run that had them from the start, if so."""
+    old, new = before.training.epochs, after.training.epochs
+    parts = {
+        "the rates fall": after.plasticity.rate_schedule != "constant",
+        "the curriculum goes": 0.0 < after.training.curriculum_start < 1.0,
+    }
+    if old != new and any(parts.values()):
+        named = " and ".join(part for part, there in parts.items() if there)
+        click.echo(
+            f"{named} by the length of the run: from here on as in a run of {new} epochs, before "
+            f"as in one of {old}; the end is not that of {new} epochs from the start",
+            err=True,
+        )
+
+
 def _report(folder: Path, result: TrainingResult) -> None:
-    epochs = result.configuration.training.epochs
+    epochs, patience = result.configuration.training.epochs, result.configuration.training.patience
     if result.history:
         metrics = result.history[-1]
-        accuracies = ", ".join(f"{name} {value:.4f}" for name, value in metrics.accuracy.items())
+        accuracies = _list_accuracies(metrics)
         click.echo(f"accuracy after epoch {metrics.epoch} of {epochs}: {accuracies}")
+    if result.history and patience:
+        best = result.best.history[-1]
+        ended = metrics.epoch - best.epoch >= patience
+        click.echo(
+            f"{'stopped early; ' if ended else ''}best network, which is kept: epoch {best.epoch}, "
+            f"{_list_accuracies(best)}"
+        )
     click.echo(describe_files(folder))
     if not result.completed:
         tell_how_to_resume(folder, _runs.COMMAND)
+
+
+def _list_accuracies(metrics: EpochMetrics) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in metrics.accuracy.items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,15 +97,31 @@ def take_target(
             "column of labels and one of a feature at least"
         )
     position = _find_column(path, names, -1 if target is None else target)
-    labels = frame.iloc[:, position]
-    if labels.isna().any():
-        raise DataFileError(
-            f"{path}: {_call(names[position])}, the target, has {_describe_gaps(labels)}; leave "
-            "out these rows"
-        )
+    labels = _to_labels(path, frame.iloc[:, position], names[position])
     columns = names[:position] + names[position + 1 :]
-    features = frame.drop(columns=frame.columns[position])
-    return _to_matrix(path, features, columns), _to_labels(labels), tuple(columns)
+    X = _to_matrix(path, frame.drop(columns=frame.columns[position]), columns)
+    _tell_constant(path, X, columns)
+    return X, labels, tuple(columns)
+
+
+def take_columns(
+    path: Path, frame: pd.DataFrame, columns: Sequence[str], target: str | None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return the features of these names, and labels if another column has them."""
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    missing = [name for name in columns if name not in frame.columns]
+    others = [name for name in frame.columns if name not in set(columns)]
+    if missing:
+        raise DataFileError(f"{path} has no {_call(missing[0])}, which was learned from")
+    if len(others) > 1 and target in others:
+        others = [str(target)]
+    if len(others) > 1:
+        raise DataFileError(
+            f"{path} has more columns than were learned from: {', '.join(others[:_SHOWN])}; leave "
+            "out all but that of the labels"
+        )
+    X = _to_matrix(path, frame[list(columns)], list(columns))
+    return X, _to_labels(path, frame[others[0]], others[0]) if others else None
 
 
 def _call(name: str) -> str:
@@ -132,10 +149,14 @@ def _describe_gaps(column: pd.Series[Any]) -> str:
     return f"{len(gaps)} missing value{'s' * (len(gaps) > 1)}, the first in sample {gaps[0] + 1}"
 
 
-def _to_labels(labels: pd.Series[Any]) -> NDArray[Any]:
+def _to_labels(path: Path, labels: pd.Series[Any], name: str) -> NDArray[Any]:
     """Return labels as numbers where they are numbers, else as text."""
     import pandas as pd
 
+    if labels.isna().any():
+        raise DataFileError(
+            f"{path}: {_call(name)}, the target, has {_describe_gaps(labels)}; leave out these rows"
+        )
     if pd.api.types.is_numeric_dtype(labels):
         kind = np.asarray(labels.iloc[:1]).dtype.kind
         return np.asarray(labels.to_numpy(dtype=np.float64 if kind == "f" else np.int64))
@@ -163,6 +184,10 @@ def _to_matrix(path: Path, frame: pd.DataFrame, names: list[str]) -> NDArray[Any
     kinds = {np.dtype(getattr(dtype, "numpy_dtype", dtype)) for dtype in frame.dtypes}
     small = kinds in ({np.dtype(np.uint8)}, {np.dtype(np.int8)}, {np.dtype(np.float32)})
     X: NDArray[Any] = frame.to_numpy(dtype=kinds.pop() if small else np.float64)
+    return X
+
+
+def _tell_constant(path: Path, X: NDArray[Any], names: list[str]) -> None:
     constant = [name for k, name in enumerate(names) if (X[:, k] == X[0, k]).all()]
     if len(X) > 1 and constant:
         shown = ", ".join(constant[:_SHOWN]) + (", ..." if len(constant) > _SHOWN else "")
@@ -173,4 +198,3 @@ def _to_matrix(path: Path, frame: pd.DataFrame, names: list[str]) -> NDArray[Any
             f"nothing: {shown}",
             stacklevel=2,
         )
-    return X

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ class Dataset:
         The label that stands in the files for each of 0..C-1: integers or strings, in order.
     name : str
         What the data are called, such as "mnist" or "emnist-letters".
+    columns : tuple of str
+        Names of the features, none where the file has none.
     """
 
     X_train: NDArray[Any]
@@ -37,6 +40,7 @@ class Dataset:
     y_test: NDArray[np.int64]
     classes: NDArray[Any]
     name: str
+    columns: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -51,6 +55,7 @@ def make_dataset(
     labels_train: NDArray[Any],
     X_test: NDArray[Any],
     labels_test: NDArray[Any],
+    columns: Sequence[str] = (),
 ) -> Dataset:
     """Number the classes and put the parts together.
 
@@ -62,6 +67,8 @@ def make_dataset(
         Features, one row a sample, and labels: integers or strings.
     X_test, labels_test : ndarray
         Those of the test part.
+    columns : sequence of str, optional
+        Names of the features.
 
     Returns
     -------
@@ -82,14 +89,7 @@ def make_dataset(
             f"{name}: the training part has {X_train.shape[1]} features, the test part "
             f"{X_test.shape[1]}; give both the same"
         )
-    if (classes.dtype.kind == "U") != (labels_test.dtype.kind == "U"):
-        raise DataFileError(f"{name}: labels are text in one part, numbers in the other")
-    unknown = np.setdiff1d(labels_test, classes)
-    if unknown.size:
-        raise DataFileError(
-            f"{name}: the test part has the class {unknown[0]}, of which there is no training "
-            "sample; leave it out, or split the data anew"
-        )
+    y_test = number_labels(f"{name}: the test part", labels_test, classes)
     if (counts == 1).any():
         rare = ", ".join(str(value) for value in classes[counts == 1][:5])
         warnings.warn(f"{name}: there is one training sample of class {rare}", stacklevel=2)
@@ -97,10 +97,45 @@ def make_dataset(
         X_train,
         y_train.astype(np.int64),
         X_test,
-        np.searchsorted(classes, labels_test).astype(np.int64),
+        y_test,
         classes,
         name,
+        tuple(columns),
     )
+
+
+def number_labels(what: str, labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the number of each label among the classes.
+
+    Parameters
+    ----------
+    what : str
+        What has the labels, for errors.
+    labels : ndarray, shape (n,)
+        Labels as in a file.
+    classes : ndarray, shape (C,)
+        Those that can be, in order.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Labels 0..C-1.
+
+    Raises
+    ------
+    DataFileError
+        If there is another label.
+    """
+    if (classes.dtype.kind == "U") != (labels.dtype.kind == "U"):
+        kinds = ("numbers", "text") if labels.dtype.kind == "U" else ("text", "numbers")
+        raise DataFileError(f"{what} has {kinds[1]} for labels, where classes are {kinds[0]}")
+    unknown = np.setdiff1d(labels, classes)
+    if unknown.size:
+        raise DataFileError(
+            f"{what} has the class {unknown[0]}, of which there is no training sample; leave it "
+            "out, or split the data anew"
+        )
+    return np.searchsorted(classes, labels).astype(np.int64)
 
 
 def hold_out(

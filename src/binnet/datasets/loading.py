@@ -80,9 +80,9 @@ def load_dataset(
     elif table.X_test is not None and table.labels_test is not None:
         X_test, labels_test = table.X_test, table.labels_test
     else:
-        return make_dataset(called, X[train], labels[train], X[test], labels[test])
+        return make_dataset(called, X[train], labels[train], X[test], labels[test], table.columns)
     order = np.random.default_rng(split_seed).permutation(len(labels))
-    return make_dataset(called, X[order], labels[order], X_test, labels_test)
+    return make_dataset(called, X[order], labels[order], X_test, labels_test, table.columns)
 
 
 def _read_test(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from binnet._memory import check_memory
 from binnet._records import reading
 
-from ._frames import read_csv, read_parquet, take_target
+from ._frames import read_csv, read_parquet, take_columns, take_target
 from .idx import DataFileError
 
 if TYPE_CHECKING:
@@ -115,44 +115,88 @@ def read_table(path: str | os.PathLike[str], target: str | int | None = None) ->
     """
     text = os.fspath(path)
     if text.endswith(".npy"):
-        features, labels = _find_pair(text)
         if target is not None:
             raise ValueError(f"{path}: target {target!r} names a column, and .npy files have none")
-        return _make_arrays(path, _read_npy(features), _read_npy(labels))
-    path = Path(path).expanduser()
-    _check_file(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes[-1:] == [".npz"]:
-        return _read_npz(path, target)
+        return _make_arrays(path, *(_read_npy(each) for each in _find_pair(text)))
+    path = _check_file(Path(path).expanduser())
+    if path.suffix.lower() == ".npz":
+        return _make_arrays(path, *_read_npz(path, target))
+    X, labels, names = take_target(path, _read_frame(path), target)
+    return Table(_check_numbers(path, X, names), _check_labels(path, labels, len(X)), names)
+
+
+def read_samples(
+    path: str | os.PathLike[str], columns: Sequence[str] = (), target: str | None = None
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Read samples that may have labels, and need have none: .npz, .npy, CSV or Parquet.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; of .npz the arrays X and, if it is there, y.
+    columns : sequence of str, optional
+        Names of the features in a table, in the order in which they are returned.
+    target : str, optional
+        Column of the labels, where the table has more than one other; an array of .npz.
+
+    Returns
+    -------
+    X : ndarray, shape (n, N_in)
+        Features.
+    labels : ndarray, shape (n,), or None
+        Labels, where the file has them.
+    """
+    text = os.fspath(path)
+    if text.endswith(".npy"):
+        features = Path(text).expanduser()
+        if "," in text or _find_labels(features).exists():
+            table = read_table(path)
+            return table.X, table.labels
+        return _check_features(path, _read_npy(_check_file(features))), None
+    path = _check_file(Path(path).expanduser())
+    if path.suffix.lower() == ".npz":
+        arrays = _read_npz(path, target, labelled=False)
+        X = _check_features(path, arrays[0])
+        return X, _check_labels(path, arrays[1], len(X)) if len(arrays) > 1 else None
+    frame = _read_frame(path)
+    X, labels = take_columns(path, frame, columns or [str(name) for name in frame.columns], target)
+    checked = None if labels is None else _check_labels(path, labels, len(X))
+    return _check_numbers(path, X, columns), checked
+
+
+def _read_frame(path: Path) -> pd.DataFrame:
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
     if suffixes[-1:] in ([".parquet"], [".pq"]):
-        return _take_target(path, read_parquet(path), target)
-    if {".csv", ".tsv"} & set(suffixes[-2:]):
-        return _take_target(path, read_csv(path), target)
+        return read_parquet(path)
+    if {".csv", ".tsv"} & set(suffixes):
+        return read_csv(path)
     raise ValueError(f"{path}: what is read is {_FORMS}; save it as one of these")
 
 
-def _check_file(path: Path) -> None:
+def _check_file(path: Path) -> Path:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name {_FORMS}")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
+    return path
 
 
 def _find_pair(text: str) -> tuple[Path, Path]:
     """Return the files of features and labels that "X.npy" or "X.npy,y.npy" stand for."""
     first, comma, second = text.partition(",")
     features = Path(first).expanduser()
-    labels = Path(second).expanduser()
-    if not comma:
-        if features.name[:1] not in "Xx":
-            raise ValueError(
-                f"{features}: two .npy files are needed; name them as FEATURES.npy,LABELS.npy, or "
-                "the features X....npy, with the labels in y....npy beside it"
-            )
-        labels = features.with_name("y" + features.name[1:])
-    for path in (features, labels):
-        _check_file(path)
-    return features, labels
+    if not comma and features.name[:1] not in "Xx":
+        raise ValueError(
+            f"{features}: two .npy files are needed; name them as FEATURES.npy,LABELS.npy, or "
+            "the features X....npy, with the labels in y....npy beside it"
+        )
+    labels = Path(second).expanduser() if comma else _find_labels(features)
+    return _check_file(features), _check_file(labels)
+
+
+def _find_labels(features: Path) -> Path:
+    """Return y....npy beside X....npy."""
+    return features.with_name("y" + features.name[1:])
 
 
 def _read_npy(path: Path) -> NDArray[Any]:
@@ -163,7 +207,8 @@ def _read_npy(path: Path) -> NDArray[Any]:
         return np.array(mapped)
 
 
-def _read_npz(path: Path, target: str | int | None) -> Table:
+def _read_npz(path: Path, target: str | int | None, *, labelled: bool = True) -> list[NDArray[Any]]:
+    """Return X and y, perhaps with those of a test part; X alone if it need not be `labelled`."""
     label = str("y" if target is None else target)
     with reading(path, ".npz file"), _no_objects(path), _open_archive(path) as archive:
         members = {
@@ -171,12 +216,15 @@ def _read_npz(path: Path, target: str | int | None) -> Table:
             for each in archive.infolist()
             if each.filename.endswith(".npy")
         }
-        wanted = ["X", label] if "x" in members else ["X_train", f"{label}_train"]
-        test = ["X_test", f"{label}_test"]
-        if wanted[0] == "X_train" and all(name.lower() in members for name in test):
-            wanted += test
-        missing = [name for name in wanted if name.lower() not in members]
-        if missing:
+        if not labelled and label.lower() not in members:
+            label = "y"  # the run's own file was of another kind, or another name
+        wanted, test = ["X", label], ["X_test", f"{label}_test"]
+        if not labelled and label.lower() not in members:
+            wanted = ["X"]
+        elif labelled and "x" not in members:
+            wanted = ["X_train", f"{label}_train"]
+            wanted += test if all(name.lower() in members for name in test) else []
+        if any(name.lower() not in members for name in wanted):
             held = ", ".join(each.filename.removesuffix(".npy") for each in archive.infolist())
             raise ValueError(
                 f"{path} holds the arrays {held or 'none'}; X and {label} are needed, or X_train, "
@@ -185,7 +233,7 @@ def _read_npz(path: Path, target: str | int | None) -> Table:
         chosen = [members[name.lower()] for name in wanted]
         # By the directory of the archive: a small file can unpack to a large one.
         _check_room(path, sum(member.file_size for member in chosen))
-        return _make_arrays(path, *(_read_member(archive, member) for member in chosen))
+        return [_read_member(archive, member) for member in chosen]
 
 
 @contextmanager
@@ -225,23 +273,20 @@ def _make_arrays(path: str | os.PathLike[str], *arrays: NDArray[Any]) -> Table:
     """Check X, y and perhaps those of a test part."""
     parts: list[NDArray[Any]] = []
     for X, labels in zip(arrays[::2], arrays[1::2], strict=True):
-        if X.dtype.kind not in "biuf":
-            raise DataFileError(f"{path}: X must be numbers, got {X.dtype}; encode it as numbers")
-        if X.ndim < 2 or X.size == 0:
-            raise DataFileError(
-                f"{path}: X must have a row for each sample and a column for each feature, got the "
-                f"shape {X.shape}"
-            )
-        labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-        if labels.shape != (len(X),):
-            raise DataFileError(
-                f"{path}: y must have one label for each of {len(X)} rows of X, got the shape "
-                f"{labels.shape}"
-            )
-        X = X.reshape(len(X), -1)
-        X = X if X.dtype in _KEPT else X.astype(np.float64)
-        parts += [_check_numbers(path, X), _check_labels(path, labels)]
+        parts += [_check_features(path, X), _check_labels(path, labels, len(X))]
     return Table(parts[0], parts[1], (), *parts[2:])
+
+
+def _check_features(path: str | os.PathLike[str], X: NDArray[Any]) -> NDArray[Any]:
+    if X.dtype.kind not in "biuf":
+        raise DataFileError(f"{path}: X must be numbers, got {X.dtype}; encode it as numbers")
+    if X.ndim < 2 or X.size == 0:
+        raise DataFileError(
+            f"{path}: X must have a row for each sample and a column for each feature, got the "
+            f"shape {X.shape}"
+        )
+    X = X.reshape(len(X), -1)
+    return _check_numbers(path, X if X.dtype in _KEPT else X.astype(np.float64))
 
 
 def _check_numbers(
@@ -257,8 +302,16 @@ def _check_numbers(
     return np.ascontiguousarray(X)
 
 
-def _check_labels(path: str | os.PathLike[str], labels: NDArray[Any]) -> NDArray[Any]:
+def _check_labels(
+    path: str | os.PathLike[str], labels: NDArray[Any], n_samples: int
+) -> NDArray[Any]:
     """Return labels as int64 or text."""
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.shape != (n_samples,):
+        raise DataFileError(
+            f"{path}: y must have one label for each of {n_samples} rows of X, got the shape "
+            f"{labels.shape}"
+        )
     if labels.dtype.kind == "f":
         whole = labels == np.rint(labels)  # not of NaN
         if not whole.all():
@@ -272,8 +325,3 @@ def _check_labels(path: str | os.PathLike[str], labels: NDArray[Any]) -> NDArray
     if labels.dtype.kind in "US":
         return np.char.decode(labels, "utf-8") if labels.dtype.kind == "S" else labels
     raise DataFileError(f"{path}: labels must be whole numbers or text, got {labels.dtype}")
-
-
-def _take_target(path: Path, frame: pd.DataFrame, target: str | int | None) -> Table:
-    X, labels, names = take_target(path, frame, target)
-    return Table(_check_numbers(path, X, names), _check_labels(path, labels), names)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet import sweeps
+from binnet._run_data import CONFIGURATION, divide, read_encoder, read_source
 from binnet._validation import check_integer, check_labels
 from binnet.datasets import load_entangled_mnist
 from binnet.landscape.measurement import STATES, LandscapePlan, describe, measure_state
@@ -96,7 +97,7 @@ def measure_checkpoint(
     path = find_checkpoints(checkpoint).get(epoch)
     network, run = _read_network(checkpoint if path is None else str(path), epoch)
     configuration = run.configuration
-    X, y = _load_set(configuration.network.n_inputs, held_out)
+    X, y = _load_set(Path(checkpoint).parent, configuration.network.n_inputs, held_out)
     return measure_state(
         network,
         X[sample],
@@ -134,7 +135,11 @@ def find_checkpoints(checkpoint: str | Path) -> dict[int, Path]:
 
 
 @lru_cache(maxsize=1)
-def _load_set(n_inputs: int, held_out: int) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def _load_set(folder: Path, n_inputs: int, held_out: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    source = read_source(folder)[0] if (folder / CONFIGURATION).is_file() else None
+    if source is not None:
+        _, (_, measured) = divide(source.load(), held_out, read_encoder(folder, source))
+        return measured
     data = load_entangled_mnist(n_inputs)
     if held_out:
         return data.X_train[-held_out:], data.y_train[-held_out:]
@@ -222,7 +227,7 @@ def run_landscape(
             f"{checkpoint} has not finished an epoch; go on with the run, and measure it then"
         )
     network, run = _read_network(str(checkpoint), _read(str(checkpoint)).epoch)
-    X, y = _load_set(run.configuration.network.n_inputs, held_out)
+    X, y = _load_set(Path(checkpoint).parent, run.configuration.network.n_inputs, held_out)
     check_labels("the labels", y, len(y), network.n_outputs)
     chosen = choose_samples(y, samples) if isinstance(samples, int) else list(samples)
     for sample in chosen:

@@ -1,7 +1,8 @@
 """Learning: parameters of a run, the trainer, and its checkpoints."""
 
 from binnet.learning.arithmetic import ARITHMETICS, GENERATORS, ROUNDINGS, Arithmetic
-from binnet.learning.checkpoints import find_kept, load_checkpoint, save_checkpoint
+from binnet.learning.checkpoints import find_kept, load_best, load_checkpoint, save_checkpoint
+from binnet.learning.class_report import ClassReport, report_classes
 from binnet.learning.configuration import Configuration, make_rule
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.online import OnlineLearner
@@ -14,6 +15,7 @@ from binnet.learning.plasticity import (
     PerceptronPlasticity,
 )
 from binnet.learning.presets import PRESETS, preset
+from binnet.learning.readouts import READOUTS, Readouts, fit_readouts
 from binnet.learning.rules import RULES, THIRD_FACTORS, Perceptron, PlasticityRule, ThirdFactor
 from binnet.learning.run import Run
 from binnet.learning.trainer import TrainingResult, history_as_records, resume, train
@@ -27,26 +29,32 @@ __all__ = [
     "QUANTILES",
     "RATE_SCALINGS",
     "RATE_SCHEDULES",
+    "READOUTS",
     "READOUT_TARGETS",
     "ROUNDINGS",
     "RULES",
     "THIRD_FACTORS",
     "Arithmetic",
+    "ClassReport",
     "Configuration",
     "EpochMetrics",
     "OnlineLearner",
     "Perceptron",
     "PerceptronPlasticity",
     "PlasticityRule",
+    "Readouts",
     "Run",
     "ThirdFactor",
     "TrainingParameters",
     "TrainingResult",
     "find_kept",
+    "fit_readouts",
     "history_as_records",
+    "load_best",
     "load_checkpoint",
     "make_rule",
     "preset",
+    "report_classes",
     "resume",
     "save_checkpoint",
     "train",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet.learning.configuration import Configuration
+from binnet.learning.early_stopping import find_best_epoch
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.run import Run
 
@@ -86,6 +87,83 @@ def find_kept(path: str | Path) -> dict[int, Path]:
         if digits.isascii() and digits.isdigit():
             found[int(digits)] = file
     return dict(sorted(found.items()))
+
+
+def name_best(path: str | Path) -> Path:
+    """Return where the best network of a run with early stopping is kept.
+
+    Parameters
+    ----------
+    path : path-like
+        The checkpoint that the run goes on writing.
+
+    Returns
+    -------
+    Path
+        "checkpoint-best.safetensors" beside "checkpoint.safetensors".
+    """
+    path = Path(path)
+    return path.with_name(f"{path.stem}-best{path.suffix}")
+
+
+def find_copies(path: str | Path) -> list[Path]:
+    """Return all files that a run has written beside its checkpoint: those kept, and the best.
+
+    Parameters
+    ----------
+    path : path-like
+        The checkpoint that the run goes on writing.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    best = name_best(path)
+    return [*find_kept(path).values(), *([best] if best.exists() else [])]
+
+
+def load_best(path: str | Path) -> Run:
+    """Read a run as it was after its best epoch, where it stops early; else as it is now.
+
+    The best epoch is the first with the highest accuracy on the validation set.
+
+    Parameters
+    ----------
+    path : path-like
+        The checkpoint that the run goes on writing; its best network is beside it.
+
+    Returns
+    -------
+    Run
+        The run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file, or that of the best network is missing.
+    ValueError
+        If one of them is damaged, or they are not of one run.
+    """
+    run = load_checkpoint(path)
+    if not run.configuration.training.patience or not run.history:
+        return run
+    epoch, file = find_best_epoch(run.history), name_best(path)
+    # The checkpoint is written first: a kill may have come before that of the best network.
+    if epoch == run.epoch and run.batch == 0:
+        return run
+    if not file.exists():
+        raise FileNotFoundError(
+            f"{file} is missing, the network of epoch {epoch}, the best of the run; put "
+            "it back beside the checkpoint"
+        )
+    best = load_checkpoint(file)
+    if best.history != run.history[:epoch] or best.fingerprint != run.fingerprint:
+        raise ValueError(
+            f"{file} is not the best network of the run in {path}, that of epoch {epoch}; use the "
+            "file that this run has written"
+        )
+    return best
 
 
 def load_checkpoint(path: str | Path) -> Run:

@@ -34,7 +34,7 @@ class OnlineLearner:
         run: Run | None = None,
     ) -> None:
         self._threads = ThreadChoice(threads)
-        constant = configuration.replace(rate_schedule="constant", curriculum_start=1.0)
+        constant = configuration.replace(rate_schedule="constant", curriculum_start=1.0, patience=0)
         if run is None:
             self._run = Run.start(constant, 0)
         else:

@@ -40,6 +40,10 @@ class TrainingParameters:
         wrongly before the epoch, else with 1 - p; all of them where it would keep none.
     inference_sweeps : int, default 10
         Sweeps at most when accuracies are measured.
+    patience : int, default 0
+        Epochs after which the run ends early, if its accuracy on the set "validation" has not risen
+        in them; the network of the best epoch is kept. 0: it goes on to its last epoch. The rates
+        of a linear schedule fall over all `epochs`, wherever the run ends.
     dtype : {"float32", "float64"}, default "float32"
         Arithmetic of the kernels.
     seed : int, default 0
@@ -59,12 +63,14 @@ class TrainingParameters:
     curriculum_start: float = 1.0
     curriculum_wrong: float = 0.5
     inference_sweeps: int = INFERENCE_SWEEPS
+    patience: int = 0
     dtype: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "inference_sweeps"):
             keep_integer(self, name, 1)
+        keep_integer(self, "patience", 0)
         keep_integer(self, "seed", 0, None)
         find_order(self.update_order, "driven")
         keep_real(self, "update_probability", 0.0, 1.0, above=True)

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from binnet._memory import check_memory
 from binnet._threads import ThreadChoice, run_in_step
-from binnet._validation import Inputs, check_integer
+from binnet._validation import Inputs
 from binnet.dynamics import make_update, predict, stream_key
 from binnet.learning.configuration import Configuration
+from binnet.learning.early_stopping import check_longer, has_stopped_early
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
 from binnet.learning.rules._protocol import Job, LaidOutRule
@@ -132,15 +133,16 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
-        return self.epoch >= self.configuration.training.epochs
+        """Whether all epochs are done, or the run has stopped early."""
+        training = self.configuration.training
+        return self.epoch >= training.epochs or has_stopped_early(self.history, training.patience)
 
     @property
     def rate_factor(self) -> float:
         """What multiplied the learning rates in the last batch."""
         return float(self._rate_factors(self.batch - 1, 1)[0])
 
-    def set_epochs(self, epochs: int) -> None:
+    def set_epochs(self, epochs: int | None = None, patience: int | None = None) -> None:
         """Let the run end after another number of epochs, more than it has finished.
 
         With constant rates it then ends like a run of so many epochs, bit by bit. Rates that fall
@@ -149,20 +151,24 @@ class Run:
 
         Parameters
         ----------
-        epochs : int
-            The new number.
+        epochs : int, optional
+            The new number. Default: as before.
+        patience : int, optional
+            That of early stopping, longer than before. Default: as before.
 
         Raises
         ------
         TypeError, ValueError
-            If it is another number, and not larger than that of the finished epochs.
+            If the epochs are others than before, and not more than the finished ones; if the
+            patience is a shorter one, or the run has stopped early and would again.
         """
-        if epochs == self.configuration.training.epochs:
+        given = {"epochs": epochs, "patience": patience}
+        changes = {name: value for name, value in given.items() if value is not None}
+        changed = self.configuration.replace(**changes)
+        if changed == self.configuration:
             return  # the command that let it go on, once more: the run has perhaps ended since
-        remedy = f"the run has finished {self.epoch}"
-        check_integer("epochs", epochs, self.epoch + 1, remedy=remedy)
-        self.configuration = self.configuration.replace(epochs=epochs)
-        self.synapses.settings = self.configuration
+        check_longer(self.configuration.training, changed.training, self.history)
+        self.configuration = self.synapses.settings = changed
 
     def network(self) -> BinaryNetwork:
         """Return the network in floating point."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import Inputs, check_inputs, check_labels, refuse_graded
 from binnet.learning.configuration import Configuration
 
+Samples = tuple[ArrayLike, ArrayLike]
+#: Training samples, the first, that the training accuracy is measured on.
+TRAIN_SAMPLES_MEASURED = 10000
+
 
 def check_samples(
-    prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration
+    prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration, least: int = 0
 ) -> tuple[Inputs, NDArray[np.int64]]:
     """Return inputs and labels as a run takes them, or say what is wrong with them.
 
@@ -24,6 +30,8 @@ def check_samples(
         Labels 0..C-1.
     configuration : Configuration
         Sizes and arithmetic of the run.
+    least : {0, 1}, default 0
+        Samples that there must be.
 
     Returns
     -------
@@ -38,5 +46,39 @@ def check_samples(
     inputs = check_inputs(f"{prefix}X", X, configuration.network.n_inputs)
     if configuration.arithmetic.bits:
         inputs = refuse_graded(f"{prefix}X", inputs, "learning in integers")
+    if len(inputs) < least:
+        raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
     labels = check_labels(f"{prefix}y", y, len(inputs), configuration.network.n_outputs)
     return inputs, labels
+
+
+def check_sets(
+    sets: Mapping[str, Samples] | None, configuration: Configuration
+) -> dict[str, tuple[Inputs, NDArray[np.int64]]]:
+    """Return the sets to measure on as a run takes them, or say what is wrong with them.
+
+    Parameters
+    ----------
+    sets : mapping of str to (X, y), optional
+        The sets; none has the name "train".
+    configuration : Configuration
+        Sizes and arithmetic of the run.
+
+    Returns
+    -------
+    dict of str to tuple of ndarray
+        Inputs and labels, see `check_samples`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one has the wrong name, type, shape or range.
+    """
+    checked = {}
+    for name, (X, y) in (sets or {}).items():
+        if name == "train":
+            raise ValueError(
+                'evaluate_on may not hold "train": it is measured anyway; rename the set'
+            )
+        checked[name] = check_samples(f"{name} ", X, y, configuration, 1)
+    return checked

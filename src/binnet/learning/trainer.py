@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import time
 from collections.abc import Callable, Mapping
@@ -20,18 +21,22 @@ from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
 from binnet._validation import Inputs, check_integer
 from binnet.dynamics import predict
-from binnet.learning.checkpoints import find_kept, load_checkpoint, name_kept, save_checkpoint
+from binnet.learning.checkpoints import (
+    find_copies,
+    load_best,
+    load_checkpoint,
+    name_best,
+    name_kept,
+    save_checkpoint,
+)
 from binnet.learning.configuration import Configuration
+from binnet.learning.early_stopping import check_validation, find_best_epoch
 from binnet.learning.measurement import measure_epoch
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.presets import preset
 from binnet.learning.run import Run
-from binnet.learning.samples import check_samples
+from binnet.learning.samples import TRAIN_SAMPLES_MEASURED, Samples, check_samples, check_sets
 from binnet.networks import BinaryNetwork
-
-Samples = tuple[ArrayLike, ArrayLike]
-#: Training samples, the first, that the training accuracy is measured on.
-TRAIN_SAMPLES_MEASURED = 10000
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +46,7 @@ class TrainingResult:
     Attributes
     ----------
     network : BinaryNetwork
-        The network as it was learned so far.
+        The network as it was learned so far; with early stopping that of the best epoch so far.
     history : list of EpochMetrics
         One entry for each whole epoch.
     configuration : Configuration
@@ -49,9 +54,12 @@ class TrainingResult:
     provenance : dict
         Version, seed, threads, CPU and packages.
     completed : bool
-        False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run before its last epoch.
+        False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run before its end.
     run : Run
         The run itself, from which `OnlineLearner` goes on.
+    best : Run
+        The run whose network this is: with early stopping as it was after the best epoch, that with
+        the highest accuracy on the validation set; else the run itself.
     """
 
     network: BinaryNetwork
@@ -60,6 +68,7 @@ class TrainingResult:
     provenance: dict[str, Any]
     completed: bool
     run: Run = field(repr=False)
+    best: Run = field(repr=False)
 
 
 def train(
@@ -92,7 +101,8 @@ def train(
         All parameters. Default: ``preset("default")``.
     evaluate_on : mapping of str to (X, y), optional
         Sets whose accuracy is measured after each epoch, such as ``{"test": (X_test, y_test)}``.
-        The accuracy on (the first 10000 of) the training samples is always measured.
+        The accuracy on (the first 10000 of) the training samples is always measured. Early
+        stopping (`patience`) looks at the set "validation", and at no other.
     threads : int, optional
         Threads to run on at most, by default as many as there are cores: it takes fewer where these
         are faster (one, where other processes keep cores busy). The result does not depend on it.
@@ -101,7 +111,8 @@ def train(
     keep_every : int, default 0
         Epochs after which a copy of the checkpoint is kept, as "NAME-epoch-0005.safetensors", that
         of the network as drawn (epoch 0) among them. 0: none are kept. Copies beside `checkpoint`
-        of a run that this one replaces are removed: they are no part of its training.
+        of a run that this one replaces are removed: they are no part of its training. With early
+        stopping the best network so far is always kept, as "NAME-best.safetensors".
     overwrite : bool, default False
         Whether `checkpoint` and its copies may replace files that binnet did not write.
     on_epoch : callable, optional
@@ -130,20 +141,21 @@ def train(
     >>> result = train(data.X_train, data.y_train, small)  # doctest: +SKIP
     """
     configuration = configuration or preset()
-    samples = _check_samples("", X, y, configuration)
-    sets = _check_sets(evaluate_on, configuration)
+    samples = check_samples("", X, y, configuration, 1)
+    sets = check_sets(evaluate_on, configuration)
+    check_validation(sets, configuration.training.patience)
     choice = ThreadChoice(threads)
     keep_every = _check_keeping(keep_every, checkpoint)
     if checkpoint is not None:
-        for path in (checkpoint, *find_kept(checkpoint).values()):
+        for path in (checkpoint, *find_copies(checkpoint)):
             check_file(path, overwrite=overwrite)
     run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
     with overwriting(overwrite):
         if checkpoint is not None:  # a run that is killed in its first epoch can be resumed, too
-            for path in find_kept(checkpoint).values():
+            for path in find_copies(checkpoint):
                 path.unlink()
             save_checkpoint(checkpoint, run)
-        return _go_on(run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
+        return _go_on(run, run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
 
 
 def resume(
@@ -152,6 +164,7 @@ def resume(
     y: ArrayLike,
     *,
     epochs: int | None = None,
+    patience: int | None = None,
     keep_every: int = 0,
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
@@ -173,6 +186,9 @@ def resume(
     epochs : int, optional
         After how many epochs in all the run is to end, more than it has finished. Default: as
         before.
+    patience : int, optional
+        That of early stopping, longer than before: a run that has stopped early goes on, and ends
+        like one that had it from the start. Default: as before.
     keep_every : int, default 0
         As for `train`.
     evaluate_on, threads, on_epoch, progress : optional
@@ -186,27 +202,31 @@ def resume(
     Raises
     ------
     FileNotFoundError, ValueError
-        If there is no checkpoint, it is damaged, the samples are not those of the run, or `epochs`
-        is another number than before and not more than it has finished.
+        If there is no checkpoint, it is damaged, the samples are not those of the run, `epochs` is
+        another number than before and not more than it has finished, or `patience` a smaller one.
     """
-    run = load_checkpoint(checkpoint)
-    if epochs is not None:
-        run.set_epochs(epochs)
+    run, best = load_checkpoint(checkpoint), load_best(checkpoint)
+    before = run.configuration
+    run.set_epochs(epochs, patience)
     check_file(checkpoint)
     keep_every = _check_keeping(keep_every, checkpoint)
-    samples = _check_samples("", X, y, run.configuration)
+    samples = check_samples("", X, y, run.configuration, 1)
     if _fingerprint(*samples) != run.fingerprint:
         raise ValueError(
             f"these are not the training samples of {checkpoint} ({run.n_samples} samples, "
             f"fingerprint {run.fingerprint}); resume with the same X and y, in the same order"
         )
-    sets = _check_sets(evaluate_on, run.configuration)
+    sets = check_sets(evaluate_on, run.configuration)
+    check_validation(sets, run.configuration.training.patience)
     choice = ThreadChoice(threads)
-    return _go_on(run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
+    if run.configuration != before:  # killed in its next epoch, it is the longer run all the same
+        save_checkpoint(checkpoint, run)
+    return _go_on(run, best, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
 
 
 def _go_on(
     run: Run,
+    best: Run,
     samples: tuple[Inputs, NDArray[np.int64]],
     sets: dict[str, tuple[Inputs, NDArray[np.int64]]],
     threads: ThreadChoice,
@@ -230,6 +250,7 @@ def _go_on(
             )
         )
         _keep(run, checkpoint, keep_every)  # epoch 0, or one that a kill left without its copy
+        best = _keep_best(run, best, checkpoint)
         _compile(run, samples, bar)
         while not run.finished and not interrupt.requested:
             bar.set_description(f"epoch {run.epoch + 1}/{configuration.training.epochs}", False)
@@ -247,17 +268,29 @@ def _go_on(
                 if checkpoint is not None:
                     save_checkpoint(checkpoint, run)
                     _keep(run, checkpoint, keep_every)
+                best = _keep_best(run, best, checkpoint)
                 if on_epoch is not None:
-                    on_epoch(_result(run, provenance))
+                    on_epoch(_result(run, best, provenance))
         if checkpoint is not None and not run.finished:
             save_checkpoint(checkpoint, run)
-    return _result(run, provenance)
+    return _result(run, best, provenance)
 
 
 def _keep(run: Run, checkpoint: str | Path | None, keep_every: int) -> None:
     """Write the copy of a checkpoint that stays, if one is due."""
     if checkpoint is not None and keep_every and run.batch == 0 and run.epoch % keep_every == 0:
         save_checkpoint(name_kept(checkpoint, run.epoch), run)
+
+
+def _keep_best(run: Run, best: Run, checkpoint: str | Path | None) -> Run:
+    """Return the run as it was after its best epoch, and write it where it is the last one."""
+    if not run.configuration.training.patience:
+        return run
+    if run.batch or not run.history or find_best_epoch(run.history) != run.epoch:
+        return best
+    if checkpoint is not None:
+        save_checkpoint(name_best(checkpoint), run)
+    return copy.deepcopy(run)
 
 
 def _check_keeping(keep_every: int, checkpoint: str | Path | None) -> int:
@@ -287,32 +320,10 @@ def _compile(run: Run, samples: tuple[Inputs, NDArray[np.int64]], bar: Any) -> N
     bar.unpause()  # the estimate of the time left is that of learning
 
 
-def _result(run: Run, provenance: dict[str, Any]) -> TrainingResult:
+def _result(run: Run, best: Run, provenance: dict[str, Any]) -> TrainingResult:
     return TrainingResult(
-        run.network(), list(run.history), run.configuration, provenance, run.finished, run
+        best.network(), list(run.history), run.configuration, provenance, run.finished, run, best
     )
-
-
-def _check_samples(
-    prefix: str, X: ArrayLike, y: ArrayLike, configuration: Configuration
-) -> tuple[Inputs, NDArray[np.int64]]:
-    inputs, labels = check_samples(prefix, X, y, configuration)
-    if len(inputs) == 0:
-        raise ValueError(f"{prefix}X must hold at least one sample, got shape {inputs.shape}")
-    return inputs, labels
-
-
-def _check_sets(
-    sets: Mapping[str, Samples] | None, configuration: Configuration
-) -> dict[str, tuple[Inputs, NDArray[np.int64]]]:
-    checked = {}
-    for name, (X, y) in (sets or {}).items():
-        if name == "train":
-            raise ValueError(
-                'evaluate_on may not hold "train": it is measured anyway; rename the set'
-            )
-        checked[name] = _check_samples(f"{name} ", X, y, configuration)
-    return checked
 
 
 def _fingerprint(X: Inputs, y: NDArray[np.int64]) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from binnet._validation import check_choice, check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import PRESETS, Configuration, preset
-from binnet.learning.trainer import TRAIN_SAMPLES_MEASURED
+from binnet.learning.samples import TRAIN_SAMPLES_MEASURED
 from binnet.studies._parts import Part, run_parts
 from binnet.studies._training import N_SAMPLES, check_training, find_data, train_whole
 from binnet.sweeps import Observable
