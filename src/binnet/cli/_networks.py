@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def load_source(run: Path, bits: int | None) -> Source:
     """Load the network of RUN, and quantise it if `bits` are given."""
     if run.is_dir():
         training = load_best(_runs.find_checkpoint(run))
-        network = cast("BinaryNetwork | QuantizedNetwork", training.relaxable())
+        network = training.relaxable()
     elif run.is_file():
         training, network = None, load_network(run)
     else:

@@ -30,7 +30,7 @@ from binnet.learning import (
 from binnet.learning import resume as resume_run
 from binnet.learning import train as start_run
 from binnet.learning.early_stopping import check_validation
-from binnet.learning.run import check_size
+from binnet.learning.memory import check_size
 
 
 @click.command()

@@ -14,6 +14,7 @@ from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet.learning.configuration import Configuration
 from binnet.learning.early_stopping import find_best_epoch
+from binnet.learning.means import RunningMean
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.run import Run
 
@@ -44,6 +45,9 @@ def save_checkpoint(path: str | Path, run: Run, *, overwrite: bool = False) -> N
         "seconds": run.seconds,
         "history": [dataclasses.asdict(metrics) for metrics in run.history],
     }
+    if run.mean.exponent:
+        tensors |= run.mean.tensors()
+        info["n_averaged"] = run.mean.count
     write_tensors(path, _FORMAT, tensors, info | run.synapses.describe(), overwrite=overwrite)
 
 
@@ -199,11 +203,15 @@ def _read_run(path: Path, written: dict[str, Any], info: Record) -> Run:
     expected = kind.expect_tensors(configuration)
     expected["changes"] = ((configuration.schedule.n_sweeps,), "int64")
     expected["totals"] = ((4,), "int64")
+    n_averaged = info.integer("n_averaged") if configuration.plasticity.averaging else 0
+    if n_averaged:
+        expected |= RunningMean.expect_tensors(expected)
     _check_tensors(path, tensors, configuration, expected)
     synapses = kind.from_tensors(configuration, tensors, info)
     run = Run(configuration, info.integer("n_samples", 1), info.text("fingerprint"), synapses)
     run.changes[:], run.totals[:] = tensors["changes"], tensors["totals"]
     run.kept = _read_kept(tensors, run.n_samples)
+    run.mean.restore(synapses.network(), tensors, n_averaged)
     run.epoch, run.seconds = info.integer("epoch"), info.real("seconds")
     run.batch = info.integer("batch", 0, run.batches_per_epoch)
     run.history += [_read_metrics(record) for record in info.tables("history")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
@@ -39,6 +40,7 @@ class OnlineLearner:
             self._run = Run.start(constant, 0)
         else:
             self._run = Run(constant, 0, "", copy.deepcopy(run.synapses))
+            self._run.mean = replace(run.mean, exponent=constant.plasticity.averaging)
 
     @property
     def network(self) -> BinaryNetwork:
@@ -63,11 +65,12 @@ class OnlineLearner:
         run = self._run
         inputs, labels = check_samples("", X, y, run.configuration)
         before, run.n_samples = copy.deepcopy(run.synapses), len(inputs)
+        mean = replace(run.mean)
         try:
             while not run.epoch_is_complete:
                 run.learn_by_clock(inputs, labels, self._threads)
         except BaseException:
-            run.synapses = before
+            run.synapses, run.mean = before, mean
             run.begin_epoch()
             raise
         run.next_epoch()

@@ -61,6 +61,10 @@ class PerceptronPlasticity:
         "fields": rate_couplings sqrt(400 / H) in its place; an event moves a hidden field by as
         much, through the couplings of its module, at every H. H is density H in a diluted module;
         couplings from neighbouring modules learn at the same rate.
+    averaging : float, default 0.0
+        gamma >= 0 of a running mean that each synapse keeps of itself: a value of time m counts as
+        m**gamma in it (docs/model/network.md, eq. (3.8)). The network that is measured and kept is
+        then that of the means, which integers round, while the weights go on learning. 0: no mean.
     readout_targets : {"equal", "balanced"}, default "equal"
         Sizes of the readout spins y_c that the readout learns from. "equal": 1. "balanced", as in
         the source's code: C/4 for the class of the sample, sqrt(C)/4 for the others, which divide
@@ -86,6 +90,7 @@ class PerceptronPlasticity:
     rate_schedule: str = "constant"
     rate_scaling: str = "weights"
     readout_targets: str = "equal"
+    averaging: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("rate_couplings", "rate_input", "rate_readout"):
@@ -101,6 +106,7 @@ class PerceptronPlasticity:
         check_choice("rate_schedule", self.rate_schedule, RATE_SCHEDULES)
         check_choice("rate_scaling", self.rate_scaling, RATE_SCALINGS)
         check_choice("readout_targets", self.readout_targets, READOUT_TARGETS)
+        keep_real(self, "averaging", 0.0)
 
     def target_sizes(self, n_outputs: int) -> NDArray[np.float64]:
         """Return the sizes of the readout spins of a wrong class and of the right one.

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._memory import check_memory
 from binnet._threads import ThreadChoice, run_in_step
 from binnet._validation import Inputs
 from binnet.dynamics import make_update, predict, stream_key
 from binnet.learning.configuration import Configuration
 from binnet.learning.early_stopping import check_longer, has_stopped_early
+from binnet.learning.means import RunningMean
+from binnet.learning.memory import check_size
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
 from binnet.learning.rules._protocol import Job, LaidOutRule
-from binnet.networks import AnyNetwork, BinaryNetwork
+from binnet.networks import BinaryNetwork, QuantizedNetwork, dequantize
 from binnet.update_orders import check_probability, find_order
 
 _ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
@@ -57,6 +58,8 @@ class Run:
         Time spent learning in the epoch so far.
     history : list of EpochMetrics
         One entry for each whole epoch.
+    mean : RunningMean
+        Of the weights, where the synapses keep one.
     kept : ndarray of bool, shape (n_samples,), optional
         Which samples the epoch presents, from its first batch on; None: all.
     """
@@ -71,12 +74,14 @@ class Run:
     batch: int = field(default=0, init=False)
     seconds: float = field(default=0.0, init=False)
     history: list[EpochMetrics] = field(default_factory=list, init=False)
+    mean: RunningMean = field(init=False)
     kept: NDArray[np.bool_] | None = field(default=None, init=False)
     _steps: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)  # by X's type
 
     def __post_init__(self) -> None:
         self.changes = np.zeros(self.configuration.schedule.n_sweeps, np.int64)
         self.totals = np.zeros(4, np.int64)
+        self.mean = RunningMean(self.configuration.plasticity.averaging)
 
     def __getstate__(self) -> dict[str, Any]:
         # Addresses of compiled code mean nothing in the process that a copy goes to.
@@ -171,12 +176,14 @@ class Run:
         self.configuration = self.synapses.settings = changed
 
     def network(self) -> BinaryNetwork:
-        """Return the network in floating point."""
-        return self.synapses.network()
+        """Return the network in floating point: of the synapses' means, where they keep any."""
+        network = self.relaxable()
+        return dequantize(network) if isinstance(network, QuantizedNetwork) else network
 
-    def relaxable(self) -> AnyNetwork:
-        """Return the network as it is to be relaxed."""
-        return self.synapses.relaxable()
+    def relaxable(self) -> BinaryNetwork | QuantizedNetwork:
+        """Return the network as it is to be relaxed: of the means, where there are any."""
+        means = self.mean.network
+        return self.synapses.relaxable() if means is None else self.synapses.round_off(means)
 
     def learn(self, X: Inputs, y: NDArray[np.int64], n_batches: int, threads: int) -> float:
         """Learn up to `n_batches` batches, within the epoch, in one compiled call.
@@ -204,7 +211,9 @@ class Run:
         if self.batch == 0:
             self._choose_samples(X, y, threads)
         pause = self.synapses.batches_before_pause(self.batch)
-        n_batches = min(n_batches, self.batches_per_epoch - self.batch, pause or n_batches)
+        before_mean = self.mean.batches_before(self.batch)
+        n_batches = min(n_batches, self.batches_per_epoch - self.batch)
+        n_batches = min(n_batches, pause or n_batches, before_mean or n_batches)
         laid_out, arguments = self._lay_out(X, y, n_batches, threads)
         begun = 0.0
 
@@ -221,6 +230,8 @@ class Run:
         self.batch += n_batches
         if n_batches == pause:
             self.synapses.pause()
+        if before_mean and (n_batches == before_mean or self.epoch_is_complete):
+            self.mean.take_in(self.synapses.network())
         return seconds
 
     def learn_by_clock(self, X: Inputs, y: NDArray[np.int64], choice: ThreadChoice) -> None:
@@ -366,28 +377,3 @@ class Run:
         training = self.configuration.training
         total = training.epochs * math.ceil(self.n_samples / training.batch_size)
         return self.configuration.plasticity.rate_factors(self._first_batch + first, n, total)
-
-
-def check_size(configuration: Configuration, n_samples: int) -> None:
-    """Refuse a run that takes more memory than there is.
-
-    Parameters
-    ----------
-    configuration : Configuration
-        All parameters.
-    n_samples : int
-        Training samples.
-
-    Raises
-    ------
-    MemoryError
-        If it does.
-    """
-    p, training = configuration.network, configuration.training
-    p.check_memory(training.dtype)
-    numbers = 4 * p.n_neurons + p.n_inputs + 2 * p.n_outputs + 2 * configuration.schedule.n_sweeps
-    check_memory(
-        f"batch_size = {training.batch_size}: the states and fields of a batch",
-        4.0 * training.batch_size * numbers,
-        f"take fewer; there are {n_samples} samples" if n_samples else "take fewer",
-    )

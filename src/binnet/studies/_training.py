@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from binnet._validation import check_integer
 from binnet.datasets import load_entangled_mnist
 from binnet.learning import Configuration, TrainingResult, preset, train
-from binnet.learning.run import check_size
+from binnet.learning.memory import check_size
 from binnet.sweeps import Observable
 
 N_SAMPLES = 60000  # for training

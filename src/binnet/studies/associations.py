@@ -17,7 +17,7 @@ from binnet._validation import check_choice, check_integer, check_real
 from binnet.datasets import Associations, draw_associations
 from binnet.dynamics import predict
 from binnet.learning import Configuration, Run, preset
-from binnet.learning.run import check_size
+from binnet.learning.memory import check_size
 from binnet.networks import BinaryNetwork
 from binnet.studies._bisection import find_last_success, geometric_grid
 from binnet.sweeps import Observable

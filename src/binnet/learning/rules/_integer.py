@@ -125,6 +125,12 @@ class IntegerSynapses(Synapses):
         """Return the network as it is to be relaxed: in integers."""
         return self.weights
 
+    def round_off(self, means: BinaryNetwork) -> QuantizedNetwork:
+        """Return the network whose weights are the means, each rounded to its block's format."""
+        formats = self.weights.formats
+        blocks = {name: getattr(formats, name).quantize(getattr(means, name))[0] for name in BLOCKS}
+        return replace(self.weights, **blocks)
+
     @abstractmethod
     def _kernels(self) -> Any:
         """Return the rule's `RuleKernels`."""

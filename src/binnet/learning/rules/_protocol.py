@@ -14,8 +14,8 @@ from binnet.learning.arithmetic import Arithmetic
 from binnet.learning.parameters import TrainingParameters
 from binnet.learning.plasticity import PerceptronPlasticity
 from binnet.networks.driven import BinaryNetwork
-from binnet.networks.layout import AnyNetwork
 from binnet.networks.modules import NetworkParameters
+from binnet.networks.quantised import QuantizedNetwork
 from binnet.schedules import FeedbackSchedule
 
 Tensors = Mapping[str, NDArray[Any]]
@@ -81,8 +81,12 @@ class Synapses(ABC):
         """Return the network in floating point."""
 
     @abstractmethod
-    def relaxable(self) -> AnyNetwork:
+    def relaxable(self) -> BinaryNetwork | QuantizedNetwork:
         """Return the network as it is to be relaxed."""
+
+    def round_off(self, means: BinaryNetwork) -> BinaryNetwork | QuantizedNetwork:
+        """Return a network of such weights, as it is to be relaxed; integers round them."""
+        return means
 
     @abstractmethod
     def lay_out(self, job: Job) -> LaidOutRule:
