@@ -132,6 +132,7 @@ def note(seen: dict[str, list[Any]], name: str, value: Any) -> None:
     seen[name].append(value.clone().numpy())
 
 
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
 @pytest.mark.parametrize(
     ("preset", "sparse"),
     [("source", False), ("default", False), ("graded", False), ("graded", True)],

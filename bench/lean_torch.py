@@ -32,11 +32,11 @@ class _Plastic:
             return
         self._mask = torch.from_numpy(present).to(torch.float32)
         if sparse:
-            rows, columns = (torch.from_numpy(part) for part in np.nonzero(present))
+            rows, columns = map(torch.from_numpy, np.argwhere(present).T.copy())
             counts = torch.from_numpy(present.sum(axis=1)).cumsum(0)
             ends = torch.cat([torch.zeros(1, dtype=torch.int64), counts])
             self.values = torch.sparse_csr_tensor(
-                ends, columns, self.values[rows, columns], weights.shape
+                ends, columns, self.values[rows, columns], weights.shape, check_invariants=True
             )
             self._diagonal = torch.nonzero(rows == columns)[:, 0]
 

@@ -1,15 +1,19 @@
-"""Settings for entangled MNIST: trains candidates, keeps every one of them, prints the log.
+"""Settings for a data set: trains candidates, keeps every one of them, prints the log.
 
     python bench/search.py draw third-factor --n 30 --seed 16 >> queue.jsonl
     python bench/search.py run queue.jsonl docs/results/search/record.jsonl
     python bench/search.py run final.jsonl docs/results/search/test.jsonl --test
     python bench/search.py table docs/results/search/record.jsonl
 
-A candidate is a line, ``{"preset": ..., "epochs": ..., "seed": ..., PARAMETER: VALUE, ...}``. `run`
+    python bench/search.py run pixels.jsonl docs/results/mnist/record.jsonl --data mnist=FOLDER
+
+A candidate is a line, ``{"preset": ..., "epochs": ..., "seed": ..., PARAMETER: VALUE, ...}``, of
+entangled MNIST, or with ``"data": NAME`` of the IDX files in the folder that --data names. `run`
 trains those of the queue that the record does not hold, one by one; it may be stopped at any time,
 and lines may be added to the queue while it runs. Scored on the last 10000 training samples, which
 are not trained on; with --test all samples are, and the test set is measured.
-docs/results/search.md is made from the records.
+docs/results/search.md and docs/results/search_mnist.md are made from the records. Processor times
+are of everything, the measurements after each epoch among it; NUMBA_NUM_THREADS=1 for one core.
 """
 
 from __future__ import annotations
@@ -23,7 +27,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from binnet import preset
+from binnet import preset, train
+from binnet.datasets import load_idx_dataset
+from binnet.learning import Configuration, TrainingResult
 from binnet.studies._training import N_SAMPLES, N_VALIDATION, train_whole
 
 Candidate = dict[str, Any]
@@ -78,12 +84,15 @@ def draw_candidates(name: str, n: int, seed: int) -> list[Candidate]:
     ]
 
 
-def train_candidate(candidate: Candidate, *, test: bool) -> Candidate:
+def train_candidate(candidate: Candidate, folders: dict[str, str], *, test: bool) -> Candidate:
     """Train a candidate; return it with its accuracies and its processor time."""
-    changes = {name: value for name, value in candidate.items() if name != "preset"}
+    changes = {name: value for name, value in candidate.items() if name not in ("preset", "data")}
     configuration = preset(candidate["preset"]).replace(**changes)
     begun = time.process_time()
-    result = train_whole(configuration, N_SAMPLES, validation=0 if test else N_VALIDATION)
+    if "data" in candidate:
+        result = train_on_folder(folders[candidate["data"]], configuration, test=test)
+    else:
+        result = train_whole(configuration, N_SAMPLES, validation=0 if test else N_VALIDATION)
     name = "test" if test else "validation"
     last = result.history[-1]
     return {
@@ -93,6 +102,21 @@ def train_candidate(candidate: Candidate, *, test: bool) -> Candidate:
         "learning": round(last.unstable["hidden"], 4),
         "seconds": round(time.process_time() - begun),
     }
+
+
+def train_on_folder(folder: str, configuration: Configuration, *, test: bool) -> TrainingResult:
+    """Train on the IDX files of a folder, as `train_whole` does on entangled MNIST."""
+    data = load_idx_dataset(folder)
+    X, y, n = data.X_train, data.y_train, len(data.X_train) - N_VALIDATION
+    if test:
+        sets = {"test": (data.X_test, data.y_test)}
+    else:
+        sets = {"validation": (X[n:], y[n:])}
+        X, y = X[:n], y[:n]
+    result = train(X, y, configuration, evaluate_on=sets)
+    if not result.completed:
+        raise KeyboardInterrupt
+    return result
 
 
 def read_lines(path: Path) -> list[Candidate]:
@@ -106,14 +130,14 @@ def parameters(entry: Candidate) -> Candidate:
     return {name: value for name, value in entry.items() if name not in RESULTS}
 
 
-def run_queue(queue: Path, record: Path, *, test: bool) -> None:
+def run_queue(queue: Path, record: Path, folders: dict[str, str], *, test: bool) -> None:
     """Train what the record does not hold yet."""
     while True:
         done = [parameters(entry) for entry in read_lines(record)]
         candidate = next((c for c in read_lines(queue) if c not in done), None)
         if candidate is None:
             return
-        entry = json.dumps(train_candidate(candidate, test=test))
+        entry = json.dumps(train_candidate(candidate, folders, test=test))
         with record.open("a", encoding="utf-8") as file:
             file.write(entry + "\n")
         print(entry, flush=True)
@@ -153,6 +177,7 @@ def main() -> None:
     run = commands.add_parser("run")
     run.add_argument("queue", type=Path)
     run.add_argument("record", type=Path)
+    run.add_argument("--data", action="append", default=[], metavar="NAME=FOLDER")
     run.add_argument("--test", action="store_true")
     commands.add_parser("table").add_argument("record", type=Path)
     options = parser.parse_args()
@@ -160,7 +185,8 @@ def main() -> None:
         for candidate in draw_candidates(options.preset, options.n, options.seed):
             print(json.dumps(candidate))
     elif options.command == "run":
-        run_queue(options.queue, options.record, test=options.test)
+        folders = dict(item.split("=", 1) for item in options.data)
+        run_queue(options.queue, options.record, folders, test=options.test)
     else:
         print_table(options.record)
 
