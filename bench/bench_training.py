@@ -31,7 +31,7 @@ def compare(
         if quick:
             n_batches, rounds = 4, 1
         # Diluted weights: dense with a mask, and in compressed rows; the faster one counts.
-        peers: dict[bool, list[dict[str, Any]]] = {False: []} | ({True: []} if diluted else {})
+        peers: dict[bool, list[dict[str, Any]]] = {sparse: [] for sparse in {False, diluted}}
         replies: list[dict[str, Any]] = []
 
         def ask_peer() -> None:

@@ -181,9 +181,10 @@ def read_new(
         source = DataSource("", classes=tuple(range(n_classes)))
     if Path(path).expanduser().is_dir():
         dataset = load_idx_dataset(path, source.name or None)
-        X, labels = dataset.X_test, dataset.classes[dataset.y_test]
-    else:
-        X, labels = read_samples(path, source.columns, source.target or None)
+        return encode(encoder, dataset.X_test), number_labels(
+            str(path), dataset.classes[dataset.y_test], np.array(source.classes)
+        )
+    X, labels = read_samples(path, source.columns, source.target or None)
     y = None if labels is None else number_labels(str(path), labels, np.array(source.classes))
     return encode(encoder, X), y
 
