@@ -10,11 +10,14 @@ import pytest
 import naive
 import naive_rules
 import naive_third_factor
-from binnet import BinaryNetwork, Configuration, predict, relax, resume, train
+from binnet import BinaryNetwork, Configuration, fixed_points, predict, relax, resume, train
 from binnet.dynamics import stream_key
+from binnet.landscape import LandscapePlan, measure_landscape
+from binnet.landscape.networks import drive
 from binnet.learning import OnlineLearner, Run
 from binnet.learning.run import _NOISE_STREAM
 from binnet.networks import quantize
+from binnet.studies.representations import measure_representations
 from binnet_kernels.lowlevel.calls import invoke
 from binnet_kernels.relaxation.graded_fields import accumulate_graded
 from binnet_kernels.structs import allocate_rows, to_banks
@@ -185,6 +188,25 @@ def test_relaxation_is_that_of_the_equations(inputs: np.ndarray) -> None:
     np.testing.assert_allclose(
         fields, x @ network.input_weights[:, :-1].T + network.input_weights[:, -1], atol=1e-12
     )
+
+
+def test_landscape_and_representations_under_graded_inputs() -> None:
+    """A field from pixels is a field: counts are exact, and overlaps of inputs are cosines."""
+    network = make_network(12, np.float64, self_coupling=0.5)
+    driven = drive(network, PIXELS[0])
+    np.testing.assert_allclose(driven.fields, REALS[0] @ network.input_weights.T, atol=1e-12)
+    plan = LandscapePlan(trials=2)
+    found, same = (measure_landscape(network, x[:2], Y[:2], plan=plan) for x in (PIXELS, REALS))
+    assert found.identical(same)
+    for k in range(2):
+        exact = fixed_points.enumerate(drive(network, PIXELS[k])).count
+        assert (found.n_fixed_points.sel(sample=k, state=["inference", "random"]) == exact).all()
+    x, y = REALS[:40].astype(float), Y[:40]
+    cosines = x @ x.T / np.sqrt(np.outer((x * x).sum(axis=1), (x * x).sum(axis=1)))
+    pairs, alike = np.triu_indices(40, 1), y[:, None] == y
+    within, between = (cosines[pairs][alike[pairs] == kind].mean() for kind in (True, False))
+    measured = measure_representations(network, PIXELS[:40], y, max_sweeps=1).input_clustering
+    assert measured.item() == pytest.approx(within - between, abs=1e-6)
 
 
 # ---- refusals

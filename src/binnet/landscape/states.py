@@ -72,7 +72,7 @@ class Dynamics:
         network : BinaryNetwork
             The network.
         inputs : array_like, shape (B, N_in)
-            Inputs, -1 or +1.
+            Inputs, as `binnet.relax` takes them.
         **options : Any
             Further options of `binnet.dynamics.relax_driven`.
 
@@ -99,7 +99,7 @@ class Dynamics:
         network : BinaryNetwork
             The network.
         inputs : array_like, shape (B, N_in)
-            Inputs, -1 or +1.
+            Inputs, as `binnet.relax` takes them.
 
         Returns
         -------
