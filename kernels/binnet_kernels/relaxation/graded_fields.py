@@ -16,15 +16,37 @@ from binnet_kernels.lowlevel.tiles import make_list, make_row_sum
 
 _PANEL = 1024  # inputs whose weights onto a tile stay in the second-level cache
 _AT_ONCE = 4  # groups of four samples, which share what is there
-_TILE_BYTES = 256  # of four rows: sixteen vectors, which registers hold
 _NARROW = 32  # columns; the width of a bank is a multiple
-_WIDE = _TILE_BYTES // 4
+_WIDE = 64  # of four rows in single precision: sixteen vectors, which registers hold
 
 _reserve_inputs = make_list(_AT_ONCE * _PANEL)
 _reserve_counts = make_list(_AT_ONCE)
 _reserve_samples = make_list(WORD_BITS)
 _sum_four_wide, _sum_four = make_row_sum(4, _WIDE), make_row_sum(4, _NARROW)
 _sum_one = make_row_sum(1, _NARROW)
+
+
+@inlined_kernel
+def _find_step(width, i, itemsize):
+    """Return how many columns from `i` on are summed together."""
+    return _WIDE if itemsize == 4 and i + _WIDE <= width else _NARROW
+
+
+@inlined_kernel
+def _add_products(out, first, n_rows, i, step, source, sites, factors, n_sites):
+    """Add ``sum_k factors[sites[k], r] * source[sites[k]]`` to rows r, of which there are up to 4.
+
+    The rows are ``out[first : first + n_rows, i : i + step]``; k < n_sites.
+    """
+    one = out.dtype.type(1)
+    if n_rows < 4:
+        for r in range(first, first + n_rows):
+            for column in range(i, i + step, _NARROW):
+                _sum_one(out, r, column, one, source, sites, factors, sites, r, n_sites)
+    elif step == _WIDE:
+        _sum_four_wide(out, first, i, one, source, sites, factors, sites, first, n_sites)
+    else:
+        _sum_four(out, first, i, one, source, sites, factors, sites, first, n_sites)
 
 
 @inlined_kernel
@@ -49,15 +71,12 @@ def accumulate_graded(weights, states, first, rows, n_rows, out, start):
     """
     n_pre, width = weights.shape
     to = out[:, start : start + width]
-    one, wide = out.dtype.type(1), _TILE_BYTES // out.itemsize
-    sites = _reserve_inputs()
-    counts = _reserve_counts()
+    sites, counts = _reserve_inputs(), _reserve_counts()
     for panel in range(0, n_pre, _PANEL):
         stop = min(n_pre, panel + _PANEL)
         source, x = weights[panel:stop], states[:, first + panel : first + stop].T
         for begin in range(0, n_rows, 4 * _AT_ONCE):
-            n_here = min(4 * _AT_ONCE, n_rows - begin)
-            b = rows[begin]
+            b, n_here = rows[begin], min(4 * _AT_ONCE, n_rows - begin)
             for k in range(0, n_here, 4):
                 counts[k // 4] = _list_inputs(
                     states, first + panel, first + stop, b + k, min(4, n_here - k), sites,
@@ -65,18 +84,13 @@ def accumulate_graded(weights, states, first, rows, n_rows, out, start):
                 )  # fmt: skip
             i = 0
             while i < width:
-                is_wide = wide > _NARROW and i + wide <= width
+                step = _find_step(width, i, out.itemsize)
                 for k in range(0, n_here, 4):
-                    listed, n = sites[k // 4 * _PANEL :], counts[k // 4]
-                    if n_here - k < 4:
-                        for r in range(b + k, b + n_here):
-                            for column in range(i, i + (wide if is_wide else _NARROW), _NARROW):
-                                _sum_one(to, r, column, one, source, listed, x, listed, r, n)
-                    elif is_wide:
-                        _sum_four_wide(to, b + k, i, one, source, listed, x, listed, b + k, n)
-                    else:
-                        _sum_four(to, b + k, i, one, source, listed, x, listed, b + k, n)
-                i += wide if is_wide else _NARROW
+                    _add_products(
+                        to, b + k, min(4, n_here - k), i, step, source, sites[k // 4 * _PANEL :],
+                        x, counts[k // 4],
+                    )  # fmt: skip
+                i += step
 
 
 @inlined_kernel
@@ -99,7 +113,6 @@ def update_inputs_graded(rate, model, work, first, n_samples, bank):
     weights, gains, words = model.input_weights[bank], model.gains[1], work.words[bank]
     n_inputs, width = weights.shape
     start, stop = bank * width, (bank + 1) * width
-    one, wide = weights.dtype.type(1), _TILE_BYTES // weights.itemsize
     rate = weights.dtype.type(rate)
     # The fields of the inputs onto this bank have done their work: their place is taken.
     amounts = work.external[:, start:stop]
@@ -112,24 +125,13 @@ def update_inputs_graded(rate, model, work, first, n_samples, bank):
         pack_samples(work.inputs, begin, n_here, np.int64(0), n_inputs, words[1, 0], words[1, 1])
         source, x, mask = amounts[begin:], work.inputs[begin:], words[1, 1]
         for n in range(0, n_inputs, 4):
-            is_four = n + 4 <= n_inputs
+            n_rows = min(4, n_inputs - n)
             word = mask[n]
-            for k in range(n + 1, min(n + 4, n_inputs)):
-                word |= mask[k]
+            for k in range(1, n_rows):
+                word |= mask[n + k]
             n_events = _list_samples(word, samples)
-            if n_events == 0:
-                continue
             i = 0
-            while i < width:
-                is_wide = wide > _NARROW and i + wide <= width
-                if not is_four:
-                    for k in range(n, n_inputs):
-                        for column in range(i, i + (wide if is_wide else _NARROW), _NARROW):
-                            _sum_one(
-                                weights, k, column, one, source, samples, x, samples, k, n_events
-                            )
-                elif is_wide:
-                    _sum_four_wide(weights, n, i, one, source, samples, x, samples, n, n_events)
-                else:
-                    _sum_four(weights, n, i, one, source, samples, x, samples, n, n_events)
-                i += wide if is_wide else _NARROW
+            while i < width and n_events > 0:
+                step = _find_step(width, i, weights.itemsize)
+                _add_products(weights, n, n_rows, i, step, source, samples, x, n_events)
+                i += step
