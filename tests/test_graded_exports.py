@@ -166,25 +166,66 @@ def test_an_input_of_b_bits_takes_b_operations(name: str) -> None:
         assert design.energy == pytest.approx(energy)
 
 
-def test_commands_take_graded_inputs(tmp_path: Path) -> None:
+def invoke(*arguments: Any, code: int = 0) -> str:
     from click.testing import CliRunner
 
     from binnet.cli import main
+
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_commands_take_runs_on_graded_inputs(tmp_path: Path) -> None:
+    from binnet.learning import load_checkpoint
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 120)
+    pixels = 200 * rng.random((3, 12))[y] + rng.integers(0, 50, (120, 12))
+    np.savez(tmp_path / "own.npz", X=pixels.astype(np.uint8), y=y)
+    small = ("--data", tmp_path / "own.npz", "--encoder", "none", "--hidden", 20, "--epochs", 2,
+             "--batch-size", 10, "--threads", 1)  # fmt: skip
+    float_run, run = tmp_path / "float", tmp_path / "int8"
+    wide = ("--arithmetic", "int8", "--input-bits", 4)
+    invoke("train", *small, "--out", float_run)
+    refused = invoke("train", *small, "--arithmetic", "int8", "--out", tmp_path / "no", code=1)
+    assert "take input_bits = 2 to 8" in " ".join(refused.split())
+    invoke("train", *small, *wide, "--out", run)
+    stopped = tmp_path / "stopped"
+    invoke("train", *small, *wide, "--epochs", 1, "--out", stopped)
+    invoke("train", "--resume", stopped, "--epochs", 2, "--threads", 1)
+    trained, resumed = (
+        load_checkpoint(folder / "checkpoint.safetensors").relaxable() for folder in (run, stopped)
+    )
+    assert isinstance(trained, QuantizedNetwork)
+    assert trained.formats.inputs == choose_input_format(4)
+    assert isinstance(resumed, QuantizedNetwork)
+    assert cases.same_network(resumed, trained)
+    images = tmp_path / "images"
+    invoke("export", run, "--format", "memh", "--vectors", 5, "--output", images)
+    found = read_memory_images(images)
+    assert cases.same_network(found.network, trained)
+    assert found.vectors.inputs.max() > 8
+    report = json.loads(invoke("hardware", "report", run, "--json"))
+    assert report["dense"]["input_weights"] == 20 * 12 * 4
+    output = invoke("quantize", float_run, "--bits", 8, "--input-bits", 6, "--threads", 1)
+    assert "test accuracy" in output
+    invoke("hardware", "report", float_run, "--bits", 8, "--input-bits", 6)
+    refused = invoke("hardware", "report", float_run / "int8.safetensors", code=1)
+    assert "does not say of which data" in " ".join(refused.split())
+
+
+def test_commands_take_graded_inputs(tmp_path: Path) -> None:
     from binnet.hardware.network_files import save_network
 
     file, images = tmp_path / "a.safetensors", tmp_path / "images"
     save_network(file, cases.make_float())
     wide = ("--bits", "4", "--input-bits", "6", "--input-format", "signed")
     memh = ("--format", "memh", "--inputs", "random", "--output", str(images))
-
-    def invoke(*arguments: Any) -> Any:
-        return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-    result = invoke("export", file, *memh, *wide)
-    assert result.exit_code == 0, result.output
+    invoke("export", file, *memh, *wide)
     found = read_memory_images(images)
     assert found.network.formats.inputs == choose_input_format(6, "signed")
     assert len(np.unique(found.vectors.inputs)) > 30
-    result = invoke("export", file, "--format", "nir", "--output", tmp_path / "a.nir", *wide[2:])
-    assert result.exit_code != 0
-    assert "--input-bits 6 is of a network that is quantised here; add --bits" in result.output
+    output = tmp_path / "a.nir"
+    refused = invoke("export", file, "--format", "nir", "--output", output, *wide[2:], code=1)
+    assert "--input-bits 6 is of a network that is quantised here; add --bits" in refused

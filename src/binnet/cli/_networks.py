@@ -81,6 +81,12 @@ def load_source(
 def load_inputs(run: Path, source: Source, samples: int) -> NDArray[np.int8]:
     """Return inputs that the network was not trained on: the run's test or validation samples."""
     if source.training is None:
+        network = source.network
+        if isinstance(network, QuantizedNetwork) and network.formats.inputs.bits > 1:
+            raise ValueError(
+                f"{run} takes graded inputs, and a file of a network does not say of which data; "
+                "name the run folder, or, to export, add --inputs random"
+            )
         _, sets = _runs.load_samples(source.network.n_inputs, 0)
     else:
         _, sets = _runs.load_samples_of(run, source.training)
