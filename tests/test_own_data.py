@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
-from binnet import load_checkpoint
+from binnet import load_checkpoint, predict
 from binnet._run_data import DataSource, read_source
 from binnet.cli import _runs, main
 from binnet.datasets import DataFileError
@@ -152,6 +152,29 @@ def test_letters_by_their_name(tmp_path: Path) -> None:
         result = binnet("train", *SMALL, *options, "--out", "run")
     assert "emnist-letters: 40 samples to learn, 20 for test, 784 inputs" in result.stdout
     assert read(Path("run"))["data"]["classes"] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("encoder", ["none", "standardise"])
+def test_graded_inputs(table: Path, tmp_path: Path, encoder: str) -> None:
+    pytest.importorskip("sklearn")
+    options = ["--data", table, "--encoder", encoder, "--epochs", 5, "--out", "run"]
+    result = binnet("train", *SMALL, *options)
+    accuracy = result.stdout.split("test ")[-1].split()[0]
+    assert float(accuracy) > 0.7
+    assert f"test accuracy {accuracy}" in binnet("evaluate", "run").stdout
+
+
+@pytest.mark.filterwarnings("ignore:.*not the original files")
+def test_pixels_are_graded_inputs(tmp_path: Path) -> None:
+    parts = write_set(tmp_path / "digits")
+    result = binnet("train", *SMALL, "--data", "digits", "--out", "run")
+    run = load_checkpoint("run/checkpoint.safetensors")
+    _, sets = _runs.load_samples_of(Path("run"), run)
+    X, y = sets["test"]
+    np.testing.assert_array_equal(X, parts["X_test"].reshape(20, 784), strict=True)
+    inference = run.configuration.training.inference_options()
+    right = np.mean(predict(run.relaxable(), X.astype(float) / 255, **inference) == y)
+    assert f"test {right:.4f}" in result.stdout
 
 
 def test_data_that_were_moved_are_found_again(spins: Path, tmp_path: Path) -> None:

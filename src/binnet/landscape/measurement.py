@@ -13,10 +13,10 @@ from binnet._progress import progress_bar
 from binnet._validation import (
     MOST,
     check_choice,
+    check_inputs,
     check_integer,
     check_labels,
     check_real,
-    check_spins,
 )
 from binnet.landscape.networks import check_size, drive, shuffle_couplings
 from binnet.landscape.states import Dynamics, Spins, measure_basin, measure_overlaps
@@ -120,7 +120,7 @@ def measure_state(
     network : BinaryNetwork
         The network.
     inputs : array_like, shape (N_in,)
-        One input, -1 or +1.
+        One input, as `binnet.relax` takes it.
     state : {"inference", "random", "shuffled"}, default "inference"
         Which state; see `STATES`.
     label : int, optional
@@ -146,7 +146,7 @@ def measure_state(
     """
     check_choice("state", state, STATES)
     dynamics, plan = dynamics or Dynamics(), plan or LandscapePlan()
-    x = check_spins("inputs", np.atleast_2d(inputs), network.n_inputs)
+    x = check_inputs("inputs", np.atleast_2d(inputs), network.n_inputs)
     check_size(network.n_neurons, len(plan.flipped) * plan.trials, plan.max_sweeps)
     rng = np.random.default_rng([plan.seed, check_integer("draw", draw, 0)])
     if state == "shuffled":
@@ -272,7 +272,7 @@ def measure_landscape(
     network : BinaryNetwork
         The network.
     inputs : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
+        Inputs, as `binnet.relax` takes them.
     labels : array_like of int, shape (B,), optional
         Their classes; with them overlaps with the states of training are measured, too.
     dynamics : Dynamics, optional
@@ -324,7 +324,7 @@ def measure_landscape(
     import xarray as xr
 
     plan = plan or LandscapePlan()
-    X = check_spins("inputs", inputs, network.n_inputs)
+    X = check_inputs("inputs", inputs, network.n_inputs)
     y: list[int | None] = [None] * len(X)
     if labels is not None:
         y = [int(label) for label in check_labels("labels", labels, len(X), network.n_outputs)]

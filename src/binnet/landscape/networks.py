@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from binnet._memory import check_memory
-from binnet._validation import check_integer, check_spins
+from binnet._validation import check_inputs, check_integer
 from binnet.networks import BinaryNetwork, RandomNetwork
 
 
@@ -24,7 +24,7 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     network : BinaryNetwork
         The network.
     inputs : array_like, shape (N_in,)
-        One input, -1 or +1.
+        One input, as `binnet.relax` takes it.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     >>> fixed_points.enumerate(drive(network, np.ones(5))).count
     1
     """
-    x = check_spins("inputs", np.atleast_2d(inputs), network.n_inputs)
+    x = check_inputs("inputs", np.atleast_2d(inputs), network.n_inputs)
     if len(x) != 1:
         raise ValueError(f"inputs must be one input, of shape ({network.n_inputs},), got {x.shape}")
     couplings = network.couplings

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_parameter
 from binnet._memory import check_memory
-from binnet._validation import check_integer, check_labels, check_spins
+from binnet._validation import Inputs, check_inputs, check_integer, check_labels, to_reals
 from binnet.dynamics import INFERENCE_SWEEPS, relax_driven
 from binnet.networks import AnyNetwork, BinaryNetwork
 
@@ -50,7 +50,7 @@ def measure_representations(
     network : BinaryNetwork or QuantizedNetwork
         The network.
     X : array_like, shape (B, N_in)
-        Inputs, -1 or +1.
+        Inputs, as `binnet.relax` takes them.
     y : array_like of int, shape (B,)
         Classes; two at least, and two samples of one at least.
     sizes : tuple of int, optional
@@ -65,8 +65,9 @@ def measure_representations(
     xarray.Dataset
         "within", "between", "within_std" and "between_std" (module, sweep), mean and spread of the
         overlaps of two samples of one class and of two classes; "clustering", within - between;
-        "input_clustering", the same of the inputs; "similarity" (module, sample, other), overlaps
-        after the last sweep of samples sorted by class; and "label" (sample).
+        "input_clustering", the same of the inputs, of graded ones by cosines; "similarity" (module,
+        sample, other), overlaps after the last sweep of samples sorted by class; and "label"
+        (sample).
 
     Raises
     ------
@@ -82,7 +83,7 @@ def measure_representations(
     """
     import xarray as xr
 
-    inputs = check_spins("X", X, network.n_inputs)
+    inputs = check_inputs("X", X, network.n_inputs)
     labels = check_labels("y", y, len(inputs), network.n_outputs)
     check_integer("max_sweeps", max_sweeps, 1, _MOST_SWEEPS)
     order = np.argsort(labels, kind="stable")
@@ -110,7 +111,7 @@ def measure_representations(
         for k, pairs in enumerate((within, between)):
             chosen = similarity[:, pairs]
             table[k, :, sweep], table[2 + k, :, sweep] = chosen.mean(axis=1), chosen.std(axis=1)
-    of_inputs = overlap_matrix(inputs)
+    of_inputs = _compare_inputs(inputs)
     axes = ("module", "sweep")
     return xr.Dataset(
         {
@@ -144,6 +145,16 @@ def overlap_matrix(states: NDArray[Any]) -> NDArray[np.float32]:
     """
     spins = states.astype(np.float32)  # sums of up to 2**24 spins are exact
     return (spins @ spins.T) / np.float32(states.shape[1])
+
+
+def _compare_inputs(inputs: Inputs) -> NDArray[np.float32]:
+    """Return overlaps of inputs; of graded ones cosines, which between spins are the same."""
+    if inputs.dtype == np.int8:
+        return overlap_matrix(inputs)
+    reals = to_reals(inputs).astype(np.float32)
+    norms = np.linalg.norm(reals, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = reals / np.where(norms > 0.0, norms, 1.0)
+    return np.asarray(unit @ unit.T, np.float32)
 
 
 def compare_with_start(
