@@ -222,6 +222,7 @@ def test_data_that_changed_are_refused(spins: Path, table: Path) -> None:
             ["--data", "own.npz", "--test-fraction", "1"],
             "--test-fraction must be a finite number >",
         ),
+        (["--data", ".", "--test-fraction", "0.1"], "--test-fraction is of data without a test"),
         (["--data", "own.npz", "--target", "z"], "own.npz holds the arrays X, y; X and z are need"),
         (
             ["--data", "own.npz", "--validation", "80"],

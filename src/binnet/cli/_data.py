@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -143,6 +144,8 @@ def take_source(options: dict[str, Any], found: DataSource | None) -> DataSource
             option = "--" + next(iter(given)).replace("_", "-")
             raise ValueError(f"{option} is of the user's own data; name them with --data")
         return None
+    if "test_fraction" in given and ("test_data" in given or (data and Path(data).is_dir())):
+        raise ValueError("--test-fraction is of data without a test part; leave it out")
     if "test_data" in given:
         given["test_data"] = locate(given["test_data"])
     if "encoder" in given:

@@ -153,7 +153,7 @@ def _compare_inputs(inputs: Inputs) -> NDArray[np.float32]:
         return overlap_matrix(inputs)
     reals = to_reals(inputs).astype(np.float32)
     norms = np.linalg.norm(reals, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = reals / np.where(norms > 0.0, norms, 1.0)
+    unit = reals / np.where(norms > 0.0, norms, np.float32(1.0))
     return np.asarray(unit @ unit.T, np.float32)
 
 
