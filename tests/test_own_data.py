@@ -124,7 +124,11 @@ def test_encoders_are_kept_in_the_folder(table: Path, encoder: list[str], n_inpu
     parameters = data["encoder_parameters"]
     assert parameters.get("random_state", 7) == (5 if n_inputs == 12 else 7)
     assert f"test accuracy {accuracy}" in binnet("evaluate", "run").stdout
-    (Path("run") / "encoder.safetensors").unlink()
+    kept = Path("run") / "encoder.safetensors"
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "encoder.safetensors is damaged or was edited" in refuse("evaluate", "run")
+    kept.unlink()
     assert "encoder.safetensors, the encoder of the run; copy it" in refuse("evaluate", "run")
 
 
@@ -295,15 +299,18 @@ def test_a_start_that_was_killed_is_started_over(
     assert "starting over in run" in binnet(*options).output
 
 
-def test_large_features_as_they_are_get_a_word(
-    table: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("scale", "shift", "told"), [(1000, 0, True), (1, 9, True), (1, -1.5, False)]
+)
+def test_features_that_are_no_inputs_get_a_word(
+    table: Path, monkeypatch: pytest.MonkeyPatch, scale: float, shift: float, told: bool
 ) -> None:
     frame = pd.read_csv(table)
-    frame["a"] *= 1000
+    frame[["a", "b"]] = scale * frame[["a", "b"]] + shift
     frame.to_csv(table, index=False)
     monkeypatch.setattr("binnet.cli.train.start_run", None)
     result = CliRunner().invoke(main, ["train", *SMALL, "--data", str(table), "--out", "run"])
-    assert "are taken as they are; networks learn from inputs of size 1" in result.stderr
+    assert ("networks learn from inputs of size 1 around 0" in result.stderr) == told
 
 
 def test_new_samples_of_a_run(table: Path, tmp_path: Path) -> None:
