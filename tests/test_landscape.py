@@ -161,6 +161,17 @@ def test_biases_are_fields_of_the_landscape_too() -> None:
     assert (reached["n_fixed_points"], reached["fixed"]) == (len(expected), 1.0)
 
 
+def test_graded_inputs_are_fields_of_the_landscape_too() -> None:
+    network = make_network(12)
+    pixels = np.arange(20, dtype=np.uint8) * 13
+    expected = pixels / 255 @ network.input_weights.astype(float).T
+    np.testing.assert_allclose(drive(network, pixels).external_field, expected, rtol=1e-5)
+    found = [measure_state(network, x, plan=SMALL) for x in (pixels, pixels / 255)]
+    count = fixed_points.enumerate(drive(network, pixels)).count
+    assert [each["n_fixed_points"] for each in found] == [count, count]
+    np.testing.assert_allclose(*(each["entropy"] for each in found), rtol=1e-3)
+
+
 def test_shuffled_couplings_keep_their_row_and_module() -> None:
     network = make_network((12, 20), n_modules=2, density=(0.5, 1.0), neighbour_strength=1.0)
     shuffled = shuffle_couplings(network, 3)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from safetensors.numpy import load_file
 
-from binnet import load_checkpoint
+from binnet import load_checkpoint, predict
 from binnet._run_data import DataSource, read_source
 from binnet.cli import _runs, main
 from binnet.datasets import DataFileError
@@ -124,7 +124,11 @@ def test_encoders_are_kept_in_the_folder(table: Path, encoder: list[str], n_inpu
     parameters = data["encoder_parameters"]
     assert parameters.get("random_state", 7) == (5 if n_inputs == 12 else 7)
     assert f"test accuracy {accuracy}" in binnet("evaluate", "run").stdout
-    (Path("run") / "encoder.safetensors").unlink()
+    kept = Path("run") / "encoder.safetensors"
+    content = kept.read_bytes()
+    kept.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert "encoder.safetensors is damaged or was edited" in refuse("evaluate", "run")
+    kept.unlink()
     assert "encoder.safetensors, the encoder of the run; copy it" in refuse("evaluate", "run")
 
 
@@ -152,6 +156,29 @@ def test_letters_by_their_name(tmp_path: Path) -> None:
         result = binnet("train", *SMALL, *options, "--out", "run")
     assert "emnist-letters: 40 samples to learn, 20 for test, 784 inputs" in result.stdout
     assert read(Path("run"))["data"]["classes"] == list(range(1, 11))
+
+
+@pytest.mark.parametrize("encoder", ["none", "standardise"])
+def test_graded_inputs(table: Path, tmp_path: Path, encoder: str) -> None:
+    pytest.importorskip("sklearn")
+    options = ["--data", table, "--encoder", encoder, "--epochs", 5, "--out", "run"]
+    result = binnet("train", *SMALL, *options)
+    accuracy = result.stdout.split("test ")[-1].split()[0]
+    assert float(accuracy) > 0.7
+    assert f"test accuracy {accuracy}" in binnet("evaluate", "run").stdout
+
+
+@pytest.mark.filterwarnings("ignore:.*not the original files")
+def test_pixels_are_graded_inputs(tmp_path: Path) -> None:
+    parts = write_set(tmp_path / "digits")
+    result = binnet("train", *SMALL, "--data", "digits", "--out", "run")
+    run = load_checkpoint("run/checkpoint.safetensors")
+    _, sets = _runs.load_samples_of(Path("run"), run)
+    X, y = sets["test"]
+    np.testing.assert_array_equal(X, parts["X_test"].reshape(20, 784), strict=True)
+    inference = run.configuration.training.inference_options()
+    right = np.mean(predict(run.relaxable(), X.astype(float) / 255, **inference) == y)
+    assert f"test {right:.4f}" in result.stdout
 
 
 def test_data_that_were_moved_are_found_again(spins: Path, tmp_path: Path) -> None:
@@ -199,6 +226,7 @@ def test_data_that_changed_are_refused(spins: Path, table: Path) -> None:
             ["--data", "own.npz", "--test-fraction", "1"],
             "--test-fraction must be a finite number >",
         ),
+        (["--data", ".", "--test-fraction", "0.1"], "--test-fraction is of data without a test"),
         (["--data", "own.npz", "--target", "z"], "own.npz holds the arrays X, y; X and z are need"),
         (
             ["--data", "own.npz", "--validation", "80"],
@@ -271,15 +299,18 @@ def test_a_start_that_was_killed_is_started_over(
     assert "starting over in run" in binnet(*options).output
 
 
-def test_large_features_as_they_are_get_a_word(
-    table: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("scale", "shift", "told"), [(1000, 0, True), (1, 9, True), (1, -1.5, False)]
+)
+def test_features_that_are_no_inputs_get_a_word(
+    table: Path, monkeypatch: pytest.MonkeyPatch, scale: float, shift: float, told: bool
 ) -> None:
     frame = pd.read_csv(table)
-    frame["a"] *= 1000
+    frame[["a", "b"]] = scale * frame[["a", "b"]] + shift
     frame.to_csv(table, index=False)
     monkeypatch.setattr("binnet.cli.train.start_run", None)
     result = CliRunner().invoke(main, ["train", *SMALL, "--data", str(table), "--out", "run"])
-    assert "are taken as they are; networks learn from inputs of size 1" in result.stderr
+    assert ("networks learn from inputs of size 1 around 0" in result.stderr) == told
 
 
 def test_new_samples_of_a_run(table: Path, tmp_path: Path) -> None:

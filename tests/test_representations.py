@@ -43,6 +43,16 @@ def network():
     return BinaryNetwork.random(parameters, seed=2)
 
 
+def test_graded_inputs_are_compared_by_cosines(network, samples):
+    X, y = samples
+    spins = measure_representations(network, X, y, max_sweeps=1)
+    graded = measure_representations(
+        network, np.where(y[:, None] == 1, 3.0, 0.5) * X, y, max_sweeps=1
+    )
+    np.testing.assert_allclose(graded["input_clustering"], spins["input_clustering"], rtol=1e-5)
+    assert measure_representations(network, 0.0 * X, y, max_sweeps=1)["input_clustering"] == 0.0
+
+
 @pytest.mark.parametrize("update_order", ["sync", "async", "random-subset"])
 def test_overlaps_are_those_of_a_plain_count(network, samples, update_order):
     X, y = samples[0][:12], samples[1][:12]

@@ -157,6 +157,8 @@ def test_npz_and_pairs_of_npy(tmp_path: Path) -> None:
     np.save(tmp_path / "y_all.npy", KINDS)
     check(tmp_path / "X_all.npy")
     check(f"{tmp_path / 'X_all.npy'},{tmp_path / 'y_all.npy'}")
+    (tmp_path / "a,b.npz").write_bytes((tmp_path / "own.npz").read_bytes())
+    check(tmp_path / "a,b.npz", "kind")
     np.save(tmp_path / "features.npy", X)
     with pytest.raises(ValueError, match=r"two .npy files are needed; name them as FEATURES.npy"):
         load_table(tmp_path / "features.npy")

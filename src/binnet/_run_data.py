@@ -20,7 +20,7 @@ from binnet._tensors import read_tensors, write_tensors
 from binnet._validation import check_integer
 from binnet.datasets import Dataset, load_dataset, load_idx_dataset
 from binnet.datasets.dataset import number_labels
-from binnet.datasets.tables import read_samples
+from binnet.datasets.tables import read_samples, split_pair
 
 CONFIGURATION = "config.toml"
 ENCODER = "encoder.safetensors"
@@ -113,7 +113,7 @@ class DataSource:
 
 def locate(path: str | Path) -> str:
     """Return a path that holds in every working folder; "X.npy,y.npy" are two."""
-    return ",".join(str(Path(part).expanduser().absolute()) for part in str(path).split(","))
+    return ",".join(str(Path(part).expanduser().absolute()) for part in split_pair(str(path)))
 
 
 def read_source(folder: Path) -> tuple[DataSource | None, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -24,7 +25,7 @@ from binnet.learning import Configuration
 
 ENCODERS = (NO_ENCODER, "threshold", "thermometer", "entangled", "standardise")
 PROJECTION = "entangled"
-_LARGE = 10.0  # features beyond are hardly meant as inputs that are as good as spins
+_LARGE = 5.0  # standard deviations beyond are hardly meant as those of inputs, 1 of spins
 
 
 class Encoder(ParamType):
@@ -143,6 +144,8 @@ def take_source(options: dict[str, Any], found: DataSource | None) -> DataSource
             option = "--" + next(iter(given)).replace("_", "-")
             raise ValueError(f"{option} is of the user's own data; name them with --data")
         return None
+    if "test_fraction" in given and ("test_data" in given or (data and Path(data).is_dir())):
+        raise ValueError("--test-fraction is of data without a test part; leave it out")
     if "test_data" in given:
         given["test_data"] = locate(given["test_data"])
     if "encoder" in given:
@@ -195,9 +198,12 @@ def _tell(
         f"{name}: {len(X)} samples to learn, {len(measured[1][1])} for {measured[0]}, "
         f"{X.shape[1]} inputs, {n_classes} classes"
     )
-    if source.encoder == NO_ENCODER and X.dtype != np.uint8 and np.abs(X).max() > _LARGE:
-        click.echo(
-            f"features reach {np.abs(X).max():g} and are taken as they are; networks learn from "
-            "inputs of size 1: see --encoder, or save pixels 0..255 as uint8",
-            err=True,
-        )
+    if source.encoder == NO_ENCODER and X.dtype != np.uint8 and np.abs(X).max() > 1.0:
+        mean, spread = X.mean(dtype=np.float64), X.std(dtype=np.float64)
+        if spread > _LARGE or abs(mean) > spread / 2:
+            click.echo(
+                f"features of mean {mean:.3g} and standard deviation {spread:.3g} are taken as "
+                "they are; networks learn from inputs of size 1 around 0: see --encoder "
+                "standardise, or save pixels 0..255 as uint8",
+                err=True,
+            )

@@ -149,7 +149,7 @@ def read_samples(
     text = os.fspath(path)
     if text.endswith(".npy"):
         features = Path(text).expanduser()
-        if "," in text or _find_labels(features).exists():
+        if len(split_pair(text)) > 1 or _find_labels(features).exists():
             table = read_table(path)
             return table.X, table.labels
         return _check_features(path, _read_npy(_check_file(features))), None
@@ -183,15 +183,31 @@ def _check_file(path: Path) -> Path:
 
 def _find_pair(text: str) -> tuple[Path, Path]:
     """Return the files of features and labels that "X.npy" or "X.npy,y.npy" stand for."""
-    first, comma, second = text.partition(",")
-    features = Path(first).expanduser()
-    if not comma and features.name[:1] not in "Xx":
+    parts = [Path(part).expanduser() for part in split_pair(text)]
+    features = parts[0]
+    if len(parts) == 1 and features.name[:1] not in "Xx":
         raise ValueError(
             f"{features}: two .npy files are needed; name them as FEATURES.npy,LABELS.npy, or "
             "the features X....npy, with the labels in y....npy beside it"
         )
-    labels = Path(second).expanduser() if comma else _find_labels(features)
-    return _check_file(features), _check_file(labels)
+    return _check_file(features), _check_file(parts[1] if parts[1:] else _find_labels(features))
+
+
+def split_pair(text: str) -> list[str]:
+    """Return the two files of "X.npy,y.npy"; a comma elsewhere is a part of a name.
+
+    Parameters
+    ----------
+    text : str
+        One file or two.
+
+    Returns
+    -------
+    list of str
+        One or two.
+    """
+    first, comma, second = text.partition(".npy,")
+    return [f"{first}.npy", second] if comma else [text]
 
 
 def _find_labels(features: Path) -> Path:
