@@ -49,7 +49,7 @@ def learn_naively(run: Run, epochs: int) -> np.ndarray:
     "configuration",
     [
         TINY.replace(dtype="float64", decay_readout=0.2),
-        THIRD,
+        THIRD.replace(averaging=0.0, rate_schedule="linear"),
     ],
     ids=["source", "third-factor"],
 )
@@ -74,9 +74,11 @@ def test_the_local_readout_is_the_rule_on_final_states(configuration: Configurat
         {"arithmetic": "int8", "latent_bits": 16},
         {"n_modules": 2, "neighbour_strength": 0.7, "readout_strength": (0.0, 1.0)},
         {"update_order": "async"},
+        {"averaging": 5.0},
+        {"averaging": 5.0, "arithmetic": "int8", "latent_bits": 16},
         {"update_order": "random-subset", "update_probability": 0.3},
     ],
-    ids=["float", "int8", "latent", "modules", "async", "random-subset"],
+    ids=["float", "int8", "latent", "modules", "async", "means", "means-int8", "random-subset"],
 )
 def test_nothing_but_the_readout_changes(changes: dict[str, object]) -> None:
     run = train(X, Y, TINY.replace(**changes), evaluate_on=SETS, threads=1)

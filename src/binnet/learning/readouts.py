@@ -8,11 +8,8 @@ local nor online. They are reported beside the network's own readout and never t
 
 from __future__ import annotations
 
-import copy
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +18,6 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._memory import check_memory
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
-from binnet._records import Record
 from binnet._threads import ThreadChoice
 from binnet._validation import check_choice, check_integer
 from binnet.dynamics import predict, relax
@@ -29,11 +25,10 @@ from binnet.learning.configuration import Configuration
 from binnet.learning.rules import Perceptron
 from binnet.learning.run import Run
 from binnet.learning.samples import TRAIN_SAMPLES_MEASURED, Samples, check_samples, check_sets
+from binnet.networks import BLOCKS, QuantizedNetwork
 
 #: Readouts that can be trained anew.
 READOUTS = ("local", "logistic")
-# What a local readout begins with as a run does, and does not take from the network.
-_FRESH = ("readout", "latent_readout", "scales", "registers", "synapses")
 _MAX_ITERATIONS = 1000
 
 
@@ -194,17 +189,12 @@ def _learn_readout(
         input_noise=0.0,
         curriculum_start=1.0,
     )
-    trained = copy.copy(run.synapses)
-    trained.pause()  # inside an epoch scales are not multiplied in yet
-    described = json.loads(json.dumps(trained.describe()))
-    if settings.arithmetic.bits:  # the fresh readout is one of the format that the network has
-        bits = tuple(part["fraction_bits"] for part in described["formats"].values())
+    network: Any = run.relaxable()
+    if isinstance(network, QuantizedNetwork):  # the fresh readout has the format of the network's
+        bits = tuple(getattr(network.formats, name).fraction_bits for name in BLOCKS)
         settings = settings.replace(fraction_bits=bits)
-    kind = settings.rule.synapses(settings)
-    fresh = kind.start(settings).tensors()
-    kept = {name: tensor for name, tensor in trained.tensors().items() if name not in _FRESH}
-    tensors = fresh | {name: tensor for name, tensor in kept.items() if name in fresh}
-    synapses = kind.from_tensors(settings, tensors, Record(Path("the run"), described))
+    synapses = settings.rule.synapses(settings).start(settings)
+    synapses.take_over(network)
     learner = Run(settings, len(samples[0]), run.fingerprint, synapses)
     total = epochs * learner.n_samples
     with progress_bar(
@@ -228,6 +218,7 @@ def _describe_local(configuration: Configuration) -> dict[str, Any]:
         "rate_readout": plasticity.rate_readout,
         "decay_readout": plasticity.decay_readout,
         "rate_schedule": plasticity.rate_schedule,
+        "averaging": plasticity.averaging,
         "readout_targets": plasticity.readout_targets,
     }
 

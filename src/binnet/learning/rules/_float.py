@@ -56,6 +56,10 @@ class FloatSynapses(Synapses):
         """Return the network as it is to be relaxed."""
         return self.network()
 
+    def take_over(self, network: Any) -> None:
+        """Take over all weights of a network but the readout, which stays as it was drawn."""
+        self.weights = replace(network, readout=self.weights.readout)
+
     @abstractmethod
     def _kernels(self) -> Any:
         """Return the rule's `RuleKernels`."""

@@ -135,6 +135,14 @@ class IntegerSynapses(Synapses):
         blocks = {name: getattr(formats, name).quantize(getattr(means, name))[0] for name in BLOCKS}
         return replace(self.weights, **blocks)
 
+    def take_over(self, network: Any) -> None:
+        """Take over all weights but the readout, as latent ones, too: they expose themselves."""
+        self.weights = replace(network, readout=self.weights.readout)
+        unseen_bits = self.settings.arithmetic.unseen_bits
+        for name in self.latent.keys() - {"readout"}:
+            wide = getattr(network, name).astype(self.latent[name].dtype)
+            self.latent[name] = wide << unseen_bits
+
     @abstractmethod
     def _kernels(self) -> Any:
         """Return the rule's `RuleKernels`."""

@@ -93,6 +93,10 @@ class Synapses(ABC):
         return means
 
     @abstractmethod
+    def take_over(self, network: Any) -> None:
+        """Take over all weights of a network but the readout, which stays as it was drawn."""
+
+    @abstractmethod
     def lay_out(self, job: Job) -> LaidOutRule:
         """Return the synapses as the kernels take them."""
 
