@@ -15,19 +15,26 @@ import pytest
 from sides import Side, describe, report
 
 
-@pytest.mark.parametrize("threads", [2, 1])
-@pytest.mark.parametrize("n_hidden", [400, 1600])
+@pytest.mark.parametrize(
+    ("preset", "n_hidden", "threads"),
+    [
+        *(("default", n_hidden, threads) for n_hidden in (400, 1600) for threads in (2, 1)),
+        ("graded", 1000, 1),
+        ("graded", 2000, 1),
+    ],
+)
 def test_inference(
     benchmark: Any,
     binnet_side: Side,
     torch_side: Side | None,
     quick: bool,
     make_case: Callable[..., dict[str, Any]],
+    preset: str,
     n_hidden: int,
     threads: int,
 ) -> None:
     """Ten sweeps at most from silence; a sample at a fixed point stays there."""
-    case = make_case("default", n_hidden, 0 if quick else 1)
+    case = make_case(preset, n_hidden, 0 if quick else 1)
     request = {**case, "threads": threads, "n_samples": 500 if quick else 10000}
     ours: list[float] = []
     peers: dict[bool, list[float]] = {False: [], True: []}
@@ -59,4 +66,4 @@ def test_inference(
         # fields, of order 1 and with an error of about 1e-6, some are.
         assert max(differ) <= 0.001 * request["n_samples"]
     benchmark.extra_info.update(facts)
-    report(f"inference H={n_hidden} threads={threads}", facts)
+    report(f"inference {preset} H={n_hidden} threads={threads}", facts)

@@ -160,7 +160,10 @@ class Binnet:
         network: BinaryNetwork = self.resume(request).network()
         classes: list[Any] = []
         X = load_data(is_graded(request)).X_test[: request["n_samples"]]
-        seconds = _timed(lambda: classes.append(predict(network, X, threads=request["threads"])))
+        threads = request["threads"]
+        seconds = _timed(
+            lambda: classes.append(predict(network, X, threads=threads)), _clock(request)
+        )
         return {"seconds": seconds, "classes": classes[0].tolist()}
 
     def _learn(self, run: Run, data: Any, threads: int, n_batches: int) -> None:
@@ -217,9 +220,11 @@ class Torch:
 
         def work() -> None:
             columns = self.torch.from_numpy(X).T.to(self.torch.float32)
+            if X.dtype == np.uint8:
+                columns.div_(255)
             classes.append(model.predict(columns, 10, request["only_active"])[0])
 
-        return {"seconds": _timed(work), "classes": classes[0].tolist()}
+        return {"seconds": _timed(work, _clock(request)), "classes": classes[0].tolist()}
 
 
 def load_case(path: str, sparse: bool = False) -> tuple[Any, Any, dict[str, Any]]:

@@ -11,6 +11,7 @@ import naive
 import naive_rules
 import naive_third_factor
 from binnet import BinaryNetwork, Configuration, fixed_points, predict, relax, resume, train
+from binnet._validation import check_inputs
 from binnet.dynamics import stream_key
 from binnet.landscape import LandscapePlan, measure_landscape
 from binnet.landscape.networks import drive
@@ -150,6 +151,16 @@ def test_spins_in_any_format_are_spins() -> None:
     found, wanted = (relax(expected, x, max_sweeps=1).stabilities for x in (mixed, X))
     np.testing.assert_allclose(found[1:], wanted[1:], rtol=0, atol=1e-5)
     assert not np.allclose(found[0], wanted[0])
+
+
+def test_pixels_are_kept_as_they_are() -> None:
+    """60000 images of 784 pixels are 47 MB, and are not copied."""
+    assert np.shares_memory(check_inputs("X", PIXELS, 20), PIXELS)
+    doubles = check_inputs("X", PIXELS / 255, 20)
+    assert doubles.dtype == np.float32
+    first = PIXELS.copy()
+    first[0] = 1  # a first row like this is no reason to warn
+    train(first, Y, TINY.replace(epochs=1), threads=1)
 
 
 def test_resume_is_as_if_never_stopped(tmp_path: Path) -> None:

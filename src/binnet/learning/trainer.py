@@ -19,7 +19,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._threads import ThreadChoice
-from binnet._validation import Inputs, check_integer
+from binnet._validation import Inputs, check_integer, to_reals
 from binnet.dynamics import predict
 from binnet.learning.checkpoints import (
     find_copies,
@@ -312,7 +312,7 @@ def _compile(run: Run, samples: tuple[Inputs, NDArray[np.int64]], bar: Any) -> N
         run.compile(*samples)
         predict(
             run.relaxable(),
-            samples[0][:1],
+            to_reals(samples[0][:1]),  # a single row of pixels may look like bits
             update_order=training.update_order,
             update_probability=training.update_probability,
             threads=1,
