@@ -329,7 +329,7 @@ class Run:
         return laid_out, arguments
 
     def _take_inputs(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return inputs as the kernels take them; all calls of an epoch have the same."""
+        """Return inputs as the kernels take them, turned once in an epoch."""
         if self._taken is None or self._taken[0] is not X:
             self._taken = X, self.synapses.take_inputs(X)
         return np.asarray(self._taken[1])
@@ -355,6 +355,7 @@ class Run:
         """Turn to the first batch of the epoch, and forget what was counted in it."""
         self.batch = 0
         self.kept = None
+        self._taken = None  # the next epoch of an online learner may have others in the same array
         self.seconds = 0.0
         self.changes[:] = 0
         self.totals[:] = 0

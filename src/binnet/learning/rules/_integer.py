@@ -19,7 +19,6 @@ from binnet.dynamics import check_amplitudes, stream_key
 from binnet.learning.arithmetic import EXPONENTS, ROUNDINGS
 from binnet.learning.rules._float import expect_blocks
 from binnet.learning.rules._levels import (
-    GROWTH,
     choose_training_formats,
     derive_decays,
     derive_exponents,
@@ -88,8 +87,9 @@ class IntegerSynapses(Synapses):
         check_amplitudes(settings.schedule.amplitudes, np.dtype(np.int32))
         _refuse_gaps_of_one_bit(settings)
         network = BinaryNetwork.random(settings.network, training.seed, np.float64)
-        growth = (*GROWTH[:3], GROWTH[2] if "feedback" in cls.learned else GROWTH[3])
-        formats = choose_training_formats(settings, network, growth)
+        formats = choose_training_formats(
+            settings, network, feedback_grows="feedback" in cls.learned
+        )
         weights, _ = quantize(
             network,
             formats=formats,

@@ -26,14 +26,21 @@ from binnet.networks.quantised import refuse_overflow, sum_feedback
 GROWTH = (1.0, 1.5, 2.0, 1.0)
 FASTER = {16: (1, 0, 1), 8: (3, 0, 2), 4: (0, -3, 1), 2: (0, -3, 1), 1: (0, -3, 1)}
 FASTER_LATENT = (3, 0, 2)
+# Graded inputs, many of them 0, want couplings no faster than in floating point, at any width, and
+# more room in the readout: pixels of MNIST as they are, H = 400.
+GROWTH_GRADED = (1.0, 1.5, 4.0, 1.0)
+FASTER_GRADED = (0, 0, 1)
 _DECAY_EXPONENT = 8  # of the fastest decay: the others' then fit into the 16 bits of a draw
 
 
 def choose_training_formats(
-    settings: Settings, network: BinaryNetwork, growth: tuple[float, ...]
+    settings: Settings, network: BinaryNetwork, *, feedback_grows: bool
 ) -> NetworkFormats:
     """Return the formats of a run: as given, or fitted to initial weights that will grow."""
     arithmetic = settings.arithmetic
+    growth = GROWTH if arithmetic.input_bits == 1 else GROWTH_GRADED
+    if feedback_grows:
+        growth = (*growth[:3], growth[2])
     chosen = list(arithmetic.fraction_bits)
     if not chosen:
         for name, factor in zip(BLOCKS, growth, strict=True):
@@ -64,6 +71,8 @@ def derive_exponents(
     rates = [*settings.plasticity.scaled_rates(settings.network), feedback_rate]
     synapses = latent_formats(settings, formats)
     faster = list(FASTER_LATENT if arithmetic.unseen_bits else FASTER[arithmetic.bits])
+    if arithmetic.input_bits > 1:
+        faster = list(FASTER_GRADED)
     faster.append(faster[2])  # W_back learns the products that W_out learns
     exponents: list[int | None] = []
     for block, (name, rate, format) in enumerate(zip(BLOCKS, rates, synapses, strict=True)):
