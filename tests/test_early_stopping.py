@@ -19,7 +19,11 @@ X, Y = make_task(203)
 NOISY, LABELS = make_task(80, noise=0.35, seed=3)  # whose accuracy rises and falls
 SETS = {"validation": (NOISY, LABELS)}
 PATIENT = TINY.replace(epochs=12, patience=2)
-EIGHT_BITS = PATIENT.replace(arithmetic="int8", rate_couplings=0.05, rate_input=0.2)
+KINDS = {
+    "float": PATIENT,
+    "means": PATIENT.replace(averaging=3.0),
+    "int8": PATIENT.replace(arithmetic="int8", rate_couplings=0.05, rate_input=0.2),
+}
 
 
 def learn(
@@ -32,7 +36,7 @@ def accuracies(result: TrainingResult) -> list[float]:
     return [metrics.accuracy["validation"] for metrics in result.history]
 
 
-@pytest.mark.parametrize("configuration", [PATIENT, EIGHT_BITS], ids=["float", "int8"])
+@pytest.mark.parametrize("configuration", KINDS.values(), ids=KINDS)
 def test_it_ends_after_so_many_epochs_without_a_rise_and_keeps_the_best_network(
     configuration: Configuration, tmp_path: Path
 ) -> None:
@@ -59,7 +63,7 @@ def test_it_ends_after_so_many_epochs_without_a_rise_and_keeps_the_best_network(
     assert right.mean() == max(found)
 
 
-@pytest.mark.parametrize("configuration", [PATIENT, EIGHT_BITS], ids=["float", "int8"])
+@pytest.mark.parametrize("configuration", KINDS.values(), ids=KINDS)
 def test_a_stopped_run_ends_like_an_unstopped_one(
     configuration: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +199,8 @@ def test_the_command_stops_early_and_others_use_the_best_network(
     refused = binnet(*small, "--out", run, code=1).output
     assert "--patience 2 needs validation samples, as the test set may not say when" in refused
     assert not run.exists()
-    told = binnet(*small, "--validation", 200, "--out", tmp_path / "falling").stderr
+    linear = [*small, "--validation", 200, "--rate-schedule", "linear"]
+    told = binnet(*linear, "--out", tmp_path / "falling").stderr
     assert "the rates fall over all 20 epochs, also where the run ends early" in told
     constant = [*small, "--validation", 200, "--rate-schedule", "constant", "--out", run]
     result = binnet(*constant)
