@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from binnet.networks import BLOCKS, BinaryNetwork
 
 #: Batches of an epoch after which means take in the weights; they do after its last one, too. After
-#: every batch it would take as long as learning does.
-PERIOD = 100
+#: every batch it would take as long as learning does; so it is a tenth or less.
+PERIOD = 250
 _PREFIX = "mean_"  # before the names of blocks in a checkpoint
 
 

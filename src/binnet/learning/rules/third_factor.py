@@ -121,6 +121,10 @@ class ThirdFactor(PlasticityRule):
     through them), the weights of other synapses, derivatives, and errors sent from one hidden
     neuron to another.
 
+    The preset "third-factor" adds two things that are not of the rule: noise in the input while it
+    learns, without which it overfits (`TrainingParameters.input_noise`), and means of synapses,
+    for which a synapse uses its own value (`PerceptronPlasticity.averaging`).
+
     Parameters
     ----------
     third_factor : {"learned", "fixed"}, default "learned"
