@@ -49,6 +49,23 @@ _THIRD_FACTOR = _DEFAULT.replace(
     rate_scaling="weights",
     margin_excludes_self_coupling=False,
 )
+# Graded pixels in [0, 1], chosen on the same split of MNIST (docs/results/search_mnist.md): fields
+# of strong inputs, of which the feedback holds those near 0, and rates as high as means allow.
+_MNIST = _DEFAULT.replace(
+    n_inputs=784,
+    n_hidden=1000,
+    self_coupling=1.0,
+    input_strength=12.0,
+    feedback_strength=2.4,
+    rate_couplings=0.02,
+    rate_input=0.4,
+    rate_readout=0.5,
+    readout_margin=4.0,
+    averaging=5.0,
+)
+_MNIST_THIRD_FACTOR = _THIRD_FACTOR.replace(
+    n_inputs=784, n_hidden=1000, input_strength=5.0, input_noise=0.1, averaging=5.0
+)
 
 
 def _source_modules(n_modules: int) -> Configuration:
@@ -111,6 +128,10 @@ _PRESETS: dict[str, Callable[[int], Configuration]] = {
     "chain": _chain,
     "deep": _deep,
     "third-factor": lambda n: _THIRD_FACTOR.replace(n_modules=n),
+    "mnist": lambda n: _MNIST.replace(n_modules=n),
+    "mnist-third-factor": lambda n: _MNIST_THIRD_FACTOR.replace(n_modules=n),
+    "fashion": lambda n: _MNIST.replace(n_modules=n),
+    "fashion-third-factor": lambda n: _MNIST_THIRD_FACTOR.replace(n_modules=n),
     # Chosen on the same split: docs/results/rules.md. Twice the rate was the best tried.
     "symmetric": lambda n: _LINEAR.replace(n_modules=n, rule="symmetric", rate_couplings=0.05),
     "soft": lambda n: _LINEAR.replace(n_modules=n, rule="soft"),
@@ -146,8 +167,10 @@ def preset(name: str = "default", n_modules: int | None = None) -> Configuration
         one module without means of synapses, its rates falling linearly, as in all that follow:
         "chain", modules with excitation in place of self-coupling; "deep", modules with learned
         couplings to their neighbours; "symmetric" and "soft", two more rules of the source's code;
-        the controls "reservoir" and "random-features", which learn their readout only. Last,
-        "third-factor", with means, a rule that is not the source's, see `ThirdFactor`.
+        the controls "reservoir" and "random-features", which learn their readout only. With
+        means, "third-factor", a rule that is not the source's, see `ThirdFactor`; and for graded
+        pixels, 784 inputs, "mnist" and "fashion" (the source's rule), "mnist-third-factor" and
+        "fashion-third-factor".
     n_modules : int, optional
         Modules of the network. Default: 2 for "source-modules", 3 for "chain" and "deep",
         else 1.
