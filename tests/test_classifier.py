@@ -84,7 +84,7 @@ def test_order_of_the_samples_does_not_count() -> None:
 
 
 def test_probabilities_are_calibrated() -> None:
-    """On new samples of a noisy problem that is learned by heart, with two classes and with three."""
+    """On new samples of a noisy problem that is learned by heart, of two and of three classes."""
     generator = np.random.default_rng(0)
     X = generator.choice([-1, 1], (1900, 25))
     for n_classes in (2, 3):
