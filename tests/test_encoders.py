@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from binnet.datasets import project_and_binarise
 from binnet.encoders import (
     ENCODERS,
     RandomSignProjection,
@@ -126,6 +127,28 @@ def test_parameters_are_written_down() -> None:
     np.testing.assert_array_equal(again.components_, drawn.components_)
 
 
+def test_projection_is_that_of_entangled_mnist() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, 784), np.uint8)
+    projection = RandomSignProjection(30, random_state=7)
+    spins = projection.fit_transform(images)
+    assert spins.dtype == np.int8
+    np.testing.assert_array_equal(spins, project_and_binarise(images, 30, seed=7))
+    np.testing.assert_array_equal(projection.transform(csr_array(images)), spins)
+    np.testing.assert_array_equal(projection.transform(np.zeros((1, 784))), np.ones((1, 30)))
+    names = projection.get_feature_names_out()
+    assert [names[0], names[-1], len(names)] == [
+        "randomsignprojection0",
+        "randomsignprojection29",
+        30,
+    ]
+    # A generator is asked for a seed, so that it draws another projection each time.
+    drawn = [
+        RandomSignProjection(30, random_state=generator).fit(images).components_
+        for generator in [np.random.RandomState(0)] * 2
+    ]
+    assert (drawn[0] != drawn[1]).any()
+
+
 def test_standardise_is_scikit_learns() -> None:
     X = make_features()
     inputs = make_encoder("standardise").fit_transform(X)
@@ -146,8 +169,11 @@ def test_encoder_is_chosen_by_the_features() -> None:
         (csr_matrix(np.eye(2)), ThresholdEncoder),
     ):
         assert type(choose_encoder(X)) is kind
-    assert choose_encoder(0.5 * spins).with_mean
-    assert not choose_encoder(csr_matrix(0.5 * spins)).with_mean
+    for n_features, n_levels in ((2, 16), (32, 16), (64, 8), (128, 4)):
+        assert choose_encoder(np.full((3, n_features), 0.5)).n_levels == n_levels
+    many = np.full((3, 129), 0.5)
+    assert choose_encoder(many).with_mean
+    assert not choose_encoder(csr_matrix(many)).with_mean
 
 
 def test_what_is_wrong_is_said() -> None:
@@ -162,6 +188,12 @@ def test_what_is_wrong_is_said() -> None:
         ThresholdEncoder("mode").fit(X)
     with pytest.raises(ValueError, match="n_levels must be an integer >= 1, got 0"):
         ThermometerEncoder(0).fit(X)
+    with pytest.raises(ValueError, match="n_components must be an integer >= 1, got 0"):
+        RandomSignProjection(0).fit(X)
+    fitted = RandomSignProjection(8, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="n_components must be"):
+        fitted.set_params(n_components=0).fit(X[:, :2])
+    assert fitted.transform(X).shape == (50, 8)  # as before
     with pytest.raises(NotFittedError):
         describe_encoder(ThermometerEncoder())
     for other in (MinMaxScaler().fit(X), FunctionTransformer(np.sqrt, validate=True).fit(X**2)):

@@ -73,8 +73,7 @@ def test_a_field_does_not_depend_on_the_other_samples(dtype: type, n_inputs: int
     )
 
 
-@pytest.mark.parametrize("batch_size", [7, 40])
-@pytest.mark.parametrize("inputs", [REALS, DENSE], ids=["sparse", "dense"])
+@pytest.mark.parametrize(("inputs", "batch_size"), [(REALS, 40), (DENSE, 7)], ids=["40", "7"])
 @pytest.mark.parametrize("rule", [{}, {"rule": "symmetric"}, SHARP, THIRD], ids=lambda r: str(r))
 def test_equals_the_reference(rule: dict[str, Any], inputs: np.ndarray, batch_size: int) -> None:
     """One and two banks; a batch of more than 32 samples; a last group of less than four."""
@@ -87,11 +86,11 @@ def test_equals_the_reference(rule: dict[str, Any], inputs: np.ndarray, batch_si
         "soft": partial(naive_rules.learn_batch_soft, 3.0),
         "third-factor": partial(learn_third, settings),
     }[settings.rule.name]
-    expected = replay(Run.start(settings, len(X)), learn, 3, inputs)
+    expected = replay(Run.start(settings, len(X)), learn, 2, inputs)
     for threads in (1, 2):
         run = Run.start(settings, len(X))
         drawn = run.network().input_weights
-        run.learn(inputs, Y, 3, threads)
+        run.learn(inputs, Y, 2, threads)
         network = run.network()
         for found, wanted in (
             (network.couplings, expected.net.J),
@@ -132,9 +131,7 @@ def test_pixels_are_their_fractions_of_255(rule: dict[str, Any], changes: dict[s
     settings = TINY.replace(epochs=2, input_noise=0.1, **rule, **changes)
     pixels = train(PIXELS, Y, settings, threads=1, evaluate_on={"test": (PIXELS, Y)})
     reals = train(REALS, Y, settings, threads=2, evaluate_on={"test": (REALS, Y)})
-    doubles = train(PIXELS / np.float32(255), Y, settings, threads=2)
     assert_same_bits(pixels.network, reals.network)
-    assert_same_bits(pixels.network, doubles.network)
     assert pixels.history[-1].accuracy == reals.history[-1].accuracy
     first, second = (relax(pixels.network, x, Y, threads=1) for x in (PIXELS, REALS))
     assert first.stabilities.tobytes() == second.stabilities.tobytes()

@@ -79,6 +79,7 @@ def test_the_command_keeps_them_also_in_a_run_that_goes_on(
     )
     run = tmp_path / "run"
     small = ["--hidden", "20", "--curriculum-start", "0.5", "--threads", "1"]
+    small += ["--rate-schedule", "linear"]
     for arguments in (
         ["--out", str(run), "--epochs", "2", "--keep-every", "2", *small],
         ["--resume", str(run), "--epochs", "4", "--threads", "1"],

@@ -30,6 +30,8 @@ _MAKERS: dict[str, Callable[..., Any]] = {
     "standardise": StandardScaler,
 }
 ENCODERS = tuple(_MAKERS)
+# Chosen by measuring: docs/results/estimator.md.
+_FEW_FEATURES, _MOST_LEVELS, _SPINS = 128, 16, 512
 _CLASSES = {
     FunctionTransformer: "none",
     ThresholdEncoder: "threshold",
@@ -89,8 +91,9 @@ def choose_encoder(X: Any) -> Any:
     -------
     object
         Where all entries are -1 or +1, or X is of uint8 with a maximum above 1 (pixels, x / 255):
-        "none". Where all are 0 or 1: "threshold". Else: "standardise", which of a sparse matrix
-        divides by the standard deviations only.
+        "none". Where all are 0 or 1: "threshold". Else: of up to 128 features "thermometer", with
+        16 levels, or as many as make 512 spins; of more features "standardise", which of a sparse
+        matrix divides by the standard deviations only.
     """
     values = X.data if issparse(X) else X
     has_zero = issparse(X) or bool((values == 0).any())
@@ -100,6 +103,9 @@ def choose_encoder(X: Any) -> Any:
         return make_encoder("threshold")
     if values.dtype == np.uint8:
         return make_encoder("none")
+    n_features = X.shape[1]
+    if n_features <= _FEW_FEATURES:
+        return make_encoder("thermometer", n_levels=min(_MOST_LEVELS, _SPINS // n_features))
     return make_encoder("standardise", with_mean=not issparse(X))
 
 

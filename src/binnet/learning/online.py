@@ -47,6 +47,11 @@ class OnlineLearner:
         """The network as it was learned so far."""
         return self._run.network()
 
+    @property
+    def run(self) -> Run:
+        """The run that learns: its synapses are those learned so far."""
+        return self._run
+
     def learn(self, X: ArrayLike, y: ArrayLike) -> None:
         """Learn each sample once, in a random order; if it fails or is stopped, nothing is learned.
 

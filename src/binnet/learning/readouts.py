@@ -100,7 +100,7 @@ def fit_readouts(
     evaluate_on : mapping of str to (X, y), optional
         Sets whose accuracy is measured, beside that of (the first 10000 of) the training samples.
     epochs : int, optional
-        Passes of the local readout over the samples. Default: those of the run's configuration.
+        Passes of the local readout over the samples. Default: as many as the network has learned.
     threads : int, optional
         Threads to run on at most. Default: all cores.
     progress : bool, default False
@@ -134,7 +134,7 @@ def fit_readouts(
     sets = check_sets(evaluate_on, run.configuration)
     choice = ThreadChoice(threads)
     training = run.configuration.training
-    epochs = training.epochs if epochs is None else check_integer("epochs", epochs, 1)
+    epochs = max(1, run.epoch) if epochs is None else check_integer("epochs", epochs, 1)
     classifier = None
     if "logistic" in readouts:
         classifier = _make_logistic()

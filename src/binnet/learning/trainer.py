@@ -76,6 +76,7 @@ def train(
     y: ArrayLike,
     configuration: Configuration | None = None,
     *,
+    initial: Run | None = None,
     evaluate_on: Mapping[str, Samples] | None = None,
     threads: int | None = None,
     checkpoint: str | Path | None = None,
@@ -99,6 +100,9 @@ def train(
         Labels 0..C-1.
     configuration : Configuration, optional
         All parameters. Default: ``preset("default")``.
+    initial : Run, optional
+        Run whose weights to begin with, which stays as it is; of a network of the same parameters.
+        Default: weights are drawn.
     evaluate_on : mapping of str to (X, y), optional
         Sets whose accuracy is measured after each epoch, such as ``{"test": (X_test, y_test)}``.
         The accuracy on (the first 10000 of) the training samples is always measured. Early
@@ -149,13 +153,28 @@ def train(
     if checkpoint is not None:
         for path in (checkpoint, *find_copies(checkpoint)):
             check_file(path, overwrite=overwrite)
-    run = Run.start(configuration, len(samples[0]), _fingerprint(*samples))
+    run = _begin(configuration, initial, len(samples[0]), _fingerprint(*samples))
     with overwriting(overwrite):
         if checkpoint is not None:  # a run that is killed in its first epoch can be resumed, too
             for path in find_copies(checkpoint):
                 path.unlink()
             save_checkpoint(checkpoint, run)
         return _go_on(run, run, samples, sets, choice, checkpoint, keep_every, on_epoch, progress)
+
+
+def _begin(
+    configuration: Configuration, initial: Run | None, n_samples: int, fingerprint: str
+) -> Run:
+    if initial is None:
+        return Run.start(configuration, n_samples, fingerprint)
+    if configuration.network != initial.configuration.network:
+        raise ValueError(
+            f"initial has a network of {initial.configuration.network}, the configuration one of "
+            f"{configuration.network}; they must be the same"
+        )
+    synapses = copy.deepcopy(initial.synapses)
+    synapses.settings = configuration
+    return Run(configuration, n_samples, fingerprint, synapses)
 
 
 def resume(
