@@ -29,10 +29,12 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba import types
 from numba.core import event
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.runtime import rtsys
+from numba.extending import overload
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -246,3 +248,41 @@ def inlined_kernel(function: Function) -> Function:
 def reassociating_kernel(function: Function) -> Function:
     """Compile a serial kernel whose sums may be reordered (see REASSOCIATE)."""
     return _compile(function, fastmath=REASSOCIATE, _nrt=False)
+
+
+def by_storage(of_dense: Any, of_sparse: Any) -> Any:
+    """Return what kernels call as one of two kernels: as the first where weights are an array.
+
+    Where the first argument is a group of arrays, `structs.SparseWeights`, it is the second. The
+    choice is made when the caller is compiled.
+    """
+
+    def chosen(*arguments: Any) -> None:
+        """Stand for the two."""
+
+    @overload(chosen, jit_options={"_nrt": False, "nogil": True, "error_model": "numpy"})  # type: ignore[untyped-decorator]
+    def choose(*arguments: Any) -> Any:
+        compiled = of_dense if isinstance(arguments[0], types.Array) else of_sparse
+
+        def call(*arguments: Any) -> Any:
+            return compiled(*arguments)
+
+        return call
+
+    return chosen
+
+
+def part_by_storage(of_dense: Any, of_sparse: Any) -> Any:
+    """Return what `by_storage` does, of functions ``(banks, bank, n_rows)`` that return arrays.
+
+    They are not compiled by themselves, since kernels return no arrays.
+    """
+
+    def chosen(banks: Any, bank: Any, n_rows: Any) -> None:
+        """Stand for the two."""
+
+    def choose(banks, bank, n_rows):
+        return of_dense if isinstance(banks, types.Array) else of_sparse  # as untyped as these
+
+    overload(chosen, inline="always", jit_options={"_nrt": True})(choose)
+    return chosen

@@ -121,6 +121,29 @@ def from_banks(banks: Array, n_hidden: int) -> Array:
     return np.concatenate(list(banks), axis=1)[:, :n_hidden]
 
 
+class SparseWeights(NamedTuple):
+    """Weights onto some neurons from those sources that there are couplings from.
+
+    Those of target i are numbers ``starts[i]`` to ``starts[i + 1] - 1``, their sources ascending. A
+    flip of a neuron is followed by ``target_starts``, which of all neurons' weights are left empty
+    where nothing flips, as of inputs.
+    """
+
+    values: Array  # (n,)
+    sources: Array  # (n,) int32
+    starts: Array  # (targets + 1,) int64; those of a bank, or of all with the padding
+    n_sources: int
+    width: int  # of a bank
+    target_starts: Array  # (sources + 1,) int64, and of each source,
+    targets: Array  # (n,) int32: its targets,
+    places: Array  # (n,) int32: and which of `values` are the weights
+
+
+def count_sources(banks: Any) -> int:
+    """Return how many neurons or inputs the weights of banks come from, (S, K, W) or sparse."""
+    return int(banks.n_sources if isinstance(banks, SparseWeights) else banks.shape[1])
+
+
 class Structure(NamedTuple):
     """How the modules of a network hang together; nothing of it is learned."""
 
@@ -133,7 +156,8 @@ class Structure(NamedTuple):
 class Recurrence(NamedTuple):
     """What couples the hidden neurons: J_ij is scale times the weight from j to i, J_ii is J_D."""
 
-    couplings: Array  # (S, K, W) banks, zero diagonal; row k is that of neuron windows[s, 0] + k
+    # (S, K, W) banks, zero diagonal; row k is that of neuron windows[s, 0] + k. Or SparseWeights.
+    couplings: Any
     scale: float
     windows: Array  # these four are a Structure's: tuples in tuples do not enter parallel regions
     self_couplings: Array
@@ -179,6 +203,7 @@ class Scratch(NamedTuple):
     changes: Array  # (B, H): new minus old spin of `sites`
     settled_at: Array  # (B,): amplitude at which the sample was seen to be settled, else NaN
     rows: Array  # (B,) int: samples whose fields are due for a dense product
+    next_sweep: Array  # (B,) int
     excited: Array  # (B, H): external field and the excitation by the neighbouring modules
 
 
@@ -200,5 +225,6 @@ def make_scratch(n_samples: int, n_hidden: int, dtype: Any) -> Scratch:
         changes=allocate_aligned((n_samples, n_hidden), dtype),
         settled_at=allocate_aligned((n_samples,), np.result_type(dtype, np.float32)),
         rows=allocate_aligned((n_samples,), np.int64),
+        next_sweep=allocate_aligned((n_samples,), np.int64),
         excited=allocate_aligned((n_samples, n_hidden), dtype),
     )

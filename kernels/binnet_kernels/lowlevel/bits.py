@@ -15,10 +15,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from binnet_kernels._jit import kernel
+from binnet_kernels.lowlevel.building import find_item
 
 WORD_BITS = 32
 
@@ -62,6 +64,26 @@ def find_highest(typingctx: Any, word: Any) -> Any:
         return builder.sub(context.get_constant(types.int64, 63), zeros)
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def mark_changes(typingctx: Any, numbers: Any, first: Any) -> Any:
+    """Return a uint64 with bit i set where ``numbers[first + i]``, i < 64, is not 0."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        number = context.get_data_type(numbers.dtype)
+        wide = ir.VectorType(number, 64)
+        address = find_item(context, builder, numbers, *arguments)
+        pointer = builder.inttoptr(address, wide.as_pointer())
+        values = builder.load(pointer, align=context.get_abi_sizeof(number))
+        zeros = ir.Constant(wide, None)
+        if isinstance(numbers.dtype, types.Float):
+            changed = builder.fcmp_unordered("!=", values, zeros)
+        else:
+            changed = builder.icmp_signed("!=", values, zeros)
+        return builder.bitcast(changed, ir.IntType(64))
+
+    return types.uint64(numbers, types.int64), generate
 
 
 @kernel

@@ -10,7 +10,7 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.relaxation.cycles import note_flip, note_return
-from binnet_kernels.relaxation.fields import add_events, add_events_in_windows
+from binnet_kernels.relaxation.fields import add_events, add_events_to_fields
 from binnet_kernels.relaxation.free_fields import is_unstable
 from binnet_kernels.relaxation.relax_sync import find_settled, same_sites
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
@@ -85,9 +85,7 @@ def _update_block(recurrence, drive, outcome, b, amplitude, first, stop, sites, 
             n_changes += 1
     for k in range(n_changes):
         state[sites[k]] += changes[k]
-    add_events_in_windows(
-        recurrence.couplings, recurrence.windows, sites, changes, n_changes, field
-    )
+    add_events_to_fields(recurrence.couplings, recurrence.windows, sites, changes, n_changes, field)
     return n_changes
 
 

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from binnet_kernels._jit import inlined_kernel, inner_kernel, kernel, reassociating_kernel
+from binnet_kernels._jit import (
+    by_storage,
+    inlined_kernel,
+    inner_kernel,
+    kernel,
+    part_by_storage,
+    reassociating_kernel,
+)
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.sign_sums import (
     ENTRY_BYTES,
@@ -25,6 +32,13 @@ from binnet_kernels.lowlevel.sign_sums import (
     write_place,
     write_tables,
 )
+from binnet_kernels.relaxation.sparse_fields import (
+    accumulate_sparse,
+    add_sparse_event,
+    add_sparse_events,
+    take_sparse_bank,
+)
+from binnet_kernels.structs import SparseWeights
 
 # With fewer states the sums take longer than the products. Measured.
 _ENOUGH = 8
@@ -149,19 +163,33 @@ def accumulate_plainly(weights, states, first, rows, n_rows, out, start):
 def find_product(
     banks: Any, states: Any, rows: Any, out: Any, product: Any = accumulate_fields
 ) -> int:
-    """Return the address of a product for banks (S, K, W) and arrays of these types."""
+    """Return the address of a product for banks and arrays of these types.
+
+    That of sparse weights takes any states; for dense banks (S, K, W) it is `product`.
+    """
+    if isinstance(banks, SparseWeights):
+        return find_address(accumulate_sparse, banks, states, 0, rows, 0, out, 0)
     return find_address(product, banks[0], states, 0, rows, 0, out, 0)
+
+
+def _take_dense_bank(banks, bank, n_rows):
+    return banks[bank, :n_rows]
+
+
+# ``(banks, bank, n_rows)``: one bank; where it is dense its first rows, which are all it has.
+take_bank = part_by_storage(_take_dense_bank, take_sparse_bank)
 
 
 @inner_kernel
 def accumulate_couplings(recurrence, states, rows, n_rows, out):
     """Add the dense product with all banks, each with the neurons of its window."""
-    width = recurrence.couplings.shape[2]
-    for s in range(recurrence.couplings.shape[0]):
+    n_banks = recurrence.windows.shape[0]
+    width = recurrence.self_couplings.shape[0] // n_banks
+    for s in range(n_banks):
         first, stop = recurrence.windows[s]
         call(
-            recurrence.product, recurrence.couplings[s, : stop - first], states, first, rows,
-            n_rows, out, s * width,
+            recurrence.product, take_bank(recurrence.couplings, s, stop - first), states, first,
+            rows, n_rows, out, s * width,
         )  # fmt: skip
 
 
@@ -221,6 +249,24 @@ def add_events_in_windows(banks, windows, sites, changes, n_events, field):
         _add_events_to_bank(
             banks[s], start, sites, changes, first, stop, field[s * width : (s + 1) * width]
         )
+
+
+@kernel
+def _add_event_in_windows(banks, windows, site, change, field):
+    width = banks.shape[2]
+    for bank in range(banks.shape[0]):
+        first, last = windows[bank]
+        if site < first or site >= last:
+            continue
+        weights = banks[bank, site - first]
+        out = field[bank * width : (bank + 1) * width]
+        for k in range(width):
+            out[k] += change * weights[k]
+
+
+# ``(couplings, windows, sites, changes, n_events, field)``, and of one event.
+add_events_to_fields = by_storage(add_events_in_windows, add_sparse_events)
+add_event_to_fields = by_storage(_add_event_in_windows, add_sparse_event)
 
 
 @kernel

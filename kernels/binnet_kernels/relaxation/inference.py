@@ -6,7 +6,7 @@ import numpy as np
 
 from binnet_kernels._jit import inlined_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
-from binnet_kernels.relaxation.fields import accumulate_couplings, read_out
+from binnet_kernels.relaxation.fields import accumulate_couplings, read_out, take_bank
 from binnet_kernels.relaxation.orders import DRIVEN_SWEEPS, WAKING
 from binnet_kernels.structs import UNSETTLED, Drive, Outcome, Recurrence, Scratch, Update
 
@@ -42,16 +42,17 @@ def _begin(
     product, recurrence, input_weights, inputs, drive, update, outcome, scratch, start, stop
 ):
     """Write the fields of samples start..stop-1; return how many sweeps that took."""
-    n_hidden, width = scratch.excited.shape[1], input_weights.shape[2]
+    n_hidden, n_banks = scratch.excited.shape[1], recurrence.windows.shape[0]
+    width = recurrence.self_couplings.shape[0] // n_banks
     rows, n_awake = scratch.rows[start:stop], np.int64(0)
     for b in range(start, stop):
         drive.external[b, :] = 0
         outcome.field[b, :] = 0
         rows[b - start] = b
-    for bank in range(input_weights.shape[0]):
+    for bank in range(n_banks):
         call(
-            product, input_weights[bank], inputs, np.int64(0), rows, stop - start, drive.external,
-            bank * width,
+            product, take_bank(input_weights, bank, inputs.shape[1]), inputs, np.int64(0), rows,
+            stop - start, drive.external, bank * width,
         )  # fmt: skip
     for b in range(start, stop):  # the field of a silent state is 0 as it stands
         if _is_awake(outcome.state[b]):

@@ -9,6 +9,7 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel
 from binnet_kernels.lowlevel.rng import derive_key, shuffle_sites
+from binnet_kernels.relaxation.fields import add_event_to_fields
 from binnet_kernels.relaxation.relax_sync import find_settled
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED
 
@@ -20,7 +21,6 @@ def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start,
     Same arguments as `relax_sync`; of `update` only the keys are read.
     """
     couplings, windows = recurrence.couplings, recurrence.windows
-    n_banks, _, width = couplings.shape
     one = outcome.state.dtype.type(1)
     scale = outcome.state.dtype.type(recurrence.scale)
     partners, excitations = recurrence.partners, recurrence.excitations
@@ -48,14 +48,7 @@ def relax_async(recurrence, drive, update, outcome, scratch, first_sweep, start,
                 change = spin - state[i]
                 if change != 0:
                     state[i] = spin
-                    for bank in range(n_banks):
-                        first, last = windows[bank]
-                        if i < first or i >= last:
-                            continue
-                        weights = couplings[bank, i - first]
-                        out = field[bank * width : (bank + 1) * width]
-                        for k in range(width):
-                            out[k] += change * weights[k]
+                    add_event_to_fields(couplings, windows, i, change, field)
                     n_changes += 1
             outcome.sweeps[b] += 1
             outcome.changes[b, t] = n_changes

@@ -9,37 +9,38 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import inlined_kernel, inner_kernel, kernel
+from binnet_kernels.lowlevel.bits import mark_changes, trailing_zeros
 from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
 from binnet_kernels.relaxation.fields import (
     accumulate_couplings,
-    add_events_in_windows,
+    add_events_to_fields,
     add_excitation,
 )
 from binnet_kernels.structs import FIXED_POINT, TWO_CYCLE, UNSETTLED
-
-# Neurons per look when a changed neuron is searched: most stretches hold none.
-_STRETCH = 64
 
 
 @kernel
 def list_changes(changes, n_found, sites):
     """Move the `n_found` changes that are not 0 to the front, and their indices to `sites`."""
     n_hidden = changes.shape[0]
-    n_listed = 0
-    for start in range(0, n_hidden, _STRETCH):
+    n_listed = np.int64(0)
+    n_whole = n_hidden - n_hidden % 64
+    for start in range(0, n_whole, 64):
+        word = mark_changes(changes, start)
+        while word != 0:
+            i = start + trailing_zeros(word)
+            sites[n_listed] = i
+            changes[n_listed] = changes[i]
+            n_listed += 1
+            word &= word - np.uint64(1)
         if n_listed == n_found:
-            break
-        stop = min(start + _STRETCH, n_hidden)
-        n_here = 0
-        for i in range(start, stop):
-            n_here += changes[i] != 0
-        if n_here > 0:
-            for i in range(start, stop):
-                if changes[i] != 0:
-                    sites[n_listed] = i
-                    changes[n_listed] = changes[i]
-                    n_listed += 1
+            return
+    for i in range(n_whole, n_hidden):
+        if changes[i] != 0:
+            sites[n_listed] = i
+            changes[n_listed] = changes[i]
+            n_listed += 1
 
 
 @kernel
@@ -54,14 +55,14 @@ def find_changes(
     """
     one = state.dtype.type(1)
     scale = state.dtype.type(scale)
-    n_found = np.int64(0)
+    n_found = np.int32(0)  # as wide as the numbers
     for i in range(n_hidden):  # branch-free, hence vectorised
         h = external[i] + scale * field[i] + self_couplings[i] * state[i] + amplitude * feedback[i]
         spin = one if h >= 0 else -one
         changes[i] = spin - state[i]
-        n_found += spin != state[i]
-    list_changes(changes, n_found, sites)
-    return n_found
+        n_found = np.int32(n_found + np.int32(spin != state[i]))
+    list_changes(changes, np.int64(n_found), sites)
+    return np.int64(n_found)
 
 
 @kernel
@@ -93,80 +94,78 @@ def find_settled(drive, outcome, first_sweep, b):
     return np.float64(drive.amplitudes[first_sweep - 1])
 
 
+@inlined_kernel
+def _sweep_sample(recurrence, drive, update, outcome, scratch, t, b):
+    """Do sweep t of sample b; return whether its fields are left to a dense product."""
+    amplitude, n_hidden = drive.amplitudes[t], scratch.excited.shape[1]
+    this, last = scratch.sites[t % 2, b], scratch.sites[1 - t % 2, b]
+    changes, external = scratch.changes[b], drive.external[b]
+    if recurrence.partners.shape[0] > 0:
+        external = scratch.excited[b]
+        add_excitation(
+            recurrence.partners, recurrence.excitations, drive.external[b], outcome.state[b],
+            external,
+        )  # fmt: skip
+    n_changes = find_changes(
+        n_hidden, external, outcome.field[b], drive.feedback[drive.labels[b]], outcome.state[b],
+        recurrence.scale, recurrence.self_couplings, amplitude, this, changes,
+    )  # fmt: skip
+    outcome.sweeps[b] += 1
+    if n_changes == 0:
+        outcome.status[b] = FIXED_POINT
+        scratch.settled_at[b] = amplitude
+        return False
+    outcome.status[b] = UNSETTLED
+    scratch.settled_at[b] = np.nan
+    if update.probability < 1.0:
+        key = derive_key(update.keys[b], t)
+        n_changes = keep_random_subset(key, update.probability, this, changes, n_changes)
+    outcome.changes[b, t] = n_changes
+    for k in range(n_changes):
+        outcome.state[b, this[k]] += changes[k]
+    if (
+        update.stop_at_cycle
+        and update.probability >= 1.0  # else the same flips may repeat by chance
+        and t > 1  # the first sweep may have woken silent neurons, which is no flip
+        and drive.amplitudes[t - 1] == amplitude
+        and outcome.changes[b, t - 1] == n_changes
+        and same_sites(this, last, n_changes)
+    ):
+        outcome.status[b] = TWO_CYCLE
+        scratch.settled_at[b] = amplitude
+    if n_changes > update.dense_above:
+        return True
+    add_events_to_fields(
+        recurrence.couplings, recurrence.windows, this, changes, n_changes, outcome.field[b]
+    )
+    return False
+
+
 @inner_kernel
 def relax_sync(recurrence, drive, update, outcome, scratch, first_sweep, start, stop):
     """Relax samples start..stop-1 in sweeps first_sweep..T-1 of the T in `drive.amplitudes`.
 
     A sample that a sweep finds at a fixed point (or, where asked, in a 2-cycle) rests until the
-    amplitude of the feedback changes. Sweeps may go on in another call, with the same scratch. See
-    `structs` for the arguments.
+    amplitude of the feedback changes. Each goes on, its arrays in the cache, until it needs a dense
+    product, which it waits for with the others. Sweeps may go on in another call, with the same
+    scratch. See `structs` for the arguments.
     """
     n_sweeps = drive.amplitudes.shape[0]
-    n_hidden = scratch.excited.shape[1]
-    is_excited = recurrence.partners.shape[0] > 0
     for b in range(start, stop):
         scratch.settled_at[b] = find_settled(drive, outcome, first_sweep, b)
-    for t in range(first_sweep, n_sweeps):
-        amplitude = drive.amplitudes[t]
-        this, last = scratch.sites[t % 2], scratch.sites[1 - t % 2]
+        scratch.next_sweep[b] = first_sweep
+    n_dense = np.int64(1)
+    while n_dense > 0:
         n_dense = np.int64(0)
         for b in range(start, stop):
-            if scratch.settled_at[b] == amplitude:
-                continue
-            changes, external = scratch.changes[b], drive.external[b]
-            if is_excited:
-                external = scratch.excited[b]
-                add_excitation(
-                    recurrence.partners, recurrence.excitations, drive.external[b],
-                    outcome.state[b], external,
-                )  # fmt: skip
-            n_changes = find_changes(
-                n_hidden,
-                external,
-                outcome.field[b],
-                drive.feedback[drive.labels[b]],
-                outcome.state[b],
-                recurrence.scale,
-                recurrence.self_couplings,
-                amplitude,
-                this[b],
-                changes,
-            )
-            outcome.sweeps[b] += 1
-            if n_changes == 0:
-                outcome.status[b] = FIXED_POINT
-                scratch.settled_at[b] = amplitude
-                continue
-            outcome.status[b] = UNSETTLED
-            scratch.settled_at[b] = np.nan
-            if update.probability < 1.0:
-                key = derive_key(update.keys[b], t)
-                n_changes = keep_random_subset(key, update.probability, this[b], changes, n_changes)
-            outcome.changes[b, t] = n_changes
-            for k in range(n_changes):
-                outcome.state[b, this[b, k]] += changes[k]
-            if n_changes > update.dense_above:
-                scratch.rows[start + n_dense] = b
-                n_dense += 1
-            else:
-                add_events_in_windows(
-                    recurrence.couplings,
-                    recurrence.windows,
-                    this[b],
-                    changes,
-                    n_changes,
-                    outcome.field[b],
-                )
-            if (
-                update.stop_at_cycle
-                and update.probability >= 1.0  # else the same flips may repeat by chance
-                and t > 1  # the first sweep may have woken silent neurons, which is no flip
-                and drive.amplitudes[t - 1] == amplitude
-                and outcome.changes[b, t - 1] == n_changes
-                and same_sites(this[b], last[b], n_changes)
-            ):
-                outcome.status[b] = TWO_CYCLE
-                scratch.settled_at[b] = amplitude
+            for t in range(scratch.next_sweep[b], n_sweeps):
+                scratch.next_sweep[b] = t + 1
+                if scratch.settled_at[b] == drive.amplitudes[t]:
+                    continue
+                if _sweep_sample(recurrence, drive, update, outcome, scratch, t, b):
+                    scratch.rows[start + n_dense] = b
+                    n_dense += 1
+                    break
         for k in range(n_dense):
             outcome.field[scratch.rows[start + k], :] = 0
         accumulate_couplings(

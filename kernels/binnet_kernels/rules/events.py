@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import by_storage, inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import pack_samples, popcount
 from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.relaxation.fields import take_bank
+from binnet_kernels.rules.sparse import update_sparse_perceptron, update_sparse_soft
 from binnet_kernels.structs import Array
+from binnet_kernels.training.records import bank_size
 
 BLOCKS = 3  # that every rule changes: couplings, input weights, readout
 
@@ -99,7 +102,7 @@ def find_share(n_outputs, n_banks, bank):
 @inner_kernel
 def pack_events(model, work, first, n, bank):
     """Pack samples first..first+n-1 (at most 32) for the update of a bank; all but the inputs."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     words = work.words[bank]
     state, readouts = work.outcome.state, work.unstable_readouts
@@ -157,15 +160,20 @@ def update_couplings_soft(weights, rate, gains, pre, pre_first, post, n_samples,
                 row[i] += amount * gains[i] * events[i]
 
 
+# The same for a bank of weights, however they are stored.
+update_weights = by_storage(update_couplings_perceptron, update_sparse_perceptron)
+update_weights_soft = by_storage(update_couplings_soft, update_sparse_soft)
+
+
 @inner_kernel
 def update_couplings_of_bank(model, rate, work, bank):
     """Update the couplings onto a bank by its packed events."""
     first_row, stop_row = model.windows[bank]
     words = work.words[bank]
-    update_couplings_perceptron(
-        model.couplings[bank, : stop_row - first_row], rate, model.gains[0],
+    update_weights(
+        take_bank(model.couplings, bank, stop_row - first_row), rate, model.gains[0],
         words[0, 0, first_row:], words[0, 1, first_row:], words[2, 0], words[2, 1],
-        bank * model.couplings.shape[2],
+        bank * bank_size(model),
     )  # fmt: skip
 
 
@@ -207,7 +215,7 @@ def update_input_and_readout(parts, rule, model, rates, work, first, n, bank):
 
     `parts` are those of `find_parts`, the events those of samples first..first+n-1.
     """
-    words, n_banks = work.words[bank], model.couplings.shape[0]
+    words, n_banks = work.words[bank], model.windows.shape[0]
     if rates[1] != 0.0:
         call(parts[0], rates[1], model, work, first, n, bank)
     if rates[2] != 0.0:
@@ -226,12 +234,11 @@ def update_input_and_readout(parts, rule, model, rates, work, first, n, bank):
 
 
 @inner_kernel
-def keep_absent_couplings(model, bank):
-    """Set the couplings onto a bank to 0 that there are not: of neurons to themselves, diluted."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+def _clear_absent_couplings(couplings, model, bank):
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     first_row, stop_row = model.windows[bank]
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
-    weights = model.couplings[bank]
+    weights = couplings[bank]
     for i in range(max(start, first_row), min(stop, stop_row)):
         weights[i - first_row, i - start] = 0  # the self-coupling is not learned
     if model.connectivity.shape[0] > 0:
@@ -239,3 +246,17 @@ def keep_absent_couplings(model, bank):
         for j in range(stop_row - first_row):
             for i in range(width):
                 weights[j, i] *= connectivity[j, i]
+
+
+@inner_kernel
+def _have_no_absent_couplings(couplings, model, bank):
+    pass
+
+
+_clear_absent = by_storage(_clear_absent_couplings, _have_no_absent_couplings)
+
+
+@inner_kernel
+def keep_absent_couplings(model, bank):
+    """Set the couplings onto a bank to 0 that there are not: of neurons to themselves, diluted."""
+    _clear_absent(model.couplings, model, bank)

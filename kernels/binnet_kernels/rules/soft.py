@@ -12,14 +12,17 @@ import numpy as np
 
 from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
+from binnet_kernels.relaxation.fields import take_bank
 from binnet_kernels.rules.events import (
     begin_batch,
     find_share,
     keep_absent_couplings,
     update_couplings_soft,
+    update_weights_soft,
 )
 from binnet_kernels.structs import Array
 from binnet_kernels.training.batches import RuleKernels
+from binnet_kernels.training.records import bank_size
 
 
 class SoftRule(NamedTuple):
@@ -43,11 +46,11 @@ def weigh(spin, stability, threshold, sharpness):
 @inner_kernel
 def find_soft_events(rule, model, work, n_samples, bank):
     """Write the weighted states of a bank's neurons, and labels of its share of the readout."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     scale = work.unstable.dtype.type(model.scales[0])
     dtype = work.unstable.dtype.type
     kappas, sizes = rule.readout_thresholds, rule.targets
-    from_c, to_c = find_share(work.readout_fields.shape[1], model.couplings.shape[0], bank)
+    from_c, to_c = find_share(work.readout_fields.shape[1], model.windows.shape[0], bank)
     for b in range(n_samples):
         state, field, external = work.outcome.state[b], work.outcome.field[b], work.external[b]
         for i in range(bank * width, min(n_hidden, (bank + 1) * width)):
@@ -65,13 +68,13 @@ def find_soft_events(rule, model, work, n_samples, bank):
 @inner_kernel
 def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
-    n_banks, _, width = model.couplings.shape
+    n_banks, width = model.windows.shape[0], bank_size(model)
     first_row, stop_row = model.windows[bank]
     from_c, to_c = find_share(work.readout_fields.shape[1], n_banks, bank)
     state, start = work.outcome.state, bank * width
     find_soft_events(rule, model, work, n_samples, bank)
-    update_couplings_soft(
-        model.couplings[bank, : stop_row - first_row], memory.rates[0], model.gains[0],
+    update_weights_soft(
+        take_bank(model.couplings, bank, stop_row - first_row), memory.rates[0], model.gains[0],
         state, first_row, work.unstable, n_samples, start,
     )  # fmt: skip
     call(parts[0], memory.rates[1], model, work, np.int64(0), n_samples, bank)

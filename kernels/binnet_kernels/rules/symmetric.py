@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from binnet_kernels._jit import inner_kernel, kernel
+from binnet_kernels._jit import by_storage, inner_kernel, kernel
 from binnet_kernels.lowlevel.bits import WORD_BITS, pack_samples, popcount
+from binnet_kernels.relaxation.fields import take_bank
 from binnet_kernels.rules.events import (
     begin_batch,
     find_parts,
@@ -18,7 +19,9 @@ from binnet_kernels.rules.events import (
     pack_events,
     update_input_and_readout,
 )
+from binnet_kernels.rules.sparse import update_sparse_symmetric
 from binnet_kernels.training.batches import RuleKernels
+from binnet_kernels.training.records import bank_size
 
 
 @kernel
@@ -53,10 +56,13 @@ def update_couplings_symmetric(weights, rate, gains, signs, awake, unstable, fir
             row[i] += quarter * (gains_i[i] + gain_j) * dtype(np.int32(count))
 
 
+_update_symmetric = by_storage(update_couplings_symmetric, update_sparse_symmetric)
+
+
 @inner_kernel
 def learn_bank(parts, rule, memory, model, work, n_samples, bank):
     """Update the weights onto a bank and a share of the readout."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     first_row, stop_row = model.windows[bank]
     words = work.words[bank]
     for first in range(0, n_samples, WORD_BITS):
@@ -65,9 +71,9 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
         update_input_and_readout(parts, rule, model, memory.rates, work, first, n, bank)
         if memory.rates[0] != 0.0:
             pack_samples(work.unstable, first, n, np.int64(0), n_hidden, words[2, 0], words[2, 1])
-            update_couplings_symmetric(
-                model.couplings[bank, : stop_row - first_row], memory.rates[0], model.gains[0],
-                words[0, 0], words[0, 1], words[2, 1], first_row, bank * width,
+            _update_symmetric(
+                take_bank(model.couplings, bank, stop_row - first_row), memory.rates[0],
+                model.gains[0], words[0, 0], words[0, 1], words[2, 1], first_row, bank * width,
             )  # fmt: skip
     keep_absent_couplings(model, bank)
 

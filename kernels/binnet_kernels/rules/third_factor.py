@@ -26,6 +26,7 @@ from binnet_kernels.rules.events import (
 )
 from binnet_kernels.structs import Array, allocate_rows, to_banks
 from binnet_kernels.training.batches import RuleKernels
+from binnet_kernels.training.records import bank_size
 
 
 class ThirdFactorRule(NamedTuple):
@@ -119,7 +120,7 @@ def gate_neurons(deltas, threshold, n_samples, start, stop, unstable):
 @inner_kernel
 def gate_bank(rule, memory, model, work, n_samples, bank):
     """Let the unstable neurons of a bank learn what their share of the readout's errors asks."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     start, stop = bank * width, min(n_hidden, (bank + 1) * width)
     errors = memory.errors[bank]
     for b in range(n_samples):
@@ -152,7 +153,7 @@ def learn_bank(parts, rule, memory, model, work, n_samples, bank):
             update_couplings_perceptron(
                 memory.weights[bank], memory.rates[BLOCKS], memory.gains,
                 words[3, 0], words[3, 1], words[0, 0], words[0, 1],
-                bank * model.couplings.shape[2],
+                bank * bank_size(model),
             )  # fmt: skip
     keep_absent_couplings(model, bank)
 

@@ -21,12 +21,12 @@ from binnet_kernels._jit import inner_kernel, kernel
 from binnet_kernels.lowlevel.calls import call, find_address
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.lowlevel.team import regroup, wait_for_all
-from binnet_kernels.relaxation.fields import add_excitation, find_product, read_out
+from binnet_kernels.relaxation.fields import add_excitation, find_product, read_out, take_bank
 from binnet_kernels.relaxation.inference import find_relax
 from binnet_kernels.relaxation.orders import WAKING
 from binnet_kernels.structs import FIXED_POINT, UNSETTLED, Drive, Recurrence, Update
 from binnet_kernels.training.inputs import InputKernels, choose_inputs
-from binnet_kernels.training.records import Batches, Model, Workspace
+from binnet_kernels.training.records import Batches, Model, Workspace, bank_size
 from binnet_kernels.training.stability import find_unstable_neurons, find_unstable_readouts
 
 
@@ -78,7 +78,7 @@ def load_batch(load, batches, work, offset, n_samples):
 @inner_kernel
 def drive_bank(product, model, amplitude, work, n_samples, bank, is_waking):
     """Write the input's fields of a bank's neurons; silence them, or do the first, waking sweep."""
-    n_hidden, width = model.partners.shape[1], model.couplings.shape[2]
+    n_hidden, width = model.partners.shape[1], bank_size(model)
     start, stop = bank * width, (bank + 1) * width
     scale, one = work.external.dtype.type(model.scales[1]), work.external.dtype.type(1)
     for b in range(n_samples):
@@ -86,8 +86,8 @@ def drive_bank(product, model, amplitude, work, n_samples, bank, is_waking):
         work.outcome.state[b, start:stop] = 0
         work.outcome.field[b, start:stop] = 0
     call(
-        product, model.input_weights[bank], work.inputs, np.int64(0), work.everyone, n_samples,
-        work.external, start,
+        product, take_bank(model.input_weights, bank, work.inputs.shape[1]), work.inputs,
+        np.int64(0), work.everyone, n_samples, work.external, start,
     )  # fmt: skip
     for b in range(n_samples):
         external = work.external[b, start:stop]
@@ -106,8 +106,8 @@ def couple_bank(product, model, work, n_samples, bank):
     """Add the dense product of the states with a bank's couplings to its fields."""
     first, stop = model.windows[bank]
     call(
-        product, model.couplings[bank, : stop - first], work.outcome.state, first, work.everyone,
-        n_samples, work.outcome.field, bank * model.couplings.shape[2],
+        product, take_bank(model.couplings, bank, stop - first), work.outcome.state, first,
+        work.everyone, n_samples, work.outcome.field, bank * bank_size(model),
     )  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def train_batches(
     the rule remembers in place, and adds to `counts`. The number of banks is the number of pieces
     that the work is cut into; the result does not depend on it, nor on the size of the team.
     """
-    n_banks = model.couplings.shape[0]
+    n_banks = model.windows.shape[0]
     is_awake = update.order in WAKING and update.probability >= 1.0
     for batch in range(batches.rate_factors.shape[0]):
         offset = batch * batches.batch_size
@@ -226,7 +226,7 @@ def find_steps(
     batches: Batches,
 ) -> Steps:
     """Return the addresses of the steps, compiled for arguments of these types where needed."""
-    outcome, inputs = work.outcome, choose_inputs(batches)
+    outcome, inputs = work.outcome, choose_inputs(batches, model)
     products = (
         find_product(
             model.input_weights, work.inputs, work.everyone, work.external, inputs.product

@@ -14,10 +14,13 @@ from binnet_kernels._jit import inner_kernel
 from binnet_kernels.integer.inputs import accumulate_integers
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.lowlevel.rng import derive_key, draw_uniform
-from binnet_kernels.relaxation.fields import accumulate_fields
+from binnet_kernels.relaxation.fields import accumulate_fields, take_bank
 from binnet_kernels.relaxation.graded_fields import accumulate_graded, update_inputs_graded
+from binnet_kernels.relaxation.sparse_fields import accumulate_sparse
 from binnet_kernels.rules.events import update_couplings_perceptron, update_couplings_soft
-from binnet_kernels.training.records import Batches
+from binnet_kernels.rules.sparse import update_sparse_perceptron, update_sparse_soft
+from binnet_kernels.structs import SparseWeights
+from binnet_kernels.training.records import Batches, Model, bank_size
 
 
 class InputKernels(NamedTuple):
@@ -79,7 +82,7 @@ def update_inputs_spins(rate, model, work, first, n_samples, bank):
     pack_samples(inputs, first, n_samples, np.int64(0), inputs.shape[1], words[1, 0], words[1, 1])
     update_couplings_perceptron(
         model.input_weights[bank], rate, model.gains[1], words[1, 0], words[1, 1], words[2, 0],
-        words[2, 1], bank * model.couplings.shape[2],
+        words[2, 1], bank * bank_size(model),
     )  # fmt: skip
 
 
@@ -88,7 +91,28 @@ def update_inputs_soft(rate, model, work, first, n_samples, bank):
     """Update the input weights onto a bank by events that are any numbers."""
     update_couplings_soft(
         model.input_weights[bank], rate, model.gains[1], work.inputs, np.int64(0), work.unstable,
-        n_samples, bank * model.couplings.shape[2],
+        n_samples, bank * bank_size(model),
+    )  # fmt: skip
+
+
+@inner_kernel
+def update_sparse_inputs_spins(rate, model, work, first, n_samples, bank):
+    """Do what `update_inputs_spins` does, to sparse weights."""
+    inputs, words = work.inputs, work.words[bank]
+    pack_samples(inputs, first, n_samples, np.int64(0), inputs.shape[1], words[1, 0], words[1, 1])
+    update_sparse_perceptron(
+        take_bank(model.input_weights, bank, inputs.shape[1]), rate, model.gains[1], words[1, 0],
+        words[1, 1], words[2, 0], words[2, 1], bank * bank_size(model),
+    )  # fmt: skip
+
+
+@inner_kernel
+def update_sparse_inputs_graded(rate, model, work, first, n_samples, bank):
+    """Update sparse weights onto a bank by graded inputs, or by events that are any numbers."""
+    update_sparse_soft(
+        take_bank(model.input_weights, bank, work.inputs.shape[1]), rate, model.gains[1],
+        work.inputs[first:], np.int64(0), work.unstable[first:], n_samples,
+        bank * bank_size(model),
     )  # fmt: skip
 
 
@@ -98,7 +122,17 @@ GRADED = InputKernels(load_graded, accumulate_graded, update_inputs_graded, upda
 INTEGERS = InputKernels(load_graded, accumulate_integers, None, None)
 
 
-def choose_inputs(batches: Batches) -> InputKernels:
-    """Return the kernels for the inputs of these batches."""
+SPARSE_SPINS = InputKernels(
+    load_spins, accumulate_sparse, update_sparse_inputs_spins, update_sparse_inputs_graded
+)
+SPARSE_GRADED = InputKernels(
+    load_graded, accumulate_sparse, update_sparse_inputs_graded, update_sparse_inputs_graded
+)
+
+
+def choose_inputs(batches: Batches, model: Model) -> InputKernels:
+    """Return the kernels for the inputs of these batches, and for the input weights of a model."""
+    if isinstance(model.input_weights, SparseWeights):
+        return SPARSE_SPINS if batches.inputs.dtype == np.int8 else SPARSE_GRADED
     kinds = {np.dtype(np.int8): SPINS, np.dtype(np.int16): INTEGERS}
     return kinds.get(batches.inputs.dtype, GRADED)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from binnet_kernels._jit import kernel
 from binnet_kernels.structs import (
     Array,
     Outcome,
@@ -20,8 +21,8 @@ from binnet_kernels.structs import (
 class Model(NamedTuple):
     """The weights (see the package for banks) and their scales; they are learned but `feedback`."""
 
-    couplings: Array  # (S, K, W), see Recurrence
-    input_weights: Array  # (S, N, W)
+    couplings: Any  # (S, K, W), see Recurrence; or SparseWeights
+    input_weights: Any  # (S, N, W), or SparseWeights
     readout: Array  # (C, H + padding)
     scales: Array  # (3,): of couplings, input weights, readout
     windows: Array  # these four are a Structure's, as in Recurrence
@@ -32,6 +33,12 @@ class Model(NamedTuple):
     gains: Array  # (3, H + padding): multiply the rates of each neuron; 0 where nothing is attached
     connectivity: Array  # (S, K, W) uint8: which couplings there are; (0, 0, 0): all
     ties: Array  # (H + padding,): W_back over W_out, which it follows; (0,): it does not
+
+
+@kernel
+def bank_size(model):
+    """Return how many neurons a bank of a model holds, padding included."""
+    return model.self_couplings.shape[0] // model.windows.shape[0]
 
 
 class Batches(NamedTuple):

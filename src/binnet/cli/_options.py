@@ -24,7 +24,7 @@ from binnet.learning import (
     THIRD_FACTORS,
     preset,
 )
-from binnet.networks import FEEDBACK_WEIGHTS
+from binnet.networks import FEEDBACK_WEIGHTS, STORAGES
 from binnet.networks.inputs import INPUT_FORMATS
 from binnet.schedules import ANNEALINGS
 from binnet.update_orders import describe_orders
@@ -81,12 +81,12 @@ PARAMETERS = (
         ">= 0",
     ),
     Parameter(
-        "--density",
-        "density",
-        PerModule(float),
-        "fraction of the couplings in a module that exist; 0: none",
-        "0 to 1",
+        "--density", "density", PerModule(float), "fraction of the couplings that exist", "0 to 1"
     ),
+    Parameter(
+        "--input-density", "input_density", PerModule(float), "that of input weights", "> 0, <= 1"
+    ),
+    Parameter("--storage", "storage", click.Choice(STORAGES), "of the couplings", ""),
     Parameter(
         "--symmetry",
         "symmetry",

@@ -11,15 +11,13 @@ from typing import Any, overload
 from numpy.typing import ArrayLike
 
 from binnet._deprecation import renamed_parameter, warn_of_old_name
+from binnet.dynamics._updates import check_amplitudes, make_update, stream_key
 from binnet.dynamics.driven import (
     INFERENCE_SWEEPS,
     STATUS,
     Relaxation,
-    check_amplitudes,
-    make_update,
     predict,
     relax_driven,
-    stream_key,
 )
 from binnet.dynamics.free import Progress, energy, relax_free
 from binnet.dynamics.free_relaxation import FREE_STATUS, FreeRelaxation

@@ -101,6 +101,7 @@ def _make_work(job: Job, n_samples: int) -> Work:
         Drive,
         Recurrence,
         allocate_rows,
+        count_sources,
         make_outcome,
         make_scratch,
     )
@@ -112,7 +113,7 @@ def _make_work(job: Job, n_samples: int) -> Work:
     update = job.make_update(np.zeros(n_samples, np.uint64))
     outcome = make_outcome(n_samples, n_hidden, len(job.amplitudes), 1, dtype)
     scratch = make_scratch(n_samples, n_hidden, dtype)
-    inputs = np.ones((n_samples, network.input_weights.shape[1]), dtype)  # 1: of the biases
+    inputs = np.ones((n_samples, count_sources(network.input_weights)), dtype)  # 1: of the biases
     recurrence = Recurrence(
         network.couplings, network.coupling_scale, *network.structure,
         find_product(network.couplings, outcome.state, scratch.rows, outcome.field),

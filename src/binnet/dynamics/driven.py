@@ -19,12 +19,13 @@ from binnet._threads import resolve_threads
 from binnet._validation import check_inputs, check_integer, check_labels, check_spins
 from binnet.dynamics._samples import INFERENCE_SWEEPS as INFERENCE_SWEEPS
 from binnet.dynamics._samples import Finish, Job, Work, relax_all
+from binnet.dynamics._updates import check_amplitudes, make_update, stream_key
 from binnet.networks import AnyNetwork, LaidOut, Weights, lay_out, read_inputs
 from binnet.schedules import FeedbackSchedule
-from binnet.update_orders import UpdateOrder, check_probability, find_order
+from binnet.update_orders import check_probability, find_order
 
 if TYPE_CHECKING:
-    from binnet_kernels.structs import Update
+    pass
 
 
 STATUS = ("unsettled", "fixed point", "2-cycle")
@@ -196,6 +197,41 @@ def predict(
     return np.asarray(classes, dtype=np.int64)
 
 
+def sum_states(
+    network: AnyNetwork,
+    inputs: ArrayLike,
+    *,
+    max_sweeps: int = INFERENCE_SWEEPS,
+    update_order: str = "sync",
+    update_probability: float = 0.5,
+    seed: int = 0,
+    threads: int | None = None,
+) -> tuple[NDArray[np.int64], Weights]:
+    """Relax like `predict`, and return what is small for any number of samples.
+
+    Parameters
+    ----------
+    network : BinaryNetwork or QuantizedNetwork
+        The network.
+    inputs : array_like, shape (B, N_in)
+        Inputs, as `predict` takes them.
+    max_sweeps, update_order, update_probability, seed, threads : optional
+        As for `predict`.
+
+    Returns
+    -------
+    sums : ndarray of int64, shape (H,)
+        Final spins of each neuron, summed over the samples.
+    readout_fields : ndarray, shape (B, C)
+        f_c of the final states.
+    """
+    sums, fields = _relax(
+        _sum_states, network, inputs, max_sweeps=max_sweeps, update_order=update_order,
+        update_probability=update_probability, seed=seed, threads=threads, stop_at_cycle=False,
+    )  # fmt: skip
+    return sums.sum(axis=0), fields
+
+
 def _relax(
     finish: Finish,
     network: AnyNetwork,
@@ -254,84 +290,12 @@ def _relax(
     job = Job(
         laid_out, X, start, feedback, targets, amplitudes.astype(laid_out.dtype),
         lambda keys: make_update(
-            order, probability, network.n_neurons, keys, stop_at_cycle=stop_at_cycle
+            order, probability, network.n_neurons, keys, stop_at_cycle=stop_at_cycle,
+            couplings=laid_out.couplings,
         ),
         stream_key(seed, 0),
     )  # fmt: skip
     return relax_all(job, n_threads, finish)
-
-
-def stream_key(seed: int, stream: int) -> np.uint64:
-    """Return the key of one stream of counter-based random numbers.
-
-    Parameters
-    ----------
-    seed : int
-        The user's seed, at least 0.
-    stream : int
-        Which of the seed's independent streams.
-
-    Returns
-    -------
-    uint64
-        Key for the kernels.
-    """
-    sequence = np.random.SeedSequence(check_integer("seed", seed, 0, None), spawn_key=(stream,))
-    return np.uint64(sequence.generate_state(1, np.uint64)[0])
-
-
-def make_update(
-    order: UpdateOrder,
-    probability: float,
-    n_hidden: int,
-    keys: NDArray[np.uint64],
-    *,
-    stop_at_cycle: bool,
-) -> Update:
-    """Return the kernels' description of an update.
-
-    Parameters
-    ----------
-    order : UpdateOrder
-        The update order.
-    probability : float
-        From `check_probability`.
-    n_hidden : int
-        Number of hidden neurons.
-    keys : ndarray of uint64, shape (B,)
-        Each sample's key for random numbers.
-    stop_at_cycle : bool
-        Whether a sample in a 2-cycle stops.
-
-    Returns
-    -------
-    Update
-        For the kernels.
-    """
-    from binnet_kernels.structs import Update
-
-    # A dense product reads each coupling once for two samples, events once for each: measured, the
-    # product wins when more than about an eighth of the neurons change.
-    dense_above = n_hidden // 8
-    return Update(order.code, probability, dense_above, stop_at_cycle, keys, order.number or 0)
-
-
-def check_amplitudes(amplitudes: NDArray[np.float64], dtype: np.dtype[Any]) -> None:
-    """Refuse a feedback that integers cannot scale: there a(t) gates it, without a multiplier.
-
-    Parameters
-    ----------
-    amplitudes : ndarray, shape (T,)
-        a(t) of the schedule.
-    dtype : dtype
-        Of the fields.
-    """
-    if dtype.kind == "i" and not np.isin(amplitudes, (0.0, 1.0)).all():
-        between = amplitudes[~np.isin(amplitudes, (0.0, 1.0))][0]
-        raise ValueError(
-            f"in integers the importance of the feedback must be 0 or 1, got {between:g}; choose "
-            'the annealing "step" or "none"'
-        )
 
 
 def _describe(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:
@@ -360,6 +324,12 @@ def _describe(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:
         outcome.changes.copy(),
         outcome.status.copy(),
     )
+
+
+def _sum_states(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:
+    """Return the sum of the states of a chunk, as one row, and its readout fields."""
+    states = work.outcome.state[:, : work.scratch.excited.shape[1]]
+    return states.sum(axis=0)[None].astype(np.int64), work.readout_fields.copy()
 
 
 def _classify(network: LaidOut, work: Work) -> tuple[NDArray[Any], ...]:

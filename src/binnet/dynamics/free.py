@@ -18,7 +18,7 @@ from binnet._memory import check_memory
 from binnet._provenance import describe_run
 from binnet._threads import resolve_threads
 from binnet._validation import check_integer, check_spins
-from binnet.dynamics.driven import stream_key
+from binnet.dynamics._updates import stream_key
 from binnet.dynamics.free_relaxation import FreeRelaxation
 from binnet.dynamics.implicit import relax_implicit
 from binnet.dynamics.stored import BLOCK, relax_stored

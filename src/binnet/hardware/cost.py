@@ -245,6 +245,8 @@ def report_cost(
     """
     if isinstance(network, QuantizedNetwork):
         network.refuse_structure("a report of cost")
+    else:
+        network = network.to_dense()  # a design that holds all pairs is counted
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
     blocks = _count_blocks(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from binnet._records import reading
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
+from binnet.networks.sparse import from_tensors, is_sparse, to_tensors
 
 _FORMAT = "binnet-network"
 _SHAPE = ("self_coupling", "sizes", "excitation")
@@ -32,10 +34,14 @@ def save_network(
     if isinstance(network, QuantizedNetwork):
         save_quantized(path, network, overwrite=overwrite)
         return
-    tensors = {name: getattr(network, name) for name in BLOCKS}
+    tensors: dict[str, Any] = {}
+    for name in BLOCKS:
+        tensors |= to_tensors(name, getattr(network, name))
     if network.connectivity is not None:
         tensors["connectivity"] = network.connectivity.astype(np.uint8)
-    info = {name: getattr(network, name) for name in _SHAPE}
+    info: dict[str, Any] = {name: getattr(network, name) for name in _SHAPE}
+    if is_sparse(network.input_weights):
+        info["n_columns"] = network.input_weights.shape[1]
     if network.has_biases:
         info["has_biases"] = True
     write_tensors(path, _FORMAT, tensors, info, overwrite=overwrite)
@@ -65,11 +71,21 @@ def load_network(path: str | Path) -> BinaryNetwork | QuantizedNetwork:
     tensors, info = open_network(path)
     if info.values.get("format") != _FORMAT:
         return load_quantized(path)  # or its reason why it is no such file
-    if set(tensors) - {"connectivity"} != set(BLOCKS):
+    found = {name.partition(".")[0] for name in tensors}  # sparse weights have several tensors
+    if found - {"connectivity"} != set(BLOCKS):
         raise ValueError(f"{path} must hold {', '.join(BLOCKS)}, got {', '.join(sorted(tensors))}")
-    if "connectivity" in tensors:
-        tensors["connectivity"] = tensors["connectivity"].astype(bool)
+    connectivity = tensors.get("connectivity")
     with reading(path, "network"):
         shape = {name: info.per_module(name) for name in _SHAPE}
         shape["has_biases"] = info.values.get("has_biases") is True
-        return BinaryNetwork(**tensors, **shape)
+        n_columns = dict.fromkeys(BLOCKS, tensors["readout"].shape[-1])
+        if "input_weights" not in tensors:
+            n_columns["input_weights"] = info.integer("n_columns", 1)
+        blocks: dict[str, Any] = {
+            name: from_tensors(name, tensors, n_columns[name]) for name in BLOCKS
+        }
+        return BinaryNetwork(
+            **blocks,
+            connectivity=None if connectivity is None else connectivity.astype(bool),
+            **shape,
+        )

@@ -73,6 +73,7 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
     """
     if isinstance(network, BinaryNetwork):
         network.refuse_modules("a NIR graph")
+        network = network.to_dense()
     else:
         network.refuse_structure("a NIR graph")
     metadata: dict[str, Any] = {"format": FORMAT, **_CONVENTIONS, "feedback": network.feedback}

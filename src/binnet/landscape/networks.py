@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from binnet._memory import check_memory
 from binnet._validation import check_inputs, check_integer, to_reals
 from binnet.networks import BinaryNetwork, RandomNetwork
+from binnet.networks.sparse import densify
 
 
 def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
@@ -47,7 +48,7 @@ def drive(network: BinaryNetwork, inputs: ArrayLike) -> RandomNetwork:
     x = to_reals(check_inputs("inputs", np.atleast_2d(inputs), network.n_inputs))
     if len(x) != 1:
         raise ValueError(f"inputs must be one input, of shape ({network.n_inputs},), got {x.shape}")
-    couplings = network.couplings
+    couplings = densify("couplings", network.couplings)
     if network.partners is not None:
         couplings = couplings.copy()
         neuron = np.arange(network.n_neurons)
@@ -118,8 +119,9 @@ def shuffle_couplings(network: BinaryNetwork, seed: int) -> BinaryNetwork:
     Returns
     -------
     BinaryNetwork
-        The same weights, J permuted.
+        The same weights, J permuted; dense, if they were sparse.
     """
+    network = network.to_dense()
     rng = np.random.default_rng([check_integer("seed", seed, 0, None), 1])
     couplings = network.couplings.copy()
     there = ~np.eye(len(couplings), dtype=bool)

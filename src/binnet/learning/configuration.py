@@ -78,6 +78,18 @@ class Configuration:
                 "as W_back and W_out have their own number formats",
                 "shared",
             ),
+            (
+                "storage",
+                self.network.storage == "sparse" and "sparse",
+                "as integers are stored densely",
+                "auto",
+            ),
+            (
+                "input_density",
+                self.network.has_sparse_inputs and self.network.input_density,
+                "as integers are stored densely",
+                1.0,
+            ),
         ):
             if value:
                 raise ValueError(

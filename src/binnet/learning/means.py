@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from binnet.networks import BLOCKS, BinaryNetwork
+from binnet.networks.sparse import from_tensors, is_sparse, to_tensors, with_values
 
 #: Batches of an epoch after which means take in the weights; they do after its last one, too. After
 #: every batch it would take as long as learning does; so it is a tenth or less.
@@ -65,8 +65,11 @@ class RunningMean:
         share = network.dtype.type((self.exponent + 1) / (self.count + self.exponent))
         means: dict[str, Any] = {}
         for name in BLOCKS:
-            mean = getattr(self.network, name)
-            means[name] = mean + share * (getattr(network, name) - mean)
+            mean, now = getattr(self.network, name), getattr(network, name)
+            if is_sparse(mean):
+                means[name] = with_values(mean, mean.data + share * (now.data - mean.data))
+            else:
+                means[name] = mean + share * (now - mean)
         self.network = replace(network, **means)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -79,8 +82,10 @@ class RunningMean:
         """
         if self.network is None:
             return {}
-        blocks = {name: getattr(self.network, name) for name in BLOCKS}
-        return {f"{_PREFIX}{name}": np.ascontiguousarray(block) for name, block in blocks.items()}
+        tensors: dict[str, NDArray[Any]] = {}
+        for name in BLOCKS:
+            tensors |= to_tensors(f"{_PREFIX}{name}", getattr(self.network, name))
+        return tensors
 
     @staticmethod
     def expect_tensors(
@@ -100,8 +105,10 @@ class RunningMean:
         """
         kinds = {"float32": "float32"}  # integers keep means of their exact values
         return {
-            f"{_PREFIX}{name}": (blocks[name][0], kinds.get(blocks[name][1], "float64"))
-            for name in BLOCKS
+            # What has a dot is a part of sparse weights, whose means exist where they do.
+            f"{_PREFIX}{name}": (shape, dtype if "." in name else kinds.get(dtype, "float64"))
+            for name, (shape, dtype) in blocks.items()
+            if name.partition(".")[0] in BLOCKS
         }
 
     def restore(self, network: BinaryNetwork, tensors: dict[str, NDArray[Any]], count: int) -> None:
@@ -117,5 +124,8 @@ class RunningMean:
             How often the weights had been taken in.
         """
         if count:
-            means: dict[str, Any] = {name: tensors[f"{_PREFIX}{name}"] for name in BLOCKS}
+            means: dict[str, Any] = {
+                name: from_tensors(f"{_PREFIX}{name}", tensors, getattr(network, name).shape[1])
+                for name in BLOCKS
+            }
             self.network, self.count = replace(network, **means), count

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet.dynamics import predict, relax
+from binnet.dynamics.driven import sum_states
 from binnet.learning.metrics import QUANTILES, EpochMetrics
 from binnet.learning.plasticity import PerceptronPlasticity
 from binnet.learning.run import Run
@@ -44,15 +45,18 @@ def measure_epoch(
         if name != "train":
             accuracy[name] = float((predict(relaxable, X, **options) == y).mean())
             continue
-        result = relax(relaxable, X, stop_at_cycle=False, **options)
-        accuracy[name] = float((result.readout_fields.argmax(axis=1) == y).mean())
-        means = result.states.sum(axis=0, dtype=np.int64) / len(X)
+        sums, fields = sum_states(relaxable, X, **options)
+        accuracy[name] = float((fields.argmax(axis=1) == y).mean())
+        means = sums / len(X)
+        # Stabilities of all samples would be most of a run's memory; a sample relaxes as before.
+        few = X[:_SAMPLES_OF_STABILITIES]
+        result = relax(relaxable, few, stop_at_cycle=False, **options)
         saturation = float((np.abs(means) > _SATURATED).mean())
         quantiles = _stability_quantiles(
             network,
             run.configuration.plasticity,
-            result.stabilities[:_SAMPLES_OF_STABILITIES],
-            result.readout_fields[:_SAMPLES_OF_STABILITIES],
+            result.stabilities,
+            result.readout_fields,
             y[:_SAMPLES_OF_STABILITIES],
         )
     n_samples, n_hidden = run.samples_per_epoch, network.n_neurons

@@ -247,8 +247,8 @@ class Run:
         choice : ThreadChoice
             Knows which number that is.
         """
-        n_hidden = self.configuration.network.n_neurons
-        work = self.configuration.training.batch_size * n_hidden * (n_hidden + 1000)
+        p = self.configuration.network
+        work = self.configuration.training.batch_size * (p.n_couplings + 1000 * p.n_neurons)
         threads, before = choice.next(), self.batch
         per_call = _WORK_PER_CALL / (_TRIALS_PER_CALL if choice.is_trial else 1)
         # Laying out the weights takes as long for a trial: it does not depend on the threads.
@@ -291,7 +291,9 @@ class Run:
         )
         order = find_order(training.update_order, "driven")
         probability = check_probability(order, training.update_probability)
-        update = make_update(order, probability, n_hidden, work.keys, stop_at_cycle=False)
+        update = make_update(
+            order, probability, n_hidden, work.keys, couplings=model.couplings, stop_at_cycle=False
+        )
         key = derive_key(stream_key(training.seed, _DYNAMICS_STREAM), self.epoch)
         noise_key = derive_key(stream_key(training.seed, _NOISE_STREAM), self.epoch)
         presented = self._order()[first : first + n_batches * size]

@@ -11,7 +11,7 @@ from binnet.networks.formats import BITS, NetworkFormats, QFormat, choose_fracti
 from binnet.networks.implicit import ImplicitNetwork
 from binnet.networks.inputs import InputFormat, choose_input_format, read_inputs
 from binnet.networks.layout import AnyNetwork, LaidOut, is_driven, lay_out, lay_out_structure
-from binnet.networks.modules import FEEDBACK_WEIGHTS, NetworkParameters
+from binnet.networks.modules import FEEDBACK_WEIGHTS, STORAGES, NetworkParameters
 from binnet.networks.quantisation import (
     BlockReport,
     QuantizationReport,
@@ -31,6 +31,7 @@ __all__ = [
     "BITS",
     "BLOCKS",
     "FEEDBACK_WEIGHTS",
+    "STORAGES",
     "AnyNetwork",
     "BinaryNetwork",
     "BlockReport",

@@ -7,16 +7,17 @@ input, and to a readout that feeds back while the network learns. They may form 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from binnet._deprecation import renamed_attribute
 from binnet._validation import Inputs, check_integer, check_matrix, check_real, to_reals
+from binnet.networks.drawing import draw_couplings, draw_input_weights, pair_readouts
 from binnet.networks.modules import NetworkParameters, PerModule, check_per_module, spread
+from binnet.networks.sparse import check_weights, densify, is_sparse
 from binnet.networks.structure import (
     check_biases,
     check_connectivity,
@@ -28,8 +29,10 @@ from binnet.networks.structure import (
     refuse_modules,
 )
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Weights = NDArray[np.floating[Any]]
-_BIAS_STREAM = 2  # of a seed; stream 1 draws the connectivity
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +49,11 @@ class BinaryNetwork:
 
     Parameters
     ----------
-    couplings : ndarray, shape (H, H)
-        J_ij, from neuron j to neuron i; the diagonal must be 0.
-    input_weights : ndarray, shape (H, N_in)
-        W_in.
+    couplings : ndarray or scipy.sparse.csr_array, shape (H, H)
+        J_ij, from neuron j to neuron i; the diagonal must be 0, or have no entries. Where they are
+        sparse, the entries are the couplings that there are, 0 or not.
+    input_weights : ndarray or scipy.sparse.csr_array, shape (H, N_in)
+        W_in, dense or sparse likewise.
     readout : ndarray, shape (C, H)
         W_out.
     feedback : ndarray, shape (H, C)
@@ -62,7 +66,8 @@ class BinaryNetwork:
         lambda >= 0, what the neurons of a module receive from the neuron of the same index in each
         neighbouring module (docs/model/network.md, section 5.1).
     connectivity : ndarray of bool, shape (H, H), optional
-        Which couplings there are; the others must be 0 and are never learned. Default: all.
+        Which couplings there are; the others must be 0 and are never learned. Default: all, or
+        the entries of sparse ones, with which it is not taken.
     has_biases : bool, default False
         Whether the last column of `input_weights` are biases b_i, added to every hidden field: its
         input is always +1, and not one of the N_in that are presented.
@@ -80,8 +85,8 @@ class BinaryNetwork:
     ((50, 50), (50, 100))
     """
 
-    couplings: Weights
-    input_weights: Weights
+    couplings: Weights | csr_array
+    input_weights: Weights | csr_array
     readout: Weights
     feedback: Weights
     self_coupling: PerModule
@@ -100,7 +105,7 @@ class BinaryNetwork:
                 raise ValueError(
                     f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
                 )
-        n_neurons, n_outputs = len(self.couplings), len(self.readout)
+        n_neurons, n_outputs = self.couplings.shape[0], len(self.readout)
         check_biases(self.has_biases, self.input_weights)
         n_columns = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
@@ -109,16 +114,15 @@ class BinaryNetwork:
             ("readout", self.readout, (n_outputs, n_neurons), "(C, H)"),
             ("feedback", self.feedback, (n_neurons, n_outputs), "(H, C)"),
         ):
-            array = check_matrix(name, value, shape, axes)
+            if name in ("couplings", "input_weights"):
+                array = check_weights(name, value, shape, axes, diagonal=name != "couplings")
+            else:
+                array = check_matrix(name, value, shape, axes)
             if array.dtype != self.couplings.dtype:
                 raise TypeError(
                     f"{name} is {array.dtype} but couplings are {self.couplings.dtype}; convert "
                     "one with .astype()"
                 )
-        if np.diagonal(self.couplings).any():
-            raise ValueError(
-                "the diagonal of couplings must be 0: pass the self-coupling as self_coupling"
-            )
         sizes = check_sizes(self.sizes, n_neurons)
         object.__setattr__(self, "sizes", sizes)
         for name in ("self_coupling", "excitation"):
@@ -154,32 +158,19 @@ class BinaryNetwork:
         p.check_memory(np.dtype(dtype).name)
         n_neurons = p.n_neurons
         draw = np.random.default_rng(check_integer("seed", seed, 0, None)).standard_normal
-        couplings = draw((n_neurons, n_neurons))
-        _correlate(couplings, p)
-        std = _coupling_std(p)
-        connectivity = _connect(p, std, seed)
-        couplings *= std
-        if connectivity is not None:
-            couplings *= connectivity
-        np.fill_diagonal(couplings, 0.0)
-        inputs, readouts, feedbacks = (
-            spread(p.each(name), p.sizes)
-            for name in ("input_strength", "readout_strength", "feedback_strength")
+        couplings, connectivity = draw_couplings(p, draw, seed, dtype)
+        readouts, feedbacks = (
+            spread(p.each(name), p.sizes) for name in ("readout_strength", "feedback_strength")
         )
-        input_weights = draw((n_neurons, p.n_inputs)) * (inputs[:, None] / math.sqrt(p.n_inputs))
-        if p.has_biases:
-            stream = np.random.SeedSequence(seed, spawn_key=(_BIAS_STREAM,))
-            biases = np.random.default_rng(stream).standard_normal(n_neurons)
-            biases *= spread(p.each("bias_strength"), p.sizes)
-            input_weights = np.column_stack([input_weights, biases])
-        readout, feedback = _pair_readouts(
+        input_weights = draw_input_weights(p, draw, seed, dtype)
+        readout, feedback = pair_readouts(
             draw((p.n_outputs, n_neurons)), draw((n_neurons, p.n_outputs)), p
         )
         readout *= readouts / math.sqrt(p.n_read)
         feedback *= feedbacks[:, None] / math.sqrt(p.n_outputs)
         return cls(
-            couplings.astype(dtype),
-            input_weights.astype(dtype),
+            couplings,
+            input_weights,
             readout.astype(dtype),
             feedback.astype(dtype),
             p.self_coupling,
@@ -192,7 +183,7 @@ class BinaryNetwork:
     @property
     def n_neurons(self) -> int:
         """Number of hidden neurons H, of all modules."""
-        return len(self.couplings)
+        return int(self.couplings.shape[0])
 
     n_hidden = renamed_attribute("n_hidden", "n_neurons")
 
@@ -209,7 +200,32 @@ class BinaryNetwork:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Floating-point type of the weights."""
-        return self.couplings.dtype
+        return np.dtype(self.couplings.dtype)
+
+    def to_dense(self) -> BinaryNetwork:
+        """Return the network with arrays in the place of sparse weights.
+
+        Returns
+        -------
+        BinaryNetwork
+            The same weights, `connectivity` saying which couplings there are; this network itself
+            where nothing is sparse.
+
+        Raises
+        ------
+        MemoryError
+            If there is no memory for them.
+        """
+        changes: dict[str, Any] = {}
+        for name in ("couplings", "input_weights"):
+            weights = getattr(self, name)
+            if is_sparse(weights):
+                changes[name] = densify(name, weights)
+                if name == "couplings":
+                    present = np.ones(weights.nnz, bool)
+                    there = type(weights)((present, weights.indices, weights.indptr), weights.shape)
+                    changes["connectivity"] = densify("connectivity", there)
+        return replace(self, **changes) if changes else self
 
     @property
     def modules(self) -> tuple[slice, ...]:
@@ -273,7 +289,9 @@ class BinaryNetwork:
         """
         weights = self.input_weights.astype(np.float64)
         fields: NDArray[np.float64] = to_reals(inputs) @ weights[:, : self.n_inputs].T
-        return fields + weights[:, -1] if self.has_biases else fields
+        if self.has_biases:
+            fields = fields + densify("input_weights", weights[:, [-1]])[:, 0]
+        return fields
 
     def _of_each_neuron(self, value: PerModule) -> NDArray[np.float64]:
         values = value if isinstance(value, tuple) else (value,) * len(self.sizes)
@@ -291,62 +309,3 @@ class BinaryNetwork:
         np.fill_diagonal(gain, math.sqrt(self.n_outputs) / 2)
         fields: Weights = (gain @ self.feedback.T.astype(np.float64)).astype(self.dtype)
         return fields
-
-
-def _pair_readouts(
-    readout: NDArray[np.float64], feedback: NDArray[np.float64], p: NetworkParameters
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return W_out (C, H) and W_back (H, C), of variance 1, as `feedback_weights` says."""
-    if p.feedback_weights == "independent":
-        return readout, feedback
-    index = np.concatenate([np.arange(size) for size in p.sizes])  # in its module
-    readout, feedback = readout[:, index], feedback[index]
-    return readout, feedback if p.feedback_weights == "repeated" else readout.T.copy()
-
-
-def _correlate(couplings: NDArray[np.float64], p: NetworkParameters) -> None:
-    """Give J_ij and J_ji of the same module, of variance 1, the correlation eta, in place."""
-    if not p.symmetry:
-        return
-    rest = math.sqrt(1 - p.symmetry**2)
-    for module in find_modules(p.sizes):
-        block = couplings[module, module]
-        upper = np.triu(block, 1)
-        block[:] = upper + p.symmetry * upper.T + rest * np.tril(block, -1)
-
-
-def _coupling_std(p: NetworkParameters) -> NDArray[np.float64]:
-    """Return the standard deviation of each coupling, (H, H); a number for one dense module."""
-    densities, strengths = p.each("density"), p.each("neighbour_strength")
-    if p.n_modules == 1:
-        return np.asarray(1 / math.sqrt(p.sizes[0] * (densities[0] or 1.0)))
-    std = np.zeros((p.n_neurons, p.n_neurons))
-    edges = np.cumsum((0, *p.sizes))
-    modules = [slice(a, b) for a, b in pairwise(edges)]
-    for k, module in enumerate(modules):
-        if densities[k]:
-            std[module, module] = 1 / math.sqrt(p.sizes[k] * densities[k])
-        for neighbour in (k - 1, k + 1):
-            if 0 <= neighbour < p.n_modules:
-                std[module, modules[neighbour]] = strengths[k] / math.sqrt(p.sizes[neighbour])
-    return std
-
-
-def _connect(p: NetworkParameters, std: NDArray[np.float64], seed: int) -> NDArray[np.bool_] | None:
-    """Draw which couplings there are, or return None for one dense module."""
-    densities = p.each("density")
-    if p.n_modules == 1 and densities[0] == 1.0:
-        return None
-    connectivity = np.zeros((p.n_neurons, p.n_neurons), bool)
-    connectivity |= std > 0
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-    start = 0
-    for size, density in zip(p.sizes, densities, strict=True):
-        module = slice(start, start + size)
-        connectivity[module, module] = rng.random((size, size)) < density
-        if p.symmetry:
-            upper = np.triu(connectivity[module, module], 1)
-            connectivity[module, module] = upper | upper.T
-        start += size
-    np.fill_diagonal(connectivity, False)
-    return connectivity

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from binnet.networks.driven import BinaryNetwork
 from binnet.networks.inputs import InputFormat
+from binnet.networks.sparse import is_sparse, lay_out_sparse
 
 if TYPE_CHECKING:
     from binnet_kernels.structs import Structure
@@ -54,10 +55,10 @@ class Structured(Protocol):
 class LaidOut(NamedTuple):
     """A network as the kernels take it; fields are in units of `unit`, 1 but for integers."""
 
-    couplings: NDArray[Any]  # (1, K, W) bank
+    couplings: Any  # (1, K, W) bank, or SparseWeights
     structure: Structure
     coupling_scale: Any  # factor of the sum over the couplings in the field
-    input_weights: NDArray[Any]  # (1, N, W) bank, in units of the field
+    input_weights: Any  # (1, N, W) bank, in units of the field, or SparseWeights
     readout: NDArray[Any]  # (C, H + padding)
     feedback: NDArray[Any]  # (C, H): field of the feedback, the readout clamped to each label
     dtype: np.dtype[Any]  # of states and fields
@@ -101,22 +102,66 @@ def is_driven(network: object) -> bool:
 
 @lay_out.register
 def _lay_out_binary(network: BinaryNetwork) -> LaidOut:
-    from binnet_kernels.structs import allocate_rows, to_banks, to_windows
+    from binnet_kernels.structs import allocate_rows
 
     readout = allocate_rows(network.n_outputs, network.n_neurons, 1, network.dtype)
     readout[:, : network.n_neurons] = network.readout
     structure = lay_out_structure(network, 1, network.dtype)
     return LaidOut(
-        to_windows(network.couplings.T, structure.windows),
+        lay_out_couplings(network.couplings, structure.windows),
         structure,
         1.0,
-        to_banks(network.input_weights.T, 1),
+        lay_out_inputs(network.input_weights, 1),
         readout,
         network.feedback_fields,
         network.dtype,
         1.0,
         1.0,
     )
+
+
+def lay_out_couplings(couplings: Any, windows: NDArray[np.int64]) -> Any:
+    """Return couplings as the kernels take them, cut into as many banks as there are windows.
+
+    Parameters
+    ----------
+    couplings : ndarray or csr_array, shape (H, H)
+        The couplings.
+    windows : ndarray of int64, shape (S, 2)
+        Of the structure.
+
+    Returns
+    -------
+    ndarray (S, K, W) or SparseWeights
+        The banks.
+    """
+    from binnet_kernels.structs import to_windows
+
+    if is_sparse(couplings):
+        return lay_out_sparse(couplings, len(windows), with_targets=True)
+    return to_windows(couplings.T, windows)
+
+
+def lay_out_inputs(input_weights: Any, n_banks: int) -> Any:
+    """Return input weights as the kernels take them.
+
+    Parameters
+    ----------
+    input_weights : ndarray or csr_array, shape (H, N)
+        The weights.
+    n_banks : int
+        Pieces that the neurons are cut into.
+
+    Returns
+    -------
+    ndarray (S, N, W) or SparseWeights
+        The banks.
+    """
+    from binnet_kernels.structs import to_banks
+
+    if is_sparse(input_weights):
+        return lay_out_sparse(input_weights, n_banks, with_targets=False)
+    return to_banks(input_weights.T, n_banks)
 
 
 def lay_out_structure(network: Structured, n_banks: int, dtype: np.dtype[Any]) -> Structure:

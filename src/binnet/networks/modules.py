@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,10 @@ from binnet._validation import (
 MOST_MODULES = 2**16
 
 PerModule = float | tuple[float, ...]
+
+STORAGES = ("auto", "dense", "sparse")
+# Couplings of a module of a lower density are faster as compressed rows. Measured.
+_SPARSE_BELOW = 0.1
 
 FEEDBACK_WEIGHTS = ("independent", "repeated", "shared", "tied")
 
@@ -68,6 +73,13 @@ class NetworkParameters:
     density : float or tuple, default 1.0
         Fraction of the couplings inside a module that exist, 0 (none) to 1 (dense). Their initial
         variance is 1 / (density H), which keeps the field of order one.
+    input_density : float or tuple, default 1.0
+        Fraction > 0 of the input weights onto a module that exist. Their initial variance and the
+        square of their rate are divided by it. Below 1 they are sparse.
+    storage : {"auto", "dense", "sparse"}, default "auto"
+        How the couplings are stored: as an array of all pairs, or those alone that there are, with
+        memory and time in proportion to them. "auto": sparse in a single module whose density is
+        0.1 at most, if it learns in floating point. The draws of the two differ.
     neighbour_strength : float or tuple, default 0.0
         Of the dense, learned couplings that a module receives from each of its neighbours: their
         initial standard deviation is this over sqrt(H of the neighbour). 0: there are none.
@@ -111,6 +123,8 @@ class NetworkParameters:
     bias_strength: PerModule = 0.0
     symmetry: float = 0.0
     feedback_weights: str = "independent"
+    input_density: PerModule = 1.0
+    storage: str = "auto"
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -121,6 +135,13 @@ class NetworkParameters:
         for name in _STRENGTHS:
             self._keep(name, check_real, 0.0)
         self._keep("density", check_real, 0.0, 1.0)
+        self._keep("input_density", partial(check_real, above=True), 0.0, 1.0)
+        check_choice("storage", self.storage, STORAGES)
+        if self.storage == "dense" and self.has_sparse_inputs:
+            raise ValueError(
+                'input_density must be 1 with storage = "dense", as input weights that do not '
+                f'exist have no place in an array, got {self.input_density}; set storage to "auto"'
+            )
         keep_real(self, "symmetry", -1.0, 1.0)
         for name in ("input_strength", "readout_strength"):
             if self.n_modules > 1 and not any(self.each(name)):
@@ -155,7 +176,7 @@ class NetworkParameters:
             If they do.
         """
         n, itemsize = self.n_neurons, np.dtype(dtype).itemsize
-        weights = n * (n + self.n_inputs + 2 * self.n_outputs)
+        weights = self.n_couplings + self.n_input_weights + 2 * n * self.n_outputs
         check_memory(
             f"n_hidden = {self.n_hidden} in n_modules = {self.n_modules} with n_inputs = "
             f"{self.n_inputs} and n_outputs = {self.n_outputs}: the weights",
@@ -188,6 +209,34 @@ class NetworkParameters:
     def n_neurons(self) -> int:
         """Number of hidden neurons of all modules."""
         return sum(self.sizes)
+
+    @property
+    def has_sparse_couplings(self) -> bool:
+        """Whether the couplings are drawn, and stored, as those alone that there are."""
+        if self.storage == "auto":
+            return self.n_modules == 1 and self.each("density")[0] <= _SPARSE_BELOW
+        return self.storage == "sparse"
+
+    @property
+    def has_sparse_inputs(self) -> bool:
+        """Whether the input weights are."""
+        return any(density < 1.0 for density in self.each("input_density"))
+
+    @property
+    def n_couplings(self) -> float:
+        """Number of couplings that are stored, of sparse ones on average."""
+        if not self.has_sparse_couplings:
+            return float(self.n_neurons) ** 2
+        sizes, density = np.array(self.sizes, float), np.array(self.each("density"))
+        between = np.zeros(self.n_modules)
+        between[1:] += sizes[1:] * sizes[:-1]
+        between[:-1] += sizes[:-1] * sizes[1:]
+        return float(sizes**2 @ density + between @ (np.array(self.each("neighbour_strength")) > 0))
+
+    @property
+    def n_input_weights(self) -> float:
+        """Number of input weights that are stored, of sparse ones on average."""
+        return float(np.dot(self.sizes, self.each("input_density"))) * self.n_inputs
 
     @property
     def has_biases(self) -> bool:
@@ -232,7 +281,7 @@ class NetworkParameters:
         """What multiplies the learning rates of each neuron besides, shape (3, H of all modules).
 
         Together with `prefactors`: 1 / sqrt(density H) for the couplings of a module,
-        lambda_in / sqrt(N_in) for its input weights, its strength for the readout.
+        lambda_in / sqrt(input_density N_in) for its input weights, its strength for the readout.
         """
         sizes = self.sizes
         mean, strongest = self.n_neurons / self.n_modules, max(self.each("input_strength"))
@@ -240,7 +289,12 @@ class NetworkParameters:
             math.sqrt(mean / (size * (density or 1.0)))
             for size, density in zip(sizes, self.each("density"), strict=True)
         ]
-        inputs = [strength / (strongest or 1.0) for strength in self.each("input_strength")]
+        inputs = [
+            strength / ((strongest or 1.0) * math.sqrt(density))
+            for strength, density in zip(
+                self.each("input_strength"), self.each("input_density"), strict=True
+            )
+        ]
         return np.stack(
             [spread(values, sizes) for values in (couplings, inputs, self.each("readout_strength"))]
         )

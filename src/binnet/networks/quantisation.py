@@ -22,6 +22,7 @@ from binnet.networks.quantised import (
     find_largest_help,
     largest_fields,
 )
+from binnet.networks.sparse import refuse_sparse
 
 OVERFLOWS = ("refuse", "saturate")
 
@@ -166,6 +167,7 @@ def quantize(
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
     check_real("readout_margin", readout_margin)
+    refuse_sparse("a network in integers", network)
     inputs = choose_input_format(input_bits, input_format)
     formats = formats or replace(choose_formats(network, bits), inputs=inputs)
     integers: dict[str, Any] = {}

@@ -46,6 +46,11 @@ def check_connectivity(connectivity: NDArray[np.bool_] | None, couplings: NDArra
     """
     if connectivity is None:
         return
+    if not isinstance(couplings, np.ndarray):
+        raise TypeError(
+            "connectivity must be None with sparse couplings, whose entries are those that there "
+            f"are, got {type(connectivity).__name__}"
+        )
     if connectivity.shape != couplings.shape or connectivity.dtype != bool:
         raise ValueError(
             f"connectivity must be a bool array of shape (H, H) = {couplings.shape}, "

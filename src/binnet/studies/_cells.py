@@ -12,6 +12,7 @@ from binnet._validation import check_integer, check_real
 from binnet.dynamics import relax
 from binnet.learning import Configuration, preset
 from binnet.learning.run import Run
+from binnet.networks.sparse import densify
 from binnet.studies._training import (
     check_training,
     describe_presets,
@@ -190,10 +191,11 @@ def find_local_entropy(run: Run, X: NDArray[np.int8], distances: Sequence[float]
     states = relax(run.relaxable(), X, stop_at_cycle=False, **options).states
     network = run.network()
     fields = network.input_fields(X)
+    couplings = densify("couplings", network.couplings)
     found = [
         # Silent neurons, which random subsets have left out, count as up: sign(0) = +1.
         message_passing.around(
-            network.couplings,
+            couplings,
             network.self_couplings,
             np.where(state == 0, 1, state),
             distances,

@@ -18,6 +18,7 @@ from binnet._validation import check_integer
 from binnet.learning import Configuration, TrainingResult, preset
 from binnet.learning.run import Run
 from binnet.networks import BinaryNetwork
+from binnet.networks.sparse import densify
 from binnet.studies._training import observe, train_whole
 
 if TYPE_CHECKING:
@@ -126,8 +127,9 @@ def train_and_measure(samples: int, **parameters: Any) -> dict[str, Any]:
     rows = [(*_measure_couplings(drawn), np.nan, 0.0, np.nan)]
 
     def measure(result: TrainingResult) -> None:
-        learned = result.network.couplings.astype(np.float64) - drawn.couplings
-        change = float(np.linalg.norm(learned) / np.linalg.norm(drawn.couplings))
+        at_start = densify("couplings", drawn.couplings)
+        learned = densify("couplings", result.network.couplings).astype(np.float64) - at_start
+        change = float(np.linalg.norm(learned) / np.linalg.norm(at_start))
         accuracy = result.history[-1].accuracy["test"]
         at_end = _measure_couplings(result.network)
         rows.append((*at_end, measure_symmetry(learned), change, accuracy))
@@ -141,7 +143,7 @@ def train_and_measure(samples: int, **parameters: Any) -> dict[str, Any]:
 
 
 def _measure_couplings(network: BinaryNetwork) -> tuple[float, float]:
-    J = network.couplings
+    J = densify("couplings", network.couplings)
     return measure_symmetry(J), measure_symmetry_index(J, network.self_couplings)
 
 

@@ -14,7 +14,8 @@ from binnet._records import Record
 from binnet._validation import check_reals
 from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
 from binnet.networks import BinaryNetwork
-from binnet.networks.layout import lay_out_structure
+from binnet.networks.layout import lay_out_couplings, lay_out_inputs, lay_out_structure
+from binnet.networks.sparse import from_tensors, is_sparse, scale_weights, to_tensors, with_values
 
 BLOCKS = ("couplings", "input_weights", "readout", "feedback")
 
@@ -32,6 +33,7 @@ class FloatSynapses(Synapses):
         self.settings = settings
         self.weights = weights
         self.scales = scales
+        self._targets: tuple[int, Any] | None = None  # of sparse couplings, see _lay_out_couplings
 
     @classmethod
     def start(cls, settings: Settings) -> Self:
@@ -47,8 +49,8 @@ class FloatSynapses(Synapses):
         return replace(
             w,
             feedback=np.multiply(readout.T, ties[:, None], order="C") if ties.size else w.feedback,
-            couplings=np.multiply(w.couplings, scales[0], order="C"),
-            input_weights=np.multiply(w.input_weights, scales[1], order="C"),
+            couplings=scale_weights(w.couplings, scales[0]),
+            input_weights=scale_weights(w.input_weights, scales[1]),
             readout=readout,
         )
 
@@ -77,7 +79,7 @@ class FloatSynapses(Synapses):
     def lay_out(self, job: Job) -> LaidOutRule:
         """Return the synapses as the kernels take them."""
         from binnet_kernels.rules.events import FloatRule
-        from binnet_kernels.structs import allocate_rows, to_banks, to_windows
+        from binnet_kernels.structs import allocate_rows, to_windows
         from binnet_kernels.training.records import Model
 
         w, p, plasticity = self.weights, self.settings.network, self.settings.plasticity
@@ -93,8 +95,8 @@ class FloatSynapses(Synapses):
         if w.connectivity is not None:
             connectivity = to_windows(w.connectivity.T.astype(np.uint8), structure.windows)
         model = Model(
-            to_windows(w.couplings.T, structure.windows),
-            to_banks(w.input_weights.T, job.n_banks),
+            self._lay_out_couplings(structure.windows),
+            lay_out_inputs(w.input_weights, job.n_banks),
             to_rows(w.readout),
             self.scales.copy(),
             *structure,
@@ -115,23 +117,43 @@ class FloatSynapses(Synapses):
         )
         return LaidOutRule(self._kernels(), model, self._rule(shared), self._memory(job.n_banks))
 
+    def _lay_out_couplings(self, windows: NDArray[np.int64]) -> Any:
+        """Return the couplings; which of them leave a neuron is found once, as it never changes."""
+        couplings, kept = self.weights.couplings, self._targets
+        if kept is None or len(windows) != kept[0]:
+            laid_out = lay_out_couplings(couplings, windows)
+            if is_sparse(couplings):
+                self._targets = len(windows), laid_out
+            return laid_out
+        return kept[1]._replace(values=np.array(couplings.data))
+
     def take_back(self, laid_out: LaidOutRule) -> None:
         """Take over the weights and scales that the kernels have changed."""
         from binnet_kernels.structs import from_banks, from_windows
 
-        model, n_hidden = laid_out.model, self.weights.n_neurons
+        model, w, n_hidden = laid_out.model, self.weights, self.weights.n_neurons
+        # Transposed views: laid out for the next batches they are transposed back.
+        if is_sparse(w.couplings):
+            couplings = with_values(w.couplings, model.couplings.values)
+        else:
+            couplings = from_windows(model.couplings, model.windows, n_hidden).T
+        if is_sparse(w.input_weights):
+            input_weights = with_values(w.input_weights, model.input_weights.values)
+        else:
+            input_weights = from_banks(model.input_weights, n_hidden).T
         self.weights = replace(
-            self.weights,
-            # Transposed views: laid out for the next batches they are transposed back.
-            couplings=from_windows(model.couplings, model.windows, n_hidden).T,
-            input_weights=from_banks(model.input_weights, n_hidden).T,
+            w,
+            couplings=couplings,
+            input_weights=input_weights,
             readout=np.ascontiguousarray(model.readout[:, :n_hidden]),
         )
         self.scales = laid_out.memory.scales
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return the arrays by name."""
-        tensors = {name: np.ascontiguousarray(getattr(self.weights, name)) for name in BLOCKS}
+        tensors: dict[str, NDArray[Any]] = {}
+        for name in BLOCKS:
+            tensors |= to_tensors(name, getattr(self.weights, name))
         tensors["scales"] = self.scales
         if self.weights.connectivity is not None:
             tensors["connectivity"] = self.weights.connectivity.astype(np.uint8)
@@ -140,7 +162,15 @@ class FloatSynapses(Synapses):
     @classmethod
     def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return shape and dtype of each array that is always there."""
+        p = settings.network
         expected = expect_blocks(settings, settings.training.dtype)
+        for name, is_sparse_block in (
+            ("couplings", p.has_sparse_couplings),
+            ("input_weights", p.has_sparse_inputs),
+        ):
+            if is_sparse_block:  # of so many entries as were drawn: `BinaryNetwork` checks them
+                del expected[name]
+                expected[f"{name}.indptr"] = ((p.n_neurons + 1,), "int64")
         return expected | {"scales": ((3,), "float64")}
 
     @classmethod
@@ -149,7 +179,10 @@ class FloatSynapses(Synapses):
         p = settings.network
         connectivity = tensors.get("connectivity")
         weights = BinaryNetwork(
-            **{name: tensors[name] for name in BLOCKS},
+            couplings=from_tensors("couplings", tensors, p.n_neurons),
+            input_weights=from_tensors("input_weights", tensors, p.n_inputs + p.has_biases),
+            readout=tensors["readout"],
+            feedback=tensors["feedback"],
             self_coupling=p.self_coupling,
             sizes=p.sizes,
             excitation=p.excitation,

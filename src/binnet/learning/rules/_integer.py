@@ -86,7 +86,8 @@ class IntegerSynapses(Synapses):
         training, plasticity = settings.training, settings.plasticity
         check_amplitudes(settings.schedule.amplitudes, np.dtype(np.int32))
         _refuse_gaps_of_one_bit(settings)
-        network = BinaryNetwork.random(settings.network, training.seed, np.float64)
+        dense = replace(settings.network, storage="dense")
+        network = BinaryNetwork.random(dense, training.seed, np.float64)
         formats = choose_training_formats(
             settings, network, feedback_grows="feedback" in cls.learned
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from binnet.learning.rules._float import FloatSynapses
 from binnet.learning.rules._protocol import PlasticityRule, Settings
+from binnet.networks.sparse import is_sparse, mirror
 
 
 class SymmetricSynapses(FloatSynapses):
@@ -29,7 +30,11 @@ class SymmetricSynapses(FloatSynapses):
             Before the first batch.
         """
         synapses = super().start(settings)
-        upper = np.triu(synapses.weights.couplings, 1)
+        couplings = synapses.weights.couplings
+        if is_sparse(couplings):
+            synapses.weights = replace(synapses.weights, couplings=mirror(couplings))
+            return synapses
+        upper = np.triu(couplings, 1)
         connectivity = synapses.weights.connectivity
         if connectivity is not None:
             connectivity = np.triu(connectivity, 1)
