@@ -199,8 +199,10 @@ def load_checkpoint(path: str | Path) -> Run:
 def _read_run(path: Path, written: dict[str, Any], info: Record) -> Run:
     tensors = {_renew(name): tensor for name, tensor in written.items()}
     configuration = Configuration.from_dict(info.table("configuration").values)
-    if "couplings" in tensors and configuration.network.storage == "auto":
-        # Of integers, and of a low density before there was another storage.
+    p = configuration.network
+    is_float = not configuration.arithmetic.bits  # integers are dense, whatever the storage
+    if "couplings" in tensors and p.storage == "auto" and p.has_sparse_couplings and is_float:
+        # Of a low density, from before there was another storage.
         configuration = configuration.replace(storage="dense")
     kind = configuration.rule.synapses(configuration)
     expected = kind.expect_tensors(configuration)
