@@ -1,5 +1,6 @@
 """Sparse weights: kernels against plain loops, networks against the same ones stored densely."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from binnet.hardware import load_network, save_network
 from binnet.learning import Configuration, Run, preset, save_checkpoint
 from binnet.networks import quantize
 from binnet.networks.sparse import lay_out_sparse
+from binnet.studies.associations import _row_norm
+from binnet.studies.capacity import bound_capacity, configure_depth
 from binnet_kernels.lowlevel.bits import pack_samples
 from binnet_kernels.relaxation.fields import find_product
 from binnet_kernels.relaxation.sparse_fields import accumulate_sparse, add_sparse_events
@@ -212,6 +215,12 @@ def test_symmetric_couplings_stay_symmetric_and_none_appear() -> None:
     np.testing.assert_array_equal(couplings.toarray(), couplings.T.toarray())
 
 
+def replace_mean(run: Run, network: BinaryNetwork) -> Run:
+    changed = copy.deepcopy(run)
+    changed.mean.network = network
+    return changed
+
+
 def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     X, y = make_samples("spins")
     configuration = configure(input_density=0.4, averaging=1.0)
@@ -224,6 +233,11 @@ def test_a_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     assert_same_bits(learn(load_checkpoint(path), X, y).network(), whole.network())
     save_checkpoint(path, whole)  # means and all
     assert_same_bits(load_checkpoint(path).network(), whole.network())
+    assert whole.mean.network is not None
+    few = replace(whole.mean.network, couplings=csr_array(whole.mean.network.couplings.shape))
+    save_checkpoint(tmp_path / "few.safetensors", replace_mean(whole, few))
+    with pytest.raises(ValueError, match=r"mean_couplings\.data must have shape \(.*got \(0,\)"):
+        load_checkpoint(tmp_path / "few.safetensors")
     save_network(tmp_path / "network.safetensors", whole.network())
     assert_same_bits(load_network(tmp_path / "network.safetensors"), whole.network())  # type: ignore[arg-type]
 
@@ -235,6 +249,17 @@ def test_a_checkpoint_of_couplings_that_were_stored_densely(tmp_path: Path) -> N
     read = load_checkpoint(tmp_path / "run.safetensors")
     assert isinstance(read.network().couplings, np.ndarray)
     assert_same_bits(read.network(), run.network())
+
+
+def test_associations_are_stored_by_the_weights_that_there_are() -> None:
+    changes = {"density": 0.5, "storage": "sparse", "input_density": 0.25}
+    configuration = configure_depth(1, n_hidden=21, n_inputs=40, **changes)
+    network = BinaryNetwork.random(configuration.network)
+    row_norm = _row_norm(network)
+    assert row_norm == pytest.approx(_row_norm(network.to_dense()), rel=1e-6)
+    assert 1.0 < row_norm < 2.0  # inputs and couplings of strength 1: sqrt(2)
+    # Gardner's two for each weight, of which there are 10 couplings and 10 inputs a neuron.
+    assert bound_capacity(configuration)["hidden"] == pytest.approx(2 * 20 / 21)
 
 
 # ---- drawing and checks

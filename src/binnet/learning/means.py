@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from binnet.networks import BLOCKS, BinaryNetwork
-from binnet.networks.sparse import from_tensors, is_sparse, to_tensors, with_values
+from binnet.networks.sparse import is_sparse, with_values
 
 #: Batches of an epoch after which means take in the weights; they do after its last one, too. After
 #: every batch it would take as long as learning does; so it is a tenth or less.
@@ -84,7 +85,11 @@ class RunningMean:
             return {}
         tensors: dict[str, NDArray[Any]] = {}
         for name in BLOCKS:
-            tensors |= to_tensors(f"{_PREFIX}{name}", getattr(self.network, name))
+            mean, key = getattr(self.network, name), f"{_PREFIX}{name}"
+            if is_sparse(mean):
+                tensors[f"{key}.data"] = mean.data  # their places are those of the weights
+            else:
+                tensors[key] = np.ascontiguousarray(mean)
         return tensors
 
     @staticmethod
@@ -105,10 +110,9 @@ class RunningMean:
         """
         kinds = {"float32": "float32"}  # integers keep means of their exact values
         return {
-            # What has a dot is a part of sparse weights, whose means exist where they do.
-            f"{_PREFIX}{name}": (shape, dtype if "." in name else kinds.get(dtype, "float64"))
+            f"{_PREFIX}{name}": (shape, kinds.get(dtype, "float64"))
             for name, (shape, dtype) in blocks.items()
-            if name.partition(".")[0] in BLOCKS
+            if name in BLOCKS
         }
 
     def restore(self, network: BinaryNetwork, tensors: dict[str, NDArray[Any]], count: int) -> None:
@@ -122,10 +126,24 @@ class RunningMean:
             Arrays of the checkpoint, checked.
         count : int
             How often the weights had been taken in.
+
+        Raises
+        ------
+        ValueError
+            If sparse weights have another number of means, or none.
         """
-        if count:
-            means: dict[str, Any] = {
-                name: from_tensors(f"{_PREFIX}{name}", tensors, getattr(network, name).shape[1])
-                for name in BLOCKS
-            }
-            self.network, self.count = replace(network, **means), count
+        if not count:
+            return
+        means: dict[str, Any] = {}
+        for name in BLOCKS:
+            weights, mean = getattr(network, name), tensors.get(f"{_PREFIX}{name}")
+            if is_sparse(weights):
+                values = tensors.get(f"{_PREFIX}{name}.data", np.zeros(0))
+                if values.shape != weights.data.shape:
+                    raise ValueError(
+                        f"{_PREFIX}{name}.data must have shape {weights.data.shape}, got "
+                        f"{values.shape}"
+                    )
+                mean = with_values(weights, values)
+            means[name] = mean
+        self.network, self.count = replace(network, **means), count

@@ -41,7 +41,8 @@ def bound_capacity(configuration: Configuration) -> dict[str, float]:
         inside = p.each("density")[module] * (n - 1)
         neighbours = (module > 0) + (module < p.n_modules - 1)
         beside = n * neighbours * (p.each("neighbour_strength")[module] > 0)
-        inputs.append(inside + beside + p.n_inputs * (p.each("input_strength")[module] > 0))
+        density = p.each("input_density")[module] * (p.each("input_strength")[module] > 0)
+        inputs.append(inside + beside + density * p.n_inputs)
     return {
         "sign": float(row) * read,
         "argmax": theory.argmax_capacity(p.n_outputs).load * read,

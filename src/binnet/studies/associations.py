@@ -19,6 +19,7 @@ from binnet.dynamics import predict
 from binnet.learning import Configuration, Run, preset
 from binnet.learning.memory import check_size
 from binnet.networks import BinaryNetwork
+from binnet.networks.sparse import is_sparse
 from binnet.studies._bisection import find_last_success, geometric_grid
 from binnet.sweeps import Observable
 
@@ -257,8 +258,11 @@ def measure_capacity(
 
 
 def _row_norm(network: BinaryNetwork) -> float:
-    squares = [np.square(w, dtype=float).sum() for w in (network.couplings, network.input_weights)]
-    return math.sqrt(sum(squares) / network.n_neurons)
+    squares = 0.0
+    for weights in (network.couplings, network.input_weights):
+        there = weights.data if is_sparse(weights) else weights
+        squares += float(np.square(there, dtype=float).sum())
+    return math.sqrt(squares / network.n_neurons)
 
 
 def _configure(
