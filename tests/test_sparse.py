@@ -351,11 +351,6 @@ def test_wrong_couplings_are_refused(make: Any, error: type[Exception], message:
 def test_what_cannot_work_is_refused() -> None:
     with pytest.raises(TypeError, match="connectivity must be None with sparse couplings"):
         edit(connectivity=lambda J: J.toarray() != 0)
-    with pytest.raises(
-        ValueError, match=r"in integers takes dense weights, .* network\.to_dense\(\)"
-    ):
-        quantize(edit(), bits=4)
-    quantize(edit().to_dense(), bits=4)
     for changes in ({"storage": "sparse"}, {"storage": "auto", "input_density": 0.5}):
         with pytest.raises(ValueError, match="needs floating point, as integers are stored dense"):
             configure(arithmetic="int8", **changes)
@@ -365,6 +360,21 @@ def test_what_cannot_work_is_refused() -> None:
         NetworkParameters(storage="csr")
     with pytest.raises(ValueError, match='input_density must be 1 with storage = "dense"'):
         NetworkParameters(input_density=0.5, storage="dense")
+
+
+@pytest.mark.parametrize("bits", [2, 8])
+def test_integers_have_0_where_there_is_no_weight(bits: int) -> None:
+    p = NetworkParameters(n_hidden=40, density=0.1, n_inputs=20, input_density=0.3)
+    network = BinaryNetwork.random(p)
+    integers, _ = quantize(network, bits)
+    same, _ = quantize(network.to_dense(), bits)
+    for name in ("couplings", "input_weights"):
+        there = getattr(network, name).toarray() != 0
+        assert not getattr(integers, name)[~there].any()
+        np.testing.assert_array_equal(getattr(integers, name), getattr(same, name))
+    np.testing.assert_array_equal(integers.connectivity, network.couplings.toarray() != 0)
+    with pytest.raises(ValueError, match=r"input weights of one bit, .* are sparse; use 2 bits"):
+        quantize(network, bits=1)
 
 
 def test_a_network_too_large_to_be_dense() -> None:

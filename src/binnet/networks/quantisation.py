@@ -22,7 +22,7 @@ from binnet.networks.quantised import (
     find_largest_help,
     largest_fields,
 )
-from binnet.networks.sparse import refuse_sparse
+from binnet.networks.sparse import is_sparse
 
 OVERFLOWS = ("refuse", "saturate")
 
@@ -122,7 +122,7 @@ def quantize(
     Parameters
     ----------
     network : BinaryNetwork
-        The network.
+        The network; sparse weights become arrays with 0 for those that do not exist.
     bits : {1, 2, 4, 8, 16}, default 8
         Width of all weights; not read where `formats` are given.
     formats : NetworkFormats, optional
@@ -155,6 +155,8 @@ def quantize(
     ------
     TypeError, ValueError
         If an argument is out of its range, or a field could overflow.
+    MemoryError
+        If there is no memory for sparse weights as arrays.
 
     Examples
     --------
@@ -167,9 +169,14 @@ def quantize(
     check_choice("overflow", overflow, OVERFLOWS)
     check_real("margin", margin)
     check_real("readout_margin", readout_margin)
-    refuse_sparse("a network in integers", network)
+    has_sparse_inputs, network = is_sparse(network.input_weights), network.to_dense()
     inputs = choose_input_format(input_bits, input_format)
     formats = formats or replace(choose_formats(network, bits), inputs=inputs)
+    if has_sparse_inputs and formats.input_weights.bits == 1:
+        raise ValueError(
+            "input weights of one bit, -1 or +1, are all there, and those of this network are "
+            "sparse; use 2 bits or more, which know a 0"
+        )
     integers: dict[str, Any] = {}
     saturated = {}
     for k, name in enumerate(BLOCKS):
@@ -232,6 +239,7 @@ def choose_formats(network: BinaryNetwork, bits: int) -> NetworkFormats:
         A format for each block.
     """
     check_bits("bits", bits)
+    network = network.to_dense()
     chosen: dict[str, Any] = {}
     for name in BLOCKS:
         values = getattr(network, name)

@@ -112,28 +112,6 @@ def check_weights(name: str, value: Any, shape: tuple[int, int], axes: str, diag
     return value
 
 
-def refuse_sparse(purpose: str, network: Any) -> None:
-    """Raise an error if weights of a network are sparse.
-
-    Parameters
-    ----------
-    purpose : str
-        What takes dense weights only, for the message.
-    network : BinaryNetwork
-        The network.
-
-    Raises
-    ------
-    ValueError
-        If they are.
-    """
-    if is_sparse(network.couplings) or is_sparse(network.input_weights):
-        raise ValueError(
-            f"{purpose} takes dense weights, and those of this network are sparse; pass "
-            "network.to_dense()"
-        )
-
-
 def densify(name: str, weights: Any) -> NDArray[Any]:
     """Return weights as an array, if there is memory for it.
 
