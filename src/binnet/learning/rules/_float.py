@@ -60,7 +60,7 @@ class FloatSynapses(Synapses):
 
     def take_over(self, network: Any) -> None:
         """Take over all weights of a network but the readout, which stays as it was drawn."""
-        self.weights = replace(network, readout=self.weights.readout)
+        self.weights, self._targets = replace(network, readout=self.weights.readout), None
 
     @abstractmethod
     def _kernels(self) -> Any:
