@@ -170,3 +170,27 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert read(binnet("predict", run, "--data", tmp_path / "images", "--output", "-").stdout) == (
         read(binnet("predict", run, "--output", "-").stdout)
     )
+
+
+def test_pixels_are_pixels_in_a_file_of_any_type(tmp_path: Path) -> None:
+    """CSV and float64 hold the numbers that uint8 does, and mean the same inputs, u/255."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60)
+    X = (rng.integers(0, 100, (60, 8)) + 150 * y[:, None]).astype(np.uint8)
+    run, options = tmp_path / "run", ["--hidden", 20, "--epochs", 2, "--threads", 1]
+    np.savez(tmp_path / "own.npz", X=X, y=y)
+    binnet("train", *options, "--data", tmp_path / "own.npz", "--out", run)
+    np.savez(tmp_path / "float.npz", X=X.astype(float), y=y)
+    pd.DataFrame(X).to_csv(tmp_path / "new.csv", index=False)
+    tables = [
+        read(binnet("predict", run, "--data", tmp_path / name, "--output", "-").stdout)
+        for name in ("own.npz", "float.npz", "new.csv")
+    ]
+    assert tables[0] == tables[1]
+    assert [row["field_0"] for row in tables[2]] == [row["field_0"] for row in tables[0]]
+    np.savez(tmp_path / "float.npz", X=X / 255, y=y)
+    refused = binnet("predict", run, "--data", tmp_path / "float.npz", code=1).stderr
+    assert "where the training samples are pixels (uint8); give whole numbers in 0..255" in refused
+    pd.DataFrame(X).assign(y=y).to_csv(tmp_path / "new.csv", index=False)
+    refused = binnet("predict", run, "--data", tmp_path / "new.csv", code=1).stderr
+    assert "has 9 features, but the run learned from 8; give those, and leave out lab" in refused

@@ -234,6 +234,7 @@ def test_data_that_changed_are_refused(spins: Path, table: Path) -> None:
         ),
         (["--data", "own.npz", "--data-name", "x"], "leave out --data-name = 'x'"),
         (["--data", "own.npz", "--encoder", "threshold:n=1"], "has no parameter 'n'"),
+        (["--data", "own.npz", "--encoder", "none:n=1"], "none has no parameters, got 'n=1'"),
     ],
 )
 def test_refusals_leave_no_folder(spins: Path, options: list[str], message: str) -> None:

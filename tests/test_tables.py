@@ -83,6 +83,8 @@ def test_columns_that_are_numbered_by_pandas(tmp_path: Path) -> None:
             None,
             "column 'b' is not of numbers, but has 'Rome' in s",
         ),
+        ("y,a\nsun,1\nrain,2\n", None, "'sun' in sample 1; .* name it as the target where it has"),
+        ("a;y\n1,5;0\n2,5;1\n", None, "has '1,5' in sample 1; write decimal points in place of"),
         ("a,b,y\n1,2,0\n2,3?,1\n3,4,1\n", None, r"column 'b' is not of .* has '3\?' in sample 2"),
         ("1,2,0\n2,x,1\n", None, "column '1' is not of numbers, but has 'x' in sample 2"),
         ("a,b,y\n1,2,0.5\n2,3,1\n", None, "labels must name classes.* got 0.5 in sample 1"),
@@ -298,6 +300,20 @@ def test_a_split_of_an_npz_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", **(parts | {"x_test": X[:, :1], "y_test": KINDS}))
     with pytest.raises(DataFileError, match="the training part has 2 features, the test part 1"):
         load_dataset(tmp_path / "own.npz")
+
+
+@pytest.mark.parametrize(("train", "test"), [("uint8", "float64"), ("float64", "uint8")])
+def test_both_parts_are_pixels_or_neither(tmp_path: Path, train: str, test: str) -> None:
+    pixels = np.array([[0, 255], [7, 1], [3, 2], [9, 90]])
+    parts = {"X_train": pixels.astype(train), "y_train": KINDS, "y_test": KINDS}
+    np.savez(tmp_path / "own.npz", X_test=pixels.astype(test), **parts)
+    data = load_dataset(tmp_path / "own.npz")
+    assert data.X_test.dtype == train
+    np.testing.assert_array_equal(data.X_test, pixels)
+    np.savez(tmp_path / "own.npz", X_test=pixels / 255, **parts)
+    if train == "uint8":
+        with pytest.raises(DataFileError, match=r"test part has 0\.027451 where the training"):
+            load_dataset(tmp_path / "own.npz")
 
 
 def test_a_class_of_one_sample_is_named(tmp_path: Path) -> None:

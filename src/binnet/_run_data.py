@@ -19,7 +19,7 @@ from binnet._records import read_toml, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._validation import check_integer
 from binnet.datasets import Dataset, load_dataset, load_idx_dataset
-from binnet.datasets.dataset import number_labels
+from binnet.datasets.dataset import match_type, number_labels
 from binnet.datasets.tables import read_samples, split_pair
 
 CONFIGURATION = "config.toml"
@@ -49,6 +49,7 @@ class DataSource:
     encoder_parameters: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[Any, ...] = ()
     columns: tuple[str, ...] = ()
+    dtype: str = ""
     fingerprint: str = ""
 
     @classmethod
@@ -107,7 +108,11 @@ class DataSource:
         """Return this source with what identifies the data that it gave."""
         classes = tuple(dataset.classes.tolist())
         return dataclasses.replace(
-            self, classes=classes, columns=dataset.columns, fingerprint=dataset.fingerprint
+            self,
+            classes=classes,
+            columns=dataset.columns,
+            dtype=str(dataset.X_train.dtype),
+            fingerprint=dataset.fingerprint,
         )
 
 
@@ -181,11 +186,12 @@ def read_new(
         source = DataSource("", classes=tuple(range(n_classes)))
     if Path(path).expanduser().is_dir():
         dataset = load_idx_dataset(path, source.name or None)
-        return encode(encoder, dataset.X_test), number_labels(
-            str(path), dataset.classes[dataset.y_test], np.array(source.classes)
-        )
-    X, labels = read_samples(path, source.columns, source.target or None)
+        X, labels = dataset.X_test, dataset.classes[dataset.y_test]
+    else:
+        X, labels = read_samples(path, source.columns, source.target or None)
     y = None if labels is None else number_labels(str(path), labels, np.array(source.classes))
+    if encoder is None and source.dtype:  # older versions did not note it
+        X = match_type(str(path), X, np.dtype(source.dtype))
     return encode(encoder, X), y
 
 

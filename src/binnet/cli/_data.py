@@ -46,6 +46,8 @@ class Encoder(ParamType):
             if not equals:
                 self.fail(f"{part!r} is not PARAMETER=VALUE", param, ctx)
             parameters[key] = _parse(text)
+        if name == NO_ENCODER and parameters:
+            self.fail(f"{name} has no parameters, got {rest!r}; leave it out", param, ctx)
         return name, parameters
 
 

@@ -175,7 +175,13 @@ def load_new(
     """Return samples of another file as inputs, and their labels if they are known."""
     source, _ = read_source(folder)
     encoder = None if source is None else read_encoder(folder, source)
-    return read_new(path, source, encoder, run.configuration.network.n_outputs)
+    X, y = read_new(path, source, encoder, run.configuration.network.n_outputs)
+    if X.shape[1] != (n_inputs := run.configuration.network.n_inputs):
+        raise DataFileError(
+            f"{path} has {X.shape[1]} features, but the run learned from {n_inputs}; give those, "
+            "and leave out labels and other columns, which only names can tell from features"
+        )
+    return X, y
 
 
 def read_classes(folder: Path, run: Run) -> list[Any]:

@@ -99,7 +99,8 @@ def take_target(
     position = _find_column(path, names, -1 if target is None else target)
     labels = _to_labels(path, frame.iloc[:, position], names[position])
     columns = names[:position] + names[position + 1 :]
-    X = _to_matrix(path, frame.drop(columns=frame.columns[position]), columns)
+    hint = ", or name it as the target where it has the labels" if target is None else ""
+    X = _to_matrix(path, frame.drop(columns=frame.columns[position]), columns, hint)
     _tell_constant(path, X, columns)
     return X, labels, tuple(columns)
 
@@ -112,7 +113,12 @@ def take_columns(
     missing = [name for name in columns if name not in frame.columns]
     others = [name for name in frame.columns if name not in set(columns)]
     if missing:
-        raise DataFileError(f"{path} has no {_call(missing[0])}, which was learned from")
+        shown = ", ".join(map(str, frame.columns[:_SHOWN]))
+        shown += ", ..." * (len(frame.columns) > _SHOWN)
+        raise DataFileError(
+            f"{path} has no {_call(missing[0])}, which was learned from, but {shown}; name the "
+            "columns as in the training data, or leave names out where these had none"
+        )
     if len(others) > 1 and target in others:
         others = [str(target)]
     if len(others) > 1:
@@ -163,7 +169,7 @@ def _to_labels(path: Path, labels: pd.Series[Any], name: str) -> NDArray[Any]:
     return np.asarray(labels.astype(str).to_numpy(dtype=str))
 
 
-def _to_matrix(path: Path, frame: pd.DataFrame, names: list[str]) -> NDArray[Any]:
+def _to_matrix(path: Path, frame: pd.DataFrame, names: list[str], hint: str = "") -> NDArray[Any]:
     """Return the features as a matrix of numbers without gaps."""
     import pandas as pd
 
@@ -172,9 +178,13 @@ def _to_matrix(path: Path, frame: pd.DataFrame, names: list[str]) -> NDArray[Any
         if not pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "c":
             numbers = pd.to_numeric(column.astype(str).where(column.notna()), errors="coerce")
             row = int(np.argmax((numbers.isna() & column.notna()).to_numpy()))
+            cell = str(column.iloc[row])
+            remedy = f"give a column of numbers for each value, or leave it out{hint}"
+            if _is_number(cell.replace(",", ".", 1)):
+                remedy = "write decimal points in place of commas"
             raise DataFileError(
-                f"{path}: {_call(name)} is not of numbers, but has {str(column.iloc[row])!r} in "
-                f"sample {row + 1}; give a column of numbers for each value, or leave it out"
+                f"{path}: {_call(name)} is not of numbers, but has {cell!r} in sample {row + 1}; "
+                f"{remedy}"
             )
         if column.isna().any():
             raise DataFileError(

@@ -78,17 +78,21 @@ def make_dataset(
     Raises
     ------
     DataFileError
-        If there are fewer than two classes, the parts have other features, or the test part has a
-        class that the training part has not.
+        If there are fewer than two classes, the parts have other features, the test part has a
+        class that the training part has not, or one part has pixels and the other real numbers.
     """
     classes, y_train, counts = np.unique(labels_train, return_inverse=True, return_counts=True)
     if len(classes) < 2:
-        raise DataFileError(f"{name}: all training samples have the class {classes[0]}")
+        raise DataFileError(
+            f"{name}: all training samples have the class {classes[0]}; two at least are needed: "
+            "is it the right column of labels?"
+        )
     if X_train.shape[1] != X_test.shape[1]:
         raise DataFileError(
             f"{name}: the training part has {X_train.shape[1]} features, the test part "
             f"{X_test.shape[1]}; give both the same"
         )
+    X_test = match_type(f"{name}: the test part", X_test, X_train.dtype)
     y_test = number_labels(f"{name}: the test part", labels_test, classes)
     if (counts == 1).any():
         rare = ", ".join(str(value) for value in classes[counts == 1][:5])
@@ -102,6 +106,44 @@ def make_dataset(
         name,
         tuple(columns),
     )
+
+
+def match_type(what: str, X: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return features in the type of those that are learned, where one of the two is uint8.
+
+    Networks take uint8 as pixels u/255 and all else as it is: the same numbers in another type,
+    as a CSV file has them, would be other inputs.
+
+    Parameters
+    ----------
+    what : str
+        What has the features, for errors.
+    X : ndarray, shape (n, N_in)
+        Features as in a file.
+    dtype : numpy.dtype
+        Of the features that are learned.
+
+    Returns
+    -------
+    ndarray, shape (n, N_in)
+        The same numbers.
+
+    Raises
+    ------
+    DataFileError
+        If they are to be pixels, and are not whole numbers in 0..255.
+    """
+    if X.dtype == dtype or np.uint8 not in (X.dtype, dtype):
+        return X
+    if X.dtype == np.uint8:
+        return X.astype(np.float64)
+    pixels = (X >= 0) & (X <= 255) & (np.rint(X) == X)
+    if not pixels.all():
+        raise DataFileError(
+            f"{what} has {X[~pixels][0]:g} where the training samples are pixels (uint8); give "
+            "whole numbers in 0..255"
+        )
+    return X.astype(np.uint8)
 
 
 def number_labels(what: str, labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
