@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numba
+import numpy as np
 from numba import types
 from numba.core import cgutils, typing
 from numba.core.compiler_lock import global_compiler_lock
@@ -18,7 +19,7 @@ from numba.extending import intrinsic
 
 from binnet_kernels._jit import kernel
 
-_found: dict[tuple[Any, tuple[Any, ...]], int] = {}  # looking one up at Numba takes long
+_found: dict[tuple[Any, Any], int] = {}  # looking one up at Numba takes long
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -41,15 +42,25 @@ def call(typingctx: Any, address: Any, *arguments: Any) -> Any:
 
 def find_address(compiled: Any, *arguments: Any) -> int:
     """Return the address of a kernel for arguments of these types, compiled if it is not yet."""
-    kinds = tuple(numba.typeof(argument) for argument in arguments)
-    address = _found.get((compiled, kinds))
+    key = compiled, _describe(arguments)
+    address = _found.get(key)
     if address is None:
+        kinds = tuple(numba.typeof(argument) for argument in arguments)
         with global_compiler_lock:  # which a fork waits for (`_jit`)
             compiled.compile(kinds)
             result = compiled.overloads[kinds]
             address = int(result.library.get_pointer_to_function(result.fndesc.llvm_func_name))
-        _found[compiled, kinds] = address
+        _found[key] = address
     return address
+
+
+def _describe(argument: Any) -> Any:
+    """Return what tells the types of arguments apart; asking Numba takes a millisecond a tuple."""
+    if isinstance(argument, tuple):
+        return type(argument), *map(_describe, argument)
+    if type(argument) is np.ndarray:
+        return argument.dtype, argument.ndim, argument.flags.num  # layout, alignment, writability
+    return numba.typeof(argument)
 
 
 @kernel
