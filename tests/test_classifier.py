@@ -73,6 +73,21 @@ def test_inputs_of_every_kind_are_learned() -> None:
             assert not hasattr(encoder, "n_features_in_")
 
 
+def test_random_state_is_that_of_an_encoder_by_name() -> None:
+    X, y = make_samples()
+    models = [
+        BinaryRecurrentClassifier(**QUICK | {"encoder": "entangled", "random_state": seed}).fit(
+            X, y
+        )
+        for seed in (0, 0, 1, np.random.RandomState(0))
+    ]
+    components = [model.encoder_.components_ for model in models]
+    np.testing.assert_array_equal(components[0], components[1])
+    np.testing.assert_array_equal(components[0], components[3])
+    assert (components[0] != components[2]).any()
+    np.testing.assert_array_equal(models[0].predict_proba(X), models[1].predict_proba(X))
+
+
 def test_order_of_the_samples_does_not_count() -> None:
     X, y = make_samples()
     order = np.random.default_rng(0).permutation(len(X))

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils import check_random_state
 
 from binnet.encoders import ThresholdEncoder, choose_encoder, make_encoder
 
 
-def begin_encoder(encoder: Any, threshold: float | str | None, X: Any) -> Any:
-    """Return the encoder that a classifier's parameters ask for, or the data; not fitted yet."""
+def begin_encoder(encoder: Any, threshold: float | str | None, X: Any, random_state: Any) -> Any:
+    """Return the encoder that a classifier's parameters ask for, or the data; not fitted yet.
+
+    One by name that draws has its seed of `random_state`; a transformer has its own.
+    """
     if threshold is not None:
         if not (isinstance(encoder, str) and encoder in ("auto", "threshold")):
             raise ValueError(
@@ -23,7 +27,11 @@ def begin_encoder(encoder: Any, threshold: float | str | None, X: Any) -> Any:
         return ThresholdEncoder(threshold)
     if not isinstance(encoder, str):
         return clone(encoder)
-    return choose_encoder(X) if encoder == "auto" else make_encoder(encoder)
+    begun = choose_encoder(X) if encoder == "auto" else make_encoder(encoder)
+    if "random_state" in begun.get_params():
+        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        begun.set_params(random_state=seed)
+    return begun
 
 
 def encode(encoder: Any, X: Any) -> NDArray[Any]:

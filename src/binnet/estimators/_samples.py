@@ -119,7 +119,9 @@ def count_rows(weights: NDArray[np.float64], *, scale: bool, n_features: int) ->
         weights = weights * (_ROWS_PER_SAMPLE * len(weights) / weights.sum())
     total = float(weights.sum())
     what = f"sample_weight that adds up to {total:g}"
-    check_memory(what, 8.0 * total * n_features, "weights count as rows: give smaller ones")
+    # A row, 16 spins of each feature (or one float and its copy), label, number and digest.
+    n_bytes = total * (24.0 * n_features + 24.0)
+    check_memory(what, n_bytes, "weights count as rows: give smaller ones, or fractions")
     if is_whole:
         return weights.astype(np.int64)
     ends = np.floor(np.cumsum(weights) + 0.5).astype(np.int64)

@@ -80,7 +80,7 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         Whether `fit` goes on from what was learned before, for `epochs` more, with the classes, the
         encoder and the parameters of then; rates begin anew.
     random_state : int, RandomState or None, default None
-        Of the initial weights, the order of the samples and the update order.
+        Of the initial weights, the order of the samples, the update order and an encoder by name.
     threads : int, optional
         Threads to run on at most: fewer where there are fewer cores, or where joblib allows a
         worker fewer. Results do not depend on it. Default: all cores or one, whichever is faster.
@@ -211,7 +211,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
             weights = weigh_classes(self.class_weight, self.classes_, y, weights)
             X, labels, digests = lay_out(X, y, self.classes_, weights, scale=True)
             if not goes_on:
-                self.encoder_ = begin_encoder(self.encoder, self.threshold, X).fit(X, labels)
+                begun = begin_encoder(self.encoder, self.threshold, X, self.random_state)
+                self.encoder_ = begun.fit(X, labels)
             inputs = encode(self.encoder_, X)
             warn_of_constants(X, inputs, self.encoder_)
             if goes_on:
@@ -296,7 +297,8 @@ class BinaryRecurrentClassifier(ClassifierMixin, BaseEstimator):
         weights = weigh_classes(self.class_weight, self.classes_, y, weights)
         X, labels, _ = lay_out(X, y, self.classes_, weights, scale=False)
         if is_first:
-            self.encoder_ = begin_encoder(self.encoder, self.threshold, X).fit(X, labels)
+            begun = begin_encoder(self.encoder, self.threshold, X, self.random_state)
+            self.encoder_ = begun.fit(X, labels)
         inputs = encode(self.encoder_, X)
         if is_first:
             self._configuration = configure(self, inputs.shape[1], len(self.classes_))
