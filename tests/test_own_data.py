@@ -234,7 +234,10 @@ def test_data_that_changed_are_refused(spins: Path, table: Path) -> None:
         ),
         (["--data", "own.npz", "--data-name", "x"], "leave out --data-name = 'x'"),
         (["--data", "own.npz", "--encoder", "threshold:n=1"], "has no parameter 'n'"),
-        (["--data", "own.npz", "--encoder", "none:n=1"], "none has no parameters, got 'n=1'"),
+        (
+            ["--data", "own.npz", "--encoder", "standardise", "--arithmetic", "int8"],
+            "graded ones take --input-bits = 2 to 8",
+        ),
     ],
 )
 def test_refusals_leave_no_folder(spins: Path, options: list[str], message: str) -> None:
@@ -247,6 +250,7 @@ def test_encoders_that_are_none(spins: Path) -> None:
     for text, message in (
         ("fourier", "'fourier' is not one of none, threshold, thermometer, entangled, standardise"),
         ("threshold:5", "'5' is not PARAMETER=VALUE"),
+        ("none:n=1", "none has no parameters, got 'n=1'"),
     ):
         shown = refuse("train", "--data", spins, "--encoder", text, code=2)
         assert message in shown
@@ -335,9 +339,11 @@ def test_new_samples_of_a_run(table: Path, tmp_path: Path) -> None:
     np.save("y.npy", np.arange(N_SAMPLES) % 2)
     frame.drop(columns="a").to_csv("narrow.csv", index=False)
     frame.assign(c=1.0).to_csv("wide.csv", index=False)
+    frame.iloc[:0].to_csv("none.csv", index=False)
     for name, message in (
         ("X.npy", "has numbers for labels, where classes are text"),
         ("narrow.csv", "has no column 'a', which was learned from"),
+        ("none.csv", "has names of columns and no rows"),
         ("wide.csv", "more columns than were learned from: kind, c"),
     ):
         with pytest.raises(DataFileError, match=message):

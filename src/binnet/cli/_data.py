@@ -112,6 +112,7 @@ _IN_ERRORS = {
     "by name": "by --data-name",
     "out name": "out --data-name",
     "out target": "out --target",
+    "as the target": "as the --target",
     "test_data": "--test-data",
     "test_fraction": "--test-fraction",
     "split_seed": "--split-seed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from binnet.learning import resume as resume_run
 from binnet.learning import train as start_run
 from binnet.learning.early_stopping import check_validation
 from binnet.learning.memory import check_size
+from binnet.learning.samples import check_samples, check_sets
 
 
 @click.command()
@@ -134,6 +136,8 @@ def _start(
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
     with clear_errors({p.name: p.option for p in PARAMETERS}):
         check_size(configuration, len(y))
+        with warnings.catch_warnings(action="ignore"):  # the run itself has its say
+            (X, y), sets = check_samples("", X, y, configuration), check_sets(sets, configuration)
     folder = _runs.make_folder(out, configuration)
     _runs.write_configuration(folder, configuration, validation, keep_every or 0, source)
     if encoder is not None:

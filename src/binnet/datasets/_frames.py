@@ -110,6 +110,8 @@ def take_columns(
 ) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Return the features of these names, and labels if another column has them."""
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    if len(frame) == 0:
+        raise DataFileError(f"{path} has names of columns and no rows; give one a sample")
     missing = [name for name in columns if name not in frame.columns]
     others = [name for name in frame.columns if name not in set(columns)]
     if missing:
