@@ -184,6 +184,7 @@ def read_new(
     """
     if source is None:
         source = DataSource("", classes=tuple(range(n_classes)))
+    labels: NDArray[Any] | None
     if Path(path).expanduser().is_dir():
         dataset = load_idx_dataset(path, source.name or None)
         X, labels = dataset.X_test, dataset.classes[dataset.y_test]
