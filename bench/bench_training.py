@@ -180,7 +180,7 @@ def test_same_update(
     _, rule, case = load_case(request["path"])
     X, y = as_batches(data.X_train, data.y_train, case["order"], BATCH)
     for k in range(n_batches):
-        before = run.network()
+        before = run.network().to_dense()
         weights = {
             "couplings": before.couplings,
             "input_weights": before.input_weights,
@@ -192,7 +192,7 @@ def test_same_update(
         now = slice(k, k + 1)
         peer.learn(X[now], y[now], rule, case["rate_factors"][now], partial(note, seen))
         run.learn(data.X_train, data.y_train, 1, 1)
-        after = run.network()
+        after = run.network().to_dense()
         sure_samples = np.abs(seen["h"]).min(axis=(0, 1)) > round_off  # in all sweeps, all neurons
         states = outcomes[-1].state[:, :n_hidden].T
         np.testing.assert_array_equal(seen["s"][0][:, sure_samples], states[:, sure_samples])

@@ -31,6 +31,7 @@ BATCH, EPOCHS = 16, 20
 GRADED: dict[str, Any] = {
     "n_inputs": 784,
     "density": 0.01,
+    "input_density": 0.1,
     "self_coupling": 0.95,
     "margin": 0.83,
     "readout_margin": 7.0,
@@ -106,7 +107,7 @@ class Binnet:
             self._learn(run, data, request["threads"], run.batches_per_epoch)
             run.next_epoch()
         save_checkpoint(_checkpoint(request), run)
-        w, plasticity = run.network(), configuration.plasticity
+        w, plasticity = run.network().to_dense(), configuration.plasticity
         n_batches = run.batches_per_epoch
         np.savez(
             request["path"],
