@@ -267,8 +267,8 @@ def _read_configuration(path: Path) -> Any:
     from binnet.cli import _runs
     from binnet.learning import Configuration
 
-    configuration, validation = _runs.read_parameters(path, Configuration())
-    return _plain([configuration.to_dict(), validation])
+    configuration, source, validation = _runs.read_parameters(path, Configuration())
+    return _plain([configuration.to_dict(), source and source.to_table(), validation])
 
 
 def _write_energies(folder: Path) -> Path:

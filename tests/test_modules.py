@@ -225,7 +225,7 @@ def test_integers_have_modules_too_but_chips_as_yet_one(tmp_path: Path) -> None:
 
 
 def test_one_bit_invents_no_couplings() -> None:
-    parameters = NetworkParameters(n_hidden=40, n_inputs=30, n_outputs=4, density=0.1)
+    parameters = NetworkParameters(40, 30, 4, density=0.1, storage="dense")
     network = BinaryNetwork.random(parameters, seed=1)
     integers, report = quantize(network, 1)
     assert np.array_equal(integers.couplings != 0, network.connectivity)

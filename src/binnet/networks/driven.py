@@ -105,7 +105,7 @@ class BinaryNetwork:
                 raise ValueError(
                     f"{name} must have shape {axes} with no empty axis, got {np.shape(value)}"
                 )
-        n_neurons, n_outputs = self.couplings.shape[0], len(self.readout)
+        n_neurons, n_outputs = np.shape(self.couplings)[0], len(self.readout)
         check_biases(self.has_biases, self.input_weights)
         n_columns = np.shape(self.input_weights)[1]
         for name, value, shape, axes in (
