@@ -189,7 +189,7 @@ def test_commands_take_runs_on_graded_inputs(tmp_path: Path) -> None:
     wide = ("--arithmetic", "int8", "--input-bits", 4)
     invoke("train", *small, "--out", float_run)
     refused = invoke("train", *small, "--arithmetic", "int8", "--out", tmp_path / "no", code=1)
-    assert "take input_bits = 2 to 8" in " ".join(refused.split())
+    assert "take --input-bits = 2 to 8" in " ".join(refused.split())
     invoke("train", *small, *wide, "--out", run)
     stopped = tmp_path / "stopped"
     invoke("train", *small, *wide, "--epochs", 1, "--out", stopped)
