@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from binnet._validation import check_integer, check_real
 from binnet.encoders._fitting import unchanged_by_failure
 
 
-class _LevelEncoder(TransformerMixin, BaseEstimator):
+class _LevelEncoder(TransformerMixin, BaseEstimator, ABC):
     """What both encoders share: x = +1 where a feature is above a level, else -1."""
 
     thresholds_: NDArray[np.float64]
@@ -72,8 +73,9 @@ class _LevelEncoder(TransformerMixin, BaseEstimator):
         spins -= 1
         return spins
 
+    @abstractmethod
     def _find_thresholds(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        raise NotImplementedError
+        """Return the levels of each feature, (n_features,) or (n_features, n_levels)."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
