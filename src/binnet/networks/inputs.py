@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._records import Record
-from binnet._validation import check_choice, check_integer, keep_bool, keep_integer
+from binnet._validation import check_choice, check_integer, keep_bool, keep_integer, to_reals
 
 INPUT_BITS = (1, 8)
 INPUT_FORMATS = ("unsigned", "signed")
@@ -98,7 +98,7 @@ class InputFormat:
         """
         integers, saturated = np.empty(inputs.shape, np.int16), 0
         if inputs.dtype == np.uint8:
-            table, _ = self.quantize(np.arange(256, dtype=np.float32) / np.float32(255))
+            table, _ = self.quantize(to_reals(np.arange(256, dtype=np.uint8)))
             return table[inputs], 0
         for first in range(0, len(inputs), _ROWS):
             rows = slice(first, first + _ROWS)
