@@ -111,7 +111,7 @@ def _read_json(path: Path) -> Any:
     except (ValueError, RecursionError) as error:
         reason = str(error) or "it is empty"
         raise ValueError(
-            f"{path} is not JSON ({reason}), so it is no result of binnet bench, or is damaged; {_HOW}"
+            f"{path} is not JSON ({reason}): no result of binnet bench, or a damaged one; {_HOW}"
         ) from None
 
 
