@@ -1,7 +1,7 @@
-"""Kernels called many times in a row, for benchmarks: small networks, whose work takes microseconds.
+"""Kernels called many times in a row, for benchmarks of small networks.
 
-Calls from Python take as long. Each does what its namesake does, with nothing between but what
-makes the next call do the same work again.
+Their work takes microseconds, and a call from Python as long. Each of these does what its namesake
+does, with nothing between but what makes the next time do the same work again.
 """
 
 from __future__ import annotations

@@ -74,4 +74,5 @@ def draw_integers(shape: tuple[int, ...], dtype: Any, stream: int) -> NDArray[An
     """
     kind = np.dtype(dtype)
     octets = draw_bytes(int(np.prod(shape)) * kind.itemsize, stream)
-    return octets.view(kind.newbyteorder("<")).astype(kind, copy=False).reshape(shape)
+    numbers = octets.view(kind.newbyteorder("<")).astype(kind, copy=False)
+    return np.asarray(numbers.reshape(shape))

@@ -17,6 +17,7 @@ from binnet.benchmarks._workload import Answer, Level, Task, Work, Workload
 from binnet.benchmarks.workloads._drawing import SEED, draw_integers, draw_spins
 
 if TYPE_CHECKING:
+    from binnet.dynamics import FreeRelaxation
     from binnet.networks import RandomNetwork
 
 _STD = 2**16 / 12**0.5  # of integers that fill 16 bits
@@ -77,11 +78,11 @@ def count_columns(flips: np.ndarray, n_neurons: int, update_order: str) -> float
 
 
 def _prepare(update_order: str, n_neurons: int, n_replicas: int, threads: int) -> Task:
-    from binnet import relax
+    from binnet.dynamics import relax
 
     network = draw_network(n_neurons)
     start = draw_spins((n_replicas, n_neurons), stream=1)
-    found = []
+    found: list[FreeRelaxation] = []
 
     def call() -> None:
         found[:] = [

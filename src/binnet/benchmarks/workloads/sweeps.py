@@ -11,6 +11,7 @@ rest is small), and a product and an addition for each coupling and state.
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ _NAMES = {1: "1bit", 8: "int8", 16: "int16"}
 
 def find_self_coupling(bits: int, n_neurons: int) -> int:
     """Return J_D in units of the couplings."""
-    return round(_SELF_COUPLING * _STD[bits] * n_neurons**0.5)
+    return round(_SELF_COUPLING * _STD[bits] * math.sqrt(n_neurons))
 
 
 def draw_packed(bits: int, n_neurons: int) -> Packed:
