@@ -1,11 +1,11 @@
 """Speed against an earlier commit, in turns: `python bench/against_commit.py COMMIT`.
 
-Both trees run the same workloads, those of `binnet bench` in this tree, each in processes of its own
-on one interpreter: the earlier one with its own binnet and kernels, in turns with this one (A B B A
-...). Only calls are timed, after a first one that compiled. After each round both must have found
-the same, bit by bit (learning: all weights, hence all accuracies): else they did not do the same
-work, and the ratio is refused. A workload that the earlier tree cannot run is named with its error.
-Uncommitted changes are part of this tree. The table is Markdown.
+Both trees run the same workloads, those of `binnet bench` in this tree, each in processes of its
+own on one interpreter: the earlier one with its own binnet and kernels, in turns with this one (A B
+B A ...). Only calls are timed, after a first one that compiled. After each round both must have
+found the same, bit by bit (learning: all weights, hence all accuracies): else they did not do the
+same work, and the ratio is refused. A workload that the earlier tree cannot run is named with its
+error. Uncommitted changes are part of this tree. The table is Markdown.
 
 The interval is that of the median ratio, from a bootstrap over rounds; these are shared among
 several processes of each tree, since a process may be fast or slow by where its data happen to lie.
@@ -56,13 +56,13 @@ class Tree:
         """Send a request and return the reply: {"error": why} where it could not be answered."""
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", str(WORKER), str(WORKLOADS)],
+                [sys.executable, "-P", str(WORKER)],
                 env=self._environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            self._check_sources()
+            self._begin()
         reply = self._exchange({"do": do, **request})
         if reply is None:
             self.close()
@@ -91,14 +91,16 @@ class Tree:
         line = self._process.stdout.readline()
         return json.loads(line) if line else None
 
-    def _check_sources(self) -> None:
-        """Refuse to compare a tree whose packages come from somewhere else."""
-        reply = self._exchange({"do": "say_files"}) or {"error": "its process died"}
-        if "error" in reply:
-            raise click.ClickException(f"{self._tree} has no binnet that works: {reply['error']}")
-        for file in reply["files"]:
+    def _begin(self) -> None:
+        """Hand over the workloads; refuse a tree whose packages come from somewhere else."""
+        reply = self._exchange({"do": "begin", "workloads": str(WORKLOADS)})
+        problem = "its process died" if reply is None else reply.get("error", "")
+        for file in () if reply is None else reply.get("files", ()):
             if not Path(file).is_relative_to(self._tree):
-                raise click.ClickException(f"in place of {self._tree}, {file} is used")
+                problem = f"{file} would be used"
+        if problem:
+            self.close()
+            raise click.ClickException(f"{self._tree} has no binnet of its own: {problem}")
 
 
 @dataclass

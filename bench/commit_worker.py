@@ -1,9 +1,8 @@
 """A process of `against_commit.py`: workloads of one tree on the binnet of another one.
 
-PYTHONPATH says whose binnet and binnet_kernels it uses, the argument where the workloads come from:
-the folder of `binnet.benchmarks`, which takes that name here, whatever the tree itself has under
-it, if anything. A request is a line of JSON on standard input, and so is the reply on standard
-output. Times are taken here, around the calls alone.
+PYTHONPATH says whose binnet and binnet_kernels it uses, the first request where the workloads come
+from. A request is a line of JSON on standard input, and so is the reply on standard output. Times
+are taken here, around the calls alone.
 """
 
 from __future__ import annotations
@@ -12,22 +11,8 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-
-def take_workloads_from(folder: Path) -> None:
-    """Let `binnet.benchmarks` be the modules of a folder.
-
-    Its `__init__` is not run: what it offers a user needs more of binnet than the workloads do.
-    """
-    import binnet
-
-    module = ModuleType("binnet.benchmarks")
-    module.__path__ = [str(folder)]
-    sys.modules[module.__name__] = module
-    binnet.benchmarks = module
 
 
 class Worker:
@@ -36,11 +21,18 @@ class Worker:
     def __init__(self) -> None:
         self._task: Any = None
 
-    def say_files(self) -> dict[str, Any]:
-        """Say whose binnet this is."""
+    def begin(self, workloads: str) -> dict[str, Any]:
+        """Let `binnet.benchmarks` be the modules of this folder; return whose binnet this is.
+
+        What the tree itself has under that name, if anything, is not used. Its `__init__` is not
+        run: what it offers a user needs more of binnet than the workloads do.
+        """
         import binnet
         import binnet_kernels
 
+        module = ModuleType("binnet.benchmarks")
+        module.__path__ = [workloads]
+        sys.modules[module.__name__] = binnet.benchmarks = module
         return {"files": [binnet.__file__, binnet_kernels.__file__]}
 
     def prepare(self, workload: str, threads: int) -> dict[str, Any]:
@@ -64,7 +56,6 @@ class Worker:
 def main() -> None:
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whoever prints does not spoil the replies
-    take_workloads_from(Path(sys.argv[1]))
     worker = Worker()
     for line in sys.stdin:
         request = json.loads(line)
