@@ -73,7 +73,9 @@ class BenchmarkResult:
     stability: Stability
     division: Literal["closed", "open"]
     open_reasons: tuple[str, ...]  # why it is not in the closed division
-    machine: Mapping[str, Any]  # plain values: CPU, caches, SIMD, quota, versions, ... (`describe_host`)
+    machine: Mapping[
+        str, Any
+    ]  # plain values: CPU, caches, SIMD, quota, versions, ... (`describe_host`)
     energy: Mapping[str, Any]  # {"available": bool, "reason": str | None, ...}
     provenance: Mapping[str, Any]  # `describe_run`: version, command, started; commit
     settings: Mapping[str, Any]  # suite, mode, threads, time limit, processes, seed
