@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -35,7 +36,10 @@ from binnet.benchmarks.workloads import all_workloads, choose_workloads
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKER = Path(__file__).with_name("commit_worker.py")
-WORKLOADS = ROOT / "src" / "binnet" / "benchmarks"
+# What the earlier tree is lent, in place of its own if it has any: the workloads, and the loops
+# around kernels that are theirs alone.
+WORKLOADS = Path("src", "binnet", "benchmarks")
+REPEATS = Path("kernels", "binnet_kernels", "repeats.py")
 _SECONDS = 0.1  # of a value, at least
 
 
@@ -62,7 +66,7 @@ class Tree:
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            self._begin()
+            self._check_files()
         reply = self._exchange({"do": do, **request})
         if reply is None:
             self.close()
@@ -91,9 +95,9 @@ class Tree:
         line = self._process.stdout.readline()
         return json.loads(line) if line else None
 
-    def _begin(self) -> None:
-        """Hand over the workloads; refuse a tree whose packages come from somewhere else."""
-        reply = self._exchange({"do": "begin", "workloads": str(WORKLOADS)})
+    def _check_files(self) -> None:
+        """Refuse a tree whose packages come from somewhere else."""
+        reply = self._exchange({"do": "say_files"})
         problem = "its process died" if reply is None else reply.get("error", "")
         for file in () if reply is None else reply.get("files", ()):
             if not Path(file).is_relative_to(self._tree):
@@ -198,9 +202,21 @@ def compare(earlier: Tree, now: Tree, rows: list[Row], rounds: int, processes: i
         now.close()
 
 
+def lend_workloads(tree: Path) -> None:
+    """Give a tree this one's workloads.
+
+    Not their package's `__init__`: what it offers a user needs more of binnet than they do.
+    """
+    shutil.rmtree(tree / WORKLOADS, ignore_errors=True)
+    shutil.copytree(ROOT / WORKLOADS, tree / WORKLOADS, ignore=shutil.ignore_patterns("*.pyc"))
+    (tree / WORKLOADS / "__init__.py").write_text("")
+    if (tree / REPEATS).parent.is_dir():
+        shutil.copy(ROOT / REPEATS, tree / REPEATS)
+
+
 @contextmanager
 def checked_out(commit: str) -> Iterator[tuple[Path, Path]]:
-    """Yield a folder with the files of the commit, and one for compiled kernels."""
+    """Yield a folder with the commit's files and this tree's workloads, and one for kernels."""
     with tempfile.TemporaryDirectory() as folder:
         tree, cache = Path(folder).resolve() / "tree", Path(folder).resolve() / "cache"
         git = ["git", "-C", str(ROOT), "worktree"]
@@ -208,6 +224,7 @@ def checked_out(commit: str) -> Iterator[tuple[Path, Path]]:
         if added.returncode:
             raise click.BadParameter(f"git has no tree of {commit}; name one of its commits")
         try:
+            lend_workloads(tree)
             yield tree, cache
         finally:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)

@@ -1,8 +1,7 @@
-"""A process of `against_commit.py`: workloads of one tree on the binnet of another one.
+"""A process of `against_commit.py`: workloads on the binnet that PYTHONPATH names.
 
-PYTHONPATH says whose binnet and binnet_kernels it uses, the first request where the workloads come
-from. A request is a line of JSON on standard input, and so is the reply on standard output. Times
-are taken here, around the calls alone.
+A request is a line of JSON on standard input, and so is the reply on standard output. Times are
+taken here, around the calls alone.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import json
 import os
 import sys
 import time
-from types import ModuleType
 from typing import Any
 
 
@@ -21,18 +19,11 @@ class Worker:
     def __init__(self) -> None:
         self._task: Any = None
 
-    def begin(self, workloads: str) -> dict[str, Any]:
-        """Let `binnet.benchmarks` be the modules of this folder; return whose binnet this is.
-
-        What the tree itself has under that name, if anything, is not used. Its `__init__` is not
-        run: what it offers a user needs more of binnet than the workloads do.
-        """
+    def say_files(self) -> dict[str, Any]:
+        """Say whose binnet this is."""
         import binnet
         import binnet_kernels
 
-        module = ModuleType("binnet.benchmarks")
-        module.__path__ = [workloads]
-        sys.modules[module.__name__] = binnet.benchmarks = module
         return {"files": [binnet.__file__, binnet_kernels.__file__]}
 
     def prepare(self, workload: str, threads: int) -> dict[str, Any]:

@@ -56,18 +56,21 @@ def script() -> Any:
 
 
 def write_tree(folder: Path, source: str) -> Path:
-    for part, text in (("src/binnet", source), ("kernels/binnet_kernels", "")):
-        (folder / part).mkdir(parents=True)
-        (folder / part / "__init__.py").write_text(text)
+    texts = {
+        "src/binnet/__init__.py": source,
+        "src/binnet/benchmarks/__init__.py": "",
+        "src/binnet/benchmarks/workloads/__init__.py": WORKLOADS,
+        "kernels/binnet_kernels/__init__.py": "",
+    }
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
     return folder
 
 
 @pytest.fixture
 def trees(script: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """An earlier tree and this one, both of a few lines."""
-    (tmp_path / "benchmarks" / "workloads").mkdir(parents=True)
-    (tmp_path / "benchmarks" / "workloads" / "__init__.py").write_text(WORKLOADS)
-    monkeypatch.setattr(script, "WORKLOADS", tmp_path / "benchmarks")
     monkeypatch.setattr(script, "_SECONDS", 1e-5)
     return tuple(
         script.Tree(write_tree(tmp_path / name, source), tmp_path / "cache")
@@ -113,6 +116,18 @@ def test_another_binnet_than_that_of_the_tree_is_refused(script: Any, tmp_path: 
         click.ClickException, match=r"its own: (.*init.* would be used|.*No module)"
     ):
         script.Tree(tmp_path / "empty").ask("prepare")
+
+
+def test_an_earlier_tree_is_lent_the_workloads(script: Any, tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "earlier", EARLIER)
+    script.lend_workloads(tree)
+    lent, ours = tree / "src/binnet/benchmarks", ROOT / "src/binnet/benchmarks"
+    assert (lent / "__init__.py").read_text() == ""
+    for name in ("_answers.py", "workloads/__init__.py"):
+        assert (lent / name).read_bytes() == (ours / name).read_bytes()
+    repeats = "kernels/binnet_kernels/repeats.py"
+    assert (tree / repeats).read_bytes() == (ROOT / repeats).read_bytes()
+    assert (tree / "src/binnet/__init__.py").read_text() == EARLIER
 
 
 def test_interval_holds_the_ratio_and_knows_no_false_certainty(script: Any) -> None:
