@@ -1,4 +1,4 @@
-"""Results of `binnet bench` that never ran: of known numbers, for tests of what is done with them."""
+"""Results of `binnet bench` that never ran: of known numbers, to test what is done with them."""
 
 from __future__ import annotations
 
