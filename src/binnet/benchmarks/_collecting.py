@@ -84,7 +84,7 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         settings={
             "suite": plan.suite,
             "mode": plan.mode,
-            "threads": list(plan.threads),
+            "threads": list(plan.asked),
             "time_limit": plan.time_limit,
             "processes": max((len(m.values) for m in measurements), default=0),
             "seconds": findings.seconds,

@@ -52,6 +52,7 @@ class Plan:
 
     workloads: tuple[Workload, ...]
     threads: tuple[int, ...]
+    asked: tuple[int | str, ...]  # of them, with "all" for whatever that is here
     suite: str
     mode: Mode
     seconds: float  # that it may take, without compiling
@@ -115,6 +116,7 @@ def plan_run(
     plan = Plan(
         workloads=tuple(chosen),
         threads=_check_threads(threads),
+        asked=tuple(threads),
         suite=suite,
         mode=mode,
         seconds=budget.seconds,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any
 
@@ -135,16 +135,14 @@ class _Session:
         for pair in self._plan.pairs:
             self._show(f"preparing {pair}")
             self._prepare(pair)
-        self._desk.close()
+        self._desk.close()  # before the watch begins
         n_processes = self._choose_processes()
-        with self.findings.watch:
+        with self.findings.watch, closing(self._desk):  # who has ended has been counted
             for k in range(n_processes):
+                self._desk.close()
                 self._measure_once(k, n_processes)
-                if k < n_processes - 1:
-                    self._desk.close()
             self._show("limits of the machine")
             self.findings.limits_after = self._measure_limits()
-            self._desk.close()  # before the watch ends: who has ended has been counted
 
     def _show(self, what: str) -> None:
         """Say on the progress bar what is done now, and how far it is."""

@@ -57,4 +57,9 @@ def _describe_limits(limits: Limits) -> Iterator[str]:
 def _describe_scores(result: BenchmarkResult, unstable_ok: bool) -> Iterator[str]:
     from binnet.benchmarks._scores import format_scores, score
 
-    yield from format_scores(score(result), unstable_ok=unstable_ok)
+    try:
+        scores = score(result)
+    except FileNotFoundError as error:
+        yield f"no score: {error}"
+        return
+    yield from format_scores(scores, unstable_ok=unstable_ok)
