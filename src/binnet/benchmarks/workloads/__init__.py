@@ -9,6 +9,7 @@ from binnet.benchmarks._workload import Workload
 
 # Modules, each with a tuple WORKLOADS, in the order in which they run.
 _MODULES = (
+<<<<<<< HEAD
     "relaxation",
     "sweeps",
     "plasticity",
@@ -19,6 +20,11 @@ _MODULES = (
     "enumeration",
     "rate",
 )
+=======
+    "relaxation", "sweeps", "plasticity", "fields", "implicit",
+    "learning", "inference", "enumeration", "rate",
+)  # fmt: skip
+>>>>>>> h-bench
 
 
 @cache
