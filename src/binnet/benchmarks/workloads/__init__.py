@@ -9,7 +9,6 @@ from binnet.benchmarks._workload import Workload
 
 # Modules, each with a tuple WORKLOADS, in the order in which they run.
 _MODULES = (
-<<<<<<< HEAD
     "relaxation",
     "sweeps",
     "plasticity",
@@ -20,11 +19,6 @@ _MODULES = (
     "enumeration",
     "rate",
 )
-=======
-    "relaxation", "sweeps", "plasticity", "fields", "implicit",
-    "learning", "inference", "enumeration", "rate",
-)  # fmt: skip
->>>>>>> h-bench
 
 
 @cache
