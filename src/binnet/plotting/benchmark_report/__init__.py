@@ -7,9 +7,11 @@ is shown as text: elements are made of trees that escape it (`_html`).
 from __future__ import annotations
 
 import base64
+import importlib
 import io
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
@@ -156,19 +158,24 @@ def _describe_run(result: BenchmarkResult, machine: Machine) -> Element:
 
 def _draw_limits(result: BenchmarkResult) -> Iterator[Element]:
     """Yield pictures of what the workloads reach of the limits, on one core and on all."""
-    from binnet.plotting.benchmarks import draw_fractions, draw_roofline
-
     every = count_all_cores(result)
     for threads in dict.fromkeys(n for n in (1, every) if n is not None):
         yield _picture(
-            lambda threads=threads: draw_roofline(result, threads),
+            partial(_draw, "draw_roofline", result, threads),
             f"Roofline, {name_threads(threads)}: what each workload does a second, over the "
             "operations for each byte; lines are the measured limits.",
         )
     yield _picture(
-        lambda: draw_fractions(result),
+        partial(_draw, "draw_fractions", result),
         "What each workload reaches of the limit that binds it.",
     )
+
+
+def _draw(name: str, *arguments: object) -> Figure:
+    figure: Figure = getattr(importlib.import_module("binnet.plotting.benchmarks"), name)(
+        *arguments
+    )
+    return figure
 
 
 def _compare(result: BenchmarkResult, reference: BenchmarkResult) -> Element:

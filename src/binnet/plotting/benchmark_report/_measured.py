@@ -21,10 +21,26 @@ _UNKNOWN = "–"
 
 
 def format_si(value: float, unit: str) -> str:
-    """Return a number with its unit: 12.35 GB/s."""
+    """Return a number with its unit: 12.3 GB/s."""
+    if not math.isfinite(value):
+        return _UNKNOWN
+    factor, prefix = _scale(value)
+    return f"{_round(value / factor)} {prefix}{unit}".rstrip()
+
+
+def _scale(value: float) -> tuple[float, str]:
+    """Return the power of 1000 that a number is written in, and its prefix."""
     from matplotlib.ticker import EngFormatter
 
-    return EngFormatter(unit, places=2)(value) if math.isfinite(value) else _UNKNOWN
+    power = 3 * math.floor(math.log10(value) / 3) if value > 0 else 0
+    power = max(-24, min(power, 24))
+    return 10.0**power, EngFormatter.ENG_PREFIXES[power]
+
+
+def _round(value: float) -> str:
+    """Return three digits, or all of those before the point."""
+    whole = len(str(int(abs(value))))
+    return f"{value:.{max(0, 3 - whole)}f}"
 
 
 def name_threads(threads: int) -> str:
@@ -60,12 +76,14 @@ def _describe_score(title: str, score: Score, digits: int) -> Element:
         return element("div", element("h3", title), element("div", "none", class_="score none"),
                        element("p", score.reason or "", class_="faint"), class_="card")  # fmt: skip
     low, high = score.interval
-    interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}, " if low == low else ""
+    interval = "no interval: a single process"
+    if not math.isnan(low):
+        interval = f"95 % interval {low:.{digits}f} to {high:.{digits}f}"
     return element(
         "div",
         element("h3", title),
         element("div", f"{score.value:.{digits}f}", class_="score"),
-        element("p", f"{interval}{score.n_workloads} workloads", class_="faint"),
+        element("p", interval, element("br"), f"{score.n_workloads} workloads", class_="faint"),
         class_="card",
     )
 
@@ -83,10 +101,11 @@ def describe_suites(scores: Scores) -> Element:
 def describe_trust(result: BenchmarkResult) -> Element:
     """Return whether the machine was quiet, and the division, with the reasons."""
     stable = result.stability.is_stable
+    is_closed = result.division == "closed"
     cards = [
-        _judge(stable, "Stable" if stable else "Not stable", result.stability.reasons,
-               "Nothing says that the machine was not quiet."),
-        _judge(result.division == "closed", f"{result.division} division".capitalize(),
+        _judge("good" if stable else "bad", "Stable" if stable else "Not stable",
+               result.stability.reasons, "Nothing says that the machine was not quiet."),
+        _judge("good" if is_closed else "note", f"{result.division} division".capitalize(),
                result.open_reasons, "Default environment, pinned versions, all workloads."),
     ]  # fmt: skip
     failures = result.settings.get("failures")
@@ -94,7 +113,7 @@ def describe_trust(result: BenchmarkResult) -> Element:
     if not result.is_complete:
         trouble.insert(0, "The run was stopped before its end.")
     if trouble:
-        cards.append(_judge(False, "Incomplete", trouble, ""))
+        cards.append(_judge("bad", "Incomplete", trouble, ""))
     return element("div", *cards, class_="cards", id_="trust")
 
 
@@ -105,10 +124,10 @@ def _describe_failure(failure: Any) -> str:
     return f"{who}, threads {threads}: {failure.get('reason')}"
 
 
-def _judge(is_good: bool, title: str, reasons: Iterable[str], otherwise: str) -> Element:
+def _judge(kind: str, title: str, reasons: Iterable[str], otherwise: str) -> Element:
     reasons = list(reasons)
     what = bullets(reasons) if reasons else element("p", otherwise)
-    return element("div", element("h3", title), what, class_=f"card {'good' if is_good else 'bad'}")
+    return element("div", element("h3", title), what, class_=f"card {kind}")
 
 
 def describe_limits(result: BenchmarkResult) -> Element:
@@ -138,37 +157,46 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
 
 def describe_workloads(result: BenchmarkResult) -> Element:
     """Return the section with what each workload reached."""
-    suites = dict.fromkeys(m.suite for m in result.measurements)
+    has_energy = any(m.joules is not None for m in result.measurements)
     heads = ["workload", "threads", "data in", "rate", "95 % interval", "MAD", "of its limit",
-             "answer", "first call", "energy"]  # fmt: skip
+             "answer", "first call", *(["energy"] if has_energy else [])]  # fmt: skip
     limits = {m.threads: find_limits(result, m.threads) for m in result.measurements}
-    groups = [
-        (suite, [_describe(m, limits[m.threads]) for m in result.measurements if m.suite == suite])
-        for suite in suites
-    ]
+    groups: dict[tuple[str, str], list[list[Child]]] = {}
+    for m in result.measurements:
+        row = _describe(m, limits[m.threads])
+        groups.setdefault((m.suite, m.unit), []).append(row[: len(heads)])
+    caption = (
+        "Rates are medians over processes; MAD is the median absolute deviation of a call's "
+        "seconds; the first call compiles, or loads what was compiled"
+    )
+    named = [(f"{suite}: {unit} a second", rows) for (suite, unit), rows in groups.items()]
     return section(
         "Workloads",
-        table(heads, groups, caption="Rates are medians over processes; MAD is the median absolute "
-              "deviation of a call's seconds; the first call compiles or loads what was compiled",
-              numbers=(1, 3, 4, 5, 8, 9)),
-        *_describe_energy(result),
+        table(heads, named, caption=caption, numbers=(1, 3, 4, 5, 8, 9)),
+        _describe_energy(result, has_energy),
         id_="workloads",
-    )  # fmt: skip
+    )
 
 
 def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
     summary = summarize(m)
     low, high = rate_interval(m)
-    unit = f"{m.unit}/s"
-    interval = f"{format_si(low, unit)} to {format_si(high, unit)}" if low == low else _UNKNOWN
+    factor, prefix = _scale(m.rate)
+    ends = f"{_round(low / factor)} to {_round(high / factor)} {prefix}".rstrip()
     wrong = "wrong" if m.verdict == "wrong" else None
-    joules = _UNKNOWN if m.joules is None else format_si(m.joules / m.amount, "J")
     name = m.workload if m.implementation == "binnet" else f"{m.workload}, {m.implementation}"
     return [
-        name, str(m.threads), m.level, format_si(m.rate, unit), interval,
-        f"{100 * summary.deviation / summary.median:.1f} %", _describe_fraction(m, limits),
-        element("span", m.verdict, class_=wrong), format_si(m.cold_seconds, "s"), joules,
-    ]  # fmt: skip
+        name,
+        str(m.threads),
+        m.level,
+        format_si(m.rate, ""),
+        _UNKNOWN if math.isnan(low) else ends,
+        f"{100 * summary.deviation / summary.median:.1f} %",
+        _describe_fraction(m, limits),
+        element("span", m.verdict, class_=wrong),
+        format_si(m.cold_seconds, "s"),
+        _UNKNOWN if m.joules is None else format_si(m.joules / m.amount, "J"),
+    ]
 
 
 def _describe_fraction(measurement: Measurement, limits: Limits | None) -> Child:
@@ -181,13 +209,10 @@ def _describe_fraction(measurement: Measurement, limits: Limits | None) -> Child
     return element("span", bar, f"{100 * value:.0f} % of {name}", class_="fraction")
 
 
-def _describe_energy(result: BenchmarkResult) -> Iterator[Element]:
-    if not result.energy.get("available"):
-        reason = result.energy.get("reason") or "no reason is given"
-        yield element("p", f"Energy was not measured: {reason}.", class_="faint")
-    else:
-        yield element("p", "Energy is that of a unit of the figure of merit, of all packages.",
-                      class_="faint")  # fmt: skip
+def _describe_energy(result: BenchmarkResult, is_known: bool) -> Element:
+    reason = result.energy.get("reason") or "no reason is given"
+    text = "Energy is that of all packages, for each unit of what is counted."
+    return element("p", text if is_known else f"No energy: {reason}.", class_="faint")
 
 
 def describe_comparison(comparison: Comparison, label: str) -> Iterator[Element]:
@@ -200,7 +225,8 @@ def describe_comparison(comparison: Comparison, label: str) -> Iterator[Element]
         ratios.setdefault(row.suite, {}).setdefault(row.workload, {})[row.cores] = ratio
     for (whose, suite, kind), mean in comparison.means.items():
         if whose == label:
-            ratios.setdefault(suite, {}).setdefault("geometric mean", {})[kind] = mean
+            title = "all suites" if suite == "all" else suite
+            ratios.setdefault(title, {}).setdefault("geometric mean", {})[kind] = mean
     groups = [
         (suite, [[name, *(_describe_ratio(found.get(c)) for c in cores)]
                  for name, found in rows.items()])
@@ -214,4 +240,4 @@ def _describe_ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return _UNKNOWN
     low, high = ratio.interval
-    return f"{ratio.value:.3g}" + (f" ({low:.3g} to {high:.3g})" if low == low else "")
+    return f"{ratio.value:.3g}" + ("" if math.isnan(low) else f" ({low:.3g} to {high:.3g})")
