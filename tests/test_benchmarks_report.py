@@ -211,7 +211,7 @@ def test_scores_come_first(page: str) -> None:
     assert "95 % interval" in text
     assert "relax: flips a second" in text
     assert "No energy: powercap is not readable" in text
-    assert "relax-sync-l2 1 L2 2.00 M" in text
+    assert "relax-sync-l2 1 2.00 M" in text
     assert "10.0 GB/s" in text
 
 

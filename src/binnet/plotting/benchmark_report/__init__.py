@@ -27,6 +27,7 @@ from binnet.plotting.benchmark_report._machine import (
     Machine,
     describe_machine,
     describe_reproduction,
+    list_facts,
 )
 from binnet.plotting.benchmark_report._measured import (
     describe_comparison,
@@ -135,6 +136,7 @@ def make_report(
             _compare(result, reference),
             describe_reproduction(result, machine),
             section("Method", *(element("p", text) for text in _METHOD), id_="method"),
+            list_facts(machine),
         ),
         element("footer", f"Made by binnet {get_version()} from a result of binnet bench."),
     )

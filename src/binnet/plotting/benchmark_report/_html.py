@@ -60,11 +60,12 @@ def table(
     kinds = ["number" if k in numbers else None for k in range(len(heads))]
     top = element("tr", *(element("th", head, scope="col", class_=kind)
                           for head, kind in zip(heads, kinds, strict=True)))  # fmt: skip
-    made = element("table", element("caption", caption), element("thead", top))
-    for title, rows in groups:
+    title = element("caption", element("span", caption))  # narrower than the table may be
+    made = element("table", title, element("thead", top))
+    for group, rows in groups:
         body = element("tbody")
-        if title:
-            head = element("th", title, scope="rowgroup", colspan=str(len(heads)))
+        if group:
+            head = element("th", group, scope="rowgroup", colspan=str(len(heads)))
             body.append(element("tr", head, class_="group"))
         for first, *rest in rows:
             cells = [element("td", cell, class_=kind)

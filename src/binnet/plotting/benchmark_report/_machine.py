@@ -58,15 +58,16 @@ def _to_text(value: Any) -> str:
 
 def describe_machine(machine: Machine) -> Element:
     """Return the section on the machine."""
+    return section("Machine", facts(_main_facts(machine)), id_="machine")
+
+
+def list_facts(machine: Machine) -> Element:
+    """Return the section with all facts, folded up."""
+    title = "All that is known of the machine, and why the rest is not"
     return section(
-        "Machine",
-        facts(list(_main_facts(machine))),
-        element(
-            "details",
-            element("summary", "All that is known of the machine, and why the rest is not"),
-            facts(list(_all_facts(machine.facts))),
-        ),
-        id_="machine",
+        "Facts",
+        element("details", element("summary", title), facts(_all_facts(machine.facts))),
+        id_="facts",
     )
 
 
@@ -123,10 +124,13 @@ def _describe_memory(machine: Machine) -> str:
 def _describe_clock(machine: Machine) -> str:
     highest = machine.get("frequency", "highest_hz")
     limit = f"; at most {highest / 1e9:.2f} GHz" if isinstance(highest, int) else ""
-    return (
-        f"governor: {machine.say('frequency', 'governor')}; turbo: "
-        f"{machine.say('frequency', 'has_turbo')}{limit}"
-    )
+    known = {"governor": "governor", "has_turbo": "turbo"}
+    said = [
+        f"{title}: {machine.say('frequency', name)}"
+        for name, title in known.items()
+        if machine.get("frequency", name) is not None
+    ]
+    return "; ".join(said) + limit or f"{_UNKNOWN}: the system tells neither governor nor turbo"
 
 
 def _describe_blas(machine: Machine) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
 def describe_workloads(result: BenchmarkResult) -> Element:
     """Return the section with what each workload reached."""
     has_energy = any(m.joules is not None for m in result.measurements)
-    heads = ["workload", "threads", "data in", "rate", "95 % interval", "MAD", "of its limit",
+    heads = ["workload", "threads", "rate", "95 % interval", "MAD", "of its limit", "data in",
              "answer", "first call", *(["energy"] if has_energy else [])]  # fmt: skip
     limits = {m.threads: find_limits(result, m.threads) for m in result.measurements}
     groups: dict[tuple[str, str], list[list[Child]]] = {}
@@ -172,7 +172,7 @@ def describe_workloads(result: BenchmarkResult) -> Element:
     named = [(f"{suite}: {unit} a second", rows) for (suite, unit), rows in groups.items()]
     return section(
         "Workloads",
-        table(heads, named, caption=caption, numbers=(1, 3, 4, 5, 8, 9)),
+        table(heads, named, caption=caption, numbers=(1, 2, 3, 4, 8, 9)),
         _describe_energy(result, has_energy),
         id_="workloads",
     )
@@ -188,11 +188,11 @@ def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
     return [
         name,
         str(m.threads),
-        m.level,
         format_si(m.rate, ""),
         _UNKNOWN if math.isnan(low) else ends,
         f"{100 * summary.deviation / summary.median:.1f} %",
         _describe_fraction(m, limits),
+        m.level,
         element("span", m.verdict, class_=wrong),
         format_si(m.cold_seconds, "s"),
         _UNKNOWN if m.joules is None else format_si(m.joules / m.amount, "J"),
@@ -240,4 +240,5 @@ def _describe_ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return _UNKNOWN
     low, high = ratio.interval
-    return f"{ratio.value:.3g}" + ("" if math.isnan(low) else f" ({low:.3g} to {high:.3g})")
+    interval = "" if math.isnan(low) else f" ({_round(low)} to {_round(high)})"
+    return f"{_round(ratio.value)}{interval}"
