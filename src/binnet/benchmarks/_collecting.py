@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from binnet._provenance import describe_run
+from binnet.benchmarks._division import find_division
 from binnet.benchmarks._energy import EnergyMeter
+from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement, Verdict
 from binnet.benchmarks._stability import Watch
@@ -71,14 +73,14 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         if found.values
     )
     limits = findings.limits_before, findings.limits_after
-    return BenchmarkResult(
+    result = BenchmarkResult(
         measurements=measurements,
         limits_before=findings.limits_before,
         limits_after=findings.limits_after,
         stability=findings.watch.judge(measurements, *limits),
         division="open",
         open_reasons=(),
-        machine={},
+        machine=describe_host(),
         energy=EnergyMeter().describe(),
         provenance=describe_run(threads=max(plan.threads)),
         settings={
@@ -96,6 +98,8 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         },
         is_complete=is_complete,
     )
+    division, reasons = find_division(result)
+    return replace(result, division=division, open_reasons=reasons)
 
 
 def _make_measurement(
