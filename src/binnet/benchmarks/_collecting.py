@@ -12,9 +12,10 @@ import numpy as np
 from binnet._provenance import describe_run
 from binnet.benchmarks._division import find_division
 from binnet.benchmarks._energy import EnergyMeter
+from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan
-from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement, Verdict
+from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._stability import Watch
 from binnet.benchmarks._workload import Answer, Workload
 
@@ -121,10 +122,6 @@ def _make_measurement(
         cold_seconds=found.first["cold_seconds"],
         checksum=answer.checksum,
         probes=answer.probes,
-        verdict="wrong" if len(checksums) > 1 else _check(workload, answer),
+        verdict="wrong" if len(checksums) > 1 else check_answer(workload, answer, cpu_class()),
         joules=float(np.median(found.joules)) if found.joules else None,
     )
-
-
-def _check(workload: Workload, answer: Answer) -> Verdict:
-    return "unknown"

@@ -134,9 +134,7 @@ class Worker:
                 joules.append(used)
         return {"values": seconds, "joules": joules, "answer": asdict(task.answer())}
 
-    def _take_value(
-        self, call: Callable[[], object], loops: int
-    ) -> tuple[float, float | None]:
+    def _take_value(self, call: Callable[[], object], loops: int) -> tuple[float, float | None]:
         """Return seconds and joules of a call, in the mean over so many."""
         before = self._meter.read()
         begun = perf_counter()
