@@ -210,7 +210,7 @@ class _Session:
         return n_processes
 
     def _cost(self) -> tuple[float, float]:
-        """Return the seconds of a process without values, and with one value of each workload more."""
+        """Return the seconds of a process without values, and of one value of each workload."""
         found = self.findings.measurable.values()
         overhead = START_SECONDS + sum(one.overhead for one in found)
         return overhead, sum(one.seconds for one in found)
