@@ -106,7 +106,7 @@ def test_a_process_replies_and_goes_on() -> None:
         process.ask(60, do="time", workload="talking", threads=1, loops=2, values=1)
         with pytest.raises(WorkerLost, match=r"was ended by SIGKILL .*memory is short"):
             process.ask(60, do="prepare", workload="killed", threads=1)
-        with pytest.raises(WorkerLost):
+        with pytest.raises(WorkerLost, match="has been ended"):
             process.ask(60, do="prepare", workload="talking", threads=1)
         ended.append(process.pid)
     with pytest.raises(ProcessLookupError):

@@ -93,6 +93,8 @@ class WorkerProcess:
             If it is not there any more, or does not reply in time; it is ended then.
         """
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            raise WorkerLost("its process has been ended")
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()
