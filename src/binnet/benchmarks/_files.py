@@ -211,7 +211,10 @@ def _to_plain(value: Any) -> Any:
 def _read_content(path: str, content: dict[str, Any]) -> BenchmarkResult:
     """Return the result of a file's content, of the present version."""
     top = Part(path, content)
+    top.text("version", _PYPERF_VERSION)
+    top.table("metadata")
     part = top.part("binnet")
+    part.text("version")
     timed = {name: found for name, *found in map(_read_benchmark, top.parts("benchmarks"))}
     stability = part.part("stability")
     measurements = part.parts("measurements")
@@ -236,6 +239,7 @@ def _read_content(path: str, content: dict[str, Any]) -> BenchmarkResult:
 
 def _read_benchmark(benchmark: Part) -> tuple[str, int, tuple[tuple[float, ...], ...]]:
     metadata = benchmark.part("metadata")
+    metadata.text("unit", "second")
     runs = benchmark.parts("runs")
     if not runs:
         raise benchmark.wrong(benchmark.name("runs"), "a list with one table at least", [])
