@@ -22,7 +22,7 @@ from benchmark_cases import make_measurement, make_result
 from binnet._files import is_ours
 from binnet._records import UncheckedFileWarning
 from binnet.benchmarks._files import load_result, save_result
-from binnet.benchmarks._result import Stability
+from binnet.benchmarks._result import Limits, Stability
 from binnet.benchmarks._schema import SCHEMA_VERSION
 
 OLD = Path(__file__).parent / "data" / "benchmark_schema_1.json"
@@ -106,7 +106,7 @@ def test_pyperf_loads_it(path):
     metadata = first.get_metadata()
     assert (metadata["work"], metadata["work_unit"]) == (2e5, "flips")
     assert metadata["checksum"] == measurement.checksum
-    assert metadata["cpu_model_name"] == "A CPU"
+    assert (metadata["cpu_model_name"], metadata["commit"]) == ("A CPU", "c0ffee")
 
 
 def test_commands_of_pyperf_read_it(path):
@@ -216,8 +216,9 @@ def test_version_1_is_read():
     same = make_result(
         make_measurement(joules=None), make_measurement(threads=2, rate=1.8e6, joules=None)
     )
+    limits = tuple(Limits(old.threads, old.bandwidth, old.peaks) for old in same.limits_before)
     expected = replace(
-        same, limits_after=(), stability=Stability(True, (), {}),
+        same, limits_before=limits, limits_after=(), stability=Stability(True, (), {}),
         energy={"available": False, "reason": "schema version 1 has no energy"},
     )  # fmt: skip
     assert found == expected
@@ -290,5 +291,6 @@ def test_the_page_names_every_key():
         *schema,
         *schema["measurements"]["items"]["properties"],
         *schema["stability"]["properties"],
+        *read_schema(2)["$defs"]["limits"]["properties"],
     ]
     assert [key for key in keys if f"`{key}`" not in page] == []
