@@ -8,10 +8,12 @@ without loading a library.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from binnet.benchmarks._workload import Task
 from binnet.benchmarks.workloads import all_workloads
@@ -19,6 +21,11 @@ from binnet.benchmarks.workloads import all_workloads
 # By the beginning of a workload's name: the name of each peer, and the function that prepares it.
 # A module's name begins with that of the library.
 _PLACES: dict[str, dict[str, str]] = {
+    "relax-async": {
+        "numpy": "numpy_relaxation:relax_visits",
+        "numba": "numba_relaxation:visit_products",
+        "numba-events": "numba_relaxation:visit_events",
+    },
     "relax-sync": {
         "numpy": "numpy_relaxation:relax_rows",
         "numpy-columns": "numpy_relaxation:relax_columns",
@@ -28,6 +35,10 @@ _PLACES: dict[str, dict[str, str]] = {
         "torch-columns": "torch_relaxation:relax_columns",
     },
 }
+
+
+# Why there is no peer, by the beginning of a workload's name.
+_REASONS: dict[str, str] = {}
 
 
 def find_peers(workload_name: str) -> dict[str, Callable[[int], Task]]:
@@ -48,13 +59,70 @@ def find_peers(workload_name: str) -> dict[str, Callable[[int], Task]]:
     return {
         name: partial(_prepare, place, sizes)
         for name, place in _places_of(workload_name).items()
-        if find_spec(library_of(place))
+        if find_spec(library_of(name))
     }
 
 
-def library_of(place: str) -> str:
-    """Return the library of a peer, or of the place where it is defined."""
-    return place.partition("-")[0].partition("_")[0]
+def library_of(peer: str) -> str:
+    """Return the library of a peer: "torch" of "torch-columns"."""
+    return peer.partition("-")[0]
+
+
+def list_peers() -> tuple[str, ...]:
+    """Return the libraries that peers are written in, installed or not."""
+    return tuple(dict.fromkeys(library_of(name) for names in _PLACES.values() for name in names))
+
+
+def explain_no_peers(workload_name: str) -> str:
+    """Return why a workload has no peer, or none of some library; empty where it has all."""
+    fitting = [start for start in _REASONS if workload_name.startswith(start)]
+    return _REASONS[max(fitting, key=len)] if fitting else ""
+
+
+def describe_libraries() -> list[dict[str, Any]]:
+    """Return what this process has loaded of linear algebra and threads, and the code it chose.
+
+    Returns
+    -------
+    list of dict
+        "name", "version", "architecture" (the CPU that a BLAS took this one for) and "threads".
+    """
+    from threadpoolctl import threadpool_info
+
+    found = [
+        {
+            "name": pool["internal_api"],
+            "version": pool.get("version"),
+            "architecture": pool.get("architecture"),
+            "threads": pool["num_threads"],
+        }
+        for pool in threadpool_info()
+    ]
+    torch = sys.modules.get("torch")
+    if torch is not None:  # its BLAS is part of it, where threadpoolctl does not find it
+        found.append(
+            {
+                "name": "torch, with MKL" if torch.backends.mkl.is_available() else "torch",
+                "version": str(torch.__version__),
+                "architecture": str(torch.backends.cpu.get_cpu_capability()),
+                "threads": int(torch.get_num_threads()),
+            }
+        )
+    numba = sys.modules.get("numba")
+    if numba is not None and f"{__name__}.numba_relaxation" in sys.modules:
+        found.append(
+            {"name": "numba", "version": str(numba.__version__),
+             "architecture": None, "threads": int(numba.get_num_threads())}
+        )  # fmt: skip
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        from binnet.benchmarks.peers._threads import count_granted
+
+        found.append(
+            {"name": "jax, on XLA", "version": str(jax.__version__), "architecture": None,
+             "threads": count_granted()}
+        )  # fmt: skip
+    return found
 
 
 def _places_of(workload_name: str) -> dict[str, str]:

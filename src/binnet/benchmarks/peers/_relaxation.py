@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet import RandomNetwork
 from binnet.benchmarks._answers import make_answer
 from binnet.benchmarks._workload import Answer, Task, Work
-from binnet.benchmarks.workloads.relaxation import SEED
+from binnet.benchmarks.workloads._drawing import SEED, draw_spins
+from binnet.benchmarks.workloads.relaxation import draw_network
+from binnet.networks import RandomNetwork
 
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ class Case:
 
         float32 holds them, and all their sums here: whole numbers below 2^24.
         """
-        matrix = self.network.couplings.astype(np.float32)
+        matrix = self.network.couplings.astype(np.float32, order="C")
         np.fill_diagonal(matrix, self.network.in_field_units()[0])
         return matrix
 
@@ -46,8 +47,7 @@ class Case:
 
     def draw_orders(self) -> NDArray[np.int32]:
         """Return the orders (R, T, N) in which binnet visits the neurons, for sweeps enough."""
-        from binnet import relax
-        from binnet.dynamics import stream_key
+        from binnet.dynamics import relax, stream_key
         from binnet_kernels.lowlevel.rng import derive_keys, shuffle_sites
 
         n_replicas, n_neurons = self.start.shape
@@ -61,10 +61,8 @@ class Case:
 
 def draw_case(sizes: Mapping[str, int]) -> Case:
     """Return what the workload relaxes."""
-    from binnet.dynamics.free import _choose_start
-
-    network = RandomNetwork.draw(sizes["n_neurons"], 1.0, dtype="int16", seed=SEED)
-    return Case(network, _choose_start(network.n_neurons, sizes["n_replicas"], None, SEED))
+    n_neurons, n_replicas = sizes["n_neurons"], sizes["n_replicas"]
+    return Case(draw_network(n_neurons), draw_spins((n_replicas, n_neurons), stream=1))
 
 
 def make_task(case: Case, relax: Callable[[], Found]) -> Task:
