@@ -9,23 +9,18 @@ without loading a library.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from binnet.benchmarks._workload import Task
+from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.workloads import all_workloads
 
 # By the beginning of a workload's name: the name of each peer, and the function that prepares it.
 # A module's name begins with that of the library.
 _PLACES: dict[str, dict[str, str]] = {
-    "relax-async": {
-        "numpy": "numpy_relaxation:relax_visits",
-        "numba": "numba_relaxation:visit_products",
-        "numba-events": "numba_relaxation:visit_events",
-    },
     "relax-sync": {
         "numpy": "numpy_relaxation:relax_rows",
         "numpy-columns": "numpy_relaxation:relax_columns",
@@ -33,12 +28,52 @@ _PLACES: dict[str, dict[str, str]] = {
         "numba-events": "numba_relaxation:relax_events",
         "torch": "torch_relaxation:relax_rows",
         "torch-columns": "torch_relaxation:relax_columns",
+        "jax": "jax_relaxation:relax_whole",
+        "jax-active": "jax_relaxation:relax_active",
+    },
+    "relax-async": {
+        "numpy": "numpy_relaxation:relax_visits",
+        "numba": "numba_relaxation:visit_products",
+        "numba-events": "numba_relaxation:visit_events",
+    },
+    "sweep": {
+        "numpy": "numpy_dense:sweep_rows",
+        "numpy-columns": "numpy_dense:sweep_columns",
+        "numba": "numba_dense:sweep",
+        "torch": "torch_dense:sweep_rows",
+        "torch-columns": "torch_dense:sweep_columns",
+        "jax": "jax_dense:sweep",
+    },
+    "plasticity": {
+        "numpy": "numpy_dense:update_weights",
+        "numba": "numba_dense:update_weights",
+        "torch": "torch_dense:update_weights",
+        "jax": "jax_dense:update_weights",
+    },
+    "plasticity-rounded": {},
+    "fields": {
+        "numpy": "numpy_dense:compute_fields",
+        "torch": "torch_dense:compute_fields",
+        "jax": "jax_dense:compute_fields",
+    },
+    "implicit": {
+        "numpy": "numpy_dense:add_columns",
+        "torch": "torch_dense:add_columns",
+        "jax": "jax_dense:add_columns",
     },
 }
 
 
+_LEAST_ROWS = 16  # `torch._int_mm` takes more
+
 # Why there is no peer, by the beginning of a workload's name.
-_REASONS: dict[str, str] = {}
+_REASONS: dict[str, str] = {
+    "plasticity-rounded": "no peer: which events rounding keeps is drawn by binnet's counters, and "
+    "float32 has nothing to round",
+    "implicit": "peers do another thing: they store the couplings and read them, as no library "
+    "draws them",
+    "relax-async": "peers are given binnet's orders, and do not draw them",
+}
 
 
 def find_peers(workload_name: str) -> dict[str, Callable[[int], Task]]:
@@ -55,10 +90,14 @@ def find_peers(workload_name: str) -> dict[str, Callable[[int], Task]]:
         By the peer's name what prepares it: a function of the number of threads, as a workload's
         ``prepare``. It loads the library; a process runs one peer only, on one number of threads.
     """
-    sizes = all_workloads()[workload_name].sizes
+    return make_peers(all_workloads()[workload_name])
+
+
+def make_peers(workload: Workload) -> dict[str, Callable[[int], Task]]:
+    """Return the peers of a workload, which may have other sizes than the one of this name."""
     return {
-        name: partial(_prepare, place, sizes)
-        for name, place in _places_of(workload_name).items()
+        name: partial(_prepare, place, workload)
+        for name, place in _places_of(workload).items()
         if find_spec(library_of(name))
     }
 
@@ -125,13 +164,17 @@ def describe_libraries() -> list[dict[str, Any]]:
     return found
 
 
-def _places_of(workload_name: str) -> dict[str, str]:
-    fitting = [start for start in _PLACES if workload_name.startswith(start)]
-    return _PLACES[max(fitting, key=len)] if fitting else {}
+def _places_of(workload: Workload) -> dict[str, str]:
+    fitting = [start for start in _PLACES if workload.name.startswith(start)]
+    places = dict(_PLACES[max(fitting, key=len)]) if fitting else {}
+    n_states = workload.sizes.get("n_groups", 1) * workload.sizes.get("n_samples", 1)
+    if workload.name.startswith(("sweep-1bit", "sweep-int8")) and n_states > _LEAST_ROWS:
+        places["torch-int8"] = "torch_dense:sweep_int8"
+    return places
 
 
-def _prepare(place: str, sizes: Mapping[str, int], threads: int) -> Task:
+def _prepare(place: str, workload: Workload, threads: int) -> Task:
     module, _, name = place.partition(":")
-    prepare: Callable[[Mapping[str, int], int], Task]
+    prepare: Callable[[Workload, int], Task]
     prepare = getattr(import_module(f"{__name__}.{module}"), name)
-    return prepare(sizes, threads)
+    return prepare(workload, threads)

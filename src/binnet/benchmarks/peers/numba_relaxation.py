@@ -5,7 +5,7 @@ In two ways: a whole field each time, and fields that follow the flips.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -13,7 +13,7 @@ import numpy as np
 from numba import prange
 from numpy.typing import NDArray
 
-from binnet.benchmarks._workload import Task
+from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Case, Found, draw_case, make_task
 
 Array = NDArray[Any]
@@ -101,33 +101,33 @@ def _visit_events(columns: Array, own: int, orders: Array, states: Array, flips:
                 break
 
 
-def relax_products(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_products(workload: Workload, threads: int) -> Task:
     """Whole fields in float32, where the compiler may add in any order: the sums are exact."""
     numba.set_num_threads(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     return _make_task(case, np.float32, lambda *out: _relax_products(case.matrix, *out))
 
 
-def relax_events(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_events(workload: Workload, threads: int) -> Task:
     """Fields in int32 from 16-bit couplings, to which a column is added for each flip."""
     numba.set_num_threads(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     columns, own = case.columns(), int(case.network.in_field_units()[0])
     return _make_task(case, np.int32, lambda *out: _relax_events(columns, own, *out))
 
 
-def visit_products(sizes: Mapping[str, int], threads: int) -> Task:
+def visit_products(workload: Workload, threads: int) -> Task:
     """One neuron at a time, a whole field a visit, in binnet's orders, which are given."""
     numba.set_num_threads(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     orders = case.draw_orders()
     return _make_task(case, np.float32, lambda *out: _visit_products(case.matrix, orders, *out))
 
 
-def visit_events(sizes: Mapping[str, int], threads: int) -> Task:
+def visit_events(workload: Workload, threads: int) -> Task:
     """One neuron at a time, with fields that follow the flips."""
     numba.set_num_threads(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     orders, columns = case.draw_orders(), case.columns()
     own = int(case.network.in_field_units()[0])
     return _make_task(case, np.int32, lambda *out: _visit_events(columns, own, orders, *out))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.benchmarks._workload import Task
+from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Found, draw_case, make_task
 from binnet.benchmarks.peers._threads import limit_blas
 
@@ -30,19 +30,19 @@ def relax_by_products(multiply: Callable[[Array], Array], start: Array) -> Found
     return Found(final, np.stack(flips, axis=1))
 
 
-def relax_rows(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_rows(workload: Workload, threads: int) -> Task:
     """Products s @ J.T, float32, in which sums of 16-bit couplings are exact."""
     limit_blas(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     presynaptic = np.ascontiguousarray(case.matrix.T)
     start = case.start.astype(np.float32)
     return make_task(case, lambda: relax_by_products(lambda s: s @ presynaptic, start))
 
 
-def relax_columns(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_columns(workload: Workload, threads: int) -> Task:
     """Products J @ s.T."""
     limit_blas(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     start = case.start.astype(np.float32)
     return make_task(case, lambda: relax_by_products(lambda s: (case.matrix @ s.T).T, start))
 
@@ -62,10 +62,10 @@ def _visit(matrix: Array, state: Array, orders: Array) -> list[int]:
     return flips
 
 
-def relax_visits(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_visits(workload: Workload, threads: int) -> Task:
     """One neuron at a time, in binnet's orders, which are given."""
     limit_blas(threads)
-    case = draw_case(sizes)
+    case = draw_case(workload.sizes)
     orders = case.draw_orders()
 
     def relax() -> Found:

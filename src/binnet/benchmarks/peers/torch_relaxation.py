@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from binnet.benchmarks._workload import Task
+from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Found, draw_case, make_task
+from binnet.benchmarks.peers._threads import limit_torch
 
 Tensor = Any
 
 
-def relax_rows(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_rows(workload: Workload, threads: int) -> Task:
     """Products s @ J.T, float32, in which sums of 16-bit couplings are exact."""
-    return _make_task(sizes, threads, lambda J: lambda s, J_T=J.T.contiguous(): torch.mm(s, J_T))
+
+    def prepare(J: Tensor) -> Callable[[Tensor], Tensor]:
+        presynaptic = J.T.contiguous()
+        return lambda s: torch.mm(s, presynaptic)
+
+    return _make_task(workload, threads, prepare)
 
 
-def relax_columns(sizes: Mapping[str, int], threads: int) -> Task:
+def relax_columns(workload: Workload, threads: int) -> Task:
     """Products J @ s.T."""
-    return _make_task(sizes, threads, lambda J: lambda s: torch.mm(J, s.T).T)
+    return _make_task(workload, threads, lambda J: lambda s: torch.mm(J, s.T).T)
 
 
 def _relax_by_products(multiply: Callable[[Tensor], Tensor], start: Tensor) -> Found:
@@ -37,10 +43,9 @@ def _relax_by_products(multiply: Callable[[Tensor], Tensor], start: Tensor) -> F
     return Found(final, torch.stack(flips, dim=1))
 
 
-def _make_task(sizes: Mapping[str, int], threads: int, prepare: Callable[[Tensor], Any]) -> Task:
-    torch.set_num_threads(threads)
-    torch.set_grad_enabled(False)
-    case = draw_case(sizes)
+def _make_task(workload: Workload, threads: int, prepare: Callable[[Tensor], Any]) -> Task:
+    limit_torch(threads)
+    case = draw_case(workload.sizes)
     multiply = prepare(torch.from_numpy(case.matrix))
     start = torch.from_numpy(case.start).to(torch.float32)
     return make_task(case, lambda: _relax_by_products(multiply, start))
