@@ -284,7 +284,7 @@ def test_how_to_do_it_again_tells_no_folder(
         "pip install binnet==0.1.0 numba==0.61.0 "
         "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90.0"
     ) in text
-    assert "Variables that change speed OMP_X=1 Begun" in text
+    assert "Variables that change speed OMP_X=1 Date" in text
     assert "PYTHONPATH=y" not in text
 
 

@@ -83,7 +83,7 @@ def _describe_score(title: str, score: Score, digits: int) -> Element:
         "div",
         element("h3", title),
         element("div", f"{score.value:.{digits}f}", class_="score"),
-        element("p", interval, element("br"), f"{score.n_workloads} workloads", class_="faint"),
+        element("p", interval, element("br"), f"workloads: {score.n_workloads}", class_="faint"),
         class_="card",
     )
 
