@@ -152,7 +152,8 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
     for name in dict.fromkeys(name for one in found for name in getattr(one, kind)):
         values = [getattr(one, kind).get(name) for one in found]
         shown = [_UNKNOWN if value is None else format_si(value, unit) for value in values]
-        yield [_PEAKS.get(name, name), *shown]
+        made_by = found[0].instructions.get(name) if kind == "peaks" else None
+        yield [_PEAKS.get(name, name) + (f" ({made_by})" if made_by else ""), *shown]
 
 
 def describe_workloads(result: BenchmarkResult) -> Element:
