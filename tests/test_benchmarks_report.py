@@ -308,7 +308,7 @@ def test_a_picture_that_fails_costs_nothing_else(
 
     monkeypatch.setattr(benchmark_report, "_to_svg", fail)
     parsed = Page(make_report(result, reference=reference))
-    assert "The picture could not be drawn: no ink" in parsed.text
+    assert ": the picture could not be drawn: no ink" in parsed.text
     assert "second line" not in parsed.text
     assert parsed.tags["img"] == 0
 
