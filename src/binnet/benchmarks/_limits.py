@@ -190,7 +190,7 @@ def _count_passes(load: _Load, seconds: float) -> int:
     """Return how many passes last about so many seconds, one at least."""
     passes = 1
     while (lasted := min(_time(load, passes) for _ in range(3))) < seconds / 8:
-        passes *= 4
+        passes *= 4  # each does work that takes time (the kernels' are written so), so this ends
     return max(1, round(passes * seconds / lasted))
 
 

@@ -52,8 +52,12 @@ class Limits:
     threads: int
     bandwidth: Mapping[str, float]  # bytes read a second from "L1", "L2", "L3", "memory"
     peaks: Mapping[str, float]  # operations a second of "fma32", "dot8", "popcount"
-    footprints: Mapping[str, int] = field(default_factory=dict)  # bytes that a thread read, by level
-    caches: Mapping[str, int] = field(default_factory=dict)  # bytes of one cache, of those there are
+    footprints: Mapping[str, int] = field(
+        default_factory=dict
+    )  # bytes that a thread read, by level
+    caches: Mapping[str, int] = field(
+        default_factory=dict
+    )  # bytes of one cache, of those there are
     instructions: Mapping[str, str] = field(default_factory=dict)  # that the peaks are made by
 
 
@@ -76,7 +80,9 @@ class BenchmarkResult:
     stability: Stability
     division: Literal["closed", "open"]
     open_reasons: tuple[str, ...]  # why it is not in the closed division
-    machine: Mapping[str, Any]  # plain values: CPU, caches, SIMD, quota, versions, ... (`describe_host`)
+    machine: Mapping[
+        str, Any
+    ]  # plain values: CPU, caches, SIMD, quota, versions, ... (`describe_host`)
     energy: Mapping[str, Any]  # {"available": bool, "reason": str | None, ...}
     provenance: Mapping[str, Any]  # `describe_run`: version, command, started; commit
     settings: Mapping[str, Any]  # suite, mode, threads, time limit, processes, seed
