@@ -1,4 +1,4 @@
-"""The limits of a machine: that all are found, which binds a workload, and which caches there are."""
+"""The limits of a machine: all are found, one binds each workload, caches are what they are."""
 
 from __future__ import annotations
 
