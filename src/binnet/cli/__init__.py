@@ -17,6 +17,7 @@ from binnet.cli._common import open_missing_streams
 from binnet.cli._lazy import LazyGroup
 
 _COMMANDS = {
+    "bench": "bench:bench",
     "count": "count:count",
     "evaluate": "evaluate:evaluate",
     "export": "export:export_network",

@@ -8,7 +8,17 @@ from importlib import import_module
 from binnet.benchmarks._workload import Workload
 
 # Modules, each with a tuple WORKLOADS, in the order in which they run.
-_MODULES = ("relaxation",)
+_MODULES = (
+    "relaxation",
+    "sweeps",
+    "plasticity",
+    "fields",
+    "implicit",
+    "learning",
+    "inference",
+    "enumeration",
+    "rate",
+)
 
 
 @cache

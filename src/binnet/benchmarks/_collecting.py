@@ -1,0 +1,127 @@
+"""What the processes of a run have replied, and the result that is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from binnet._provenance import describe_run
+from binnet.benchmarks._division import find_division
+from binnet.benchmarks._energy import EnergyMeter
+from binnet.benchmarks._expected import check_answer, cpu_class
+from binnet.benchmarks._host import describe_host
+from binnet.benchmarks._plan import Pair, Plan
+from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
+from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._workload import Answer, Workload
+
+
+@dataclass
+class Found:
+    """What is known of a workload on so many threads."""
+
+    first: Mapping[str, Any]  # reply of the process that compiled
+    loops: int
+    overhead: float  # seconds of a process until it is timed
+    seconds: float  # of a value
+    values: list[tuple[float, ...]] = field(default_factory=list)  # of each process
+    joules: list[float] = field(default_factory=list)
+    checksums: set[str] = field(default_factory=set)
+
+    def add(self, reply: Mapping[str, Any]) -> None:
+        """Add what a process has measured."""
+        self.values.append(tuple(reply["values"]))
+        self.joules.extend(joules for joules in reply["joules"] if joules is not None)
+        self.checksums.add(reply["answer"]["checksum"])
+
+
+@dataclass
+class Findings:
+    """What a run has found so far."""
+
+    begun: float
+    pairs: dict[Pair, Found] = field(default_factory=dict)
+    failures: dict[Pair, str] = field(default_factory=dict)
+    limits_before: tuple[Limits, ...] = ()
+    limits_after: tuple[Limits, ...] = ()
+    compile_seconds: float = 0.0
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return monotonic() - self.begun
+
+    @property
+    def measurable(self) -> dict[Pair, Found]:
+        """What has not failed."""
+        return {pair: found for pair, found in self.pairs.items() if pair not in self.failures}
+
+
+def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkResult:
+    """Return the result that a run has, complete or not."""
+    by_name = {workload.name: workload for workload in plan.workloads}
+    checksums: dict[str, set[str]] = {name: set() for name in by_name}
+    for pair, found in findings.measurable.items():
+        checksums[pair.workload] |= {found.first["answer"]["checksum"], *found.checksums}
+    measurements = tuple(
+        _make_measurement(by_name[pair.workload], pair.threads, found, checksums[pair.workload])
+        for pair, found in findings.measurable.items()
+        if found.values
+    )
+    limits = findings.limits_before, findings.limits_after
+    result = BenchmarkResult(
+        measurements=measurements,
+        limits_before=findings.limits_before,
+        limits_after=findings.limits_after,
+        stability=findings.watch.judge(measurements, *limits),
+        division="open",
+        open_reasons=(),
+        machine=describe_host(),
+        energy=EnergyMeter().describe(),
+        provenance=describe_run(threads=max(plan.threads)),
+        settings={
+            "suite": plan.suite,
+            "mode": plan.mode,
+            "threads": list(plan.asked),
+            "time_limit": plan.time_limit,
+            "processes": max((len(m.values) for m in measurements), default=0),
+            "seconds": findings.seconds,
+            "compile_seconds": findings.compile_seconds,
+            "failures": [
+                {"workload": pair.workload, "threads": pair.threads, "reason": reason}
+                for pair, reason in findings.failures.items()
+            ],
+        },
+        is_complete=is_complete,
+    )
+    division, reasons = find_division(result)
+    return replace(result, division=division, open_reasons=reasons)
+
+
+def _make_measurement(
+    workload: Workload, threads: int, found: Found, checksums: set[str]
+) -> Measurement:
+    """Return a measurement; its answer is wrong where processes or threads do not agree on it."""
+    answer = Answer(**found.first["answer"])
+    return Measurement(
+        workload=workload.name,
+        suite=workload.suite,
+        unit=workload.unit,
+        level=workload.level,
+        operation=workload.operation,
+        sizes=workload.sizes,
+        threads=threads,
+        **found.first["work"],
+        loops=found.loops,
+        values=tuple(found.values),
+        cold_seconds=found.first["cold_seconds"],
+        checksum=answer.checksum,
+        probes=answer.probes,
+        verdict="wrong" if len(checksums) > 1 else check_answer(workload, answer, cpu_class()),
+        joules=float(np.median(found.joules)) if found.joules else None,
+    )

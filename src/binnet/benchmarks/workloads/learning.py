@@ -1,0 +1,183 @@
+"""Learning of entangled MNIST: samples learned a second, of networks that have learned for a while.
+
+A run first learns a few samples over and over. That brings it, in a fraction of a second, near the
+few flips and unstable neurons that networks have after some epochs of the whole training set, on
+which the time of a batch depends. A call then learns the same samples once more, from the weights
+of then: they are copied back into the kernels' layout at the start of a call, a hundredth of its
+time (H = 5800: a fifth). All else in a call are the kernels that `train` runs.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet.benchmarks._answers import make_answer
+from binnet.benchmarks._workload import Answer, Level, Operation, Task, Work, Workload
+
+if TYPE_CHECKING:
+    from binnet.learning import Run
+
+SEED = 0
+
+
+def start_run(
+    preset_name: str,
+    arithmetic: str,
+    n_hidden: int,
+    n_samples: int,
+    n_rounds: int,
+    threads: int = 1,
+) -> tuple[Run, NDArray[np.int8], NDArray[np.int64]]:
+    """Return a run that has learned the first samples so many times, and these samples."""
+    from binnet import load_entangled_mnist, preset
+    from binnet.learning import Run
+
+    data = load_entangled_mnist()
+    X, y = data.X_train[:n_samples], data.y_train[:n_samples]
+    configuration = preset(preset_name).replace(
+        n_hidden=n_hidden, seed=SEED, epochs=n_rounds + 1, arithmetic=arithmetic
+    )
+    run = Run.start(configuration, n_samples)
+    for _ in range(n_rounds):
+        while not run.epoch_is_complete:  # the rule may put its weights in order in between
+            run.learn(X, y, run.batches_per_epoch, threads)
+        run.next_epoch()
+    return run, X, y
+
+
+def _find_arrays(record: Any) -> Iterator[NDArray[Any]]:
+    """Find the arrays of nested tuples."""
+    if isinstance(record, np.ndarray):
+        yield record
+    elif isinstance(record, tuple):
+        for part in record:
+            yield from _find_arrays(part)
+
+
+def count_work(run: Run, n_samples: int, changes: NDArray[np.int64], n_unstable: int) -> Work:
+    """Return what learning had to do, at least, by the flips and unstable neurons of a call.
+
+    All counts are of arrays that lie in memory once, whatever the number of threads.
+    """
+    p, arithmetic = run.configuration.network, run.configuration.arithmetic
+    n, n_inputs, size = p.n_neurons, p.n_inputs, run.configuration.training.batch_size
+    n_batches = run.batches_per_epoch
+    flips = int(changes[1:].sum())  # the first sweep wakes the network
+    # A batch has one dense product with the input weights and one with the couplings, which read
+    # the weights once. Each later flip adds a column of couplings to the fields of its sample.
+    width = (arithmetic.bits or 32) // 8
+    n_bytes = width * (n_batches * n * (n + n_inputs) + n * flips)
+    operations = 2 * (n_samples * n * (n + n_inputs) + n * flips)
+    # A batch reads and writes the weights of a neuron once if it is unstable in any sample: as many
+    # neurons as if the unstable ones were spread at random. A touched weight takes an FMA.
+    touched = n_batches * n * (1 - (1 - n_unstable / (n_samples * n)) ** size)
+    weights = touched * (n + n_inputs)
+    return Work(n_samples, n_bytes + 2 * width * weights, operations + 2 * weights)
+
+
+class _Burst:
+    """All batches of an epoch, on weights that are laid out once and restored before each call."""
+
+    def __init__(self, run: Run, X: NDArray[np.int8], y: NDArray[np.int64], threads: int) -> None:
+        self._run, self._threads = run, threads
+        self._laid_out, arguments = run._lay_out(X, y, run.batches_per_epoch, threads)
+        *self._arguments, _ = arguments  # each call takes a team of its own
+        changing = _find_arrays(
+            (self._laid_out.model, self._laid_out.memory, run.changes, run.totals)
+        )
+        self._restored = [(array, array.copy()) for array in {id(a): a for a in changing}.values()]
+
+    def call(self) -> None:
+        """Learn."""
+        from binnet._threads import run_in_step
+        from binnet_kernels.lowlevel.team import join, make_team
+        from binnet_kernels.training.batches import train_batches
+
+        for array, start in self._restored:
+            array[...] = start
+        team = make_team(self._threads)
+
+        def work(rank: int) -> None:
+            join(team, rank)
+            train_batches(*self._arguments, team, rank)  # type: ignore[call-arg]
+
+        run_in_step(self._threads, work)
+
+    def answer(self) -> Answer:
+        """Return the weights, and what was counted on the way to them."""
+        run, synapses = self._run, copy.deepcopy(self._run.synapses)
+        synapses.take_back(self._laid_out)
+        tensors = synapses.tensors()
+        arrays = [tensors[name] for name in sorted(tensors)]
+        network = synapses.network()
+        probes = {
+            "flips": float(run.changes[1:].sum()),
+            "unstable": float(run.totals[2]),
+            "unstable readouts": float(run.totals[3]),
+            "couplings": float(np.abs(network.couplings).sum(dtype=np.float64)),
+            "readout": float(np.abs(network.readout).sum(dtype=np.float64)),
+        }
+        is_exact = bool(run.configuration.arithmetic.bits)
+        return make_answer(
+            *arrays,
+            run.changes,
+            run.totals,
+            probes=probes,
+            tolerance=0.0 if is_exact else TOLERANCE,
+        )
+
+    def count_work(self) -> Work:
+        """Return the work of the last call."""
+        run = self._run
+        return count_work(run, run.n_samples, run.changes, int(run.totals[2]))
+
+
+#: Relative, of the probes. A field within rounding of 0 gives another spin, and other events from
+#: then on.
+TOLERANCE = 0.02
+
+
+def _prepare(
+    preset_name: str, arithmetic: str, n_hidden: int, n_samples: int, n_rounds: int, threads: int
+) -> Task:
+    burst = _Burst(
+        *start_run(preset_name, arithmetic, n_hidden, n_samples, n_rounds, threads), threads
+    )
+    burst.call()
+    return Task(burst.call, burst.answer, burst.count_work())
+
+
+def _make(
+    name: str, level: Level, n_hidden: int, n_samples: int, n_rounds: int, *,
+    preset_name: str = "source", arithmetic: str = "float", is_quick: bool = False,
+) -> Workload:  # fmt: skip
+    operation: Operation = "fma32" if arithmetic == "float" else "dot8"
+    return Workload(
+        name=f"learn-{name}-{n_hidden}",
+        suite="learning",
+        summary=f"learning of entangled MNIST, H = {n_hidden}, preset {preset_name}, {arithmetic}",
+        unit="samples",
+        level=level,
+        operation=operation,
+        is_exact=arithmetic != "float",
+        sizes={"n_hidden": n_hidden, "n_samples": n_samples, "n_rounds_before": n_rounds},
+        prepare=partial(_prepare, preset_name, arithmetic, n_hidden, n_samples, n_rounds),
+        is_quick=is_quick,
+    )
+
+
+WORKLOADS = (
+    _make("float", "L2", 100, 1600, 10),
+    _make("float", "L2", 400, 800, 10, is_quick=True),
+    _make("float", "L3", 1600, 320, 8),
+    _make("float", "memory", 5800, 48, 2),
+    _make("int8", "L2", 400, 800, 6, arithmetic="int8", is_quick=True),
+    _make("int8", "L3", 1600, 320, 4, arithmetic="int8"),
+    _make("third-factor", "L2", 400, 1280, 6, preset_name="third-factor"),
+)
