@@ -237,7 +237,6 @@ def _to_svg(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     # The same bytes each time; text as text, in a font of the reader's: shapes would be five times
     # as large.
-    settings = {"svg.hashsalt": "binnet", "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings):
+    with matplotlib.rc_context({"svg.hashsalt": "binnet", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()
