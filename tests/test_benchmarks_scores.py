@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from benchmark_cases import make_measurement, make_result
@@ -174,11 +172,12 @@ def test_a_quick_run_is_held_to_the_quick_workloads():
     assert len(found.total["one"].missing) == len(every) - len(quick)
 
 
-def test_a_single_process_has_a_score_without_an_interval():
-    single = make_result(make_measurement("a-x", values=((0.1, 0.1),)))
-    found = score(single, make_result(make_measurement("a-x"))).total["one"]
-    assert found.value == pytest.approx(2000.0)
-    assert all(map(math.isnan, found.interval))
+def test_a_run_that_was_stopped_before_its_third_process_has_no_score():
+    stopped = make_result(*(make_measurement("a-x", n, values=((0.1,), (0.1,))) for n in (1, 2)))
+    found = score(stopped, make_result(*(make_measurement("a-x", n) for n in (1, 2))))
+    for part in (found.total["one"], found.suites["a"]["all"]):
+        assert (part.value, part.missing) == (None, ("a-x",))
+        assert part.reason == "stopped before 3 processes had measured a-x"
 
 
 def test_scores_as_text():
