@@ -110,10 +110,10 @@ def test_an_unstable_machine_has_no_score_unless_told(files):
     unstable = Stability(False, ("steal time of 4 %",))
     save_result(make(2.0, stability=unstable), "unstable.json")
     output = run("compare", "slow.json", "unstable.json")
-    assert "no score: the machine was not stable: steal time of 4 %" in output
+    assert "  not stable: steal time of 4 %\n  no score: the machine was not stable (" in output
     assert output.count("score, one core") == 1
     output = run("compare", "slow.json", "unstable.json", "--unstable-ok")
-    assert "note: the machine was not stable: steal time of 4 %" in output
+    assert "  not stable: steal time of 4 %\n  scores of a machine that was not stable:" in output
     assert output.count("score, one core") == 2
 
 

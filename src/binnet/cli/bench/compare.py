@@ -59,6 +59,8 @@ def compare(
     for label in results:
         if label != _REFERENCE:
             click.echo(f"\n{label}")
+            for reason in found.scores[label].unstable:
+                click.echo(f"  not stable: {reason}")
             for line in _scores.format_scores(found.scores[label], unstable_ok=unstable_ok):
                 click.echo(f"  {line}")
     _draw(found, output)
