@@ -118,7 +118,7 @@ def plan_run(
     budget = _BUDGETS[mode]
     plan = Plan(
         workloads=tuple(chosen),
-        threads=_check_threads(threads),
+        threads=check_threads(threads),
         asked=tuple(threads),
         suite=suite,
         mode=mode,
@@ -151,7 +151,7 @@ def _choose(
     return [known[name] for name in (known if names is None else names)]
 
 
-def _check_threads(threads: Sequence[int | str]) -> tuple[int, ...]:
+def check_threads(threads: Sequence[int | str]) -> tuple[int, ...]:
     """Return numbers of threads, each once and in order."""
     cores, found = count_cores(), set()
     for asked in threads:

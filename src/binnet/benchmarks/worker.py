@@ -71,7 +71,16 @@ class Worker:
             self._let_go()
             threads = check_integer("threads", request.get("threads"), 1)
             return asdict(measure_limits(threads, quick=bool(request.get("quick", False))))
-        raise ValueError(f"a request does prepare, time or limits, not {what!r}")
+        if what == "release":
+            self._let_go()
+            return {}
+        if what == "libraries":
+            from binnet.benchmarks.peers import describe_libraries
+
+            return {"libraries": describe_libraries()}
+        raise ValueError(
+            f"a request does prepare, time, limits, release or libraries, not {what!r}"
+        )
 
     def _let_go(self) -> None:
         self._held, self._task = (), None

@@ -75,12 +75,10 @@ def count_work(run: Run, n_samples: int, changes: NDArray[np.int64], n_unstable:
     n_bytes = width * (n_batches * n * (n + n_inputs) + n * flips)
     operations = 2 * (n_samples * n * (n + n_inputs) + n * flips)
     # A batch reads and writes the weights of a neuron once if it is unstable in any sample: as many
-    # neurons as if the unstable ones were spread at random. In integers the latent weights are
-    # read and written, and their highest bits written. A touched weight takes an FMA.
+    # neurons as if the unstable ones were spread at random. A touched weight takes an FMA.
     touched = n_batches * n * (1 - (1 - n_unstable / (n_samples * n)) ** size)
-    moved = 2 * 4 if not arithmetic.bits else 2 * arithmetic.latent_bits // 8 + width
     weights = touched * (n + n_inputs)
-    return Work(n_samples, n_bytes + moved * weights, operations + 2 * weights)
+    return Work(n_samples, n_bytes + 2 * width * weights, operations + 2 * weights)
 
 
 class _Burst:
