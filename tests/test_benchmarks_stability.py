@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmark_cases import make_measurement
 
+from benchmark_cases import make_measurement
 from binnet.benchmarks._result import Limits
 from binnet.benchmarks._stability import Reading, Watch, compare_readings, take_reading
 

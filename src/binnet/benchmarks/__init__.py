@@ -12,7 +12,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "_comparison": ["Comparison", "compare"],
         "_division": ["find_division"],
+        "_export": ["export_result"],
         "_files": ["load_result", "save_result"],
         "_host": ["describe_host"],
         "_limits": ["Fraction", "fraction_of_limit", "measure_limits"],
@@ -25,7 +27,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 )
 
 if TYPE_CHECKING:
+    from binnet.benchmarks._comparison import Comparison as Comparison
+    from binnet.benchmarks._comparison import compare as compare
     from binnet.benchmarks._division import find_division as find_division
+    from binnet.benchmarks._export import export_result as export_result
     from binnet.benchmarks._files import load_result as load_result
     from binnet.benchmarks._files import save_result as save_result
     from binnet.benchmarks._host import describe_host as describe_host
