@@ -190,6 +190,20 @@ def test_list() -> None:
     assert "there is no suite 'nonsense'" in done.output
 
 
+def test_help_and_list_load_nothing_heavy() -> None:
+    code = f"""
+import sys; sys.path[:] = {sys.path!r}
+from binnet.cli import main
+for words in (["bench", "--help"], ["bench", "run", "--help"], ["bench", "list"]):
+    main(words, standalone_mode=False)
+print("loaded:", *[name for name in ("numba", "matplotlib", "scipy") if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert done.stdout.splitlines()[-1] == "loaded:"
+
+
 def test_numbers_and_tables() -> None:
     assert [format_number(x) for x in (0.0, 0.01234, 1.5, 99.96, 123.4, 1234.0)] == [
         "0.00", "0.0123", "1.50", "100.0", "123", "1234",
