@@ -20,7 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,12 +109,11 @@ class Tree:
 
 @dataclass
 class Row:
-    """What was measured of a workload: seconds a call, of both trees round by round."""
+    """What was measured of a workload: seconds a call of the earlier tree and of this, by round."""
 
     workload: str
     threads: int
-    before: list[float] = field(default_factory=list)
-    after: list[float] = field(default_factory=list)
+    rounds: list[tuple[float, float]] = field(default_factory=list)
     problem: str = ""  # why there is no ratio
     is_failure: bool = False  # whether that is this tree's fault
 
@@ -131,9 +130,11 @@ class Row:
 
     def measure(self, earlier: Tree, now: Tree, rounds: int) -> None:
         """Add rounds of both trees, in turns."""
+        if self.problem:
+            return
         request = {"workload": self.workload, "threads": self.threads}
         before, after = (side.ask("prepare", **request) for side in (earlier, now))
-        if self.problem or self.has_problem(before, after):
+        if self.has_problem(before, after):
             return
         loops = math.ceil(_SECONDS / min(before["seconds"], after["seconds"]))
         for k in range(rounds):
@@ -143,26 +144,25 @@ class Row:
                 after, before = now.ask("time", loops=loops), earlier.ask("time", loops=loops)
             if self.has_problem(before, after):
                 return
-            self.before.append(before["seconds"])
-            self.after.append(after["seconds"])
+            self.rounds.append((before["seconds"], after["seconds"]))
 
     def show(self) -> str:
         """Return the row as Markdown."""
         begin = f"| {self.workload} | {self.threads} "
         if self.problem:
-            return f"{begin}| | | refused | | | {self.problem.replace('|', '/')} |"
-        median, low, high = ratio_with_interval(self.before, self.after)
-        times = (
-            f"{1e3 * min(seconds):.4g} / {1e3 * np.median(seconds):.4g}"
-            for seconds in (self.before, self.after)
-        )
+            return f"{begin}| | | none | | | {self.problem.replace('|', '/')} |"
+        before, after = zip(*self.rounds, strict=True)
+        median, low, high = ratio_with_interval(before, after)
+        times = (f"{1e3 * min(one):.4g} / {1e3 * np.median(one):.4g}" for one in (before, after))
         return (
-            f"{begin}| {' | '.join(times)} | {min(self.after) / min(self.before):.3f} "
+            f"{begin}| {' | '.join(times)} | {min(after) / min(before):.3f} "
             f"| {median:.3f} | {low:.3f} to {high:.3f} | the same |"
         )
 
 
-def ratio_with_interval(before: list[float], after: list[float]) -> tuple[float, float, float]:
+def ratio_with_interval(
+    before: Sequence[float], after: Sequence[float]
+) -> tuple[float, float, float]:
     """Return the ratio of the medians, and its 95 % interval from a bootstrap over rounds."""
 
     def ratio(before: NDArray[Any], after: NDArray[Any], axis: int = -1) -> NDArray[Any]:
@@ -182,8 +182,9 @@ def ratio_with_interval(before: list[float], after: list[float]) -> tuple[float,
 
 
 def compare(earlier: Tree, now: Tree, rows: list[Row], rounds: int, processes: int) -> None:
-    """Measure the rows, and print each as soon as it is complete."""
+    """Measure the rows and print each when it is complete, and on Ctrl-C what there is of all."""
     shares = np.diff(np.linspace(0, rounds, processes + 1).astype(int)).tolist()
+    left = list(rows)
     bar = progress_bar(total=processes * len(rows), disable=None, leave=False)
     try:
         for k, share in enumerate(shares):
@@ -193,9 +194,14 @@ def compare(earlier: Tree, now: Tree, rows: list[Row], rounds: int, processes: i
                 bar.update()
                 if k == processes - 1:
                     bar.clear()
-                    click.echo(row.show())
+                    click.echo(left.pop(0).show())
             earlier.close()
             now.close()
+    except KeyboardInterrupt:
+        for row in left:
+            row.problem = row.problem or ("" if len(row.rounds) > 2 else "not measured")
+            click.echo(row.show())
+        raise
     finally:
         bar.close()
         earlier.close()

@@ -1,9 +1,9 @@
 """The workloads of `binnet bench` for pytest-benchmark, by binnet and by every peer installed.
 
-For who works on binnet: ``-k`` chooses, ``--benchmark-compare`` sets runs beside each other. Numbers
-to publish are those of `binnet bench run` and `binnet bench peers`, which take turns, repeat
-processes and watch the machine. Here a process stays for all workloads of an implementation on so
-many threads; it takes the times itself, around the calls alone, and its clock is the one that
+For who works on binnet: ``-k`` chooses, ``--benchmark-compare`` sets runs beside each other.
+Numbers to publish are those of `binnet bench run` and `binnet bench peers`, which take turns,
+repeat processes and watch the machine. Here a process stays for all workloads of an implementation
+on so many threads; it takes the times itself, around the calls alone, and its clock is the one that
 pytest-benchmark reads. The answers are checked, times are not.
 
 With ``--benchmark-disable`` the workloads whose data fit into the caches are called once on one
@@ -102,7 +102,8 @@ def test_workload(benchmark: Any, quick: bool, desk: Desk, case: Case) -> None:
     if quick and not is_own and not workload.is_quick:
         pytest.skip("nothing is timed")
     first = desk.ask("prepare", case)
-    verdict = check_answer(workload, Answer(**first["answer"]), cpu_class())
+    rounding = cpu_class() if is_own else "a peer's"
+    verdict = check_answer(workload, Answer(**first["answer"]), rounding)
     assert verdict != "wrong", first["answer"]
     loops = 1
     if not quick:

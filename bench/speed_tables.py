@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from binnet.benchmarks._files import load_result
-from binnet.benchmarks._limits import fraction_of_limit
+from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._scores import count_all_cores, measured_on
 from binnet.benchmarks._statistics import rate_interval, ratio_interval
@@ -23,7 +23,7 @@ from binnet.cli.bench._tables import find_prefix, format_number, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = (ROOT / "README.md", ROOT / "docs" / "results" / "speed.md")
-_PLACE = r"(<!-- table: {name} -->\n).*?(<!-- end of table -->)"
+_END = "<!-- end of table -->"
 Peers = Mapping[str, Measurement]
 
 
@@ -70,11 +70,11 @@ def show_interval(measurement: Measurement) -> str:
 
 def show_fraction(measurement: Measurement | None, result: BenchmarkResult) -> str:
     """Return which part of which limit a workload reaches."""
-    limits = {one.threads: one for one in result.limits_before}
-    if measurement is None or measurement.threads not in limits:
+    limits = None if measurement is None else find_limits(result, measurement.threads)
+    if measurement is None or limits is None:
         return ""
-    fraction, name = fraction_of_limit(measurement, limits[measurement.threads])
-    return "" if fraction is None else f"{100 * fraction:.0f} % of {name}"
+    found = fraction_of_limit(measurement, limits)
+    return "" if found is None else f"{100 * found.value:.0f} % of {found.name}"
 
 
 def make_workload_table(result: BenchmarkResult) -> str:
@@ -186,17 +186,17 @@ def replace_tables(text: str, tables: Mapping[str, str]) -> str:
     Raises
     ------
     ValueError
-        For a place whose end is missing, or that no table is for.
+        For a place without an end.
     """
-    names = re.findall(r"<!-- table: (.*?) -->", text)
-    for name in names:
-        place = re.compile(_PLACE.format(name=re.escape(name)), re.DOTALL)
-        found = place.search(text)
-        if found is None or "<!-- table:" in found[0].removeprefix(found[1]):
-            raise ValueError(f"the table {name!r} has no line <!-- end of table -->")
+    parts = re.split(r"(<!-- table: .*? -->\n)", text)
+    for k in range(1, len(parts), 2):
+        name = parts[k].removeprefix("<!-- table: ").removesuffix(" -->\n")
+        _, end, rest = parts[k + 1].partition(_END)
+        if not end:
+            raise ValueError(f"the table {name!r} has no line {_END}")
         if name in tables:
-            text = place.sub(lambda m, name=name: f"{m[1]}\n{tables[name]}\n{m[2]}", text)
-    return text
+            parts[k + 1] = f"\n{tables[name]}\n{end}{rest}"
+    return "".join(parts)
 
 
 def make_tables(host: BenchmarkResult, peers: BenchmarkResult | None) -> dict[str, str]:

@@ -91,10 +91,10 @@ def test_every_row_says_what_became_of_it(
     assert not deadly.is_failure
     assert not new.is_failure
     assert not constant.problem
-    assert len(constant.before) == len(constant.after) == 7
+    assert len(constant.rounds) == 7
     table = capfd.readouterr().out.splitlines()
     assert [line.split(" | ")[0] for line in table] == [f"| {row.workload}" for row in rows]
-    assert [("refused" in line) for line in table] == [True, True, True, False]
+    assert ["| none |" in line for line in table] == [True, True, True, False]
 
 
 def test_what_this_tree_cannot_run_is_a_failure(script: Any, trees: tuple[Any, Any]) -> None:
@@ -155,3 +155,23 @@ def test_this_tree_against_itself(script: Any, capfd: pytest.CaptureFixture[str]
     script.compare(script.Tree(ROOT), script.Tree(ROOT), [row], rounds=3, processes=1)
     assert not row.problem
     assert "| the same |" in capfd.readouterr().out
+
+
+def test_what_was_measured_before_ctrl_c_is_printed(
+    script: Any, trees: tuple[Any, Any], capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    measure = script.Row.measure
+
+    def stop_at_signed(row: Any, *arguments: Any) -> None:
+        if row.workload == "signed":
+            raise KeyboardInterrupt
+        measure(row, *arguments)
+
+    monkeypatch.setattr(script.Row, "measure", stop_at_signed)
+    rows = [script.Row(name, 1) for name in ("constant", "signed")]
+    with pytest.raises(KeyboardInterrupt):
+        script.compare(*trees, rows, rounds=9, processes=3)
+    constant, signed = capfd.readouterr().out.splitlines()
+    assert "| the same |" in constant
+    assert "not measured" in signed

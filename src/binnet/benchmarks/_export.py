@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from binnet._files import atomic_path, write_json
@@ -65,8 +65,8 @@ def _find_fraction(result: BenchmarkResult, measurement: Measurement) -> tuple[f
     limits = [found for found in result.limits_before if found.threads == measurement.threads]
     if not limits:
         return math.nan, ""
-    fraction, name = fraction_of_limit(measurement, limits[0])
-    return (math.nan, "") if fraction is None else (float(fraction), str(name))
+    found = fraction_of_limit(measurement, limits[0])
+    return (math.nan, "") if found is None else (found.value, found.name)
 
 
 def _write_csv(
@@ -150,6 +150,8 @@ def to_pytest_benchmark(result: BenchmarkResult) -> dict[str, Any]:
     ImportError
         If pytest-benchmark is not installed, whose statistics these are.
     """
+    code = result.machine.get("binnet")
+    code = code if isinstance(code, Mapping) else {}
     machine = {
         "system": result.provenance.get("platform", ""),
         "python_version": result.provenance.get("python", ""),
@@ -157,7 +159,7 @@ def to_pytest_benchmark(result: BenchmarkResult) -> dict[str, Any]:
     }
     return {
         "machine_info": machine,
-        "commit_info": {"id": result.provenance.get("commit"), "dirty": None},
+        "commit_info": {"id": code.get("commit"), "dirty": code.get("is_dirty")},
         "benchmarks": [_to_benchmark(measurement) for measurement in result.measurements],
         "datetime": result.provenance.get("started", ""),
         "version": _PYTEST_BENCHMARK_FORMAT,

@@ -41,11 +41,12 @@ def plot_comparison(comparison: Comparison, axes: Axes | None = None) -> Axes:
         The Axes.
     """
     heights = _find_heights(comparison)
-    if axes is None:
-        bottom = max(heights.values())
-        _, (axes,) = make_panels(size=(7.5, 1.5 + _ROW * bottom))
-    kinds = list(dict.fromkeys(row.cores for row in comparison.rows))
+    kinds = dict.fromkeys(row.cores for row in comparison.rows)
     series = [(label, cores) for label in comparison.labels[1:] for cores in kinds]
+    if axes is None:
+        row = _ROW * (0.6 + 0.2 * len(series))
+        _, (axes,) = make_panels(size=(7.5, 1.5 + row * max(heights.values())))
+    axes.set_xscale("log")
     for k, (label, cores) in enumerate(series):
         offset = 0.6 * ((k + 0.5) / len(series) - 0.5)
         ratios = _find_ratios(comparison, label, cores)
@@ -143,15 +144,15 @@ def _label_rows(axes: Axes, heights: Mapping[tuple[str, str], float]) -> None:
 
 
 def _label_ratios(axes: Axes) -> None:
-    """Make the x axis logarithmic, with a line at 1 and ticks that say what they are."""
+    """Draw a line at 1, and put ticks at round ratios."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
     low, high = axes.get_xlim()
     low, high = min(low, 0.97), max(high, 1.03)
-    axes.set_xscale("log")
     axes.set_xlim(low, high)
     axes.axvline(1.0, color="0.3", linewidth=0.9, zorder=1)
     wide = high > _WIDE * low
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if wide else MaxNLocator(8))
+    near = MaxNLocator(8, steps=[1, 2, 5, 10])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)) if wide else near)
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

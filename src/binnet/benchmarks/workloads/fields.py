@@ -22,7 +22,7 @@ from binnet.benchmarks._workload import Answer, Level, Task, Work, Workload
 from binnet.benchmarks.workloads._drawing import draw_integers, draw_spins
 
 _N_SAMPLES = 16
-_UNIT = np.float32(2**-7)  # of weights
+UNIT = np.float32(2**-7)  # of weights
 
 
 def draw_weights(n_neurons: int) -> NDArray[np.float32]:
@@ -39,7 +39,7 @@ def draw_weights(n_neurons: int) -> NDArray[np.float32]:
         From -1 to 127/128 in steps of 1/128.
     """
     weights = draw_integers((n_neurons, n_neurons), np.int8, stream=0).astype(np.float32)
-    weights *= _UNIT
+    weights *= UNIT
     return np.asarray(weights)
 
 
@@ -65,7 +65,7 @@ def _prepare(n_neurons: int, n_groups: int, n_times: int, threads: int) -> Task:
 
     def answer() -> Answer:
         found = np.stack([from_banks(group, n_neurons) for group in fields])
-        return make_answer((found / _UNIT).astype(np.int64))
+        return make_answer((found / UNIT).astype(np.int64))
 
     call()
     n_products = n_groups * n_times

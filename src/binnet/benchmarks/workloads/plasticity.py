@@ -34,7 +34,7 @@ Array = NDArray[Any]
 N_SAMPLES = 16
 _UNSTABLE = 13  # of 256 (sample, neuron) pairs: a twentieth
 _UNIT = 2.0**-12  # of float weights; a change is a multiple of four units
-_RATE = 4 * _UNIT
+RATE = 4 * _UNIT
 _EXPONENT = 3  # of rounding at random: an event is kept with probability 1/8
 
 
@@ -108,7 +108,7 @@ def _make_update_float(events: Events) -> _Update:
 
     def update(weights: Array, first: int, is_back: int, n_times: int) -> None:
         post = _pad(events.post[:, first:], weights.shape[1])
-        repeat_updates(weights, -_RATE if is_back else _RATE, gains, events.pre, post, n_times)
+        repeat_updates(weights, -RATE if is_back else RATE, gains, events.pre, post, n_times)
 
     return update
 

@@ -1,0 +1,422 @@
+"""The same workloads by binnet and by its peers, in turns.
+
+Each implementation has processes of its own: two runtimes of threads in one process wait for each
+other. They take turns, A B C A B C, so that what happens to the machine happens to all of them;
+only one of them computes, and holds data, at a time. In the first turn everything is compiled, the
+answers are compared, and of several ways to write a workload in a library the fastest is found,
+which alone goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from binnet._interrupts import DeferredInterrupt
+from binnet._progress import progress_bar
+from binnet._provenance import describe_run
+from binnet._validation import check_choice, check_real
+from binnet.benchmarks._plan import VALUE_SECONDS, Pair, check_threads
+from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
+from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
+from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._workload import Answer, Workload
+from binnet.benchmarks.peers import explain_no_peers, find_peers, library_of, list_peers
+from binnet.benchmarks.worker import OWN, REGISTRY
+from binnet.benchmarks.workloads import choose_workloads
+
+_TURNS = 3  # processes of each implementation, at least
+_VALUES = 3  # of a process
+_ONCE_SECONDS = 3.0  # a call that takes longer is timed once
+_PATIENT_SECONDS = 900.0  # for a request
+_LEAST_SECONDS, _LONGEST = 10.0, 86400.0
+_AIM = 1.2
+#: Variables that binnet's machine may be tuned by, and a user's is not.
+UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+@dataclass(frozen=True)
+class PeersPlan:
+    """What is compared. `plan_peers` makes one."""
+
+    workloads: tuple[Workload, ...]
+    threads: tuple[int, ...]
+    libraries: tuple[str, ...]  # peers that take part
+    suite: str
+    seconds: float  # after which no other workload is begun
+    registry: str = REGISTRY
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every workload on every number of threads; all of one number, then of the next."""
+        return tuple(Pair(w.name, n) for n in self.threads for w in self.workloads)
+
+    def describe(self) -> str:
+        """Return what is going to be done, for a reader."""
+        n = len(self.workloads)
+        return (
+            f"{n} workload{'s' if n > 1 else ''} on {' and '.join(map(str, self.threads))} "
+            f"thread{'s' if self.threads != (1,) else ''} by binnet and {', '.join(self.libraries)}"
+            f": in turns, {_TURNS} processes each. Most take a quarter of a minute."
+        )
+
+    def peers_of(self, workload: str) -> list[str]:
+        """Return the peers of a workload that take part."""
+        return [name for name in find_peers(workload) if library_of(name) in self.libraries]
+
+
+def plan_peers(
+    suite: str = "all",
+    *,
+    is_quick: bool = False,
+    threads: Sequence[int | str] = (1, "all"),
+    time_limit: float | None = None,
+    peers: Sequence[str] = (),
+) -> PeersPlan:
+    """Return the plan of a comparison; what cannot be done is refused here.
+
+    Parameters
+    ----------
+    suite : str, default "all"
+        Name of a suite of workloads, or all of them.
+    is_quick : bool, default False
+        Whether only the quick workloads take part.
+    threads : sequence of int or "all", default (1, "all")
+        Numbers of threads.
+    time_limit : float, optional
+        Seconds after which no other workload is begun. Default: there is no limit.
+    peers : sequence of str, optional
+        Libraries that take part. Default: all that are installed.
+
+    Returns
+    -------
+    PeersPlan
+        What `compare_peers` does.
+
+    Raises
+    ------
+    ValueError
+        For a suite, a peer or a number of threads that is not there.
+    """
+    known = list_peers()
+    for name in peers:
+        check_choice("peer", name, known)
+        if find_spec(name) is None:
+            raise ValueError(f"the peer {name!r} is not installed; pip install {name}, or leave it")
+    chosen = choose_workloads(suite, is_quick=is_quick)
+    if not chosen:
+        raise ValueError(f"the suite {suite!r} has no quick workload; leave out --quick")
+    if time_limit is not None:
+        check_real("time_limit", time_limit, _LEAST_SECONDS, _LONGEST)
+    return PeersPlan(
+        tuple(chosen),
+        check_threads(threads),
+        tuple(dict.fromkeys(peers)) or tuple(name for name in known if find_spec(name)),
+        suite,
+        math.inf if time_limit is None else float(time_limit),
+    )
+
+
+@dataclass
+class Side:
+    """One implementation of a workload on so many threads, and what it has shown."""
+
+    name: str
+    first: Mapping[str, Any]  # reply of the process that prepared it first
+    seconds: float  # of the first call that was timed
+    verdict: Verdict
+    loops: int = 1
+    values: list[tuple[float, ...]] = field(default_factory=list)
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether a call takes so long that it is timed once."""
+        return self.seconds > _ONCE_SECONDS
+
+
+def compare_answers(ours: Answer, theirs: Answer, is_exact: bool) -> Verdict:
+    """Say whether a peer has found what binnet has.
+
+    Integers must be the same. Of floats the probes that both have must be, to the larger of the
+    two tolerances: sums are taken in another order.
+    """
+    if theirs.checksum == ours.checksum:
+        return "exact"
+    shared = sorted(ours.probes.keys() & theirs.probes.keys())
+    if is_exact or not shared:
+        return "wrong"
+    tolerance = max(ours.tolerance, theirs.tolerance)
+    fits = all(
+        math.isclose(ours.probes[name], theirs.probes[name], rel_tol=tolerance) for name in shared
+    )
+    return "within tolerance" if fits else "wrong"
+
+
+def compare_peers(
+    plan: PeersPlan, tell: Callable[[str], object] = lambda text: None
+) -> BenchmarkResult:
+    """Measure binnet and its peers in turns.
+
+    Parameters
+    ----------
+    plan : PeersPlan
+        From `plan_peers`.
+    tell : callable, optional
+        Gets what a user should know meanwhile.
+
+    Returns
+    -------
+    BenchmarkResult
+        With a measurement for each implementation; peers that found something else have the
+        verdict "wrong". Ctrl-C leaves what was compared by then.
+    """
+    watch = Watch()
+    with DeferredInterrupt() as interrupt, progress_bar(plan.pairs, unit="workload") as bar:
+
+        def check() -> None:
+            if interrupt.requested:
+                raise KeyboardInterrupt
+
+        session = _Session(plan, tell, check)
+        is_complete = True
+        with watch:
+            try:
+                for pair in bar:
+                    bar.set_postfix_str(str(pair), refresh=True)
+                    is_complete &= session.compare(pair)
+            except KeyboardInterrupt:
+                is_complete = False
+            finally:
+                session.close()
+    return _make_result(plan, session, watch, is_complete)
+
+
+class _Pool:
+    """Processes that stay for the next workload: of each library, number of threads and turn."""
+
+    def __init__(self, registry: str, check: Callable[[], None]) -> None:
+        self._registry, self._check = registry, check
+        self._open: dict[tuple[str, int, int], WorkerProcess] = {}
+
+    def ask(self, side: str, turn: int, **request: Any) -> dict[str, Any]:
+        """Return the reply of a process, which is started where it is not there."""
+        self._check()
+        key = (library_of(side), request["threads"], turn)
+        if key not in self._open:
+            variables = {k: v for k, v in os.environ.items() if side == OWN or k not in UNSET}
+            self._open[key] = WorkerProcess(self._registry, variables, self._check)
+        try:
+            return self._open[key].ask(_PATIENT_SECONDS, **request)
+        except WorkerLost:
+            self._open.pop(key).close()
+            raise
+
+    def close(self, threads: int | None = None) -> None:
+        """End the processes, or those on other numbers of threads."""
+        for key in [key for key in self._open if key[1] != threads]:
+            self._open.pop(key).close()
+
+
+class _Session:
+    """The steps of a comparison, and what they have found so far."""
+
+    def __init__(
+        self, plan: PeersPlan, tell: Callable[[str], object], check: Callable[[], None]
+    ) -> None:
+        self._plan, self._tell = plan, tell
+        self._pool = _Pool(plan.registry, check)
+        self._workloads = {workload.name: workload for workload in plan.workloads}
+        self._deadline = monotonic() + plan.seconds
+        self.measurements: list[Measurement] = []
+        self.libraries: dict[str, Any] = {}
+        self.notes: list[dict[str, Any]] = []
+
+    def close(self) -> None:
+        """End all processes."""
+        self._pool.close()
+
+    def compare(self, pair: Pair) -> bool:
+        """Let all sides take their turns; return whether there was time for it."""
+        if monotonic() > self._deadline:
+            self._note(pair, "", "left out: the time limit was reached before it was begun")
+            return False
+        self._pool.close(pair.threads)
+        own = self._begin(pair, OWN, None)
+        if own is None:
+            return True
+        reason = explain_no_peers(pair.workload)
+        if reason:
+            self._note(pair, "", reason)
+        found = [self._begin(pair, name, own) for name in self._plan.peers_of(pair.workload)]
+        sides = [own, *self._choose(pair, [side for side in found if side is not None])]
+        for turn in range(_TURNS):
+            for side in sides:
+                self._take_turn(pair, side, turn)
+        workload = self._workloads[pair.workload]
+        for side in sides:
+            if side.values:
+                self.measurements.append(_make_measurement(workload, pair.threads, side, own))
+        return True
+
+    def _note(self, pair: Pair, peer: str, text: str) -> None:
+        self.notes.append(
+            {"workload": pair.workload, "threads": pair.threads, "peer": peer, "note": text}
+        )
+        self._tell(f"{pair}{peer and ', '}{peer}: {text}")
+
+    def _ask(self, pair: Pair, side: str, turn: int, do: str, **request: Any) -> dict[str, Any]:
+        key = {"workload": pair.workload, "implementation": side, "threads": pair.threads}
+        return self._pool.ask(side, turn, do=do, **key, **request)
+
+    def _begin(self, pair: Pair, name: str, own: Side | None) -> Side | None:
+        """Compile, compare the answer, and time one call."""
+        try:
+            first = self._ask(pair, name, 0, "prepare")
+            seconds = self._ask(pair, name, 0, "time", loops=1, values=1)["values"][0]
+            if own is not None:  # binnet uses none
+                used = self._ask(pair, name, 0, "libraries")["libraries"]
+                self.libraries.setdefault(f"{library_of(name)}, {pair.threads}", used)
+            self._ask(pair, name, 0, "release")
+        except (RequestFailed, WorkerLost) as error:
+            self._note(pair, name, f"failed: {error}")
+            return None
+        verdict: Verdict = "exact"
+        if own is not None:
+            answers = Answer(**own.first["answer"]), Answer(**first["answer"])
+            verdict = compare_answers(*answers, self._workloads[pair.workload].is_exact)
+        return Side(name, first, seconds, verdict)
+
+    def _choose(self, pair: Pair, found: Sequence[Side]) -> Iterator[Side]:
+        """Yield the fastest of each library; one with another answer only if all have one."""
+        by_library: dict[str, list[Side]] = {}
+        for side in found:
+            by_library.setdefault(library_of(side.name), []).append(side)
+        for variants in by_library.values():
+            best = min(variants, key=lambda side: (side.verdict == "wrong", side.seconds))
+            for other in variants:
+                if other.verdict == "wrong":
+                    self._note(pair, other.name, "its answer differs: it has no ratio")
+                elif other is not best:
+                    more = other.seconds / best.seconds
+                    self._note(pair, other.name, f"{more:.3g} times the time of {best.name}")
+            if best.runs_once:
+                self._note(pair, best.name, f"timed once: a call takes {best.seconds:.1f} s")
+            yield best
+
+    def _take_turn(self, pair: Pair, side: Side, turn: int) -> None:
+        if side.runs_once:
+            if turn == 0:
+                side.values.append((side.seconds,))
+            return
+        try:
+            self._ask(pair, side.name, turn, "prepare")
+            if turn == 0:
+                side.loops = self._find_loops(pair, side)
+            reply = self._ask(pair, side.name, turn, "time", loops=side.loops, values=_VALUES)
+            self._ask(pair, side.name, turn, "release")
+        except (RequestFailed, WorkerLost) as error:
+            self._note(pair, side.name, f"failed: {error}")
+            return
+        side.values.append(tuple(reply["values"]))
+
+    def _find_loops(self, pair: Pair, side: Side) -> int:
+        """Return how many calls a value needs."""
+        loops = 1
+        while True:
+            took = self._ask(pair, side.name, 0, "time", loops=loops, values=1)["values"][0]
+            if loops * took >= VALUE_SECONDS:
+                return loops
+            loops = max(loops + 1, math.ceil(_AIM * VALUE_SECONDS / max(took, 1e-7)))
+
+
+def _make_measurement(workload: Workload, threads: int, side: Side, own: Side) -> Measurement:
+    answer = Answer(**side.first["answer"])
+    return Measurement(
+        workload=workload.name,
+        suite=workload.suite,
+        unit=workload.unit,
+        level=workload.level,
+        operation=workload.operation,
+        sizes=workload.sizes,
+        threads=threads,
+        **own.first["work"],  # the same for all
+        loops=side.loops,
+        values=tuple(side.values),
+        cold_seconds=side.first["cold_seconds"],
+        checksum=answer.checksum,
+        probes=answer.probes,
+        verdict=side.verdict,
+        implementation=side.name,
+    )
+
+
+def _make_result(
+    plan: PeersPlan, session: _Session, watch: Watch, is_complete: bool
+) -> BenchmarkResult:
+    from binnet.benchmarks._host import describe_host
+
+    measurements = tuple(session.measurements)
+    return BenchmarkResult(
+        measurements=measurements,
+        limits_before=(),
+        limits_after=(),
+        stability=watch.judge(measurements, (), ()) if measurements else Stability(True),
+        division="open",
+        open_reasons=("a comparison with peers, not a run",),
+        machine=describe_host(),
+        energy={"available": False, "reason": "not measured beside peers"},
+        provenance=describe_run(threads=max(plan.threads)),
+        settings={
+            "suite": plan.suite,
+            "mode": "peers",
+            "threads": list(plan.threads),
+            "peers": {name: _find_version(name) for name in plan.libraries},
+            "libraries": session.libraries,
+            "unset": list(UNSET),
+            "notes": session.notes,
+            "failures": [],
+        },
+        is_complete=is_complete,
+    )
+
+
+def _find_version(library: str) -> str | None:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times as long as binnet a peer takes."""
+
+    of_medians: float
+    interval: tuple[float, float]  # 95 %, over processes; nan where one side was timed once
+    of_minima: float
+
+
+def find_ratio(result: BenchmarkResult, peer: Measurement) -> Ratio | None:
+    """Return the ratio of a peer to binnet, none where it found something else."""
+    from binnet.benchmarks._statistics import ratio_interval
+
+    if peer.verdict == "wrong":
+        return None
+    same = ("workload", "threads")
+    own = next(
+        m
+        for m in result.measurements
+        if m.implementation == OWN and all(getattr(m, k) == getattr(peer, k) for k in same)
+    )
+    minima = [float(np.concatenate(m.values).min()) for m in (peer, own)]
+    return Ratio(
+        own.rate / peer.rate, ratio_interval(own, peer), minima[0] / minima[1]
+    )
