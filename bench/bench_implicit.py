@@ -1,4 +1,4 @@
-"""Implicit couplings: columns per second, and relaxations of networks too large to store.
+"""Implicit couplings: relaxations of networks too large to store.
 
 Run with  python -m pytest bench/bench_implicit.py -s --benchmark-only ; add  -m slow  for N = 10⁶.
 
@@ -18,16 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet import ImplicitNetwork, relax
-from binnet._threads import share_out
-from binnet_kernels.lowlevel.rng import GAMMA, mix
-from binnet_kernels.relaxation import implicit
 from sides import report
 
 N, STORED = 100_000, 10_000
@@ -66,75 +62,6 @@ def fastest(work: Any, rounds: int) -> tuple[float, float]:
         wall.append(time.perf_counter() - began)
         cpu.append(time.process_time() - used)
     return min(wall), min(cpu)
-
-
-@numba.njit  # type: ignore[untyped-decorator]
-def hash_words(n: int) -> np.uint64:
-    """SplitMix64 and nothing else: what the counting is compared with."""
-    total = np.uint64(0)
-    for k in range(n):
-        total ^= mix(np.uint64(k) * GAMMA)
-    return total
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("distribution", ["sign", "gaussian"])
-def test_columns(benchmark: Any, quick: bool, distribution: str, threads: int) -> None:
-    """Fields from columns that are drawn, against a stored matrix times a vector.
-
-    Rounds of 2 ms: many of them are over before the machine turns to another process.
-    """
-    network = ImplicitNetwork(N // 10 if quick else N, distribution=distribution)
-    n, n_columns = network.n_neurons, 4064 // network.n_signs  # fill the counters once
-    couplings = implicit.ImplicitCouplings(network.key, network.n_signs)
-    n_tiles = implicit.count_tiles(n)
-    size = -(-n_tiles // threads)
-    scratch = [implicit.make_scratch_implicit() for _ in range(threads)]
-    field = np.zeros(n_tiles * implicit.TILE_NEURONS, np.int32)
-    state, sites = draw_start(n, np.int8), np.arange(n, dtype=np.int32)
-    J = stored_couplings(1000 if quick else STORED)
-    vector = draw_start(len(J), np.float32)
-    n_words = 1_000_000
-    hash_words(10)
-    ours: list[tuple[float, float]] = []
-    peers: list[tuple[float, float]] = []
-    hashes: list[tuple[float, float]] = []
-
-    def draw() -> None:
-        def add(first: int) -> None:
-            implicit.add_columns_implicit(
-                couplings, sites, n_columns, 1, state, first, min(first + size, n_tiles),
-                scratch[first // size], field,
-            )  # fmt: skip
-
-        share_out(threads, add, range(0, n_tiles, size))
-
-    def ask_ours() -> None:
-        ours.append(fastest(draw, 30))
-
-    def ask_peers() -> None:
-        with threadpool_limits(threads):
-            peers.append(fastest(lambda: J @ vector, 2))
-        hashes.append(fastest(lambda: hash_words(n_words), 10))
-
-    draw()
-    benchmark.pedantic(ask_ours, setup=ask_peers, rounds=1 if quick else 8)
-    wall = 1e12 * np.min(ours, axis=0)[0] / (n * n_columns)
-    peer_wall = 1e12 * np.min(peers, axis=0)[0] / J.size
-    hash_wall = 1e12 * np.min(hashes, axis=0)[0] / n_words / implicit.WORD_BITS
-    facts = {
-        "threads": threads,
-        "ps_per_coupling": wall,
-        "ps_per_sign": wall / network.n_signs,
-        "hash_alone_ps_per_sign": hash_wall / threads,
-        "fraction_of_hash_rate": hash_wall / threads / (wall / network.n_signs),
-        "stored_float32_ps_per_coupling": peer_wall,
-        "ratio": peer_wall / wall,
-        "stored_bandwidth_GB_per_s": 4e3 / peer_wall,
-        "load_average": os.getloadavg()[0],
-    }
-    benchmark.extra_info.update(facts)
-    report(f"columns, {distribution}", facts)
 
 
 def run_worker(**request: Any) -> dict[str, Any]:

@@ -17,14 +17,12 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from binnet._threads import share_out
+from binnet.benchmarks import measure_limits
 from binnet.rate import Adam, RateRNN, gradient, tasks
 from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
-from binnet_kernels.rate import rtrl
-from kernel_limits import fastest
 from sides import describe, report
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
@@ -34,11 +32,8 @@ BATCH, LEARNING_RATE = 32, 1e-3
 
 @functools.cache
 def peak_flops() -> float:
-    """Return the arithmetic peak of one core: products short enough to run undisturbed."""
-    a = np.ones((512, 512), np.float32)
-    out = np.empty_like(a)
-    with threadpool_limits(1):
-        return float(2 * 512**3 / fastest(lambda: np.matmul(a, a, out=out), 2.0))
+    """Return the float32 peak of one core."""
+    return measure_limits(1, quick=True).peaks["fma32"]
 
 
 class LeanTorch:
@@ -133,65 +128,3 @@ def test_iteration(
     facts |= {"binnet_threads": 1, "fraction_of_arithmetic": flops / min(seconds) / peak_flops()}
     benchmark.extra_info.update(facts)
     report(f"{rule} iteration N={n_hidden}, torch threads {torch_threads}", facts)
-
-
-@pytest.mark.parametrize("active", [0.5, 0.25, 1.0])
-@pytest.mark.parametrize("threads", [2, 1])
-def test_rtrl_step(benchmark: Any, quick: bool, threads: int, active: float) -> None:
-    """One step of the influence of 32 samples, N = 128: D P, where some ReLUs are silent."""
-    n = 32 if quick else 128
-    n_pre = n + 1
-    n_columns = n * n_pre
-    n_panels = -(-n_columns // rtrl.PANEL)
-    rng = np.random.default_rng(0)
-    weights = (rng.standard_normal((n, n)) / np.sqrt(n)).astype(np.float32)
-    slopes = np.zeros((BATCH, 1, n), np.float32)
-    for row in slopes[:, 0]:
-        row[rng.permutation(n)[: int(active * n)]] = 1
-    influence = np.zeros((BATCH, n_panels, n, rtrl.PANEL), np.float32)
-    flat = rng.standard_normal((BATCH, n, n_columns)).astype(np.float32)
-    whole = n_columns // rtrl.PANEL  # n_columns is a multiple of PANEL here, and need not be
-    influence[:, :whole] = flat[:, :, : whole * rtrl.PANEL].reshape(
-        BATCH, n, whole, rtrl.PANEL
-    ).transpose(0, 2, 1, 3)  # fmt: skip
-    jacobians = torch.tensor(0.5 * np.eye(n, dtype=np.float32) + 0.5 * weights * slopes)
-    flat_tensor, product = torch.tensor(flat), torch.empty((BATCH, n, n_columns))
-    arguments = (
-        np.ascontiguousarray(weights.T), slopes, np.zeros((BATCH, 1, n_pre), np.float32),
-        np.zeros((BATCH, 1, n), np.float32), np.float32(0.5),
-    )  # fmt: skip
-    grads, size = np.zeros((n_panels, rtrl.PANEL), np.float32), -(-n_panels // threads)
-
-    def advance(influence: Any) -> None:
-        def take(first: int) -> None:
-            scaled, active = np.empty((n, rtrl.PANEL), np.float32), np.empty(n, np.int64)
-            stop = min(first + size, n_panels)
-            rtrl.advance_influence(
-                influence, *arguments, first, stop, grads, scaled, active, np.arange(n)
-            )
-
-        share_out(threads, take, range(0, n_panels, size))
-
-    torch.set_num_threads(threads)
-    first = influence.copy()
-    advance(first)
-    torch.bmm(jacobians, flat_tensor, out=product)
-    ours = first[:, :whole].transpose(0, 2, 1, 3).reshape(BATCH, n, -1)
-    difference = np.abs(ours - product.numpy()[:, :, : whole * rtrl.PANEL]).max()
-    assert difference < 1e-4  # float32, sums of up to 128 products of order 0.1
-
-    ours_times, theirs = alternate(
-        lambda: advance(influence),
-        lambda: torch.bmm(jacobians, flat_tensor, out=product),
-        benchmark,
-        1 if quick else 8,
-    )
-    facts = describe(ours_times, theirs, threads, 0)
-    flops = 2 * BATCH * n * n_columns * active * n
-    facts |= {
-        "active": active,
-        "fraction_of_arithmetic": flops / min(ours_times) / (threads * peak_flops()),
-        "bytes_per_second": 2 * influence.nbytes / min(ours_times),
-    }
-    benchmark.extra_info.update(facts)
-    report(f"rtrl step N={n}, active {active}, threads {threads}", facts)

@@ -1,6 +1,7 @@
 """Both sides of a comparison, each in its own process, asked in turn: A B A B.
 
-Also what a number needs beside it: the machine, the versions, and the statistics.
+Also what a number needs beside it: the machine, the versions, and the statistics. Comparisons by
+workloads of `binnet bench` have no need of it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +21,7 @@ from typing import Any
 
 from binnet._provenance import describe_run
 
-WORKER = Path(__file__).with_name("worker.py")
+WORKER = Path(__file__).with_name("pixels_worker.py")
 BATCHES_PER_EPOCH = 3750
 
 
@@ -112,6 +114,17 @@ def describe(ours: list[float], peers: list[float], threads: int, seed: int) -> 
         "packages": packages,
         "load_average": os.getloadavg() if hasattr(os, "getloadavg") else None,
     }
+
+
+def fastest(work: Callable[[], Any], at_least: float = 0.3) -> float:
+    """Return the shortest of the times of many calls, about `at_least` seconds in all."""
+    work()
+    times = [0.0]
+    while sum(times) < at_least or len(times) < 6:
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return min(times[1:])
 
 
 def report(title: str, facts: dict[str, Any]) -> None:

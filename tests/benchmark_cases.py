@@ -9,6 +9,8 @@ import numpy as np
 
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement, Stability
 
+CACHES = {"L1": 32768, "L2": 2**21}
+
 
 def make_measurement(
     workload: str = "relax-sync-l2", threads: int = 1, rate: float = 1e6, **changes: Any
@@ -30,8 +32,12 @@ def make_measurement(
 def make_result(*measurements: Measurement, **changes: Any) -> BenchmarkResult:
     """Return a complete, stable result in the closed division."""
     limits = (
-        Limits(1, {"L1": 1e11, "memory": 1e10}, {"fma32": 1e11}),
-        Limits(2, {"L1": 2e11, "memory": 1.5e10}, {"fma32": 2e11}),
+        Limits(
+            1, {"L1": 1e11, "L2": 6e10}, {"fma32": 1e11}, {"L1": 16384}, CACHES, {"fma32": "FMA"}
+        ),
+        Limits(
+            2, {"L1": 2e11, "L2": 9e10}, {"fma32": 2e11}, {"L1": 16384}, CACHES, {"fma32": "FMA"}
+        ),
     )
     result = BenchmarkResult(
         measurements=measurements or (make_measurement(), make_measurement(threads=2, rate=1.8e6)),
@@ -40,7 +46,8 @@ def make_result(*measurements: Measurement, **changes: Any) -> BenchmarkResult:
         stability=Stability(True, (), {"load": [0.5, 0.7]}),
         division="closed",
         open_reasons=(),
-        machine={"cpu": "A CPU", "caches": {"L2": 1048576}, "governor": None},
+        machine={"cpu": "A CPU", "caches": {"L2": 1048576}, "governor": None,
+                 "binnet": {"commit": "c0ffee", "is_dirty": False}},
         energy={"available": False, "reason": "powercap is not readable"},
         provenance={"binnet": "0.1.0", "cpu": "A CPU", "python": "3.11.9", "platform": "Linux",
                     "command": ["binnet", "bench", "run"], "started": "2026-01-02T03:04:05+00:00"},

@@ -122,7 +122,9 @@ def test_a_team_that_waits_too_long_goes_on_with_one_member() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot bind a thread to a core")
-@pytest.mark.parametrize("is_bound", [False, True], ids=["bound to nothing", "as if it stayed bound"])
+@pytest.mark.parametrize(
+    "is_bound", [False, True], ids=["bound to nothing", "as if it stayed bound"]
+)
 def test_a_member_on_the_core_of_another_one_is_moved(is_bound: bool) -> None:
     """Member 1 does not step before it has been, so that this does not hang on who is how fast."""
     cores = sorted(os.sched_getaffinity(0))

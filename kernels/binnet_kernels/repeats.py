@@ -65,16 +65,18 @@ def sweep_columns_int16(couplings, old, external, self_coupling, rows, begin, st
     new : int16 array (B, N)
         Next states.
     """
-    own, one = np.int32(self_coupling), np.int16(1)
+    own, up, down = np.int32(self_coupling), np.int16(1), np.int16(-1)
+    n, more = stop - begin, external[begin:stop]
     for b in range(old.shape[0]):
-        for i in range(begin, stop):
-            fields[b, i] = external[i]
+        field = fields[b, begin:stop]
+        for i in range(n):
+            field[i] = more[i]
     accumulate_fields_int16(couplings, old, rows, rows.shape[0], fields, begin, stop)
     for b in range(old.shape[0]):
-        field, before, after = fields[b], old[b], new[b]
-        for i in range(begin, stop):
-            h = field[i] + np.int32(own * np.int32(before[i]))
-            after[i] = one if h >= 0 else -one
+        field, before, after = fields[b, begin:stop], old[b, begin:stop], new[b, begin:stop]
+        for i in range(n):
+            h = np.int32(field[i] + np.int32(own * np.int32(before[i])))
+            after[i] = up if h >= 0 else down
 
 
 @kernel

@@ -13,6 +13,7 @@ import lazy_loader
 _load, _, _names = lazy_loader.attach(
     __name__,
     submodules=[
+        "benchmarks",
         "datasets",
         "dynamics",
         "encoders",

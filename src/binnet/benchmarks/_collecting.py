@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any
 
 import numpy as np
 
 from binnet._provenance import describe_run
+from binnet.benchmarks._division import find_division
 from binnet.benchmarks._energy import EnergyMeter
+from binnet.benchmarks._expected import check_answer, cpu_class
+from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan
-from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement, Verdict
+from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._stability import Watch
 from binnet.benchmarks._workload import Answer, Workload
 
@@ -71,14 +74,14 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         if found.values
     )
     limits = findings.limits_before, findings.limits_after
-    return BenchmarkResult(
+    result = BenchmarkResult(
         measurements=measurements,
         limits_before=findings.limits_before,
         limits_after=findings.limits_after,
         stability=findings.watch.judge(measurements, *limits),
         division="open",
         open_reasons=(),
-        machine={},
+        machine=describe_host(),
         energy=EnergyMeter().describe(),
         provenance=describe_run(threads=max(plan.threads)),
         settings={
@@ -96,6 +99,8 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         },
         is_complete=is_complete,
     )
+    division, reasons = find_division(result)
+    return replace(result, division=division, open_reasons=reasons)
 
 
 def _make_measurement(
@@ -117,10 +122,6 @@ def _make_measurement(
         cold_seconds=found.first["cold_seconds"],
         checksum=answer.checksum,
         probes=answer.probes,
-        verdict="wrong" if len(checksums) > 1 else _check(workload, answer),
+        verdict="wrong" if len(checksums) > 1 else check_answer(workload, answer, cpu_class()),
         joules=float(np.median(found.joules)) if found.joules else None,
     )
-
-
-def _check(workload: Workload, answer: Answer) -> Verdict:
-    return "unknown"

@@ -156,7 +156,9 @@ def to_content(result: BenchmarkResult) -> dict[str, Any]:
 def _describe(result: BenchmarkResult) -> dict[str, Any]:
     """Return the metadata of all benchmarks for pyperf, under its own names where it has them."""
     stability = "; ".join(result.stability.reasons) or "not stable"
+    code = result.machine.get("binnet")
     found = {
+        "commit": code.get("commit") if isinstance(code, Mapping) else None,
         "binnet_version": result.provenance.get("binnet"),
         "cpu_model_name": result.provenance.get("cpu"),
         "platform": result.provenance.get("platform"),
@@ -211,7 +213,10 @@ def _to_plain(value: Any) -> Any:
 def _read_content(path: str, content: dict[str, Any]) -> BenchmarkResult:
     """Return the result of a file's content, of the present version."""
     top = Part(path, content)
+    top.text("version", _PYPERF_VERSION)
+    top.table("metadata")
     part = top.part("binnet")
+    part.text("version")
     timed = {name: found for name, *found in map(_read_benchmark, top.parts("benchmarks"))}
     stability = part.part("stability")
     measurements = part.parts("measurements")
@@ -236,6 +241,7 @@ def _read_content(path: str, content: dict[str, Any]) -> BenchmarkResult:
 
 def _read_benchmark(benchmark: Part) -> tuple[str, int, tuple[tuple[float, ...], ...]]:
     metadata = benchmark.part("metadata")
+    metadata.text("unit", "second")
     runs = benchmark.parts("runs")
     if not runs:
         raise benchmark.wrong(benchmark.name("runs"), "a list with one table at least", [])
@@ -272,6 +278,13 @@ def _read_measurement(item: Part, timed: Mapping[str, list[Any]]) -> Measurement
 
 def _read_limits(part: Part, key: str) -> tuple[Limits, ...]:
     return tuple(
-        Limits(item.count("threads"), item.numbers("bandwidth"), item.numbers("peaks"))
+        Limits(
+            threads=item.count("threads"),
+            bandwidth=item.numbers("bandwidth"),
+            peaks=item.numbers("peaks"),
+            footprints=item.counts("footprints"),
+            caches=item.counts("caches"),
+            instructions=item.names("instructions"),
+        )
         for item in part.parts(key)
     )

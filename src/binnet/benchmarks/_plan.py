@@ -17,10 +17,10 @@ Mode = Literal["quick", "default", "reportable"]
 LEAST_PROCESSES = 3
 LEAST_VALUES = 2  # of a workload in a process
 VALUE_SECONDS = 0.1  # at least: a value is the mean over calls that take so long together
-# Seconds of what a run consists of, on a machine of 2024 whose kernels are compiled: a process
-# until it is asked, a workload until it is timed, finding its number of calls, measuring the limits.
+# Seconds on a machine of 2024 whose kernels are compiled: of a process until it is asked, of
+# finding out how many calls of a workload are a value, and what depends on the mode.
 START_SECONDS = 1.5
-_PREPARE, _CALIBRATE, _QUICK_LIMITS, _LIMITS = 0.4, 0.25, 2.0, 6.0
+_CALIBRATE = 0.25
 _LONGEST = 86400.0
 
 
@@ -37,12 +37,14 @@ class Pair(NamedTuple):
 class _Budget(NamedTuple):
     seconds: float
     processes: int  # that measure, if there is time
+    prepare: float  # seconds until a workload is timed, in the mean
+    limits: float  # seconds of measuring those of the machine, on one number of threads
 
 
 _BUDGETS: dict[Mode, _Budget] = {
-    "quick": _Budget(60.0, LEAST_PROCESSES),
-    "default": _Budget(300.0, 5),
-    "reportable": _Budget(1200.0, 10),
+    "quick": _Budget(60.0, LEAST_PROCESSES, 0.3, 1.5),
+    "default": _Budget(300.0, 5, 0.6, 4.0),
+    "reportable": _Budget(1200.0, 10, 0.6, 4.0),
 }
 
 
@@ -74,9 +76,10 @@ class Plan:
     def least_seconds(self) -> float:
         """About as long as it takes with the fewest processes and values."""
         n_pairs = len(self.pairs)
-        limits = 2 * len(self.threads) * (_QUICK_LIMITS if self.is_quick else _LIMITS)
+        budget = _BUDGETS[self.mode]
+        limits = 2 * len(self.threads) * budget.limits
         values = LEAST_PROCESSES * LEAST_VALUES * VALUE_SECONDS
-        processes = (1 + LEAST_PROCESSES) * (START_SECONDS + n_pairs * _PREPARE)
+        processes = (1 + LEAST_PROCESSES) * (START_SECONDS + n_pairs * budget.prepare)
         return limits + processes + n_pairs * (_CALIBRATE + values)
 
     def describe(self) -> str:

@@ -54,7 +54,7 @@ class WorkerProcess:
         self._check = check
         # It finds its modules where this process does. What it prints is kept, to say why it died.
         paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
-        self._errors = tempfile.TemporaryFile("w+b")  # noqa: SIM115: closed by `close`
+        self._errors = tempfile.TemporaryFile("w+b")  # noqa: SIM115
         # Ctrl-C in a terminal goes to a group of processes: not to this one.
         apart: dict[str, Any] = {"process_group": 0}
         if os.name == "nt":
@@ -93,6 +93,8 @@ class WorkerProcess:
             If it is not there any more, or does not reply in time; it is ended then.
         """
         assert self._process.stdin is not None
+        if self._process.stdin.closed:
+            raise WorkerLost("its process has been ended")
         try:
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
             self._process.stdin.flush()

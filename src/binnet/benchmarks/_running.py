@@ -136,6 +136,8 @@ class _Session:
             self._show(f"preparing {pair}")
             self._prepare(pair)
         self._desk.close()  # before the watch begins
+        if not self.findings.measurable:
+            return
         n_processes = self._choose_processes()
         with self.findings.watch, closing(self._desk):  # who has ended has been counted
             for k in range(n_processes):
@@ -143,6 +145,11 @@ class _Session:
                 self._measure_once(k, n_processes)
             self._show("limits of the machine")
             self.findings.limits_after = self._measure_limits()
+
+    def _say(self, text: str) -> None:
+        """Tell something, above the progress bar."""
+        self._bar.clear()
+        self._tell(text)
 
     def _show(self, what: str) -> None:
         """Say on the progress bar what is done now, and how far it is."""
@@ -166,7 +173,7 @@ class _Session:
             yield
         except (RequestFailed, WorkerLost) as error:
             self.findings.failures[pair] = str(error)
-            self._tell(f"{pair} failed: {error}")
+            self._say(f"{pair} failed: {error}")
 
     def _prepare(self, pair: Pair) -> None:
         """Compile, keep the answer, and find out how many calls a value needs."""
@@ -175,7 +182,7 @@ class _Session:
         with self._noting(pair):
             first = self._desk.ask(_COMPILE_SECONDS, do="prepare", **key)
             if first["compile_seconds"] and not self.findings.compile_seconds:
-                self._tell("compiling kernels: the first run on a machine takes longer")
+                self._say("compiling kernels: the first run on a machine takes longer")
             self.findings.compile_seconds += first["compile_seconds"]
             self._deadline += first["compile_seconds"]
             overhead = monotonic() - begun - first["compile_seconds"]
@@ -198,12 +205,12 @@ class _Session:
             overhead, values = self._cost()
             seconds = n_processes * (overhead + LEAST_VALUES * values) + self._limits_seconds
             late = seconds - (self._deadline - monotonic())
-            self._tell(f"this machine needs {late:.0f} s more than planned")
+            self._say(f"this machine needs {late:.0f} s more than planned")
             self._deadline += late
         return n_processes
 
     def _cost(self) -> tuple[float, float]:
-        """Return the seconds of a process without values, and with one value of each workload more."""
+        """Return the seconds of a process without values, and of one value of each workload."""
         found = self.findings.measurable.values()
         overhead = START_SECONDS + sum(one.overhead for one in found)
         return overhead, sum(one.seconds for one in found)

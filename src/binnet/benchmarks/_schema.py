@@ -109,6 +109,11 @@ class Part:
         table = Part(self.path, self.table(key), self.name(key))
         return {k: int(table.take(k, "an integer", _is_count)) for k in table.values}
 
+    def names(self, key: str) -> dict[str, str]:
+        """Return a table of texts."""
+        table = Part(self.path, self.table(key), self.name(key))
+        return {k: str(table.text(k)) for k in table.values}
+
     def part(self, key: str) -> Part:
         """Return a table to take values from."""
         return Part(self.path, self.table(key), self.name(key))
@@ -159,9 +164,10 @@ def upgrade(path: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _upgrade_1(part: Part) -> dict[str, Any]:
-    """Version 1 had limits once, and neither what was observed nor energy nor implementations."""
+    """Version 1 had limits once, and of these and of measurements less; nothing was observed."""
     values = dict(part.values)
-    values["limits_before"] = [limits.values for limits in part.parts("limits")]
+    unknown: dict[str, Any] = {"footprints": {}, "caches": {}, "instructions": {}}
+    values["limits_before"] = [{**limits.values, **unknown} for limits in part.parts("limits")]
     values["limits_after"] = []
     del values["limits"]
     values["stability"] = {**part.table("stability"), "observed": {}}

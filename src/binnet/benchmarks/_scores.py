@@ -68,7 +68,8 @@ def count_all_cores(result: BenchmarkResult) -> int | None:
     Parameters
     ----------
     result : BenchmarkResult
-        Its settings say whether "all" was asked for; where they do not, the most threads are all.
+        Its settings say whether "all" was asked for, its provenance how many that are; where they
+        do not, the most threads are all.
 
     Returns
     -------
@@ -78,7 +79,8 @@ def count_all_cores(result: BenchmarkResult) -> int | None:
     most = max(measurement.threads for measurement in result.measurements)
     asked = result.settings.get("threads")
     if isinstance(asked, list | tuple) and asked:
-        return most if "all" in asked else None
+        threads = result.provenance.get("threads")  # also of what was stopped before it ran on all
+        return (threads if isinstance(threads, int) else most) if "all" in asked else None
     return most if most > 1 else None
 
 

@@ -183,7 +183,7 @@ class Watch:
 
 
 def compare_readings(before: Reading, after: Reading) -> dict[str, Any]:
-    """Return what was between two readings, as plain values; None is what is not to be read here."""
+    """Return what was between two readings, as plain values; None is what cannot be read."""
     seconds = max(after.seconds - before.seconds, 1e-9)
     busy, stolen = _difference(before.busy, after.busy), _difference(before.stolen, after.stolen)
     throttled = _difference(before.throttled, after.throttled)
@@ -228,8 +228,8 @@ def _judge_readings(seen: Mapping[str, Any]) -> Iterator[str]:
         # A run just before this one, on all cores, leaves a load of as many.
         if load is not None and load > cores + 0.5:
             yield (
-                f"{load:.1f} processes wanted to run {when} it, on {cores} cores (load of a minute; "
-                f"quiet is up to {cores + 0.5:.1f}); wait until the others have ended"
+                f"{load:.1f} processes wanted to run {when} it, on {cores} cores (load of a "
+                f"minute; quiet is up to {cores + 0.5:.1f}); wait until the others have ended"
             )
     if seen["stolen"] is not None and seen["stolen"] > STOLEN:
         yield (
@@ -266,8 +266,8 @@ def _judge_limits(changes: Mapping[str, float]) -> Iterator[str]:
         yield (
             f"{len(changed)} of {len(changes)} limits of the machine changed by more than "
             f"{LIMIT_CHANGE - 1.0:.0%} during the run, most that of {worst}: after it was "
-            f"{changed[worst]:.2f} times before; fix the clock frequency, or wait until the machine "
-            "is quiet"
+            f"{changed[worst]:.2f} times before; fix the clock frequency, or wait until the "
+            "machine is quiet"
         )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from binnet._validation import check_integer
 from binnet.benchmarks._energy import EnergyMeter
-from binnet.benchmarks._workload import Task
+from binnet.benchmarks._workload import Task, Workload
 
 #: Module whose `all_workloads` says which there are.
 REGISTRY = "binnet.benchmarks.workloads"
@@ -120,8 +120,8 @@ class Worker:
         workloads = import_module(self._registry).all_workloads()
         if name not in workloads:
             raise ValueError(f"there is no workload {name!r}; there are: {', '.join(workloads)}")
-        prepare: Callable[[int], Task] = workloads[name].prepare
-        return prepare
+        workload: Workload = workloads[name]
+        return workload.prepare
 
     def _time(self, request: Mapping[str, Any]) -> dict[str, Any]:
         loops = check_integer("loops", request.get("loops"), 1, _MOST)
@@ -143,9 +143,7 @@ class Worker:
                 joules.append(used)
         return {"values": seconds, "joules": joules, "answer": asdict(task.answer())}
 
-    def _take_value(
-        self, call: Callable[[], object], loops: int
-    ) -> tuple[float, float | None]:
+    def _take_value(self, call: Callable[[], object], loops: int) -> tuple[float, float | None]:
         """Return seconds and joules of a call, in the mean over so many."""
         before = self._meter.read()
         begun = perf_counter()

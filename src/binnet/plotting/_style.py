@@ -175,6 +175,28 @@ def plot_bars(
         _note(ax, f"{_NOTES[0]}{meaning}", "|")
 
 
+def plot_bars_across(
+    ax: Axes, x: ArrayLike, y: ArrayLike, error: ArrayLike, meaning: str, **style: Any
+) -> None:
+    """Plot values along x with error bars; the legend says what the bars are.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw; `finish` adds the legend.
+    x, y : array_like, shape (n,)
+        The values, and the heights to draw them at.
+    error : array_like, shape (n,) or (2, n)
+        Lengths of the bars, or those to the left and to the right.
+    meaning : str
+        What the bars are, such as "standard error over networks".
+    **style : Any
+        As of `matplotlib.axes.Axes.errorbar`.
+    """
+    ax.errorbar(x, y, xerr=error, **({"capsize": 2} | style))
+    _note(ax, f"{_NOTES[0]}{meaning}", "_")
+
+
 def plot_band(
     ax: Axes, x: ArrayLike, low: ArrayLike, high: ArrayLike, meaning: str, **style: Any
 ) -> None:

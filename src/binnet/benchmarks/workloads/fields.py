@@ -26,7 +26,18 @@ UNIT = np.float32(2**-7)  # of weights
 
 
 def draw_weights(n_neurons: int) -> NDArray[np.float32]:
-    """Return weights (N, N), from -1 to 127/128 in steps of 1/128, presynaptic-major."""
+    """Return random weights, presynaptic-major.
+
+    Parameters
+    ----------
+    n_neurons : int
+        N.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, N)
+        From -1 to 127/128 in steps of 1/128.
+    """
     weights = draw_integers((n_neurons, n_neurons), np.int8, stream=0).astype(np.float32)
     weights *= UNIT
     return np.asarray(weights)

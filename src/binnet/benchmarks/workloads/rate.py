@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binnet.benchmarks._answers import make_answer
 from binnet.benchmarks._workload import Answer, Level, Task, Work, Workload
@@ -21,21 +22,29 @@ LEAK = np.float32(0.5)
 TOLERANCE = 1e-5
 
 
+def _draw_trials(n: int, n_samples: int, n_steps: int) -> tuple[NDArray[np.float32], ...]:
+    """Return W_h, transposed, and of each trial and step slopes, activity and signals.
+
+    Of the N + 1 presynaptic neurons the last one is an input.
+    """
+    rng = np.random.default_rng(SEED)
+    weights = (rng.standard_normal((n, n)) / np.sqrt(n)).astype(np.float32)
+    # Half of the ReLUs are silent, others at each step.
+    slopes = np.zeros((n_samples, n_steps, n), np.float32)
+    slopes[rng.permuted(np.tile(np.arange(n) < n // 2, (n_samples, n_steps, 1)), axis=2)] = 1
+    activity = rng.standard_normal((n_samples, n_steps, n + 1), np.float32)
+    activity[:, :, :n] = np.abs(activity[:, :, :n]) * slopes
+    signals = rng.standard_normal((n_samples, n_steps, n), np.float32) * slopes
+    return weights, slopes, activity, signals
+
+
 def _prepare(n_neurons: int, n_samples: int, n_steps: int, threads: int) -> Task:
     from binnet._threads import cut_for, share_out
     from binnet_kernels.rate.rtrl import PANEL, advance_influence
 
-    n, rng = n_neurons, np.random.default_rng(SEED)
-    n_columns = n * (n + 1)  # of N + 1 presynaptic neurons, one of them an input
+    n, n_columns = n_neurons, n_neurons * (n_neurons + 1)
     n_panels = -(-n_columns // PANEL)
-    weights = (rng.standard_normal((n, n)) / np.sqrt(n)).astype(np.float32)
-    # Half of the ReLUs are silent, others at each step.
-    slopes = np.zeros((n_samples, n_steps, n), np.float32)
-    active = rng.permuted(np.tile(np.arange(n) < n // 2, (n_samples, n_steps, 1)), axis=2)
-    slopes[active] = 1
-    activity = rng.standard_normal((n_samples, n_steps, n + 1), np.float32)
-    activity[:, :, :n] = np.abs(activity[:, :, :n]) * slopes
-    signals = rng.standard_normal((n_samples, n_steps, n), np.float32) * slopes
+    weights, slopes, activity, signals = _draw_trials(n, n_samples, n_steps)
     influence = np.empty((n_samples, n_panels, n, PANEL), np.float32)
     grads = np.empty((n_panels, PANEL), np.float32)
     size, counting = cut_for(threads, n_panels), np.arange(n)

@@ -35,7 +35,20 @@ _NAMES = {1: "1bit", 8: "int8", 16: "int16"}
 
 
 def find_self_coupling(bits: int, n_neurons: int) -> int:
-    """Return J_D in units of the couplings."""
+    """Return J_D in units of the couplings.
+
+    Parameters
+    ----------
+    bits : {1, 8, 16}
+        Of a coupling.
+    n_neurons : int
+        N.
+
+    Returns
+    -------
+    int
+        J_D.
+    """
     return round(_SELF_COUPLING * _STD[bits] * math.sqrt(n_neurons))
 
 
@@ -75,7 +88,20 @@ def draw_packed(bits: int, n_neurons: int) -> Packed:
 
 
 def draw_external(bits: int, n_neurons: int) -> NDArray[np.int32]:
-    """Return external fields as wide as the fields of the couplings, divided by 8."""
+    """Return external fields, an eighth as wide as those of the couplings.
+
+    Parameters
+    ----------
+    bits : {1, 8, 16}
+        Of a coupling.
+    n_neurons : int
+        N.
+
+    Returns
+    -------
+    ndarray of int32, shape (N,)
+        In units of the couplings.
+    """
     largest = _STD[bits] * n_neurons**0.5 / 8 * 3**0.5
     return np.asarray(draw_integers((n_neurons,), np.int8, 2) / 128 * largest, np.int32)
 

@@ -15,9 +15,10 @@ _HEADS = ("workload", "threads", "rate", "95 % interval", "of limit", "answer")
 
 def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> Iterator[str]:
     """Yield what a result says, in lines."""
+    from binnet.benchmarks._limits import find_limits
+
     yield ""
-    limits = {one.threads: one for one in result.limits_before}
-    rows = [_describe(one, limits.get(one.threads)) for one in result.measurements]
+    rows = [_describe(one, find_limits(result, one.threads)) for one in result.measurements]
     yield from format_table(_HEADS, rows, right=(1,))
     yield ""
     for one in result.limits_before:
@@ -33,8 +34,10 @@ def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> It
 
 
 def _describe(measurement: Measurement, limits: Limits | None) -> tuple[str, ...]:
+    from binnet.benchmarks._limits import fraction_of_limit
     from binnet.benchmarks._statistics import rate_interval
 
+    fraction = None if limits is None else fraction_of_limit(measurement, limits)
     factor, _ = find_prefix(measurement.rate)
     ends = [format_number(end / factor) for end in rate_interval(measurement)]
     return (
@@ -42,7 +45,7 @@ def _describe(measurement: Measurement, limits: Limits | None) -> tuple[str, ...
         str(measurement.threads),
         format_si(measurement.rate, f"{measurement.unit}/s"),
         " to ".join(ends) if ends[0] != "unknown" else "one process",
-        "",
+        "" if fraction is None else f"{fraction.value:.0%} of {fraction.name}",
         measurement.verdict,
     )
 

@@ -1,4 +1,4 @@
-"""One side of a comparison in a process of its own: ``python bench/worker.py {binnet,torch}``.
+"""A side of `bench_pixels` in a process of its own: ``pixels_worker.py {binnet,torch}``.
 
 Two OpenMP runtimes in one process wait for each other, so each side has its own, and the parent
 asks them in turn (see `sides.py`). A request is a line of JSON on standard input, and so is the
@@ -22,7 +22,6 @@ from binnet import BinaryNetwork, load_entangled_mnist, predict, preset
 from binnet.datasets import load_mnist
 from binnet.learning import Configuration, Run, load_checkpoint, save_checkpoint
 from binnet.learning.run import _WORK_PER_CALL
-from kernel_limits import time_kernels
 
 BATCH, EPOCHS = 16, 20
 
@@ -177,10 +176,6 @@ class Binnet:
 
     def _per_call(self, n_hidden: int) -> int:
         return max(1, int(_WORK_PER_CALL / (BATCH * n_hidden * (n_hidden + 1000))))
-
-    def kernels(self, request: Request) -> dict[str, Any]:
-        """Time the kernels one by one."""
-        return time_kernels(request["n_hidden"], request["quick"])
 
 
 class Torch:
