@@ -26,8 +26,8 @@ class Found:
 
     first: Mapping[str, Any]  # reply of the process that compiled
     loops: int
-    overhead: float  # seconds of a process until it is timed
     seconds: float  # of a value
+    overhead: float  # seconds of a process until it is timed
     values: list[tuple[float, ...]] = field(default_factory=list)  # of each process
     joules: list[float] = field(default_factory=list)
     checksums: set[str] = field(default_factory=set)

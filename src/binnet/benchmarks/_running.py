@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any
 
+import numpy as np
+
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet.benchmarks._collecting import Findings, Found, make_result
@@ -34,7 +36,9 @@ _PATIENT_SECONDS = 30.0  # that another one may take beside 20 times its usual
 _AIM = 1.2  # times VALUE_SECONDS: another process may be faster than the first
 _ENOUGH_VALUES = 3  # of a process: for fewer, there had better be fewer processes
 _MOST_VALUES = 50
-_MOST_LOOPS = 10**6
+_MOST_LOOPS, _MOST_MORE = 10**6, 1000  # calls of a value, and how many times those of a trial
+_TRIALS = 2  # calls beside the first, unless that took so many times what is asked of a value
+_SURELY = 5.0
 _BAR = "{desc:<45.45} {bar} {n:.0f} of {total:.0f} s"
 
 
@@ -186,15 +190,27 @@ class _Session:
             self.findings.compile_seconds += first["compile_seconds"]
             self._deadline += first["compile_seconds"]
             overhead = monotonic() - begun - first["compile_seconds"]
-            loops, seconds = 1, 0.0
-            while loops < _MOST_LOOPS:
-                reply = self._desk.ask(_COMPILE_SECONDS, do="time", loops=loops, values=1, **key)
-                seconds = loops * reply["values"][0]
-                if seconds >= VALUE_SECONDS:
-                    break
-                more = math.ceil(loops * _AIM * VALUE_SECONDS / max(seconds, 1e-9))
-                loops = min(max(more, loops + 1), 1000 * loops)
-            self.findings.pairs[pair] = Found(first, loops, overhead, seconds)
+            self.findings.pairs[pair] = Found(first, *self._calibrate(pair), overhead)
+
+    def _calibrate(self, pair: Pair) -> tuple[int, float]:
+        """Return how many calls a value needs, and the seconds that it takes."""
+
+        def time(loops: int, values: int) -> list[float]:
+            reply = self._desk.ask(
+                _COMPILE_SECONDS, do="time", workload=pair.workload, threads=pair.threads,
+                loops=loops, values=values,
+            )  # fmt: skip
+            return list(reply["values"])
+
+        # The fastest counts: where the machine is busy just now, it will not be for ever.
+        loops, seconds = 1, time(1, 1)
+        if seconds[0] < _SURELY * VALUE_SECONDS:
+            seconds += time(1, _TRIALS)
+        while loops * min(seconds) < VALUE_SECONDS and loops < _MOST_LOOPS:
+            needed = math.ceil(_AIM * VALUE_SECONDS / max(min(seconds), 1e-9))
+            loops = min(needed, _MOST_LOOPS, _MOST_MORE * loops)
+            seconds += time(loops, 1)
+        return loops, loops * float(np.median(seconds))
 
     def _choose_processes(self) -> int:
         """Return how many processes measure: as many as have time for a few values each."""

@@ -23,6 +23,8 @@ def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> It
     yield ""
     for one in result.limits_before:
         yield from _describe_limits(one)
+    if not result.is_complete:
+        yield "stopped before the end: what was measured by then"
     if result.stability.is_stable:
         yield "stable: nothing says that the machine was not quiet"
     else:
