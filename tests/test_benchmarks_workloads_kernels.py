@@ -15,7 +15,7 @@ import naive_free
 import naive_implicit
 import naive_integer
 from binnet.benchmarks._answers import make_answer
-from binnet.benchmarks._workload import Task, Workload
+from binnet.benchmarks._workload import Task, Work, Workload
 from binnet.benchmarks.workloads import (
     _drawing,
     all_workloads,
@@ -267,7 +267,7 @@ def test_implicit(distribution: str) -> None:
         lambda threads: implicit._prepare(distribution, n, n_columns, threads),
         (couplings @ state[:n_columns],),
     )
-    assert task.work.amount == couplings.size
+    assert task.work == Work(couplings.size)
 
 
 def test_implicit_on_two_threads() -> None:

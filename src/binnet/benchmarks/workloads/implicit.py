@@ -1,8 +1,8 @@
 """Couplings that are drawn when they are needed: couplings a second, onto the fields of a network.
 
-A call draws the columns of some neurons and adds them to the fields of all, which begin at 0. Most
-of it are hashes and counts of bits, which no measured peak bounds; to move there are the fields
-alone, read and written once.
+A call draws the columns of some neurons and adds them to the fields of all, which begin at 0. That
+takes hashes and counts of bits, whose limit is not measured. To move there are the fields alone,
+once for thousands of columns: no bytes are counted, as a bandwidth is not what binds.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _prepare(distribution: str, n_neurons: int, n_columns: int, threads: int) ->
         return make_answer(field[:n_neurons])
 
     call()
-    return Task(call, answer, Work(n_neurons * n_columns, 2 * 4 * n_neurons))
+    return Task(call, answer, Work(n_neurons * n_columns))
 
 
 def _make(distribution: str, n_neurons: int, n_columns: int, is_quick: bool = False) -> Workload:
