@@ -112,10 +112,10 @@ def main() -> None:
     if options.answer:
         answer_all(names)
         return
-    old = json.loads(FILE.read_text())["answers"] if FILE.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         cache = (options.cache or Path(scratch)).resolve()
         replies = {kind: ask(kind, names, cache) for kind in options.cpu or KINDS}
+    old = json.loads(FILE.read_text())["answers"] if FILE.exists() else {}
     entries = {name: old[name] for name in all_workloads() if name in old}
     for name in names:
         by_kind = {kind: (r[0], r[1][name]) for kind, r in replies.items() if r is not None}

@@ -52,10 +52,10 @@ def test_work_of_learning(kind: str, width: int) -> None:
     changes[:3] = n * n_samples, 40, 2
     assert run.configuration.arithmetic.latent_bits == 0  # no second copy of weights to be moved
     weights, products = n_batches * n * (n + n_inputs), n_samples * n * (n + n_inputs)
-    work = learning.count_work(run, n_samples, changes, n * n_samples)
+    work = learning._count_work(run, n_samples, changes, n * n_samples)
     assert work.n_bytes == width * (weights + 42 * n) + 2 * width * weights
     assert work.operations == 2 * (products + 42 * n + weights)
-    stable = learning.count_work(run, n_samples, changes, 0)
+    stable = learning._count_work(run, n_samples, changes, 0)
     assert stable.n_bytes == width * (weights + 42 * n)
 
 
@@ -141,7 +141,7 @@ def test_influence_and_gradient(threads: int) -> None:
     """Sums of at most 5 products in float32, for 3 steps: 1e-6 covers their rounding."""
     n, n_samples, n_steps = 8, 2, 3
     task = rate._prepare(n, n_samples, n_steps, threads)
-    weights, *trials = rate.draw_trials(n, n_samples, n_steps)
+    weights, *trials = rate._draw_trials(n, n_samples, n_steps)
     influence, grads = 0.0, np.zeros(n * (n + 1))
     for slopes, activity, signals in zip(*trials, strict=True):
         assert (slopes.sum(axis=1) == n // 2).all()

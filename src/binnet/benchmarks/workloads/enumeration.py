@@ -13,14 +13,15 @@ SEED = 0
 
 
 def _prepare_search(n_neurons: int, self_coupling: float, method: str, threads: int) -> Task:
-    from binnet import RandomNetwork, fixed_points
+    from binnet.fixed_points import enumerate as find_fixed_points
+    from binnet.networks import RandomNetwork
 
     network = RandomNetwork.draw(n_neurons, self_coupling, seed=SEED)
     found: list[Any] = []
 
     def call() -> None:
         found[:] = [
-            fixed_points.enumerate(network, method=method, threads=threads, max_neurons=n_neurons)
+            find_fixed_points(network, method=method, threads=threads, max_neurons=n_neurons)
         ]
 
     def answer() -> Answer:
@@ -35,13 +36,14 @@ def _prepare_search(n_neurons: int, self_coupling: float, method: str, threads: 
 
 
 def _prepare_census(n_neurons: int, threads: int) -> Task:
-    from binnet import RandomNetwork, fixed_points
+    from binnet.fixed_points import census as take_census
+    from binnet.networks import RandomNetwork
 
     network = RandomNetwork.draw(n_neurons, 0.5, dtype="int16", seed=SEED)
     found: list[Any] = []
 
     def call() -> None:
-        found[:] = [fixed_points.census(network, threads=threads)]
+        found[:] = [take_census(network, threads=threads)]
 
     def answer() -> Answer:
         census = found[0]

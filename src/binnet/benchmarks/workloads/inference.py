@@ -17,7 +17,8 @@ TOLERANCE = 0.002
 
 
 def _prepare(n_hidden: int, n_samples: int, n_learned: int, threads: int) -> Task:
-    from binnet import load_entangled_mnist, predict
+    from binnet.datasets import load_entangled_mnist
+    from binnet.dynamics import predict
 
     run, *_ = start_run("default", "float", n_hidden, n_learned, 1, threads)
     network, data = run.network(), load_entangled_mnist()

@@ -3,8 +3,8 @@
 A run first learns a few samples over and over. That brings it, in a fraction of a second, near the
 few flips and unstable neurons that networks have after some epochs of the whole training set, on
 which the time of a batch depends. A call then learns the same samples once more, from the weights
-of then: they are copied back into the kernels' layout at the start of a call, a hundredth of its
-time (H = 5800: a fifth). All else in a call are the kernels that `train` runs.
+of then: they are copied back into the kernels' layout at the start of a call, in a hundredth of its
+time (H = 5800: a sixteenth). All else in a call are the kernels that `train` runs.
 """
 
 from __future__ import annotations
@@ -34,9 +34,30 @@ def start_run(
     n_rounds: int,
     threads: int = 1,
 ) -> tuple[Run, NDArray[np.int8], NDArray[np.int64]]:
-    """Return a run that has learned the first samples so many times, and these samples."""
-    from binnet import load_entangled_mnist, preset
-    from binnet.learning import Run
+    """Return a run that has learned some samples, and is to learn them once more.
+
+    Parameters
+    ----------
+    preset_name : str
+        Of the configuration.
+    arithmetic : str
+        "float" or "int8".
+    n_hidden, n_samples, n_rounds : int
+        H; how many samples, the first of the training set; how many times it has learned them.
+    threads : int, default 1
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    run : Run
+        At the beginning of an epoch.
+    X : ndarray of int8, shape (n_samples, 100)
+        The samples.
+    y : ndarray of int64, shape (n_samples,)
+        Their labels.
+    """
+    from binnet.datasets import load_entangled_mnist
+    from binnet.learning import Run, preset
 
     data = load_entangled_mnist()
     X, y = data.X_train[:n_samples], data.y_train[:n_samples]
@@ -60,7 +81,7 @@ def _find_arrays(record: Any) -> Iterator[NDArray[Any]]:
             yield from _find_arrays(part)
 
 
-def count_work(run: Run, n_samples: int, changes: NDArray[np.int64], n_unstable: int) -> Work:
+def _count_work(run: Run, n_samples: int, changes: NDArray[np.int64], n_unstable: int) -> Work:
     """Return what learning had to do, at least, by the flips and unstable neurons of a call.
 
     All counts are of arrays that lie in memory once, whatever the number of threads.
@@ -135,7 +156,7 @@ class _Burst:
     def count_work(self) -> Work:
         """Return the work of the last call."""
         run = self._run
-        return count_work(run, run.n_samples, run.changes, int(run.totals[2]))
+        return _count_work(run, run.n_samples, run.changes, int(run.totals[2]))
 
 
 #: Relative, of the probes. A field within rounding of 0 gives another spin, and other events from
