@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import odd_workloads
 import pytest
 
 import binnet.benchmarks
+import odd_workloads
 from binnet._threads import count_cores
 from binnet.benchmarks import _expected, _plan, _running
 from binnet.benchmarks._collecting import Found

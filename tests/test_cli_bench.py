@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmark_cases import make_measurement, make_result
 from click.testing import CliRunner, Result
 
+from benchmark_cases import make_measurement, make_result
 from binnet.benchmarks import _files, _running, _scores, load_result
 from binnet.benchmarks._result import BenchmarkResult, Stability
 from binnet.cli import main

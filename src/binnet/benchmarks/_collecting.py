@@ -16,7 +16,7 @@ from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
-from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
 
 
@@ -49,7 +49,7 @@ class Findings:
     limits_before: tuple[Limits, ...] = ()
     limits_after: tuple[Limits, ...] = ()
     compile_seconds: float = 0.0
-    watch: Watch = field(default_factory=Watch)
+    watch: Monitor = field(default_factory=Monitor)
 
     @property
     def seconds(self) -> float:

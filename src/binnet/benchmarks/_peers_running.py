@@ -27,7 +27,7 @@ from binnet._validation import check_choice, check_real
 from binnet.benchmarks._plan import VALUE_SECONDS, Pair, check_threads
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
-from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
 from binnet.benchmarks.peers import explain_no_peers, find_peers, library_of, list_peers
 from binnet.benchmarks.worker import OWN, REGISTRY
@@ -178,7 +178,7 @@ def compare_peers(
         With a measurement for each implementation; peers that found something else have the
         verdict "wrong". Ctrl-C leaves what was compared by then.
     """
-    watch = Watch()
+    watch = Monitor()
     with DeferredInterrupt() as interrupt, progress_bar(plan.pairs, unit="workload") as bar:
 
         def check() -> None:
@@ -359,7 +359,7 @@ def _make_measurement(workload: Workload, threads: int, side: Side, own: Side) -
 
 
 def _make_result(
-    plan: PeersPlan, session: _Session, watch: Watch, is_complete: bool
+    plan: PeersPlan, session: _Session, watch: Monitor, is_complete: bool
 ) -> BenchmarkResult:
     from binnet.benchmarks._host import describe_host
 

@@ -137,7 +137,7 @@ class _Session:
         self.findings.limits_before = self._measure_limits()
         self._limits_seconds = monotonic() - begun
         for pair in self._plan.pairs:
-            self._show(f"preparing {pair}")
+            self._announce(f"preparing {pair}")
             self._prepare(pair)
         self._desk.close()  # before the watch begins
         if not self.findings.measurable:
@@ -147,7 +147,7 @@ class _Session:
             for k in range(n_processes):
                 self._desk.close()
                 self._measure_once(k, n_processes)
-            self._show("limits of the machine")
+            self._announce("limits of the machine")
             self.findings.limits_after = self._measure_limits()
 
     def _say(self, text: str) -> None:
@@ -155,7 +155,7 @@ class _Session:
         self._bar.clear()
         self._tell(text)
 
-    def _show(self, what: str) -> None:
+    def _announce(self, what: str) -> None:
         """Say on the progress bar what is done now, and how far it is."""
         self._bar.total = max(self._deadline - self.findings.begun, self.findings.seconds)
         self._bar.n = self.findings.seconds
@@ -164,7 +164,7 @@ class _Session:
     def _measure_limits(self) -> tuple[Limits, ...]:
         found = []
         for threads in self._plan.threads:
-            self._show(f"limits of the machine, threads: {threads}")
+            self._announce(f"limits of the machine, threads: {threads}")
             request = {"do": "limits", "threads": threads, "quick": self._plan.is_quick}
             with self._noting(Pair("limits", threads)):
                 found.append(Limits(**self._desk.ask(_COMPILE_SECONDS, **request)))
@@ -244,7 +244,7 @@ class _Session:
         pairs = list(self.findings.measurable)
         first = k * len(pairs) // n_processes  # each process begins with another one
         for pair in pairs[first:] + pairs[:first]:
-            self._show(f"process {k + 1} of {n_processes}: {pair}")
+            self._announce(f"process {k + 1} of {n_processes}: {pair}")
             found = self.findings.pairs[pair]
             with self._noting(pair):
                 reply = self._desk.ask(
