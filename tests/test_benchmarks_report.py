@@ -152,7 +152,9 @@ def make_hostile() -> BenchmarkResult:
                          implementation=who, operations=1e6)
         for n in (1, 2) for who in ("binnet", HOSTILE)
     ]  # fmt: skip
-    limits = tuple(Limits(n, {HOSTILE: 1e9}, {HOSTILE: 1e9}) for n in (1, 2))
+    limits = tuple(
+        Limits(n, {HOSTILE: 1e9}, {HOSTILE: 1e9}, {}, {}, {HOSTILE: HOSTILE}) for n in (1, 2)
+    )
     facts: dict[str, Any] = dict.fromkeys(describe_host(), HOSTILE)
     facts |= {
         "cpu": dict.fromkeys(("model", "vendor", "family", "model_number", "microcode"), HOSTILE),
@@ -212,7 +214,8 @@ def test_scores_come_first(page: str) -> None:
     assert "relax: flips a second" in text
     assert "No energy: powercap is not readable" in text
     assert "relax-sync-l2 1 2.00 M" in text
-    assert "10.0 GB/s" in text
+    assert "L2 60.0 GB/s 90.0 GB/s" in text
+    assert "float32 multiply-adds (FMA) 100 Gop/s 200 Gop/s" in text
 
 
 def test_energy_is_shown_where_it_is_known(reference: BenchmarkResult) -> None:
@@ -284,7 +287,7 @@ def test_how_to_do_it_again_tells_no_folder(
         "pip install binnet==0.1.0 numba==0.61.0 "
         "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90.0"
     ) in text
-    assert "Variables that change speed OMP_X=1 Begun" in text
+    assert "Variables that change speed OMP_X=1 Date" in text
     assert "PYTHONPATH=y" not in text
 
 

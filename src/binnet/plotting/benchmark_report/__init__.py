@@ -148,7 +148,7 @@ def _describe_run(result: BenchmarkResult, machine: Machine) -> Element:
         f"suite {settings.get('suite', 'unknown')}",
         f"mode {settings.get('mode', 'unknown')}",
         f"binnet {result.provenance.get('binnet', 'unknown')}",
-        f"begun {result.provenance.get('started', 'at an unknown time')}",
+        str(result.provenance.get("started", "at an unknown time")),
     ]
     return element(
         "header",
