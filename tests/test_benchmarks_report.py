@@ -316,6 +316,12 @@ def test_how_to_do_it_again_tells_no_folder(
     assert "PYTHONPATH=y" not in text
 
 
+def test_a_checkout_is_checked_out(result: BenchmarkResult, reference: BenchmarkResult) -> None:
+    machine = {"binnet": {"from": "checkout", "commit": "c0ffee"}, "packages": {"numpy": "2.0.0"}}
+    text = read(replace(result, machine=machine), reference=reference)
+    assert "git checkout c0ffee pip install . numpy==2.0.0 binnet bench run" in text
+
+
 def test_commands() -> None:
     assert make_command({"suite": "all", "mode": "default", "threads": [1, "all"]}) == (
         "binnet bench run"
