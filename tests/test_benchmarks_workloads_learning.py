@@ -141,7 +141,7 @@ def test_influence_and_gradient(threads: int) -> None:
     """Sums of at most 5 products in float32, for 3 steps: 1e-6 covers their rounding."""
     n, n_samples, n_steps = 8, 2, 3
     task = rate._prepare(n, n_samples, n_steps, threads)
-    weights, *trials = rate._draw_trials(n, n_samples, n_steps)
+    weights, *trials = rate.draw_trials(n, n_samples, n_steps)
     influence, grads = 0.0, np.zeros(n * (n + 1))
     for slopes, activity, signals in zip(*trials, strict=True):
         assert (slopes.sum(axis=1) == n // 2).all()

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "_result": ["BenchmarkResult", "Limits", "Measurement", "Stability"],
         "_running": ["run"],
         "_scores": ["Score", "Scores", "score"],
+        "_statistics": ["Summary", "rate_interval", "ratio_interval", "summarize"],
         "_workload": ["Answer", "Task", "Work", "Workload"],
         "workloads": ["all_workloads"],
     },
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
     from binnet.benchmarks._scores import Score as Score
     from binnet.benchmarks._scores import Scores as Scores
     from binnet.benchmarks._scores import score as score
+    from binnet.benchmarks._statistics import Summary as Summary
+    from binnet.benchmarks._statistics import rate_interval as rate_interval
+    from binnet.benchmarks._statistics import ratio_interval as ratio_interval
+    from binnet.benchmarks._statistics import summarize as summarize
     from binnet.benchmarks._workload import Answer as Answer
     from binnet.benchmarks._workload import Task as Task
     from binnet.benchmarks._workload import Work as Work

@@ -56,6 +56,26 @@ _PLACES: dict[str, dict[str, str]] = {
         "torch": "torch_dense:compute_fields",
         "jax": "jax_dense:compute_fields",
     },
+    "learn-float": {
+        "numpy": "numpy_learning:learn",
+        "torch": "torch_learning:learn",
+        "jax": "jax_learning:learn",
+    },
+    "infer": {
+        "numpy": "numpy_learning:predict",
+        "torch": "torch_learning:predict_active",
+        "torch-all": "torch_learning:predict_all",
+    },
+    "enumerate-gray": {
+        "numpy": "numpy_counting:find_by_products",
+        "numpy-survivors": "numpy_counting:find_by_survivors",
+    },
+    "census": {"numpy": "numpy_counting:take_census"},
+    "rtrl": {
+        "numpy": "numpy_rate:advance",
+        "torch": "torch_rate:advance",
+        "jax": "jax_rate:advance",
+    },
     "implicit": {
         "numpy": "numpy_dense:add_columns",
         "torch": "torch_dense:add_columns",
@@ -68,6 +88,12 @@ _LEAST_ROWS = 16  # `torch._int_mm` takes more
 
 # Why there is no peer, by the beginning of a workload's name.
 _REASONS: dict[str, str] = {
+    "learn-int8": "no peer: integer weights are rounded by binnet's own random numbers, and no "
+    "library has synapses of so few bits; learning in float32 is another workload",
+    "learn-third-factor": "no peer: no library has this rule, and written by us for one it would "
+    "be a guess of what its users would write",
+    "enumerate-bounded": "no peer: without branch and bound all 2^N configurations are visited, "
+    "which takes hours",
     "plasticity-rounded": "no peer: which events rounding keeps is drawn by binnet's counters, and "
     "float32 has nothing to round",
     "implicit": "peers do another thing: they store the couplings and read them, as no library "

@@ -42,5 +42,4 @@ def make_task(case: Case, compute: Callable[[], Any]) -> Task:
         fields = np.asarray(found[0]).reshape(case.n_groups, -1, len(case.weights))
         return make_answer((fields / UNIT).astype(np.int64))
 
-    call()
     return Task(call, answer, Work(float(case.n_times * case.states.size)))

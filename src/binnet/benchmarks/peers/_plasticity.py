@@ -63,5 +63,4 @@ def make_task(case: Case, update: Callable[[int], None], current: Callable[[], A
         integers = weights.astype(np.int8)  # whole numbers, far from the ends
         return describe_weights(list(integers), weights.shape[1], len(weights))
 
-    call()
     return Task(call, answer, Work(case.n_updates))

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._memory import check_memory
 from binnet.benchmarks._answers import make_answer
 from binnet.benchmarks._workload import Answer, Task, Work, Workload
 from binnet.benchmarks.workloads._drawing import draw_integers, draw_spins
 from binnet.benchmarks.workloads.sweeps import draw_external, draw_packed, find_self_coupling
 
 Array = NDArray[Any]
+
+MOST_BYTES = 2e9  # of a peer's couplings
 
 _BITS = {"1bit": 1, "int8": 8, "int16": 16}
 
@@ -35,7 +36,12 @@ class Case(NamedTuple):
 
         Sums are exact: whole numbers below 2^24.
         """
-        check_memory("couplings in float32", 4.0 * self.couplings.size, "leave out this peer")
+        n_bytes = 4.0 * self.couplings.size
+        if n_bytes > MOST_BYTES:
+            raise ValueError(
+                f"left out: couplings in float32 would take {n_bytes / 1e9:.1f} GB, and peers may "
+                f"take {MOST_BYTES / 1e9:.0f}"
+            )
         matrix = self.couplings.astype(np.float32)
         np.fill_diagonal(matrix, self.self_coupling)
         return matrix
@@ -57,7 +63,6 @@ def _draw_couplings(bits: int, n_neurons: int) -> Array:
     if bits == 16:
         couplings = draw_integers((n_neurons, n_neurons), np.int16, stream=0)
     else:
-        check_memory("couplings of a byte each", 1.0 * n_neurons**2, "leave out this peer")
         words = draw_packed(bits, n_neurons).words[:, 0]  # (tiles, words, targets)
         couplings = np.empty((n_neurons, n_neurons), np.int8)
         width = words.shape[2]
@@ -89,5 +94,4 @@ def make_task(case: Case, sweep: Callable[[], Any]) -> Task:
             return make_answer(states)
         return make_answer(np.stack([pack_spins(group.astype(np.int8)) for group in states]))
 
-    call()
     return Task(call, answer, Work(float(case.n_sweeps * len(case.start) * case.couplings.size)))

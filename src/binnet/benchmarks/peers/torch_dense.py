@@ -55,6 +55,8 @@ def sweep_columns(workload: Workload, threads: int) -> Task:
 def sweep_int8(workload: Workload, threads: int) -> Task:
     """Products of bytes, `torch._int_mm`, which has no documentation, and wants 17 states."""
     limit_torch(threads)
+    if not torch.cpu._is_vnni_supported():
+        raise ValueError("left out: without dot products of bytes (VNNI) it is a plain loop")
     case = _sweeps.draw_case(workload)
     matrix = torch.from_numpy(case.couplings)
     external, own = torch.from_numpy(case.external), case.self_coupling

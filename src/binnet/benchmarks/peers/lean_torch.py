@@ -131,6 +131,8 @@ class LeanTorch:
             if observe:
                 observe("margin", scratch - rule.threshold)
                 observe("s", s)
+                observe("wrong", wrong)
+                observe("wrong_out", wrong_out)
             rates = [factor * rate / math.sqrt(n_samples) for rate in rule.rates]
             keep = [1.0 - factor * decay for decay in rule.decays]
             self.scale *= keep[0]
