@@ -24,7 +24,7 @@ from binnet.benchmarks._result import BenchmarkResult, Limits, Stability
 from binnet.plotting import benchmark_report
 from binnet.plotting.benchmark_report import make_report, save_report
 from binnet.plotting.benchmark_report._html import element, table, to_page
-from binnet.plotting.benchmark_report._machine import Machine, format_bytes, make_command
+from binnet.plotting.benchmark_report._machine import Machine, format_bytes
 
 MARKUP = "<script>alert(1)</script>'\"><img src=http://x.org/a onerror=alert(2)>&amp;"
 HOSTILE = f"{MARKUP}\x00\ud800"  # which no picture can show
@@ -320,15 +320,6 @@ def test_a_checkout_is_checked_out(result: BenchmarkResult, reference: Benchmark
     machine = {"binnet": {"from": "checkout", "commit": "c0ffee"}, "packages": {"numpy": "2.0.0"}}
     text = read(replace(result, machine=machine), reference=reference)
     assert "git checkout c0ffee pip install . numpy==2.0.0 binnet bench run" in text
-
-
-def test_commands() -> None:
-    assert make_command({"suite": "all", "mode": "default", "threads": [1, "all"]}) == (
-        "binnet bench run"
-    )
-    assert make_command({"mode": "reportable", "threads": (1,)}) == (
-        "binnet bench run --reportable --threads 1"
-    )
 
 
 def test_a_picture_that_fails_costs_nothing_else(
