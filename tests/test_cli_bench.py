@@ -117,20 +117,25 @@ def test_nothing_measured_is_nothing_written(finding: Callable[..., None], tmp_p
         assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_full_loses_no_numbers(
-    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), ValueError("amount must be a number of at least 0")],
+    ids=["full", "refused"],
+)
+def test_what_cannot_be_written_loses_no_numbers(
+    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     finding(make_result())
 
     def refuse(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(_files, "save_result", refuse)
     done = bench("run", "--output", tmp_path / "host.json")
     assert done.exit_code == 1
     assert "relax-sync-l2" in done.output
     assert "score, one core" in done.output
-    assert "Error: the result could not be written: [Errno 28] No space left" in done.output
+    assert f"Error: the result could not be written: {error}" in done.output
 
 
 @pytest.mark.parametrize(
