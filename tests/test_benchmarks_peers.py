@@ -83,6 +83,7 @@ def test_peers_find_what_binnet_finds(kind: str, name: str, own_threads: int) ->
     ours = workload.prepare(1)
     threads = own_threads if name.startswith("jax") else 1
     task = peers.make_peers(workload)[name](threads)
+    ours.call()
     expected = ours.answer()
     task.call()
     first = task.answer()
