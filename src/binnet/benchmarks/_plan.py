@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -141,7 +141,7 @@ def plan_run(
         "time_limit", time_limit, round(least + 0.5), _LONGEST,
         remedy="a suite, --quick or fewer numbers of threads take less",
     )  # fmt: skip
-    return Plan(**{**vars(plan), "seconds": float(time_limit)})
+    return replace(plan, seconds=float(time_limit))
 
 
 def _choose(
