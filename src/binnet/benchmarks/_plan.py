@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -138,7 +139,7 @@ def plan_run(
         return plan
     least = plan.least_seconds
     check_real(
-        "time_limit", time_limit, round(least + 0.5), _LONGEST,
+        "time_limit", time_limit, math.ceil(least), _LONGEST,
         remedy="a suite, --quick or fewer numbers of threads take less",
     )  # fmt: skip
     return replace(plan, seconds=float(time_limit))
