@@ -57,7 +57,7 @@ def test_two_files(files):
     assert re.search(line, output, re.M)
     assert re.search(r"^  mean of b +1 +2\.000 +\[1\.903, 2\.102\] +\*$", output, re.M)
     assert re.search(r"^mean of all suites +all +2\.000 ", output, re.M)
-    assert "fast: 0 of 4 intervals contain 1" in output
+    assert "fast: 0 of 4 intervals contain 1 (of equal machines about 4 would)" in output
     assert re.search(r"^fast\n  score, one core +2000 \[1903, 2102\]", output, re.M)
     assert re.search(r"^slow\n  score, one core +1000 \[951, 1051\]", output, re.M)
     assert sorted(path.name for path in files.iterdir()) == ["fast.json", "slow.json"]
@@ -101,16 +101,19 @@ def test_labels_that_are_the_same_are_told_apart(files):
     output = run("compare", "reference.json")
     assert re.search(r"^workload .* reference +reference\.json ", output, re.M)
     assert "\nreference.json\n  score, one core                 3000" in output
+    save_result(make(3.0), "reference")
+    output = run("compare", "reference")
+    assert re.search(r"^workload .* reference +reference \(2\) ", output, re.M)
 
 
 def test_an_unstable_machine_has_no_score_unless_told(files):
     unstable = Stability(False, ("steal time of 4 %",))
     save_result(make(2.0, stability=unstable), "unstable.json")
     output = run("compare", "slow.json", "unstable.json")
-    assert "no score: the machine was not stable: steal time of 4 %" in output
+    assert "  not stable: steal time of 4 %\n  no score: the machine was not stable (" in output
     assert output.count("score, one core") == 1
     output = run("compare", "slow.json", "unstable.json", "--unstable-ok")
-    assert "note: the machine was not stable: steal time of 4 %" in output
+    assert "  not stable: steal time of 4 %\n  scores of a machine that was not stable:" in output
     assert output.count("score, one core") == 2
 
 

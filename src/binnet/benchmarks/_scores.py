@@ -224,7 +224,8 @@ def format_scores(scores: Scores, *, unstable_ok: bool = False) -> list[str]:
     scores : Scores
         From `score`.
     unstable_ok : bool, default False
-        Whether scores of a machine that was not quiet are shown all the same, with the reasons.
+        Whether scores of a machine that was not quiet are shown all the same, with a note. The
+        reasons are `Scores.unstable`.
 
     Returns
     -------
@@ -235,10 +236,9 @@ def format_scores(scores: Scores, *, unstable_ok: bool = False) -> list[str]:
         return [f"no score: void, as answers were wrong: {', '.join(scores.void)}"]
     lines = []
     if scores.unstable:
-        reasons = "; ".join(scores.unstable)
         if not unstable_ok:
-            return [f"no score: the machine was not stable: {reasons}"]
-        lines.append(f"note: the machine was not stable: {reasons}")
+            return ["no score: the machine was not stable (--unstable-ok shows it all the same)"]
+        lines.append("scores of a machine that was not stable:")
     kind = "quick score" if scores.is_quick else "score"
     names: dict[Cores, str] = {"one": "one core", "all": f"all cores ({scores.threads} threads)"}
     if scores.threads is None:
