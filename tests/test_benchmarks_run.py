@@ -72,6 +72,19 @@ def test_an_answer_that_differs_between_processes_is_wrong(result: BenchmarkResu
     assert verdicts == {"steady": "unknown", "drifting": "wrong", "counted": "unknown"}
 
 
+def test_no_process_to_be_had_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(_running, "WorkerProcess", refuse)
+    plan = plan_run(mode="quick", threads=[1], workloads=["steady"], registry=ODD)
+    found = measure(plan)
+    (failure,) = found.settings["failures"]
+    assert failure["reason"].startswith("its process could not be started: [Errno 11]")
+    assert found.measurements == ()
+    assert found.is_complete
+
+
 def store_answer(monkeypatch: pytest.MonkeyPatch, checksum: str) -> None:
     stored = {"sizes": {"n_naps": 1}, "checksums": {"any": checksum}, "probes": {}}
     monkeypatch.setattr(_expected, "load_answers", lambda: {"steady": stored})

@@ -13,7 +13,7 @@ import pytest
 
 from benchmark_cases import make_measurement
 from binnet.benchmarks._result import Limits
-from binnet.benchmarks._stability import Reading, Monitor, compare_readings, take_reading
+from binnet.benchmarks._stability import Monitor, Reading, compare_readings, take_reading
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 LINUX = pytest.mark.skipif(not CORES, reason="files and calls of Linux")

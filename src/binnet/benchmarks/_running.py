@@ -108,7 +108,10 @@ class _Desk:
         """Return the reply to a request."""
         self._check()
         if self._worker is None:
-            self._worker = WorkerProcess(self._registry, check=self._check)
+            try:
+                self._worker = WorkerProcess(self._registry, check=self._check)
+            except OSError as error:  # no memory, no process, no file left
+                raise WorkerLost(f"its process could not be started: {error}") from error
         try:
             return self._worker.ask(seconds, **request)
         except WorkerLost:

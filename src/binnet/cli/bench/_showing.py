@@ -47,7 +47,7 @@ def _describe(measurement: Measurement, limits: Limits | None) -> tuple[str, ...
         str(measurement.threads),
         format_si(measurement.rate, f"{measurement.unit}/s"),
         " to ".join(ends) if ends[0] != "unknown" else "one process",
-        "" if fraction is None else f"{fraction.value:.0%} of {fraction.name}",
+        "" if fraction is None else f"{fraction.value:.1%} of {fraction.name}",
         measurement.verdict,
     )
 
