@@ -98,6 +98,16 @@ def test_a_point_has_the_colour_of_the_level_where_its_data_lie() -> None:
         assert to_hex(point.get_color()) == _COLOURS[level].lower()
 
 
+def test_the_legend_covers_no_point() -> None:
+    slow = make("fields-l1", "L1", "fma32", 500.0, 1e9)
+    figure = draw_roofline(run_of(*WORKLOADS, slow), 1)
+    figure.draw_without_rendering()
+    for axes in figure.axes:
+        covered = axes.get_legend().get_window_extent()
+        for point in axes.transData.transform(find_points(axes)):
+            assert not covered.contains(*point), axes.get_title()
+
+
 def test_numbers_of_crowded_points_do_not_overlap() -> None:
     crowd = [make(f"fields-{k}", "L2", "fma32", 8.0, (60 + 0.5 * k) * 1e9) for k in range(12)]
     crowd += [make("fields-alone", "L1", "fma32", 1.0, 30e9)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -86,9 +86,10 @@ def measure_limits(threads: int | None = None, quick: bool = False) -> Limits:
         threads * footprints["memory"],
         "end other programs, or take a machine with more",
     )
+    reads: dict[str, Callable[[], _Load]]
     reads = {level: partial(_prepare_read, n_bytes) for level, n_bytes in footprints.items()}
     peaks = {"fma32": _prepare_fma, "dot8": _prepare_dot, "popcount": _prepare_count}
-    for prepare in (partial(_prepare_read, footprints["L1"]), *peaks.values()):
+    for prepare in (reads["L1"], *peaks.values()):
         prepare().run(1)  # compiles it
     seconds = _QUICK_SECONDS if quick else _SECONDS
     return Limits(
@@ -281,11 +282,12 @@ def find_limits(result: BenchmarkResult, threads: int) -> Limits | None:
     ]
     if not found:
         return None
-    best = {
-        name: {
-            key: max(getattr(limits, name).get(key, 0.0) for limits in found)
-            for key in getattr(found[0], name)
-        }
-        for name in ("bandwidth", "peaks")
-    }
-    return replace(found[0], **best)
+    return replace(
+        found[0],
+        bandwidth=_find_largest([limits.bandwidth for limits in found]),
+        peaks=_find_largest([limits.peaks for limits in found]),
+    )
+
+
+def _find_largest(measured: list[Mapping[str, float]]) -> dict[str, float]:
+    return {name: max(one.get(name, 0.0) for one in measured) for name in measured[0]}

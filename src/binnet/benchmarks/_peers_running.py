@@ -36,7 +36,8 @@ from binnet.benchmarks.workloads import choose_workloads
 _TURNS = 3  # processes of each implementation, at least
 _VALUES = 3  # of a process
 _ONCE_SECONDS = 3.0  # a call that takes longer is timed once
-_PATIENT_SECONDS = 900.0  # for a request
+_FIRST_SECONDS = 10.0  # ... and where the first one does, that is the one
+_COMPILE_SECONDS, _PATIENT_SECONDS = 900.0, 120.0  # for a request to binnet, and to a peer
 _LEAST_SECONDS, _LONGEST = 10.0, 86400.0
 _AIM = 1.2
 #: Variables that binnet's machine may be tuned by, and a user's is not.
@@ -131,7 +132,7 @@ class Side:
 
     name: str
     first: Mapping[str, Any]  # reply of the process that prepared it first
-    seconds: float  # of the first call that was timed
+    seconds: float  # of a call
     verdict: Verdict
     loops: int = 1
     values: list[tuple[float, ...]] = field(default_factory=list)
@@ -214,7 +215,8 @@ class _Pool:
             variables = {k: v for k, v in os.environ.items() if side == OWN or k not in UNSET}
             self._open[key] = WorkerProcess(self._registry, variables, self._check)
         try:
-            return self._open[key].ask(_PATIENT_SECONDS, **request)
+            patience = _COMPILE_SECONDS if side == OWN else _PATIENT_SECONDS
+            return self._open[key].ask(patience, **request)
         except WorkerLost:
             self._open.pop(key).close()
             raise
@@ -280,7 +282,9 @@ class _Session:
         """Compile, compare the answer, and time one call."""
         try:
             first = self._ask(pair, name, 0, "prepare")
-            seconds = self._ask(pair, name, 0, "time", loops=1, values=1)["values"][0]
+            seconds = first["cold_seconds"] - first["compile_seconds"]
+            if seconds < _FIRST_SECONDS:
+                seconds = self._ask(pair, name, 0, "time", loops=1, values=1)["values"][0]
             if own is not None:  # binnet uses none
                 used = self._ask(pair, name, 0, "libraries")["libraries"]
                 self.libraries.setdefault(f"{library_of(name)}, {pair.threads}", used)
@@ -417,6 +421,4 @@ def find_ratio(result: BenchmarkResult, peer: Measurement) -> Ratio | None:
         if m.implementation == OWN and all(getattr(m, k) == getattr(peer, k) for k in same)
     )
     minima = [float(np.concatenate(m.values).min()) for m in (peer, own)]
-    return Ratio(
-        own.rate / peer.rate, ratio_interval(own, peer), minima[0] / minima[1]
-    )
+    return Ratio(own.rate / peer.rate, ratio_interval(own, peer), minima[0] / minima[1])

@@ -41,6 +41,7 @@ _MARKERS = {"L1": "o", "L2": "s", "L3": "^", "memory": "D"}
 _HATCHES = {"fma32": "////", "dot8": "....", "popcount": ""}
 _ROW, _BELOW = 0.19, 0.45  # inches: of a bar, and from the axis to the legend below it
 _COLUMNS = 2  # of the names below a panel
+_LEGEND_PART = 0.33  # of the height of a panel, where no point is
 # Where the number of a point may stand, in points (1/72 inch) from it; the first that is free is
 # taken.
 _PLACES = [
@@ -239,7 +240,7 @@ def plot_fractions(result: BenchmarkResult, threads: int, axes: Axes | None = No
             axes.axhline(k - 0.5, color="0.8", linewidth=0.6, zorder=0)
     below = axes.transAxes + ScaledTranslation(0, -_BELOW, axes.figure.dpi_scale_trans)
     finish(axes, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=below, ncols=4,
-           fontsize=7, title="bandwidth of a level, or peak of a kind", title_fontsize=7)  # fmt: skip
+           fontsize=7, title_fontsize=7, title="bandwidths of levels, peaks of kinds")  # fmt: skip
     axes.grid(visible=False, axis="y")
     axes.set_axisbelow(True)
     return axes
@@ -286,7 +287,10 @@ def _plot_ceilings(axes: Axes, limits: Limits, operation: str, x: Any, y: Any) -
     axes.plot([min(corners), high], [peak, peak], color=BLACK, linewidth=1.4,
               label=f"peak: {_describe_rate(peak)}op/s")  # fmt: skip
     axes.set_xlim(low, high)
-    axes.set_ylim(min(*y, *(low * b for b in limits.bandwidth.values())) / 2, max(peak, *y) * 2.5)
+    highest = 2.5 * max(peak, *y)
+    lowest = min(*y, *(low * bandwidth for bandwidth in limits.bandwidth.values())) / 2
+    beside = min(y) / (highest / min(y)) ** (_LEGEND_PART / (1 - _LEGEND_PART))
+    axes.set_ylim(min(lowest, beside), highest)
 
 
 def _number_points(axes: Axes, x: Any, y: Any) -> None:

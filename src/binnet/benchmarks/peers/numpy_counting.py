@@ -50,9 +50,7 @@ def _find_by_products(couplings: Array, self_coupling: float) -> Array:
     return np.concatenate(found).astype(np.uint64)[:, None]
 
 
-def _make_search(
-    workload: Workload, threads: int, find: Callable[[Array, float], Array]
-) -> Task:
+def _make_search(workload: Workload, threads: int, find: Callable[[Array, float], Array]) -> Task:
     limit_blas(threads)
     n = workload.sizes["n_neurons"]
     network = RandomNetwork.draw(n, 1.0, seed=SEED)

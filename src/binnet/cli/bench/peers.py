@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult
 
 STOPPED = 130
-_OPTIONS = {"time_limit": "--time-limit", "threads must": "--threads must", "peer must": "--peer must"}
+_OPTIONS = {
+    "time_limit": "--time-limit",
+    "threads must": "--threads must",
+    "peer must": "--peer must",
+}
 _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "95 % interval",
           "of minima")  # fmt: skip
 
@@ -81,9 +85,7 @@ def _plan(
 
     asked = [int(word) if word.strip().isdecimal() else word.strip() for word in threads.split(",")]
     try:
-        return plan_peers(
-            suite, is_quick=quick, threads=asked, time_limit=time_limit, peers=peers_
-        )
+        return plan_peers(suite, is_quick=quick, threads=asked, time_limit=time_limit, peers=peers_)
     except (ValueError, TypeError) as error:
         line = str(error)
         for name, option in _OPTIONS.items():
