@@ -162,6 +162,7 @@ def describe_libraries() -> list[dict[str, Any]]:
             "threads": pool["num_threads"],
         }
         for pool in threadpool_info()
+        if pool["user_api"] == "blas"  # those of OpenMP are torch's and Numba's, which say it below
     ]
     torch = sys.modules.get("torch")
     if torch is not None:  # its BLAS is part of it, where threadpoolctl does not find it
@@ -174,7 +175,7 @@ def describe_libraries() -> list[dict[str, Any]]:
             }
         )
     numba = sys.modules.get("numba")
-    if numba is not None and f"{__name__}.numba_relaxation" in sys.modules:
+    if numba is not None and any(name.startswith(f"{__name__}.numba_") for name in sys.modules):
         found.append(
             {"name": "numba", "version": str(numba.__version__),
              "architecture": None, "threads": int(numba.get_num_threads())}
