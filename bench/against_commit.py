@@ -283,7 +283,7 @@ def main(
     ).stdout.strip()  # fmt: skip
     with checked_out(commit) as (tree, cache):
         click.echo(
-            f"Calls in turns, {rounds} rounds in {processes} processes of each tree: "
+            f"Calls in turns, {rounds} rounds, processes of each tree: {min(processes, rounds)}; "
             f"ms, minimum / median.\n\n"
             f"| workload | threads | {commit} | {now} | ratio of minima | of medians | 95 % "
             "| answer |\n|---|---|---|---|---|---|---|---|"
