@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import shutil
 import subprocess
@@ -416,6 +417,7 @@ def test_a_browser_shows_it(width: int, page: str, tmp_path: Path) -> None:
          "--enable-logging=stderr", f"--window-size={width},3000",
          f"--screenshot={tmp_path / 'a.png'}", (tmp_path / "a.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
+        env=os.environ | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr  # as where the policy refuses something
     picture = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
