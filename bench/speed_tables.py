@@ -1,8 +1,9 @@
-"""Tables of speed from result files: `python bench/speed_tables.py host.json --peers peers.json`.
+"""Tables of `binnet bench`: `python bench/speed_tables.py host.json --peers peers.json`.
 
 `binnet bench run --reportable --output host.json` and `binnet bench peers --output peers.json`
 write the files. The tables replace what stands between comments like ``<!-- table: workloads -->``
-and ``<!-- end of table -->`` in README.md and docs/results/speed.md; all else stays as it is.
+and ``<!-- end of table -->`` in README.md, docs/benchmark.md and docs/results/speed.md; all else
+stays as it is. Without files the list of workloads in docs/benchmark.md is written alone.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from binnet.benchmarks.workloads import all_workloads
 from binnet.cli.bench._tables import find_prefix, format_number, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results" / "speed.md")
+PAGES = tuple(ROOT / name for name in ("README.md", "docs/benchmark.md", "docs/results/speed.md"))
 _END = "<!-- end of table -->"
 Peers = Mapping[str, Measurement]
 
@@ -34,26 +35,35 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def describe_machine(result: BenchmarkResult) -> str:
-    """Return where and how a result was measured, as a paragraph."""
+    """Return where and how a result was measured, as a sentence or two."""
     packages = result.provenance.get("packages", {})
     versions = ", ".join(
         f"{name} {packages[key]}"
         for key, name in (("numpy", "NumPy"), ("numba", "Numba"), ("llvmlite", "llvmlite"))
         if key in packages
     )
-    commit = result.provenance.get("commit")
-    stability = result.stability
-    load = "quiet" if stability.is_stable else f"not quiet: {'; '.join(stability.reasons)}"
-    reasons = f" ({'; '.join(result.open_reasons)})" if result.open_reasons else ""
-    processes = max(len(m.values) for m in result.measurements)
+    simd = result.machine.get("kernels", {}).get("simd")
+    commit = result.machine.get("binnet", {}).get("commit")
     cores = count_all_cores(result)
     return (
-        f"{result.provenance['cpu']}, {f'all cores: {cores} threads' if cores else 'one thread'}; "
-        f"{result.provenance['platform']}; Python {result.provenance['python']}, {versions}; "
-        f"binnet {result.provenance['binnet']}{f' at {commit}' if commit else ''}, "
-        f"{result.provenance['started']}. Mode {result.settings.get('mode')}, {processes} "
-        f"processes. The machine was {load}. Division: {result.division}{reasons}.\n"
+        f"{result.provenance['cpu']}{f' ({simd})' if simd else ''}, "
+        f"{f'all cores: {cores} threads' if cores else 'one thread'}; "
+        f"Python {result.provenance['python']}, {versions}; "
+        f"binnet {result.provenance['binnet']}{f' at {commit[:7]}' if commit else ''}, "
+        f"{result.provenance['started'][:10]}; "
+        f"{'machine stable' if result.stability.is_stable else '**machine not stable**'}.\n"
     )
+
+
+def describe_run(result: BenchmarkResult) -> str:
+    """Return what a reader must know to judge a result."""
+    processes = max(len(m.values) for m in result.measurements)
+    lines = [f"Mode: {result.settings.get('mode')}, {processes} processes. Division: "
+             f"{result.division}{': ' * bool(result.open_reasons)}"
+             f"{'; '.join(result.open_reasons)}."]  # fmt: skip
+    # What follows a semicolon is what to do against it.
+    lines += [f"Not stable: {reason.partition(';')[0]}." for reason in result.stability.reasons]
+    return f"{describe_machine(result)}\n{' '.join(lines)}\n"
 
 
 def show_rate(measurement: Measurement | None) -> str:
@@ -95,6 +105,16 @@ def make_workload_table(result: BenchmarkResult) -> str:
         ))  # fmt: skip
     heads = ("workload", "one core", "95 %", "of its limit", f"{cores} threads", "speed-up",
              "of its limit")  # fmt: skip
+    return make_table(heads, rows)
+
+
+def make_registry_table() -> str:
+    """Return the list of all workloads."""
+    rows = [
+        (f"`{w.name}`", w.summary, w.unit, w.level, w.operation, "yes" if w.is_quick else "")
+        for w in all_workloads().values()
+    ]
+    heads = ("workload", "what it does", "unit, per second", "data in", "operations", "quick")
     return make_table(heads, rows)
 
 
@@ -199,26 +219,28 @@ def replace_tables(text: str, tables: Mapping[str, str]) -> str:
     return "".join(parts)
 
 
-def make_tables(host: BenchmarkResult, peers: BenchmarkResult | None) -> dict[str, str]:
+def make_tables(host: BenchmarkResult | None, peers: BenchmarkResult | None) -> dict[str, str]:
     """Return the tables by the names of their places."""
-    tables = {
-        "machine": describe_machine(host),
-        "workloads": make_workload_table(host),
-        "limits": make_limit_table(host),
-        "short": f"{describe_machine(host)}\n{make_short_table(host, peers)}",
-    }
+    tables = {"registry": make_registry_table()}
+    if host is not None:
+        tables |= {
+            "machine": describe_run(host),
+            "workloads": make_workload_table(host),
+            "limits": make_limit_table(host),
+            "short": f"{describe_machine(host)}\n{make_short_table(host, peers)}",
+        }
     if peers is not None:
-        tables["peers"] = f"{describe_machine(peers)}\n{make_peer_table(peers)}"
+        tables["peers"] = f"{describe_run(peers)}\n{make_peer_table(peers)}"
     return tables
 
 
 @click.command()
-@click.argument("host", type=click.Path(exists=True, path_type=Path))
+@click.argument("host", type=click.Path(exists=True, path_type=Path), required=False)
 @click.option("--peers", type=click.Path(exists=True, path_type=Path), help="of binnet bench peers")
 @click.option("--show", is_flag=True, help="print the tables and change no file")
-def main(host: Path, peers: Path | None, show: bool) -> None:
-    """Write the tables of speed from result files into README.md and docs/results/speed.md."""
-    tables = make_tables(load_result(host), load_result(peers) if peers else None)
+def main(host: Path | None, peers: Path | None, show: bool) -> None:
+    """Write tables from result files into README.md and the pages of docs."""
+    tables = make_tables(*(load_result(path) if path else None for path in (host, peers)))
     if show:
         for name, table in tables.items():
             click.echo(f"{name}\n\n{table}")

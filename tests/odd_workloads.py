@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -76,6 +77,15 @@ def prepare_hanging(threads: int) -> Task:
     return make_task("hanging", partial(time.sleep, 600), 5)
 
 
+def prepare_blocking(threads: int) -> Task:
+    """Calls of the third process on hang; a file that ODD_STARTS names counts them."""
+    starts = Path(os.environ["ODD_STARTS"])
+    with starts.open("a") as file:
+        file.write(f"{os.getpid()}\n")
+    is_third = len(starts.read_text().splitlines()) > 2
+    return make_task("blocking", partial(time.sleep, 600 if is_third else CALL_SECONDS), 6)
+
+
 def _make(prepare: Callable[[int], Task]) -> Workload:
     name = prepare.__name__.removeprefix("prepare_")
     return Workload(
@@ -95,6 +105,6 @@ def _make(prepare: Callable[[int], Task]) -> Workload:
 def all_workloads() -> dict[str, Workload]:
     prepares = (
         prepare_steady, prepare_counted, prepare_talking, prepare_refusing, prepare_killed,
-        prepare_drifting, prepare_hanging,
+        prepare_drifting, prepare_hanging, prepare_blocking,
     )  # fmt: skip
     return {workload.name: workload for workload in map(_make, prepares)}

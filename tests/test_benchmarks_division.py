@@ -145,7 +145,7 @@ def test_threads_that_are_missing(threads: tuple[int, ...]) -> None:
     _, reasons = find_division(result)
     assert len(reasons) == 1
     assert reasons[0].startswith(f"not measured on one thread and on all: {NAME}")
-    assert reasons[0].endswith("; run all workloads with --threads 1,all")
+    assert reasons[0].endswith("; measure all that there is, with --threads 1,all")
 
 
 def test_workloads_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,6 +160,18 @@ def test_workloads_that_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "b, c, d, e and 1 more;" in reason
     _, reasons = find_division(make_closed(measurements=()))
     assert "a, b, c, d and 2 more;" in reasons[0]
+
+
+@pytest.mark.parametrize("changes", [{"suite": "rate"}, {"mode": "quick"}])
+def test_what_a_choice_leaves_out_has_one_reason(changes: dict[str, str]) -> None:
+    settings = {**SETTINGS, **changes}
+    some = (make_measurement("a"), make_measurement("a", 2))
+    assert len(find_division(make_closed(measurements=some, settings=settings))[1]) == 1
+    _, reasons = find_division(make_closed(measurements=some[:1], settings={
+        **settings, "threads": [1],
+    }))  # fmt: skip
+    assert len(reasons) == 2
+    assert reasons[1].startswith("not measured on one thread and on all: a;")
 
 
 def test_a_chosen_cpu_is_said_once() -> None:

@@ -8,8 +8,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
-from importlib.resources import files
+from dataclasses import fields, replace
+from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,11 @@ from binnet.benchmarks._result import Limits, Stability
 from binnet.benchmarks._schema import SCHEMA_VERSION
 
 OLD = Path(__file__).parent / "data" / "benchmark_schema_1.json"
-REFERENCE = files("binnet.benchmarks") / "data" / "reference.json"
+REFERENCE = resources("binnet.benchmarks") / "data" / "reference.json"
 
 
 def read_schema(version: int) -> dict[str, Any]:
-    text = (files("binnet.benchmarks") / "data" / f"schema-{version}.json").read_text("utf-8")
+    text = (resources("binnet.benchmarks") / "data" / f"schema-{version}.json").read_text("utf-8")
     return json.loads(text)
 
 
@@ -294,3 +294,15 @@ def test_the_page_names_every_key():
         *read_schema(2)["$defs"]["limits"]["properties"],
     ]
     assert [key for key in keys if f"`{key}`" not in page] == []
+
+
+def test_the_round_trip_tests_every_field():
+    """A field that has its default in every test might be lost without a test that fails."""
+    result = make_result(
+        make_measurement(implementation="numpy"), is_complete=False, open_reasons=("a",),
+        stability=Stability(False, ("a",), {"a": 1}),
+    )  # fmt: skip
+    for part in (result, result.measurements[0], result.limits_before[0], result.stability):
+        for field in fields(part):
+            default = field.default_factory() if callable(field.default_factory) else field.default
+            assert getattr(part, field.name) != default, field.name

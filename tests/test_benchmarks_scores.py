@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from benchmark_cases import make_measurement, make_result
@@ -174,11 +172,12 @@ def test_a_quick_run_is_held_to_the_quick_workloads():
     assert len(found.total["one"].missing) == len(every) - len(quick)
 
 
-def test_a_single_process_has_a_score_without_an_interval():
-    single = make_result(make_measurement("a-x", values=((0.1, 0.1),)))
-    found = score(single, make_result(make_measurement("a-x"))).total["one"]
-    assert found.value == pytest.approx(2000.0)
-    assert all(map(math.isnan, found.interval))
+def test_a_run_that_was_stopped_before_its_third_process_has_no_score():
+    stopped = make_result(*(make_measurement("a-x", n, values=((0.1,), (0.1,))) for n in (1, 2)))
+    found = score(stopped, make_result(*(make_measurement("a-x", n) for n in (1, 2))))
+    for part in (found.total["one"], found.suites["a"]["all"]):
+        assert (part.value, part.missing) == (None, ("a-x",))
+        assert part.reason == "stopped before 3 processes had measured a-x"
 
 
 def test_scores_as_text():
@@ -201,7 +200,8 @@ def test_an_unstable_machine_shows_no_score_unless_told():
     unstable = make(2.0, stability=Stability(False, ("the load was 3.1", "steal time of 4 %")))
     found = score(unstable, REFERENCE)
     shown = format_scores(found)
-    assert shown == ["no score: the machine was not stable: the load was 3.1; steal time of 4 %"]
+    assert shown == ["no score: the machine was not stable (--unstable-ok shows it all the same)"]
+    assert found.unstable == ("the load was 3.1", "steal time of 4 %")
     shown = format_scores(found, unstable_ok=True)
-    assert shown[0] == "note: the machine was not stable: the load was 3.1; steal time of 4 %"
+    assert shown[0] == "scores of a machine that was not stable:"
     assert shown[1].startswith("score, one core                 2000 [")

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmark_cases import make_measurement
 
+from benchmark_cases import make_measurement
 from binnet.benchmarks._result import Limits
-from binnet.benchmarks._stability import Reading, Watch, compare_readings, take_reading
+from binnet.benchmarks._stability import Monitor, Reading, compare_readings, take_reading
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 LINUX = pytest.mark.skipif(not CORES, reason="files and calls of Linux")
@@ -76,7 +76,7 @@ def test_what_is_not_there_is_unreadable(tmp_path: Path) -> None:
     seen = compare_readings(found, replace(found, seconds=found.seconds + 1.0))
     assert seen["unreadable"] == ["busy", "stolen", "load", "throttled", "n_hot", "frequency"]
     assert seen["other_cores"] is None
-    with Watch(tmp_path, tmp_path) as watch:
+    with Monitor(tmp_path, tmp_path) as watch:
         pass
     assert watch.judge([make_measurement()], [LIMITS], [LIMITS]).is_stable
 
@@ -92,7 +92,7 @@ def test_files_of_nonsense_are_unreadable(tmp_path: Path) -> None:
 
 
 def judge(after: Reading, before: Reading = QUIET) -> tuple[str, ...]:
-    watch = Watch()
+    watch = Monitor()
     watch.before, watch.after = before, after
     found = watch.judge([make_measurement()], [LIMITS], [LIMITS])
     assert found.is_stable == (not found.reasons)
@@ -135,14 +135,14 @@ def test_load_before() -> None:
 def test_limits_that_change() -> None:
     before = [replace(LIMITS, threads=1), LIMITS]
     slower = replace(LIMITS, bandwidth={"L1": 0.85e11, "memory": 1.05e10})
-    found = Watch().judge([make_measurement()], before, [before[0], slower])
+    found = Monitor().judge([make_measurement()], before, [before[0], slower])
     (reason,) = found.reasons
     assert "1 of 6 limits" in reason
     assert "L1, threads: 2: after it was 0.85 times before" in reason
     changes = found.observed["limits_after_over_before"]
     assert changes["memory, threads: 2"] == pytest.approx(1.05)
     # What was measured only once says nothing.
-    assert Watch().judge([make_measurement()], before, []).is_stable
+    assert Monitor().judge([make_measurement()], before, []).is_stable
 
 
 def test_medians_far_above_minima() -> None:
@@ -151,7 +151,7 @@ def test_medians_far_above_minima() -> None:
     wider = make_measurement("wider", values=((1.0, 2.4, 2.4), (2.4, 2.5, 2.4)))
 
     def reasons(*measurements: object) -> tuple[str, ...]:
-        return Watch().judge(measurements, [], []).reasons  # type: ignore[arg-type]
+        return Monitor().judge(measurements, [], []).reasons  # type: ignore[arg-type]
 
     assert reasons(*quiet, wide) == ()  # one of four may
     (reason,) = reasons(*quiet, wide, replace(wide, threads=2))
@@ -170,7 +170,7 @@ def test_a_busy_process_on_the_same_core_is_seen() -> None:
         assert busy.stdout is not None
         busy.stdout.readline()  # it has begun
         os.sched_setaffinity(0, {CORES[0]})
-        with Watch() as watch:
+        with Monitor() as watch:
             end = time.monotonic() + 1.0
             while time.monotonic() < end:
                 pass

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import odd_workloads
 import pytest
 
+import odd_workloads
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks.worker import Worker
 
@@ -71,7 +71,7 @@ def test_timing_prepares_what_is_not_held(worker: Worker) -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        ({"do": "dance"}, "a request does prepare, time or limits"),
+        ({"do": "dance"}, "a request does prepare, time, limits"),
         ({"do": "prepare", "workload": "none", "threads": 1}, "there is no workload 'none'"),
         ({"do": "prepare", "workload": "steady", "threads": 0}, "threads must be an integer >= 1"),
         ({"do": "prepare", "workload": "steady"}, "threads must be an integer >= 1"),

@@ -33,10 +33,6 @@ BYTES = _BITS // 8  # of a vector
 # with what they are made from they fit into the 16 registers that the least of these CPUs has.
 READ_SUMS, FMA_SUMS = 8, 24 if _IS_ARM else 12
 READ_BLOCK = READ_SUMS * BYTES  # bytes, of which what is read is a multiple
-# Of bytes and of bits: vectors that are fixed, and those that each step reads and combines with all
-# of these. A count has no latency to hide but that of its addition.
-FIXED, DOT_STREAMS, COUNT_STREAMS = 4, 3, 1
-
 # What products of floats and of bytes are made by; without any, LLVM's own vectors.
 _HAS_FMA = compiles_for("fma") or _IS_ARM
 _BYTE_DOT = (
@@ -45,6 +41,10 @@ _BYTE_DOT = (
     else "sdot" if compiles_for("dotprod")
     else ""
 )  # fmt: skip
+# Of bytes and of bits: vectors that are fixed, and those that each step reads and combines with all
+# of these. Where an instruction adds its products itself, sums must hide how long it takes; else
+# only an addition, and what is not a sum has registers too.
+FIXED, DOT_STREAMS, COUNT_STREAMS = 4, 3 if _BYTE_DOT in ("vpdpbusd", "sdot") else 2, 1
 
 
 def name_instructions() -> dict[str, str]:

@@ -19,11 +19,11 @@ class Cache(NamedTuple):
     """Caches of one level."""
 
     n_bytes: int  # of each
-    count: int  # how many the cores of this process have
+    n_caches: int  # how many the cores of this process have
 
     def share(self, threads: int) -> int:
         """Return the bytes that each of `threads` has, if they spread over all caches."""
-        return self.n_bytes * min(self.count, threads) // threads
+        return self.n_bytes * min(self.n_caches, threads) // threads
 
 
 def find_caches() -> tuple[dict[str, Cache], bool]:
@@ -81,6 +81,6 @@ def choose_footprints(caches: Mapping[str, Cache], threads: int) -> dict[str, in
         second = caches["L2"].share(threads) if "L2" in caches else 0
         chosen["L3"] = min(max(share // 2, 2 * second), second + share * 3 // 4)
     last = list(caches.values())[-1]
-    in_all = min(max(4 * last.n_bytes * last.count, 256 * 2**20), 2**30)
+    in_all = min(max(4 * last.n_bytes * last.n_caches, 256 * 2**20), 2**30)
     chosen["memory"] = in_all // threads
     return chosen

@@ -16,7 +16,7 @@ from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
-from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
 
 
@@ -26,8 +26,8 @@ class Found:
 
     first: Mapping[str, Any]  # reply of the process that compiled
     loops: int
-    overhead: float  # seconds of a process until it is timed
     seconds: float  # of a value
+    overhead: float  # seconds of a process until it is timed
     values: list[tuple[float, ...]] = field(default_factory=list)  # of each process
     joules: list[float] = field(default_factory=list)
     checksums: set[str] = field(default_factory=set)
@@ -49,7 +49,7 @@ class Findings:
     limits_before: tuple[Limits, ...] = ()
     limits_after: tuple[Limits, ...] = ()
     compile_seconds: float = 0.0
-    watch: Watch = field(default_factory=Watch)
+    watch: Monitor = field(default_factory=Monitor)
 
     @property
     def seconds(self) -> float:

@@ -23,6 +23,7 @@ from binnet.benchmarks._scores import (
 from binnet.benchmarks._statistics import (
     NOTHING,
     Interval,
+    find_ratio_coverage,
     mean_ratio,
     mean_ratio_interval,
     rate_interval,
@@ -39,6 +40,7 @@ class Ratio:
 
     value: float
     interval: Interval  # of 95 %; nan where there is a single process
+    coverage: float = math.nan  # how often such an interval holds the truth; nan if not known
 
     @property
     def is_significant(self) -> bool | None:
@@ -76,8 +78,8 @@ class Comparison:
     means: Mapping[tuple[str, str, str], Ratio]  # by label, suite ("all": all of them), cores
     scores: Mapping[str, Scores]  # by label
 
-    def count_agreeing(self, label: str) -> tuple[int, int]:
-        """Return of how many ratios of a result the interval contains 1, and how many there are.
+    def count_agreeing(self, label: str) -> tuple[int, float, int]:
+        """Return of how many ratios of a result the interval contains 1.
 
         Parameters
         ----------
@@ -86,11 +88,16 @@ class Comparison:
 
         Returns
         -------
-        tuple of int
-            Both numbers; ratios without an interval are not counted.
+        int
+            The number.
+        float
+            How many would if both results were of one machine, by so many processes.
+        int
+            How many there are; ratios without an interval are not counted.
         """
-        found = [ratio.is_significant for _, ratio in self.list_ratios(label)]
-        return found.count(False), len(found) - found.count(None)
+        ratios = [ratio for _, ratio in self.list_ratios(label) if ratio.is_significant is not None]
+        agreeing = [ratio for ratio in ratios if not ratio.is_significant]
+        return len(agreeing), math.fsum(ratio.coverage for ratio in ratios), len(ratios)
 
     def list_ratios(self, label: str) -> list[tuple[Row, Ratio]]:
         """Return the rows in which a result has a ratio to the first, with it.
@@ -196,7 +203,8 @@ def _make_entry(measurement: Measurement, base: Measurement | None) -> Entry:
     ratio = None
     if base is not None and is_same_work(measurement, base):
         value = measurement.rate / base.rate
-        ratio = Ratio(value, ratio_interval(measurement, base))
+        coverage = find_ratio_coverage(measurement, base)
+        ratio = Ratio(value, ratio_interval(measurement, base), coverage)
     return Entry(measurement, rate_interval(measurement), ratio)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from binnet._files import atomic_path, write_json
 from binnet._provenance import get_version
 from binnet.benchmarks._files import name_benchmark
+from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._statistics import rate_interval, summarize
 
@@ -60,12 +61,8 @@ def _to_row(result: BenchmarkResult, m: Measurement) -> dict[str, Any]:
 
 def _find_fraction(result: BenchmarkResult, measurement: Measurement) -> tuple[float, str]:
     """Return the fraction of the limit that binds a measurement, and the name of the limit."""
-    from binnet.benchmarks._limits import fraction_of_limit
-
-    limits = [found for found in result.limits_before if found.threads == measurement.threads]
-    if not limits:
-        return math.nan, ""
-    found = fraction_of_limit(measurement, limits[0])
+    limits = find_limits(result, measurement.threads)
+    found = None if limits is None else fraction_of_limit(measurement, limits)
     return (math.nan, "") if found is None else (found.value, found.name)
 
 

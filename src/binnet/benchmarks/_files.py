@@ -155,7 +155,6 @@ def to_content(result: BenchmarkResult) -> dict[str, Any]:
 
 def _describe(result: BenchmarkResult) -> dict[str, Any]:
     """Return the metadata of all benchmarks for pyperf, under its own names where it has them."""
-    stability = "; ".join(result.stability.reasons) or "not stable"
     code = result.machine.get("binnet")
     found = {
         "commit": code.get("commit") if isinstance(code, Mapping) else None,
@@ -165,7 +164,7 @@ def _describe(result: BenchmarkResult) -> dict[str, Any]:
         "python_version": result.provenance.get("python"),
         "started": result.provenance.get("started"),
         "division": result.division,
-        "stability": "stable" if result.stability.is_stable else stability,
+        "stability": "stable" if result.stability.is_stable else "not stable",
     }
     return _to_metadata(found)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -18,11 +18,11 @@ import numpy as np
 
 from binnet._memory import check_memory
 from binnet._threads import resolve_threads, run_in_step
-from binnet.benchmarks._caches import Cache, choose_footprints, find_caches
+from binnet.benchmarks._caches import choose_footprints, find_caches
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 
-# Seconds of all rounds of a limit, of which there are seven; and of a round: of few threads so short
-# that some are over before the system takes a core away, of many longer than it takes to start them.
+# Seconds of all rounds of a limit, of which there are seven; and of a round: of few threads so
+# short that some are over before the system takes a core away, of many longer than their start.
 _SECONDS, _QUICK_SECONDS = 0.5, 0.1
 _ROUND_SECONDS, _ROUND_SECONDS_MORE = 0.003, 0.0005  # and for each thread
 _LEAST_ROUNDS = 3
@@ -86,9 +86,10 @@ def measure_limits(threads: int | None = None, quick: bool = False) -> Limits:
         threads * footprints["memory"],
         "end other programs, or take a machine with more",
     )
+    reads: dict[str, Callable[[], _Load]]
     reads = {level: partial(_prepare_read, n_bytes) for level, n_bytes in footprints.items()}
     peaks = {"fma32": _prepare_fma, "dot8": _prepare_dot, "popcount": _prepare_count}
-    for prepare in (partial(_prepare_read, footprints["L1"]), *peaks.values()):
+    for prepare in (reads["L1"], *peaks.values()):
         prepare().run(1)  # compiles it
     seconds = _QUICK_SECONDS if quick else _SECONDS
     return Limits(
@@ -190,7 +191,7 @@ def _count_passes(load: _Load, seconds: float) -> int:
     """Return how many passes last about so many seconds, one at least."""
     passes = 1
     while (lasted := min(_time(load, passes) for _ in range(3))) < seconds / 8:
-        passes *= 4
+        passes *= 4  # each does work that takes time (the kernels' are written so), so this ends
     return max(1, round(passes * seconds / lasted))
 
 
@@ -246,7 +247,7 @@ def find_level(level: str, limits: Limits) -> str:
     level : str
         "L1", "L2", "L3" or "memory", of a workload: they stand for 32 KB, 1 MB, 32 MB and more.
     limits : Limits
-        With the machine's caches. Where they are not known, each level is taken to be the machine's.
+        With the machine's caches. Where they are not known, the level is taken as it is.
 
     Returns
     -------
@@ -281,11 +282,12 @@ def find_limits(result: BenchmarkResult, threads: int) -> Limits | None:
     ]
     if not found:
         return None
-    best = {
-        name: {
-            key: max(getattr(limits, name).get(key, 0.0) for limits in found)
-            for key in getattr(found[0], name)
-        }
-        for name in ("bandwidth", "peaks")
-    }
-    return replace(found[0], **best)
+    return replace(
+        found[0],
+        bandwidth=_find_largest([limits.bandwidth for limits in found]),
+        peaks=_find_largest([limits.peaks for limits in found]),
+    )
+
+
+def _find_largest(measured: list[Mapping[str, float]]) -> dict[str, float]:
+    return {name: max(one.get(name, 0.0) for one in measured) for name in measured[0]}

@@ -26,7 +26,7 @@ from binnet.benchmarks._peers_plan import TURNS, PeersPlan
 from binnet.benchmarks._plan import VALUE_SECONDS, Pair
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
-from binnet.benchmarks._stability import Watch
+from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
 from binnet.benchmarks.peers import explain_no_peers, library_of
 from binnet.benchmarks.worker import OWN
@@ -93,7 +93,7 @@ def compare_peers(
         With a measurement for each implementation; peers that found something else have the
         verdict "wrong". Ctrl-C leaves what was compared by then.
     """
-    watch = Watch()
+    watch = Monitor()
     with DeferredInterrupt() as interrupt, progress_bar(plan.pairs, unit="workload") as bar:
 
         def check() -> None:
@@ -277,7 +277,7 @@ def _make_measurement(workload: Workload, threads: int, side: Side, own: Side) -
 
 
 def _make_result(
-    plan: PeersPlan, session: _Session, watch: Watch, is_complete: bool
+    plan: PeersPlan, session: _Session, watch: Monitor, is_complete: bool
 ) -> BenchmarkResult:
     from binnet.benchmarks._host import describe_host
 

@@ -106,12 +106,19 @@ def plan_run(
 ) -> Plan:
     """Return the plan of a run; parameters that are refused are so before anything is done.
 
-    Parameters are those of `binnet.benchmarks.run`, and
-
+    Parameters
+    ----------
+    suite, mode, threads, time_limit
+        As of `binnet.benchmarks.run`.
     workloads : sequence of str, optional
         Names of the workloads, in place of those of a suite.
     registry : str, optional
         Module whose function `all_workloads` returns the workloads by name: others than binnet's.
+
+    Returns
+    -------
+    Plan
+        What `binnet.benchmarks._running.measure` does.
     """
     check_choice("mode", mode, get_args(Mode))
     chosen = _choose(suite, mode, workloads, registry)

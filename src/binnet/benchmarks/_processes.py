@@ -110,7 +110,7 @@ class WorkerProcess:
             with suppress(queue.Empty):
                 line = self._replies.get(timeout=min(left, _POLL_SECONDS))
                 break
-        if not line:
+        if not line.endswith(b"\n"):  # the end, or what was written by then
             raise WorkerLost(self._describe_end())
         reply: dict[str, Any] = json.loads(line)
         if "error" in reply:

@@ -52,8 +52,12 @@ class Limits:
     threads: int
     bandwidth: Mapping[str, float]  # bytes read a second from "L1", "L2", "L3", "memory"
     peaks: Mapping[str, float]  # operations a second of "fma32", "dot8", "popcount"
-    footprints: Mapping[str, int] = field(default_factory=dict)  # bytes that a thread read, by level
-    caches: Mapping[str, int] = field(default_factory=dict)  # bytes of one cache, of those there are
+    footprints: Mapping[str, int] = field(
+        default_factory=dict
+    )  # bytes that a thread read, by level
+    caches: Mapping[str, int] = field(
+        default_factory=dict
+    )  # bytes of one cache, of those there are
     instructions: Mapping[str, str] = field(default_factory=dict)  # that the peaks are made by
 
 

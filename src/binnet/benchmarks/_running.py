@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from time import monotonic
 from typing import Any
 
+import numpy as np
+
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet.benchmarks._collecting import Findings, Found, make_result
@@ -34,7 +36,9 @@ _PATIENT_SECONDS = 30.0  # that another one may take beside 20 times its usual
 _AIM = 1.2  # times VALUE_SECONDS: another process may be faster than the first
 _ENOUGH_VALUES = 3  # of a process: for fewer, there had better be fewer processes
 _MOST_VALUES = 50
-_MOST_LOOPS = 10**6
+_MOST_LOOPS, _MOST_MORE = 10**6, 1000  # calls of a value, and how many times those of a trial
+_TRIALS = 2  # calls beside the first, unless that took so many times what is asked of a value
+_SURELY = 5.0
 _BAR = "{desc:<45.45} {bar} {n:.0f} of {total:.0f} s"
 
 
@@ -104,7 +108,10 @@ class _Desk:
         """Return the reply to a request."""
         self._check()
         if self._worker is None:
-            self._worker = WorkerProcess(self._registry, check=self._check)
+            try:
+                self._worker = WorkerProcess(self._registry, check=self._check)
+            except OSError as error:  # no memory, no process, no file left
+                raise WorkerLost(f"its process could not be started: {error}") from error
         try:
             return self._worker.ask(seconds, **request)
         except WorkerLost:
@@ -133,7 +140,7 @@ class _Session:
         self.findings.limits_before = self._measure_limits()
         self._limits_seconds = monotonic() - begun
         for pair in self._plan.pairs:
-            self._show(f"preparing {pair}")
+            self._announce(f"preparing {pair}")
             self._prepare(pair)
         self._desk.close()  # before the watch begins
         if not self.findings.measurable:
@@ -143,7 +150,7 @@ class _Session:
             for k in range(n_processes):
                 self._desk.close()
                 self._measure_once(k, n_processes)
-            self._show("limits of the machine")
+            self._announce("limits of the machine")
             self.findings.limits_after = self._measure_limits()
 
     def _say(self, text: str) -> None:
@@ -151,7 +158,7 @@ class _Session:
         self._bar.clear()
         self._tell(text)
 
-    def _show(self, what: str) -> None:
+    def _announce(self, what: str) -> None:
         """Say on the progress bar what is done now, and how far it is."""
         self._bar.total = max(self._deadline - self.findings.begun, self.findings.seconds)
         self._bar.n = self.findings.seconds
@@ -160,7 +167,7 @@ class _Session:
     def _measure_limits(self) -> tuple[Limits, ...]:
         found = []
         for threads in self._plan.threads:
-            self._show(f"limits of the machine, threads: {threads}")
+            self._announce(f"limits of the machine, threads: {threads}")
             request = {"do": "limits", "threads": threads, "quick": self._plan.is_quick}
             with self._noting(Pair("limits", threads)):
                 found.append(Limits(**self._desk.ask(_COMPILE_SECONDS, **request)))
@@ -186,15 +193,27 @@ class _Session:
             self.findings.compile_seconds += first["compile_seconds"]
             self._deadline += first["compile_seconds"]
             overhead = monotonic() - begun - first["compile_seconds"]
-            loops, seconds = 1, 0.0
-            while loops < _MOST_LOOPS:
-                reply = self._desk.ask(_COMPILE_SECONDS, do="time", loops=loops, values=1, **key)
-                seconds = loops * reply["values"][0]
-                if seconds >= VALUE_SECONDS:
-                    break
-                more = math.ceil(loops * _AIM * VALUE_SECONDS / max(seconds, 1e-9))
-                loops = min(max(more, loops + 1), 1000 * loops)
-            self.findings.pairs[pair] = Found(first, loops, overhead, seconds)
+            self.findings.pairs[pair] = Found(first, *self._calibrate(pair), overhead)
+
+    def _calibrate(self, pair: Pair) -> tuple[int, float]:
+        """Return how many calls a value needs, and the seconds that it takes."""
+
+        def time(loops: int, values: int) -> list[float]:
+            reply = self._desk.ask(
+                _COMPILE_SECONDS, do="time", workload=pair.workload, threads=pair.threads,
+                loops=loops, values=values,
+            )  # fmt: skip
+            return list(reply["values"])
+
+        # The fastest counts: where the machine is busy just now, it will not be for ever.
+        loops, seconds = 1, time(1, 1)
+        if seconds[0] < _SURELY * VALUE_SECONDS:
+            seconds += time(1, _TRIALS)
+        while loops * min(seconds) < VALUE_SECONDS and loops < _MOST_LOOPS:
+            needed = math.ceil(_AIM * VALUE_SECONDS / max(min(seconds), 1e-9))
+            loops = min(needed, _MOST_LOOPS, _MOST_MORE * loops)
+            seconds += time(loops, 1)
+        return loops, loops * float(np.median(seconds))
 
     def _choose_processes(self) -> int:
         """Return how many processes measure: as many as have time for a few values each."""
@@ -228,7 +247,7 @@ class _Session:
         pairs = list(self.findings.measurable)
         first = k * len(pairs) // n_processes  # each process begins with another one
         for pair in pairs[first:] + pairs[:first]:
-            self._show(f"process {k + 1} of {n_processes}: {pair}")
+            self._announce(f"process {k + 1} of {n_processes}: {pair}")
             found = self.findings.pairs[pair]
             with self._noting(pair):
                 reply = self._desk.ask(

@@ -1,7 +1,8 @@
 """One number for a machine: 1000 times the geometric mean of its rates over the reference's.
 
 A score is of one core or of all, of a suite or of all of them, and it is of complete work: where a
-workload is missing there is none, and the reason is said. A wrong answer voids everything.
+workload is missing, or has not been measured by three processes, there is none, and the reason is
+said. A wrong answer voids everything.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from importlib.resources import as_file, files
 from typing import Literal
 
 from binnet.benchmarks._files import load_result
+from binnet.benchmarks._plan import LEAST_PROCESSES
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._statistics import NOTHING, Interval, mean_ratio, mean_ratio_interval
 from binnet.benchmarks.workloads import choose_workloads
@@ -31,7 +33,7 @@ class Score:
     value: float | None
     interval: Interval = NOTHING  # of 95 %, over the processes of both; nan if not known
     n_workloads: int = 0  # whose mean it is
-    missing: tuple[str, ...] = ()  # workloads that it would need
+    missing: tuple[str, ...] = ()  # workloads that it would need, or need more processes of
     reason: str | None = None  # why `value` is None
 
 
@@ -182,6 +184,10 @@ def _score(
     missing = tuple(n for n, m in theirs.items() if n not in ours or not is_same_work(ours[n], m))
     if missing:
         return Score(None, missing=missing, reason=f"incomplete: without {_shorten(missing)}")
+    few = tuple(name for name in theirs if len(ours[name].values) < LEAST_PROCESSES)
+    if few:
+        reason = f"stopped before {LEAST_PROCESSES} processes had measured {_shorten(few)}"
+        return Score(None, missing=few, reason=reason)
     pair = [ours[name] for name in theirs], list(theirs.values())
     low, high = mean_ratio_interval(*pair)
     return Score(
@@ -218,7 +224,8 @@ def format_scores(scores: Scores, *, unstable_ok: bool = False) -> list[str]:
     scores : Scores
         From `score`.
     unstable_ok : bool, default False
-        Whether scores of a machine that was not quiet are shown all the same, with the reasons.
+        Whether scores of a machine that was not quiet are shown all the same, with a note. The
+        reasons are `Scores.unstable`.
 
     Returns
     -------
@@ -229,10 +236,9 @@ def format_scores(scores: Scores, *, unstable_ok: bool = False) -> list[str]:
         return [f"no score: void, as answers were wrong: {', '.join(scores.void)}"]
     lines = []
     if scores.unstable:
-        reasons = "; ".join(scores.unstable)
         if not unstable_ok:
-            return [f"no score: the machine was not stable: {reasons}"]
-        lines.append(f"note: the machine was not stable: {reasons}")
+            return ["no score: the machine was not stable (--unstable-ok shows it all the same)"]
+        lines.append("scores of a machine that was not stable:")
     kind = "quick score" if scores.is_quick else "score"
     names: dict[Cores, str] = {"one": "one core", "all": f"all cores ({scores.threads} threads)"}
     if scores.threads is None:

@@ -142,7 +142,7 @@ def _read_integers(paths: Iterable[Path]) -> list[int]:
     return found
 
 
-class Watch:
+class Monitor:
     """A context in which the machine is watched, and what it was like.
 
     Parameters
@@ -156,7 +156,7 @@ class Watch:
         self.before: Reading | None = None
         self.after: Reading | None = None
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Monitor:
         self.before = take_reading(*self._folders)
         return self
 

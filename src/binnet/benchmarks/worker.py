@@ -48,7 +48,18 @@ class Worker:
         self._task: Task | None = None
 
     def reply(self, line: str) -> dict[str, Any]:
-        """Return the reply to a request; errors of any kind are one."""
+        """Return the reply to a request; errors of any kind are one.
+
+        Parameters
+        ----------
+        line : str
+            The request, as JSON.
+
+        Returns
+        -------
+        dict
+            What was asked for, or "error" and the reason.
+        """
         try:
             request = json.loads(line)
             if not isinstance(request, dict):

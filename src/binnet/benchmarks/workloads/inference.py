@@ -11,9 +11,9 @@ from binnet.benchmarks._answers import make_answer
 from binnet.benchmarks._workload import Answer, Level, Task, Work, Workload
 from binnet.benchmarks.workloads.learning import start_run
 
-#: Relative, of the probes. A field within rounding of 0 gives another spin, which may give another
-#: class: a few samples of 10000.
-TOLERANCE = 0.002
+#: Relative, of the probes: a field within rounding of 0 gives another spin, which may give another
+#: class. Code without fused multiply-adds finds the same classes; two of 1000 may differ.
+TOLERANCE = 0.005
 
 
 def _prepare(n_hidden: int, n_samples: int, n_learned: int, threads: int) -> Task:

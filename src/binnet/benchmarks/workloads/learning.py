@@ -5,6 +5,17 @@ few flips and unstable neurons that networks have after some epochs of the whole
 which the time of a batch depends. A call then learns the same samples once more, from the weights
 of then: they are copied back into the kernels' layout at the start of a call, in a hundredth of its
 time (H = 5800: a sixteenth). All else in a call are the kernels that `train` runs.
+
+Percent of the neurons that flip in the second sweep, that flip in the first free one, that learn:
+
+| | second | free | learn |
+|---|---|---|---|
+| H = 400, in the first and third epoch of 60000 | 1.1, 0.9 | 0.18, 0.09 | 4.3, 3.1 |
+| here, H = 100, 400 | 0.8, 1.2 | 0.14, 0.19 | 2.7, 3.3 |
+| H = 1600, in the first epoch | 1.7 | 0.21 | 5.0 |
+| here, H = 1600, 5800 | 2.2, 3.2 | 0.38, 0.64 | 3.6, 6.5 |
+| H = 400 in int8, in the first epoch | 4.6 | 0.28 | 5.2 |
+| here, H = 400, 1600 in int8 | 4.2, 5.0 | 0.34, 0.44 | 6.4, 7.1 |
 """
 
 from __future__ import annotations
@@ -159,9 +170,11 @@ class _Burst:
         return _count_work(run, run.n_samples, run.changes, int(run.totals[2]))
 
 
-#: Relative, of the probes. A field within rounding of 0 gives another spin, and other events from
-#: then on.
-TOLERANCE = 0.02
+#: Relative, of the probes. Code without fused multiply-adds ends within 4e-9 of that with them. But
+#: a field within rounding of 0 may give another spin, and other events from then on: of ten runs
+#: whose first weights were off by an ulp one came to 5 % more flips, 3 % more unstable neurons, and
+#: sums of weights that differ by 2e-4.
+TOLERANCE = 0.1
 
 
 def _prepare(

@@ -23,6 +23,8 @@ def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> It
     yield ""
     for one in result.limits_before:
         yield from _describe_limits(one)
+    if not result.is_complete:
+        yield "stopped before the end: what was measured by then"
     if result.stability.is_stable:
         yield "stable: nothing says that the machine was not quiet"
     else:
@@ -45,7 +47,7 @@ def _describe(measurement: Measurement, limits: Limits | None) -> tuple[str, ...
         str(measurement.threads),
         format_si(measurement.rate, f"{measurement.unit}/s"),
         " to ".join(ends) if ends[0] != "unknown" else "one process",
-        "" if fraction is None else f"{fraction.value:.0%} of {fraction.name}",
+        "" if fraction is None else f"{fraction.value:.1%} of {fraction.name}",
         measurement.verdict,
     )
 

@@ -24,7 +24,8 @@ def format_number(value: float, digits: int = 3) -> str:
 def format_si(value: float, unit: str) -> str:
     """Return a number with its unit: 12.3 GB/s."""
     factor, prefix = find_prefix(value)
-    return f"{format_number(value / factor)} {prefix}{unit}"
+    gap = " " if prefix and " " in unit else ""  # M flips make Mflips, but synaptic updates
+    return f"{format_number(value / factor)} {prefix}{gap}{unit}"
 
 
 def format_table(

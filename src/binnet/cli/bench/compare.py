@@ -59,6 +59,8 @@ def compare(
     for label in results:
         if label != _REFERENCE:
             click.echo(f"\n{label}")
+            for reason in found.scores[label].unstable:
+                click.echo(f"  not stable: {reason}")
             for line in _scores.format_scores(found.scores[label], unstable_ok=unstable_ok):
                 click.echo(f"  {line}")
     _draw(found, output)
@@ -81,10 +83,11 @@ def _name(files: Sequence[Path]) -> list[str]:
     labels = [path.stem for path in files]
     if len({*labels, _REFERENCE}) <= len(labels):
         labels = [str(path) for path in files]
+    taken = [_REFERENCE, *labels]
     return [
-        f"{label} ({labels[: k + 1].count(label)})" if labels.count(label) > 1 else label
-        for k, label in enumerate(labels)
-    ]
+        f"{label} ({taken[: k + 1].count(label)})" if taken.count(label) > 1 else label
+        for k, label in enumerate(taken)
+    ][1:]
 
 
 def _describe(results: Mapping[str, BenchmarkResult], found: Comparison) -> Iterator[str]:
@@ -103,11 +106,11 @@ def _describe(results: Mapping[str, BenchmarkResult], found: Comparison) -> Iter
     yield from format_table(heads, list(_list_rows(found, others)))
     yield ""
     for label in others:
-        agreeing, n = found.count_agreeing(label)
+        agreeing, expected, n = found.count_agreeing(label)
         if n:
             yield (
-                f"{label}: {agreeing} of {n} intervals contain 1; * marks the others, of which "
-                "chance alone makes one in ten with 3 processes each"
+                f"{label}: {agreeing} of {n} intervals contain 1 (of equal machines about "
+                f"{expected:.0f} would); * marks the others"
             )
             ratios = found.list_ratios(label)
             row, ratio = max(ratios, key=lambda pair: abs(math.log(pair[1].value)))

@@ -7,8 +7,8 @@ is shown as text: elements are made of trees that escape it (`_html`).
 from __future__ import annotations
 
 import base64
-import importlib
 import io
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,6 +19,7 @@ from xml.etree.ElementTree import Element
 from binnet._files import atomic_path
 from binnet._provenance import get_version
 from binnet.benchmarks._comparison import compare
+from binnet.benchmarks._limits import find_limits
 from binnet.benchmarks._result import BenchmarkResult
 from binnet.benchmarks._scores import count_all_cores, load_reference, score
 from binnet.plotting._style import default_settings
@@ -38,6 +39,8 @@ from binnet.plotting.benchmark_report._measured import (
     describe_workloads,
     name_threads,
 )
+from binnet.plotting.benchmarks import draw_fractions, plot_roofline
+from binnet.plotting.benchmarks_comparison import draw_comparison
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +151,7 @@ def _describe_run(result: BenchmarkResult, machine: Machine) -> Element:
         f"suite {settings.get('suite', 'unknown')}",
         f"mode {settings.get('mode', 'unknown')}",
         f"binnet {result.provenance.get('binnet', 'unknown')}",
-        f"begun {result.provenance.get('started', 'at an unknown time')}",
+        str(result.provenance.get("started", "at an unknown time")),
     ]
     return element(
         "header",
@@ -160,30 +163,43 @@ def _describe_run(result: BenchmarkResult, machine: Machine) -> Element:
 
 def _draw_limits(result: BenchmarkResult) -> Iterator[Element]:
     """Yield pictures of what the workloads reach of the limits, on one core and on all."""
-    every = count_all_cores(result)
-    for threads in dict.fromkeys(n for n in (1, every) if n is not None):
-        yield _picture(
-            partial(_draw, "draw_roofline", result, threads),
-            f"Roofline, {name_threads(threads)}: what each workload does a second, over the "
-            "operations for each byte; lines are the measured limits.",
+    numbers = dict.fromkeys(n for n in (1, count_all_cores(result)) if n is not None)
+    kinds = {threads: _find_kinds(result, threads) for threads in numbers}
+    rooflines = [
+        _picture(
+            partial(_draw_roofline, result, threads, kind),
+            f"Roofline of {kind}, {name_threads(threads)}: operations a second over those for each "
+            "byte; lines are the measured limits",
         )
-    yield _picture(
-        partial(_draw, "draw_fractions", result),
-        "What each workload reaches of the limit that binds it.",
-    )
+        for kind in dict.fromkeys(itertools.chain(*kinds.values()))  # side by side
+        for threads in numbers
+        if kind in kinds[threads]
+    ]
+    if rooflines:
+        yield element("div", *rooflines, class_="pictures")
+    if any(find_limits(result, m.threads) for m in result.measurements):
+        yield _picture(partial(draw_fractions, result), "Fractions of the limits that bind")
 
 
-def _draw(name: str, *arguments: object) -> Figure:
-    figure: Figure = getattr(importlib.import_module("binnet.plotting.benchmarks"), name)(
-        *arguments
-    )
-    return figure
+def _find_kinds(result: BenchmarkResult, threads: int) -> list[str]:
+    """Return the kinds of arithmetic that have a peak, and workloads below it."""
+    limits = find_limits(result, threads)
+    done = {
+        m.operation
+        for m in result.measurements
+        if m.threads == threads and m.operations > 0 and m.n_bytes > 0
+    }
+    return [kind for kind in limits.peaks if kind in done] if limits is not None else []
+
+
+def _draw_roofline(result: BenchmarkResult, threads: int, kind: str) -> Figure:
+    figure = plot_roofline(result, threads, kind).get_figure()
+    assert figure is not None
+    return figure  # type: ignore[return-value]
 
 
 def _compare(result: BenchmarkResult, reference: BenchmarkResult) -> Element:
     """Return the section with ratios to the reference machine."""
-    from binnet.plotting.benchmarks_comparison import draw_comparison
-
     title = Machine(reference.machine).title
     labels = ("the reference", "this machine")
     try:
@@ -193,7 +209,7 @@ def _compare(result: BenchmarkResult, reference: BenchmarkResult) -> Element:
     return section(
         "Beside the reference",
         element("p", f"The reference machine is {title}; its score is 1000."),
-        _picture(lambda: draw_comparison(comparison), "Rates over those of the reference."),
+        _picture(partial(draw_comparison, comparison), "Rates over those of the reference"),
         *describe_comparison(comparison, labels[1]),
         id_="comparison",
     )
@@ -206,7 +222,7 @@ def _picture(draw: Callable[[], Figure], caption: str) -> Element:
             data = _to_svg(draw())
     except Exception as error:  # whatever names in a file do to matplotlib
         reason = str(error).partition("\n")[0] or type(error).__name__
-        return element("p", f"{caption} The picture could not be drawn: {reason}", class_="faint")
+        return element("p", f"{caption}: the picture could not be drawn: {reason}", class_="faint")
     source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
     return element(
         "figure",
@@ -219,6 +235,8 @@ def _to_svg(figure: Figure) -> bytes:
     import matplotlib
 
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "binnet"}):  # the same bytes each time
+    # The same bytes each time; text as text, in a font of the reader's: shapes would be five times
+    # as large.
+    with matplotlib.rc_context({"svg.hashsalt": "binnet", "svg.fonttype": "none"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     return buffer.getvalue()

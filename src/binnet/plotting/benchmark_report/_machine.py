@@ -186,7 +186,7 @@ def describe_reproduction(result: BenchmarkResult, machine: Machine) -> Element:
             ("Packages", ", ".join(f"{title} {machine.say('packages', name)}"
                                    for name, title in _NAMES.items())),
             ("Variables that change speed", ", ".join(changing) or "none set"),
-            ("Begun", _to_text(result.provenance.get("started", _UNKNOWN))),
+            ("Date", _to_text(result.provenance.get("started", _UNKNOWN))),
         ]),
         id_="reproduce",
     )  # fmt: skip

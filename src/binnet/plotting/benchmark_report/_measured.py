@@ -83,7 +83,7 @@ def _describe_score(title: str, score: Score, digits: int) -> Element:
         "div",
         element("h3", title),
         element("div", f"{score.value:.{digits}f}", class_="score"),
-        element("p", interval, element("br"), f"{score.n_workloads} workloads", class_="faint"),
+        element("p", interval, element("br"), f"workloads: {score.n_workloads}", class_="faint"),
         class_="card",
     )
 
@@ -152,7 +152,8 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
     for name in dict.fromkeys(name for one in found for name in getattr(one, kind)):
         values = [getattr(one, kind).get(name) for one in found]
         shown = [_UNKNOWN if value is None else format_si(value, unit) for value in values]
-        yield [_PEAKS.get(name, name), *shown]
+        made_by = found[0].instructions.get(name) if kind == "peaks" else None
+        yield [_PEAKS.get(name, name) + (f" ({made_by})" if made_by else ""), *shown]
 
 
 def describe_workloads(result: BenchmarkResult) -> Element:
