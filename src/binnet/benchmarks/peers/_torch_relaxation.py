@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import lazy_loader
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Found, draw_case, make_task
 from binnet.benchmarks.peers._threads import limit_torch
+
+if TYPE_CHECKING:
+    import torch
+else:  # modules can be imported where PyTorch is not installed
+    torch = lazy_loader.load("torch")
 
 Tensor = Any
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+import lazy_loader
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _rate
 from binnet.benchmarks.peers._threads import limit_torch
+
+if TYPE_CHECKING:
+    import torch
+else:  # modules can be imported where PyTorch is not installed
+    torch = lazy_loader.load("torch")
 
 
 def advance(workload: Workload, threads: int) -> Task:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import numpy as np
-import torch
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _fields, _implicit, _plasticity, _sweeps
 from binnet.benchmarks.peers._threads import limit_torch
+
+if TYPE_CHECKING:
+    import torch
+else:  # modules can be imported where PyTorch is not installed
+    torch = lazy_loader.load("torch")
 
 Tensor = Any
 

@@ -1,18 +1,23 @@
-"""Learning and inference in PyTorch, by `lean_torch`."""
+"""Learning and inference in PyTorch, by `_lean_torch`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _learning
+from binnet.benchmarks.peers._lean_torch import LeanTorch, Rule
 from binnet.benchmarks.peers._threads import limit_torch
-from binnet.benchmarks.peers.lean_torch import LeanTorch, Rule
+
+if TYPE_CHECKING:
+    import torch
+else:  # modules can be imported where PyTorch is not installed
+    torch = lazy_loader.load("torch")
 
 _SWEEPS = 10  # of inference, at most
 

@@ -12,11 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import lazy_loader
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+else:  # modules can be imported where PyTorch is not installed
+    torch = lazy_loader.load("torch")
 
 _SIGN_BIT, _ONE = -(2**31), 0x3F800000  # of a float32, seen as int32
 
