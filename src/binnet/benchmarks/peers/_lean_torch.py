@@ -12,16 +12,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
+try:
     import torch
-else:  # modules can be imported where PyTorch is not installed
-    torch = lazy_loader.load("torch")
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 _SIGN_BIT, _ONE = -(2**31), 0x3F800000  # of a float32, seen as int32
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lazy_loader
 import numpy as np
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _fields, _implicit, _plasticity, _sweeps
 from binnet.benchmarks.peers._threads import limit_torch
 
-if TYPE_CHECKING:
+try:
     import torch
-else:  # modules can be imported where PyTorch is not installed
-    torch = lazy_loader.load("torch")
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 Tensor = Any
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lazy_loader
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,10 +13,10 @@ from binnet.benchmarks.peers import _learning
 from binnet.benchmarks.peers._lean_torch import LeanTorch, Rule
 from binnet.benchmarks.peers._threads import limit_torch
 
-if TYPE_CHECKING:
+try:
     import torch
-else:  # modules can be imported where PyTorch is not installed
-    torch = lazy_loader.load("torch")
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 _SWEEPS = 10  # of inference, at most
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import lazy_loader
+from typing import Any
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _rate
 from binnet.benchmarks.peers._threads import limit_torch
 
-if TYPE_CHECKING:
+try:
     import torch
-else:  # modules can be imported where PyTorch is not installed
-    torch = lazy_loader.load("torch")
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 
 def advance(workload: Workload, threads: int) -> Task:
