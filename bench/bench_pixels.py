@@ -143,7 +143,7 @@ def test_same_update(
     one was is left out, and few are.
     """
     torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
-    from binnet.benchmarks.peers.lean_torch import LeanTorch, as_batches
+    from binnet.benchmarks.peers._lean_torch import LeanTorch, as_batches
     from binnet_kernels.training import records
     from pixels_worker import BATCH, Binnet, is_graded, load_case, load_data
 

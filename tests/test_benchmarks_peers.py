@@ -107,7 +107,7 @@ def test_what_is_listed_is_there() -> None:
             tree = ast.parse((folder / f"{module}.py").read_text(encoding="utf-8"))
             defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             assert function in defined, (name, place)
-            assert module.startswith(peers.library_of(name)), (name, place)
+            assert module.startswith(f"_{peers.library_of(name)}_"), (name, place)
 
 
 def test_every_workload_has_peers_or_a_reason() -> None:
@@ -180,7 +180,7 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that compares sides of a table, on one workload."""
     monkeypatch.setattr(running, "_Pool", Pool)
     monkeypatch.setattr(
-        running, "find_peers", lambda workload: [s for s in Pool.sides if s != "binnet"]
+        planning, "find_peers", lambda workload: [s for s in Pool.sides if s != "binnet"]
     )
 
     def compare(**sides: tuple[float, str]) -> Any:

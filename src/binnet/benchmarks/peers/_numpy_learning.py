@@ -1,4 +1,4 @@
-"""Learning and inference in NumPy, float32: the maths of `lean_torch`, in the same layout."""
+"""Learning and inference in NumPy, float32: the maths of `_lean_torch`, in the same layout."""
 
 from __future__ import annotations
 
