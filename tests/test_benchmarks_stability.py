@@ -114,7 +114,7 @@ def test_a_quiet_machine_is_stable() -> None:
         ({"stolen": 4.0}, "the hypervisor gave 2.9% of the time to other machines"),
         ({"throttled": 12.0}, "held the run back for 10.0% of the time"),
         ({"n_hot": 9}, "the CPU slowed down 2 times as it was too hot"),
-        ({"load": 7.0}, "7.0 processes wanted to run after it, on 4 cores"),
+        ({"load": 7.0}, "7.0 processes wanted to run after it, where cores are 4"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )

@@ -95,6 +95,17 @@ def test_reasons_are_shown_also_where_it_is_ok(
     assert "division: open (a; b)" in done.output
 
 
+def test_without_a_reference_there_is_no_score(
+    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding(make_result())
+    missing = tmp_path / "reference.json"
+    monkeypatch.setattr(_scores, "load_reference", lambda: load_result(missing))
+    done = bench("run", "--output", tmp_path / "host.json")
+    assert done.exit_code == 0, done.output
+    assert f"no score: there is no file {missing}" in done.output
+
+
 def test_nothing_measured_is_nothing_written(finding: Callable[..., None], tmp_path: Path) -> None:
     nothing = replace(make_result(), measurements=())
     for is_complete, status in ((True, 1), (False, 130)):

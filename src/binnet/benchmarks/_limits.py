@@ -54,7 +54,7 @@ def measure_limits(threads: int | None = None, quick: bool = False) -> Limits:
     are the "and" of two bits and its addition to a count. What they are made by differs from CPU to
     CPU: `Limits.instructions` says it.
 
-    Kernels are compiled first; then it takes about 4 seconds, or 1.5 where it is quick. Where other
+    Kernels are compiled first; then it takes about 4 seconds, or 1 where it is quick. Where other
     processes keep cores busy, all of it comes out too low: measure on a quiet machine.
 
     Parameters

@@ -228,7 +228,7 @@ def _judge_readings(seen: Mapping[str, Any]) -> Iterator[str]:
         # A run just before this one, on all cores, leaves a load of as many.
         if load is not None and load > cores + 0.5:
             yield (
-                f"{load:.1f} processes wanted to run {when} it, on {cores} cores (load of a "
+                f"{load:.1f} processes wanted to run {when} it, where cores are {cores} (load of a "
                 f"minute; quiet is up to {cores + 0.5:.1f}); wait until the others have ended"
             )
     if seen["stolen"] is not None and seen["stolen"] > STOLEN:

@@ -63,7 +63,7 @@ def _describe_scores(result: BenchmarkResult, unstable_ok: bool) -> Iterator[str
     from binnet.benchmarks._scores import format_scores, score
 
     try:
-        scores = score(result)
+        scores = score(result)  # the reference itself is measured where there is none yet
     except FileNotFoundError as error:
         yield f"no score: {error}"
         return

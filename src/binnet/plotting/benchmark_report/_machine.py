@@ -168,7 +168,10 @@ def describe_reproduction(result: BenchmarkResult, machine: Machine) -> Element:
     needed = {name: machine.get("packages", name) for name in pins["packages"]}
     install = " ".join(f"{name}=={_to_text(v)}" for name, v in needed.items() if v is not None)
     version = _to_text(result.provenance.get("binnet", _UNKNOWN))
-    commands = [f"pip install binnet=={version} {install}".rstrip(), make_command(result.settings)]
+    commands = [f"pip install binnet=={version} {install}".rstrip()]
+    if machine.get("binnet", "from") == "checkout":
+        commands = [f"git checkout {machine.say('binnet', 'commit')}", f"pip install . {install}"]
+    commands.append(make_command(result.settings))
     variables = machine.get("environment")
     changing = [
         f"{name}={_to_text(value)}"
