@@ -342,3 +342,10 @@ def test_the_time_limit_leaves_out_what_was_not_begun(
     assert not result.is_complete
     assert Pool.asked == []
     assert "time limit" in result.settings["notes"][0]["note"]
+
+
+def test_a_workload_without_peers_is_not_measured(compare: Callable[..., Any]) -> None:
+    result = compare(binnet=(0.2, "a"))
+    assert result.measurements == ()
+    assert Pool.asked == []
+    assert "none of these peers" in result.settings["notes"][0]["note"]

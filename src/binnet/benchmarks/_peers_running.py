@@ -164,6 +164,11 @@ class _Session:
         if monotonic() > self._deadline:
             self._note(pair, "", "left out: the time limit was reached before it was begun")
             return False
+        names = self._plan.peers_of(pair.workload)
+        if not names:
+            reason = explain_no_peers(pair.workload) or "none of these peers has it"
+            self._note(pair, "", reason)
+            return True
         self._pool.close(pair.threads)
         own = self._begin(pair, OWN, None)
         if own is None:
@@ -171,7 +176,7 @@ class _Session:
         reason = explain_no_peers(pair.workload)
         if reason:
             self._note(pair, "", reason)
-        found = [self._begin(pair, name, own) for name in self._plan.peers_of(pair.workload)]
+        found = [self._begin(pair, name, own) for name in names]
         sides = [own, *self._choose(pair, [side for side in found if side is not None])]
         for turn in range(TURNS):
             for side in sides:
