@@ -23,7 +23,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet.benchmarks._peers_plan import TURNS, PeersPlan
-from binnet.benchmarks._plan import VALUE_SECONDS, Pair
+from binnet.benchmarks._plan import VALUE_SECONDS, Pair, make_command
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
 from binnet.benchmarks._stability import Monitor
@@ -148,6 +148,7 @@ class _Session:
         self, plan: PeersPlan, tell: Callable[[str], object], check: Callable[[], None]
     ) -> None:
         self._plan, self._tell = plan, tell
+        self.provenance = describe_run(threads=max(plan.threads))  # with the time, now
         self._pool = _Pool(plan.registry, check)
         self._workloads = {workload.name: workload for workload in plan.workloads}
         self._deadline = monotonic() + plan.seconds
@@ -287,6 +288,17 @@ def _make_result(
     from binnet.benchmarks._host import describe_host
 
     measurements = tuple(session.measurements)
+    settings = {
+        "suite": plan.suite,
+        "mode": "peers",
+        "is_quick": plan.is_quick,
+        "threads": list(plan.threads),
+        "peers": {name: _find_version(name) for name in plan.libraries},
+        "libraries": session.libraries,
+        "unset": list(UNSET),
+        "notes": session.notes,
+        "failures": [],
+    }
     return BenchmarkResult(
         measurements=measurements,
         limits_before=(),
@@ -296,17 +308,8 @@ def _make_result(
         open_reasons=("a comparison with peers, not a run",),
         machine=describe_host(),
         energy={"available": False, "reason": "not measured beside peers"},
-        provenance=describe_run(threads=max(plan.threads)),
-        settings={
-            "suite": plan.suite,
-            "mode": "peers",
-            "threads": list(plan.threads),
-            "peers": {name: _find_version(name) for name in plan.libraries},
-            "libraries": session.libraries,
-            "unset": list(UNSET),
-            "notes": session.notes,
-            "failures": [],
-        },
+        provenance={**session.provenance, "command": make_command(settings)},
+        settings=settings,
         is_complete=is_complete,
     )
 
