@@ -19,8 +19,8 @@ from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._scores import count_all_cores, measured_on
 from binnet.benchmarks._statistics import rate_interval, ratio_interval
+from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.benchmarks.workloads import all_workloads
-from binnet.cli.bench._tables import find_prefix, format_number, format_si
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(ROOT / name for name in ("README.md", "docs/benchmark.md", "docs/results/speed.md"))

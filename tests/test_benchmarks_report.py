@@ -24,8 +24,7 @@ from binnet.benchmarks._result import BenchmarkResult, Limits, Stability
 from binnet.plotting import benchmark_report
 from binnet.plotting.benchmark_report import make_report, save_report
 from binnet.plotting.benchmark_report._html import element, table, to_page
-from binnet.plotting.benchmark_report._machine import Machine, format_bytes, make_command
-from binnet.plotting.benchmark_report._measured import format_si
+from binnet.plotting.benchmark_report._machine import Machine, format_bytes
 
 MARKUP = "<script>alert(1)</script>'\"><img src=http://x.org/a onerror=alert(2)>&amp;"
 HOSTILE = f"{MARKUP}\x00\ud800"  # which no picture can show
@@ -339,15 +338,6 @@ def test_a_checkout_is_checked_out(result: BenchmarkResult, reference: Benchmark
     assert "git checkout c0ffee pip install . numpy==2.0.0 binnet bench run" in text
 
 
-def test_commands() -> None:
-    assert make_command({"suite": "all", "mode": "default", "threads": [1, "all"]}) == (
-        "binnet bench run"
-    )
-    assert make_command({"mode": "reportable", "threads": (1,)}) == (
-        "binnet bench run --reportable --threads 1"
-    )
-
-
 def test_a_picture_that_fails_costs_nothing_else(
     result: BenchmarkResult, reference: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -394,11 +384,6 @@ def test_numbers() -> None:
     assert format_bytes(48 * 2**10) == "48 KB"
     assert format_bytes(24684096 * 1024) == "23.5 GB"
     assert format_bytes(100) == "100 bytes"
-    for value, text in (
-        (123.4, "123 B"), (1234.0, "1.23 kB"), (0.0125, "12.5 mB"), (0.0, "0.00 B"),
-        (float("nan"), "–"),
-    ):  # fmt: skip
-        assert format_si(value, "B") == text
 
 
 def test_tables_have_heads() -> None:

@@ -19,7 +19,7 @@ from benchmark_cases import make_measurement, make_result
 from binnet.benchmarks import _files, _running, _scores, load_result
 from binnet.benchmarks._result import BenchmarkResult, Stability
 from binnet.cli import main
-from binnet.cli.bench._tables import format_number, format_si, format_table
+from binnet.cli.bench._tables import format_table
 
 UNSTABLE = Stability(False, ("other processes used 1.50 cores of the 2",), {})
 FAILURES = [{"workload": "sweep", "threads": 2, "reason": "its process was ended by SIGKILL"}]
@@ -215,14 +215,7 @@ print("loaded:", *[name for name in ("numba", "matplotlib", "scipy") if name in 
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_numbers_and_tables() -> None:
-    assert [format_number(x) for x in (0.0, 0.01234, 1.5, 99.96, 123.4, 1234.0)] == [
-        "0.00", "0.0123", "1.50", "100.0", "123", "1234",
-    ]  # fmt: skip
-    assert format_number(float("nan")) == "unknown"
-    assert format_si(0.5, "B/s") == "0.500 B/s"
-    assert format_si(12.34e9, "B/s") == "12.3 GB/s"
-    assert format_si(1e6, "synaptic updates/s") == "1.00 M synaptic updates/s"
+def test_tables() -> None:
     assert list(format_table(("a", "bb"), [("long", "1"), ("x", "23")], right=(1,))) == [
         "a     bb", "long   1", "x     23",
     ]  # fmt: skip

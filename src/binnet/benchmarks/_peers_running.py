@@ -24,7 +24,7 @@ from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
 from binnet._validation import check_choice, check_real
-from binnet.benchmarks._plan import VALUE_SECONDS, Pair, check_threads
+from binnet.benchmarks._plan import VALUE_SECONDS, Pair, check_threads, make_command
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
 from binnet.benchmarks._stability import Monitor
@@ -54,6 +54,7 @@ class PeersPlan:
     suite: str
     seconds: float  # after which no other workload is begun
     registry: str = REGISTRY
+    is_quick: bool = False
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -123,6 +124,7 @@ def plan_peers(
         tuple(dict.fromkeys(peers)) or tuple(name for name in known if find_spec(name)),
         suite,
         math.inf if time_limit is None else float(time_limit),
+        is_quick=is_quick,
     )
 
 
@@ -234,6 +236,7 @@ class _Session:
         self, plan: PeersPlan, tell: Callable[[str], object], check: Callable[[], None]
     ) -> None:
         self._plan, self._tell = plan, tell
+        self.provenance = describe_run(threads=max(plan.threads))  # with the time, now
         self._pool = _Pool(plan.registry, check)
         self._workloads = {workload.name: workload for workload in plan.workloads}
         self._deadline = monotonic() + plan.seconds
@@ -368,6 +371,17 @@ def _make_result(
     from binnet.benchmarks._host import describe_host
 
     measurements = tuple(session.measurements)
+    settings = {
+        "suite": plan.suite,
+        "mode": "peers",
+        "is_quick": plan.is_quick,
+        "threads": list(plan.threads),
+        "peers": {name: _find_version(name) for name in plan.libraries},
+        "libraries": session.libraries,
+        "unset": list(UNSET),
+        "notes": session.notes,
+        "failures": [],
+    }
     return BenchmarkResult(
         measurements=measurements,
         limits_before=(),
@@ -377,17 +391,8 @@ def _make_result(
         open_reasons=("a comparison with peers, not a run",),
         machine=describe_host(),
         energy={"available": False, "reason": "not measured beside peers"},
-        provenance=describe_run(threads=max(plan.threads)),
-        settings={
-            "suite": plan.suite,
-            "mode": "peers",
-            "threads": list(plan.threads),
-            "peers": {name: _find_version(name) for name in plan.libraries},
-            "libraries": session.libraries,
-            "unset": list(UNSET),
-            "notes": session.notes,
-            "failures": [],
-        },
+        provenance={**session.provenance, "command": make_command(settings)},
+        settings=settings,
         is_complete=is_complete,
     )
 

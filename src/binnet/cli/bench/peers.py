@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from binnet._files import check_file
+from binnet.benchmarks._units import format_number
 from binnet.cli._figures import force_option
-from binnet.cli.bench._tables import format_number, format_table
+from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
     from binnet.benchmarks._peers_running import PeersPlan
