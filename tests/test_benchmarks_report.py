@@ -290,6 +290,22 @@ def test_pictures_have_names(page: str) -> None:
     assert "could not be drawn" not in page
 
 
+def test_a_run_that_was_stopped_in_its_first_process(
+    result: BenchmarkResult, reference: BenchmarkResult
+) -> None:
+    few = [replace(m, values=m.values[:1]) for m in result.measurements]
+    text = read(replace(result, measurements=tuple(few), is_complete=False), reference=reference)
+    assert "relax-sync-l2 1 2.04 M – " in text  # a rate, and no interval
+    assert "stopped before 3 processes had measured relax-sync-l2" in text
+
+
+def test_small_fractions_are_not_nothing(reference: BenchmarkResult) -> None:
+    small = make_measurement(rate=2e6, n_bytes=2.4e7)  # 2.4e8 bytes a second of 6e10
+    assert "0.4 % of L2" in read(make_result(small), reference=reference)
+    nothing = make_measurement(rate=2e6, n_bytes=0.0, operations=1e6)
+    assert "% of L2" not in read(make_result(nothing), reference=reference)
+
+
 def test_limits_that_were_not_measured(result: BenchmarkResult, reference: BenchmarkResult) -> None:
     without = replace(result, limits_before=(), limits_after=())
     text = read(without, reference=reference)

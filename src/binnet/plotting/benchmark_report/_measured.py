@@ -161,14 +161,16 @@ def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
     summary = summarize(m)
     low, high = rate_interval(m)
     factor, prefix = find_prefix(m.rate)
-    ends = f"{format_number(low / factor)} to {format_number(high / factor)} {prefix}".rstrip()
+    ends = _UNKNOWN
+    if not math.isnan(low):
+        ends = f"{format_number(low / factor)} to {format_number(high / factor)} {prefix}".rstrip()
     wrong = "wrong" if m.verdict == "wrong" else None
     name = m.workload if m.implementation == "binnet" else f"{m.workload}, {m.implementation}"
     return [
         name,
         str(m.threads),
         format_si(m.rate, ""),
-        _UNKNOWN if math.isnan(low) else ends,
+        ends,
         f"{100 * summary.deviation / summary.median:.1f} %",
         _describe_fraction(m, limits),
         m.level,
@@ -185,7 +187,8 @@ def _describe_fraction(measurement: Measurement, limits: Limits | None) -> Child
     value, name = found
     part = f"--part: {100 * min(max(value, 0.0), 1.0):.1f}%"
     bar = element("i", style=part, aria_hidden="true")
-    return element("span", bar, f"{100 * value:.0f} % of {name}", class_="fraction")
+    percent = f"{100 * value:.{0 if value >= 0.1 else 1}f}"
+    return element("span", bar, f"{percent} % of {name}", class_="fraction")
 
 
 def _describe_energy(result: BenchmarkResult, is_known: bool) -> Element:
