@@ -28,6 +28,7 @@ class PeersPlan:
     suite: str
     seconds: float  # after which no other workload is begun
     registry: str = REGISTRY
+    is_quick: bool = False
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -97,4 +98,5 @@ def plan_peers(
         tuple(dict.fromkeys(peers)) or tuple(name for name in known if find_spec(name)),
         suite,
         math.inf if time_limit is None else float(time_limit),
+        is_quick=is_quick,
     )
