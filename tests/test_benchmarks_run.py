@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import odd_workloads
 from binnet._provenance import describe_run
 from binnet._threads import count_cores
 from binnet.benchmarks import _expected, _plan, _running
-from binnet.benchmarks._collecting import Found, make_result
+from binnet.benchmarks._collecting import Findings, Found, hide_folders, make_result
 from binnet.benchmarks._plan import Pair, make_command, plan_run
 from binnet.benchmarks._result import BenchmarkResult, Limits
 from binnet.benchmarks._running import measure
@@ -94,20 +95,25 @@ def store_answer(monkeypatch: pytest.MonkeyPatch, checksum: str) -> None:
     monkeypatch.setattr(_expected, "load_answers", lambda: {"steady": stored})
 
 
-def judge(result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the verdict on the answer of `steady`, from what the run had found."""
-    monkeypatch.setattr(_running, "LEAST_PROCESSES", 1)
+def judge(*checksums: str) -> str:
+    """Return the verdict on `steady`, whose processes have found these answers."""
+    work = {"amount": 1.0, "n_bytes": 0.0, "operations": 0.0}
+    first = {"answer": {"checksum": checksums[0]}, "work": work, "cold_seconds": 1.0}
+    found = Found(first, loops=1, seconds=0.1, overhead=0.0)
+    for checksum in checksums[1:]:
+        found.add({"values": [0.1], "joules": [None], "answer": {"checksum": checksum}})
     plan = plan_run(mode="quick", threads=[1], workloads=["steady"], registry=ODD)
-    return measure(_plan.Plan(**{**vars(plan), "processes": 1})).measurements[0].verdict
+    findings = Findings(begun=0.0, pairs={Pair("steady", 1): found})
+    return make_result(plan, findings, is_complete=True).measurements[0].verdict
 
 
 def test_answers_are_compared_with_those_that_are_stored(
-    result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store_answer(monkeypatch, result.measurements[0].checksum)
-    assert judge(result, monkeypatch) == "exact"
-    store_answer(monkeypatch, "0" * 16)
-    assert judge(result, monkeypatch) == "wrong"
+    store_answer(monkeypatch, "1" * 16)
+    assert judge("1" * 16, "1" * 16) == "exact"
+    assert judge("2" * 16, "2" * 16) == "wrong"
+    assert judge("1" * 16, "1" * 16, "2" * 16) == "wrong"  # another process disagrees
 
 
 def test_each_process_begins_with_another_workload(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,6 +205,20 @@ def test_where_a_result_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provenance["started"] == "its beginning"
     assert provenance["command"] == ["binnet", "bench", "run", "--threads", "1"]
     assert "ada" not in json.dumps(provenance)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("OSError: [Errno 2] No such file: '/home/ada/.cache/x.nbi'", "file: 'x.nbi'"),
+        (f"cannot read {Path.home()}/a.npz: I/O error", "cannot read a.npz: I/O error"),
+        (r"cannot read C:\Users\ada\a.npz, 1/2 of it", "cannot read a.npz, 1/2 of it"),
+        ("RuntimeError: no such instruction", "RuntimeError: no such instruction"),
+    ],
+)
+def test_reasons_name_no_folders(reason: str, shown: str) -> None:
+    assert hide_folders(reason).endswith(shown)
+    assert "ada" not in hide_folders(reason)
 
 
 def describe_at(time: str, threads: int) -> dict[str, Any]:

@@ -234,6 +234,8 @@ from benchmark_cases import make_result
 from binnet.benchmarks import _plan, _running, _scores
 _scores.load_reference = make_result
 _plan.plan_run = partial(_plan.plan_run, workloads=NAMES, registry="odd_workloads")
+_plan._BUDGETS["quick"] = _plan._BUDGETS["quick"]._replace(processes=PROCESSES)
+_running.LEAST_PROCESSES = PROCESSES
 _running._MOST_VALUES = 2
 _running.VALUE_SECONDS = 0.01
 _running._Session._measure_limits = lambda self: ()
@@ -242,9 +244,10 @@ main()
 """
 
 
-def start(names: list[str], *options: object) -> subprocess.Popen[str]:
+def start(names: list[str], n_processes: int, *options: object) -> subprocess.Popen[str]:
+    code = SETUP.replace("NAMES", repr(names)).replace("PROCESSES", str(n_processes))
     return subprocess.Popen(
-        [sys.executable, "-c", SETUP.replace("NAMES", repr(names)), "bench", "run", "--quick",
+        [sys.executable, "-c", code, "bench", "run", "--quick",
          "--threads", "1", *map(str, options)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -252,7 +255,7 @@ def start(names: list[str], *options: object) -> subprocess.Popen[str]:
 
 def test_a_wrong_answer_and_a_dead_process(tmp_path: Path) -> None:
     path = tmp_path / "host.json"
-    process = start(["drifting", "killed"], "--output", path)
+    process = start(["drifting", "killed"], 1, "--output", path)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 3, (out, errors)
     assert "no score: void, as answers were wrong: drifting" in out
@@ -265,13 +268,13 @@ def test_a_wrong_answer_and_a_dead_process(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, starts = tmp_path / "host.json", tmp_path / "starts"
     monkeypatch.setenv("ODD_STARTS", str(starts))
-    process = start(["steady", "blocking"], "--output", path)
+    process = start(["blocking", "steady"], 2, "--output", path)
     deadline = time.monotonic() + 300
     while not (starts.exists() and len(starts.read_text().splitlines()) == 3):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)  # one process has measured, the second one hangs
+    process.send_signal(signal.SIGINT)  # one process has measured all, the second one hangs
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, (out, errors)
     assert "Traceback" not in errors
