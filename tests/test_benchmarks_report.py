@@ -24,8 +24,7 @@ from binnet.benchmarks._result import BenchmarkResult, Limits, Stability
 from binnet.plotting import benchmark_report
 from binnet.plotting.benchmark_report import make_report, save_report
 from binnet.plotting.benchmark_report._html import element, table, to_page
-from binnet.plotting.benchmark_report._machine import Machine, format_bytes, make_command
-from binnet.plotting.benchmark_report._measured import format_si
+from binnet.plotting.benchmark_report._machine import Machine, format_bytes
 
 MARKUP = "<script>alert(1)</script>'\"><img src=http://x.org/a onerror=alert(2)>&amp;"
 HOSTILE = f"{MARKUP}\x00\ud800"  # which no picture can show
@@ -292,6 +291,22 @@ def test_pictures_have_names(page: str) -> None:
     assert "could not be drawn" not in page
 
 
+def test_a_run_that_was_stopped_in_its_first_process(
+    result: BenchmarkResult, reference: BenchmarkResult
+) -> None:
+    few = [replace(m, values=m.values[:1]) for m in result.measurements]
+    text = read(replace(result, measurements=tuple(few), is_complete=False), reference=reference)
+    assert "relax-sync-l2 1 2.04 M – " in text  # a rate, and no interval
+    assert "stopped before 3 processes had measured relax-sync-l2" in text
+
+
+def test_small_fractions_are_not_nothing(reference: BenchmarkResult) -> None:
+    small = make_measurement(rate=2e6, n_bytes=2.4e7)  # 2.4e8 bytes a second of 6e10
+    assert "0.4 % of L2" in read(make_result(small), reference=reference)
+    nothing = make_measurement(rate=2e6, n_bytes=0.0, operations=1e6)
+    assert "% of L2" not in read(make_result(nothing), reference=reference)
+
+
 def test_limits_that_were_not_measured(result: BenchmarkResult, reference: BenchmarkResult) -> None:
     without = replace(result, limits_before=(), limits_after=())
     text = read(without, reference=reference)
@@ -322,15 +337,6 @@ def test_a_checkout_is_checked_out(result: BenchmarkResult, reference: Benchmark
     machine = {"binnet": {"from": "checkout", "commit": "c0ffee"}, "packages": {"numpy": "2.0.0"}}
     text = read(replace(result, machine=machine), reference=reference)
     assert "git checkout c0ffee pip install . numpy==2.0.0 binnet bench run" in text
-
-
-def test_commands() -> None:
-    assert make_command({"suite": "all", "mode": "default", "threads": [1, "all"]}) == (
-        "binnet bench run"
-    )
-    assert make_command({"mode": "reportable", "threads": (1,)}) == (
-        "binnet bench run --reportable --threads 1"
-    )
 
 
 def test_a_picture_that_fails_costs_nothing_else(
@@ -379,11 +385,6 @@ def test_numbers() -> None:
     assert format_bytes(48 * 2**10) == "48 KB"
     assert format_bytes(24684096 * 1024) == "23.5 GB"
     assert format_bytes(100) == "100 bytes"
-    for value, text in (
-        (123.4, "123 B"), (1234.0, "1.23 kB"), (0.0125, "12.5 mB"), (0.0, "0.00 B"),
-        (float("nan"), "–"),
-    ):  # fmt: skip
-        assert format_si(value, "B") == text
 
 
 def test_tables_have_heads() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from functools import partial
 from typing import Any
 
 import pytest
 
 import binnet.benchmarks
 import odd_workloads
+from binnet._provenance import describe_run
 from binnet._threads import count_cores
 from binnet.benchmarks import _expected, _plan, _running
-from binnet.benchmarks._collecting import Found
-from binnet.benchmarks._plan import Pair, plan_run
+from binnet.benchmarks._collecting import Found, make_result
+from binnet.benchmarks._plan import Pair, make_command, plan_run
 from binnet.benchmarks._result import BenchmarkResult, Limits
 from binnet.benchmarks._running import measure
 
@@ -183,6 +187,38 @@ def test_the_time_decides_how_many_processes_and_values(
     session, _ = make_session(monkeypatch, seconds)
     assert session._choose_processes() == n_processes
     assert session._count_values(n_processes) == n_values
+
+
+def test_where_a_result_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/home/ada/secret.py", "--output", "/home/ada/x.json"])
+    monkeypatch.setattr(_running, "describe_run", partial(describe_at, "its beginning"))
+    session, _ = make_session(monkeypatch, seconds=10.0)
+    monkeypatch.setattr(_running, "describe_run", partial(describe_at, "its end"))
+    session.findings.pairs.clear()
+    provenance = make_result(session._plan, session.findings, is_complete=True).provenance
+    assert provenance["started"] == "its beginning"
+    assert provenance["command"] == ["binnet", "bench", "run", "--threads", "1"]
+    assert "ada" not in json.dumps(provenance)
+
+
+def describe_at(time: str, threads: int) -> dict[str, Any]:
+    return {**describe_run(threads=threads), "started": time}
+
+
+@pytest.mark.parametrize(
+    ("settings", "command"),
+    [
+        ({"suite": "all", "mode": "default", "threads": [1, "all"]}, "binnet bench run"),
+        ({"mode": "reportable", "threads": (1,)}, "binnet bench run --reportable --threads 1"),
+        ({"suite": "rate", "mode": "quick", "threads": [1, 2], "time_limit": 90.0},
+         "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90.0"),
+        ({"mode": "peers", "is_quick": True, "threads": [1, 2]},
+         "binnet bench peers --quick --threads 1,2"),
+        ({"threads": "nonsense"}, "binnet bench run"),
+    ],
+)  # fmt: skip
+def test_commands(settings: dict[str, Any], command: str) -> None:
+    assert make_command(settings) == command.split()
 
 
 def test_a_machine_that_is_slower_than_planned_takes_longer(

@@ -19,7 +19,7 @@ from benchmark_cases import make_measurement, make_result
 from binnet.benchmarks import _files, _running, _scores, load_result
 from binnet.benchmarks._result import BenchmarkResult, Stability
 from binnet.cli import main
-from binnet.cli.bench._tables import format_number, format_si, format_table
+from binnet.cli.bench._tables import format_table
 
 UNSTABLE = Stability(False, ("other processes used 1.50 cores of the 2",), {})
 FAILURES = [{"workload": "sweep", "threads": 2, "reason": "its process was ended by SIGKILL"}]
@@ -120,20 +120,25 @@ def test_nothing_measured_is_nothing_written(finding: Callable[..., None], tmp_p
         assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_full_loses_no_numbers(
-    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), ValueError("amount must be a number of at least 0")],
+    ids=["full", "refused"],
+)
+def test_what_cannot_be_written_loses_no_numbers(
+    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     finding(make_result())
 
     def refuse(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(_files, "save_result", refuse)
     done = bench("run", "--output", tmp_path / "host.json")
     assert done.exit_code == 1
     assert "relax-sync-l2" in done.output
     assert "score, one core" in done.output
-    assert "Error: the result could not be written: [Errno 28] No space left" in done.output
+    assert f"Error: the result could not be written: {error}" in done.output
 
 
 @pytest.mark.parametrize(
@@ -218,14 +223,7 @@ print("loaded:", *[name for name in ("numba", "matplotlib", "scipy") if name in 
     assert done.stdout.splitlines()[-1] == "loaded:"
 
 
-def test_numbers_and_tables() -> None:
-    assert [format_number(x) for x in (0.0, 0.01234, 1.5, 99.96, 123.4, 1234.0)] == [
-        "0.00", "0.0123", "1.50", "100.0", "123", "1234",
-    ]  # fmt: skip
-    assert format_number(float("nan")) == "unknown"
-    assert format_si(0.5, "B/s") == "0.500 B/s"
-    assert format_si(12.34e9, "B/s") == "12.3 GB/s"
-    assert format_si(1e6, "synaptic updates/s") == "1.00 M synaptic updates/s"
+def test_tables() -> None:
     assert list(format_table(("a", "bb"), [("long", "1"), ("x", "23")], right=(1,))) == [
         "a     bb", "long   1", "x     23",
     ]  # fmt: skip

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from binnet._provenance import describe_run
 from binnet.benchmarks._division import find_division
 from binnet.benchmarks._energy import EnergyMeter
 from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._host import describe_host
-from binnet.benchmarks._plan import Pair, Plan
+from binnet.benchmarks._plan import Pair, Plan, make_command
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
@@ -44,6 +43,7 @@ class Findings:
     """What a run has found so far."""
 
     begun: float
+    provenance: Mapping[str, Any] = field(default_factory=dict)  # when it began
     pairs: dict[Pair, Found] = field(default_factory=dict)
     failures: dict[Pair, str] = field(default_factory=dict)
     limits_before: tuple[Limits, ...] = ()
@@ -74,6 +74,19 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         if found.values
     )
     limits = findings.limits_before, findings.limits_after
+    settings = {
+        "suite": plan.suite,
+        "mode": plan.mode,
+        "threads": list(plan.asked),
+        "time_limit": plan.time_limit,
+        "processes": max((len(m.values) for m in measurements), default=0),
+        "seconds": findings.seconds,
+        "compile_seconds": findings.compile_seconds,
+        "failures": [
+            {"workload": pair.workload, "threads": pair.threads, "reason": reason}
+            for pair, reason in findings.failures.items()
+        ],
+    }
     result = BenchmarkResult(
         measurements=measurements,
         limits_before=findings.limits_before,
@@ -83,20 +96,8 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         open_reasons=(),
         machine=describe_host(),
         energy=EnergyMeter().describe(),
-        provenance=describe_run(threads=max(plan.threads)),
-        settings={
-            "suite": plan.suite,
-            "mode": plan.mode,
-            "threads": list(plan.asked),
-            "time_limit": plan.time_limit,
-            "processes": max((len(m.values) for m in measurements), default=0),
-            "seconds": findings.seconds,
-            "compile_seconds": findings.compile_seconds,
-            "failures": [
-                {"workload": pair.workload, "threads": pair.threads, "reason": reason}
-                for pair, reason in findings.failures.items()
-            ],
-        },
+        provenance={**findings.provenance, "command": make_command(settings)},
+        settings=settings,
         is_complete=is_complete,
     )
     division, reasons = find_division(result)

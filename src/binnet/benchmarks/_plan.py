@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from binnet._threads import count_cores, resolve_threads
 from binnet._validation import check_choice, check_integer, check_real
@@ -156,6 +156,24 @@ def _choose(
     for name in names or ():
         check_choice("workload", name, list(known))
     return [known[name] for name in (known if names is None else names)]
+
+
+def make_command(settings: Mapping[str, Any]) -> list[str]:
+    """Return the command of a result by its settings: what was typed may name private folders."""
+    mode = settings.get("mode")
+    command = ["binnet", "bench", "peers" if mode == "peers" else "run"]
+    if settings.get("suite", "all") != "all":
+        command += ["--suite", str(settings["suite"])]
+    if mode in ("quick", "reportable"):
+        command.append(f"--{mode}")
+    elif settings.get("is_quick"):
+        command.append("--quick")
+    threads = settings.get("threads")
+    if isinstance(threads, list | tuple) and list(threads) != [1, "all"]:
+        command += ["--threads", ",".join(map(str, threads))]
+    if settings.get("time_limit") is not None:
+        command += ["--time-limit", str(settings["time_limit"])]
+    return command
 
 
 def check_threads(threads: Sequence[int | str]) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
+from binnet._provenance import describe_run
 from binnet.benchmarks._collecting import Findings, Found, make_result
 from binnet.benchmarks._plan import (
     LEAST_PROCESSES,
@@ -130,7 +131,7 @@ class _Session:
 
     def __init__(self, plan: Plan, desk: _Desk, tell: Callable[[str], object], bar: Any) -> None:
         self._plan, self._desk, self._tell, self._bar = plan, desk, tell, bar
-        self.findings = Findings(begun=monotonic())
+        self.findings = Findings(monotonic(), describe_run(threads=max(plan.threads)))
         self._deadline = self.findings.begun + plan.seconds
         self._limits_seconds = 0.0
 

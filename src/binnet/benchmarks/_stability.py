@@ -3,10 +3,9 @@
 A reading is taken before the processes that measure and after them, while none of them runs: what
 they have used is then known as that of ended children. What a system does not tell is None.
 
-The thresholds are those below. On a quiet machine of one user, daemons use a hundredth of a core,
-values of a workload lie within a few per cent of each other, and limits repeat to 5 %. On two cores
-that seven others compiled and tested on, the median of a relaxation (N = 600) was 2.1 times its
-minimum on one thread and 3.8 times on two, and others used 1.4 cores.
+The thresholds are those below. On two cores that seven others compiled and tested on, the median of
+a relaxation (N = 600) was 2.1 times its minimum on one thread and 3.8 times on two, and others used
+1.4 cores.
 """
 
 from __future__ import annotations

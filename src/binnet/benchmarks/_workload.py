@@ -8,8 +8,8 @@ from typing import Literal
 
 #: Where the data that a call goes through lie, on a machine of today: 32 KB, 1 MB, 32 MB, more.
 Level = Literal["L1", "L2", "L3", "memory"]
-#: Kinds of arithmetic whose peaks are measured (`binnet.benchmarks.limits`); "integer" are additions
-#: of the bytes of vectors, "none" stands for work that no measured peak bounds.
+#: Kinds of arithmetic whose peaks are measured (`binnet.benchmarks.measure_limits`); "none" stands
+#: for work that no measured peak bounds.
 Operation = Literal["fma32", "dot8", "popcount", "none"]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from binnet.benchmarks._units import format_si
 from binnet.plotting._style import (
     BLACK,
     BLUE,
@@ -38,7 +39,7 @@ _COLOURS = {
 }  # fmt: skip
 _DASHES: dict[str, Any] = {"L1": "-", "L2": "--", "L3": "-.", "memory": (0, (1, 1.5))}
 _MARKERS = {"L1": "o", "L2": "s", "L3": "^", "memory": "D"}
-_HATCHES = {"fma32": "////", "dot8": "....", "popcount": ""}
+_HATCHES = {"fma32": "////", "dot8": "xxx", "popcount": ""}
 _ROW, _BELOW = 0.19, 0.45  # inches: of a bar, and from the axis to the legend below it
 _COLUMNS = 2  # of the names below a panel
 _LEGEND_PART = 0.33  # of the height of a panel, where no point is
@@ -282,10 +283,10 @@ def _plot_ceilings(axes: Axes, limits: Limits, operation: str, x: Any, y: Any) -
     for level, bandwidth in limits.bandwidth.items():
         slope = np.array([low, peak / bandwidth])
         axes.plot(slope, bandwidth * slope, color=_COLOURS[level], linestyle=_DASHES[level],
-                  linewidth=1.4, label=f"{level}: {_describe_rate(bandwidth)}B/s",
+                  linewidth=1.4, label=f"{level}: {format_si(bandwidth, 'B/s')}",
                   marker=_MARKERS[level], markersize=5, markevery=[0])  # fmt: skip
     axes.plot([min(corners), high], [peak, peak], color=BLACK, linewidth=1.4,
-              label=f"peak: {_describe_rate(peak)}op/s")  # fmt: skip
+              label=f"peak: {format_si(peak, 'op/s')}")  # fmt: skip
     axes.set_xlim(low, high)
     highest = 2.5 * max(peak, *y)
     lowest = min(*y, *(low * bandwidth for bandwidth in limits.bandwidth.values())) / 2
@@ -332,11 +333,3 @@ def _describe(fraction: Fraction | None) -> str:
         return "no limit known"
     value = f"{fraction.value:.2f}" if fraction.value >= 0.005 else "< 0.01"
     return f"{value} of {fraction.name}"
-
-
-def _describe_rate(rate: float) -> str:
-    """Return a number with three digits and the prefix of its unit."""
-    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
-        if rate >= factor:
-            return f"{rate / factor:.3g} {prefix}"
-    return f"{rate:.3g} "

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from binnet.cli.bench._tables import find_prefix, format_number, format_si, format_table
+from binnet.benchmarks._units import find_prefix, format_number, format_si
+from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from binnet._files import atomic_path, check_file
+from binnet.benchmarks._units import format_si
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import (
     FIGURE_SUFFIXES,
@@ -18,7 +19,7 @@ from binnet.cli._figures import (
     refuse_input,
     save_pictures,
 )
-from binnet.cli.bench._tables import format_si, format_table
+from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
     from binnet.benchmarks._comparison import Comparison, Ratio, Row

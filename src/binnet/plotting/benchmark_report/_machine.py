@@ -6,11 +6,12 @@ The facts may come from any file: what is not there, or is of another kind, is "
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from binnet.benchmarks._division import changes_speed, load_pins
+from binnet.benchmarks._plan import make_command
 from binnet.benchmarks._result import BenchmarkResult
 from binnet.plotting.benchmark_report._html import element, facts, section
 
@@ -171,7 +172,7 @@ def describe_reproduction(result: BenchmarkResult, machine: Machine) -> Element:
     commands = [f"pip install binnet=={version} {install}".rstrip()]
     if machine.get("binnet", "from") == "checkout":
         commands = [f"git checkout {machine.say('binnet', 'commit')}", f"pip install . {install}"]
-    commands.append(make_command(result.settings))
+    commands.append(" ".join(make_command(result.settings)))
     variables = machine.get("environment")
     changing = [
         f"{name}={_to_text(value)}"
@@ -193,22 +194,3 @@ def describe_reproduction(result: BenchmarkResult, machine: Machine) -> Element:
         ]),
         id_="reproduce",
     )  # fmt: skip
-
-
-def make_command(settings: Mapping[str, Any]) -> str:
-    """Return the command of a run, by its settings: what was typed may name private folders."""
-    command = ["binnet bench run"]
-    if settings.get("suite", "all") != "all":
-        command.append(f"--suite {_to_text(settings['suite'])}")
-    if settings.get("mode") in ("quick", "reportable"):
-        command.append(f"--{settings['mode']}")
-    threads = settings.get("threads")
-    if isinstance(threads, list | tuple) and list(threads) != [1, "all"]:
-        command.append(f"--threads {_join(threads)}")
-    if settings.get("time_limit") is not None:
-        command.append(f"--time-limit {_to_text(settings['time_limit'])}")
-    return " ".join(command)
-
-
-def _join(values: Iterable[Any]) -> str:
-    return ",".join(map(_to_text, values))

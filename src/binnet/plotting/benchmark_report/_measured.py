@@ -12,35 +12,13 @@ from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._scores import CORES, Cores, Score, Scores, format_score
 from binnet.benchmarks._statistics import describe_intervals, rate_interval, summarize
+from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.plotting.benchmark_report._html import Child, bullets, element, section, table
 
 _PEAKS = {
     "fma32": "float32 multiply-adds", "dot8": "products of bytes", "popcount": "and + popcount"
 }  # fmt: skip
 _UNKNOWN = "–"
-
-
-def format_si(value: float, unit: str) -> str:
-    """Return a number with its unit: 12.3 GB/s."""
-    if not math.isfinite(value):
-        return _UNKNOWN
-    factor, prefix = _scale(value)
-    return f"{_round(value / factor)} {prefix}{unit}".rstrip()
-
-
-def _scale(value: float) -> tuple[float, str]:
-    """Return the power of 1000 that a number is written in, and its prefix."""
-    from matplotlib.ticker import EngFormatter
-
-    power = 3 * math.floor(math.log10(value) / 3) if value > 0 else 0
-    power = max(-24, min(power, 24))
-    return 10.0**power, EngFormatter.ENG_PREFIXES[power]
-
-
-def _round(value: float) -> str:
-    """Return three digits, or all of those before the point."""
-    whole = len(str(int(abs(value))))
-    return f"{value:.{max(0, 3 - whole)}f}"
 
 
 def name_threads(threads: int) -> str:
@@ -183,15 +161,17 @@ def describe_workloads(result: BenchmarkResult) -> Element:
 def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
     summary = summarize(m)
     low, high = rate_interval(m)
-    factor, prefix = _scale(m.rate)
-    ends = f"{_round(low / factor)} to {_round(high / factor)} {prefix}".rstrip()
+    factor, prefix = find_prefix(m.rate)
+    ends = _UNKNOWN
+    if not math.isnan(low):
+        ends = f"{format_number(low / factor)} to {format_number(high / factor)} {prefix}".rstrip()
     wrong = "wrong" if m.verdict == "wrong" else None
     name = m.workload if m.implementation == "binnet" else f"{m.workload}, {m.implementation}"
     return [
         name,
         str(m.threads),
         format_si(m.rate, ""),
-        _UNKNOWN if math.isnan(low) else ends,
+        ends,
         f"{100 * summary.deviation / summary.median:.1f} %",
         _describe_fraction(m, limits),
         m.level,
@@ -208,7 +188,8 @@ def _describe_fraction(measurement: Measurement, limits: Limits | None) -> Child
     value, name = found
     part = f"--part: {100 * min(max(value, 0.0), 1.0):.1f}%"
     bar = element("i", style=part, aria_hidden="true")
-    return element("span", bar, f"{100 * value:.0f} % of {name}", class_="fraction")
+    percent = f"{100 * value:.{0 if value >= 0.1 else 1}f}"
+    return element("span", bar, f"{percent} % of {name}", class_="fraction")
 
 
 def _describe_energy(result: BenchmarkResult, is_known: bool) -> Element:
@@ -242,5 +223,5 @@ def _describe_ratio(ratio: Ratio | None) -> str:
     if ratio is None:
         return _UNKNOWN
     low, high = ratio.interval
-    interval = "" if math.isnan(low) else f" ({_round(low)} to {_round(high)})"
-    return f"{_round(ratio.value)}{interval}"
+    interval = "" if math.isnan(low) else f" ({format_number(low)} to {format_number(high)})"
+    return f"{format_number(ratio.value)}{interval}"
