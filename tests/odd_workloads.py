@@ -10,6 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -73,6 +74,12 @@ def prepare_drifting(threads: int) -> Task:
     return make_task("drifting", partial(time.sleep, CALL_SECONDS), os.getpid())
 
 
+def prepare_diverging(threads: int) -> Task:
+    task = make_task("diverging", lambda: None, 7)
+    answer = make_answer(np.array([np.nan]), probes={"norm": np.inf, "sum": 1.0})
+    return replace(task, answer=lambda: answer)
+
+
 def prepare_hanging(threads: int) -> Task:
     return make_task("hanging", partial(time.sleep, 600), 5)
 
@@ -105,6 +112,6 @@ def _make(prepare: Callable[[int], Task]) -> Workload:
 def all_workloads() -> dict[str, Workload]:
     prepares = (
         prepare_steady, prepare_counted, prepare_talking, prepare_refusing, prepare_killed,
-        prepare_drifting, prepare_hanging, prepare_blocking,
+        prepare_drifting, prepare_hanging, prepare_blocking, prepare_diverging,
     )  # fmt: skip
     return {workload.name: workload for workload in map(_make, prepares)}

@@ -14,7 +14,7 @@ import odd_workloads
 from binnet._provenance import describe_run
 from binnet._threads import count_cores
 from binnet.benchmarks import _expected, _plan, _running
-from binnet.benchmarks._collecting import Found, make_result
+from binnet.benchmarks._collecting import Findings, Found, make_result
 from binnet.benchmarks._plan import Pair, make_command, plan_run
 from binnet.benchmarks._result import BenchmarkResult, Limits
 from binnet.benchmarks._running import measure
@@ -94,20 +94,25 @@ def store_answer(monkeypatch: pytest.MonkeyPatch, checksum: str) -> None:
     monkeypatch.setattr(_expected, "load_answers", lambda: {"steady": stored})
 
 
-def judge(result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the verdict on the answer of `steady`, from what the run had found."""
-    monkeypatch.setattr(_running, "LEAST_PROCESSES", 1)
+def judge(*checksums: str) -> str:
+    """Return the verdict on `steady`, whose processes have found these answers."""
+    work = {"amount": 1.0, "n_bytes": 0.0, "operations": 0.0}
+    first = {"answer": {"checksum": checksums[0]}, "work": work, "cold_seconds": 1.0}
+    found = Found(first, loops=1, seconds=0.1, overhead=0.0)
+    for checksum in checksums[1:]:
+        found.add({"values": [0.1], "joules": [None], "answer": {"checksum": checksum}})
     plan = plan_run(mode="quick", threads=[1], workloads=["steady"], registry=ODD)
-    return measure(_plan.Plan(**{**vars(plan), "processes": 1})).measurements[0].verdict
+    findings = Findings(begun=0.0, pairs={Pair("steady", 1): found})
+    return make_result(plan, findings, is_complete=True).measurements[0].verdict
 
 
 def test_answers_are_compared_with_those_that_are_stored(
-    result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    store_answer(monkeypatch, result.measurements[0].checksum)
-    assert judge(result, monkeypatch) == "exact"
-    store_answer(monkeypatch, "0" * 16)
-    assert judge(result, monkeypatch) == "wrong"
+    store_answer(monkeypatch, "1" * 16)
+    assert judge("1" * 16, "1" * 16) == "exact"
+    assert judge("2" * 16, "2" * 16) == "wrong"
+    assert judge("1" * 16, "1" * 16, "2" * 16) == "wrong"  # another process disagrees
 
 
 def test_each_process_begins_with_another_workload(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ def test_timing_prepares_what_is_not_held(worker: Worker) -> None:
         ({"do": "time", "workload": "steady", "threads": 1, "loops": 1}, "values must"),
         ({"do": "prepare", "workload": "refusing", "threads": 1},
          "RuntimeError: no such instruction"),
+        ({"do": "prepare", "workload": "diverging", "threads": 1}, "norm is inf: no finite number"),
     ],
     ids=str,
 )  # fmt: skip
@@ -88,6 +89,14 @@ def test_what_it_cannot_do_is_a_reply(
     request_: dict[str, Any], message: str, worker: Worker
 ) -> None:
     assert message in ask(worker, **request_)["error"]
+
+
+def test_a_clock_that_stands_still_times_nothing(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = {"do": "time", "workload": "counted", "threads": 1, "loops": 3, "values": 1}
+    monkeypatch.setattr("binnet.benchmarks.worker.perf_counter", lambda: 1.0)
+    assert "the clock stood still during 3 calls" in ask(worker, **request)["error"]
 
 
 def test_what_is_no_request_is_a_reply(worker: Worker) -> None:

@@ -117,20 +117,25 @@ def test_nothing_measured_is_nothing_written(finding: Callable[..., None], tmp_p
         assert not list(tmp_path.iterdir())
 
 
-def test_a_disk_that_is_full_loses_no_numbers(
-    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "error",
+    [OSError(28, "No space left on device"), ValueError("amount must be a number of at least 0")],
+    ids=["full", "refused"],
+)
+def test_what_cannot_be_written_loses_no_numbers(
+    finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     finding(make_result())
 
     def refuse(*arguments: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr(_files, "save_result", refuse)
     done = bench("run", "--output", tmp_path / "host.json")
     assert done.exit_code == 1
     assert "relax-sync-l2" in done.output
     assert "score, one core" in done.output
-    assert "Error: the result could not be written: [Errno 28] No space left" in done.output
+    assert f"Error: the result could not be written: {error}" in done.output
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,8 @@ from benchmark_cases import make_result
 from binnet.benchmarks import _plan, _running, _scores
 _scores.load_reference = make_result
 _plan.plan_run = partial(_plan.plan_run, workloads=NAMES, registry="odd_workloads")
+_plan._BUDGETS["quick"] = _plan._BUDGETS["quick"]._replace(processes=PROCESSES)
+_running.LEAST_PROCESSES = PROCESSES
 _running._MOST_VALUES = 2
 _running.VALUE_SECONDS = 0.01
 _running._Session._measure_limits = lambda self: ()
@@ -237,9 +244,10 @@ main()
 """
 
 
-def start(names: list[str], *options: object) -> subprocess.Popen[str]:
+def start(names: list[str], n_processes: int, *options: object) -> subprocess.Popen[str]:
+    code = SETUP.replace("NAMES", repr(names)).replace("PROCESSES", str(n_processes))
     return subprocess.Popen(
-        [sys.executable, "-c", SETUP.replace("NAMES", repr(names)), "bench", "run", "--quick",
+        [sys.executable, "-c", code, "bench", "run", "--quick",
          "--threads", "1", *map(str, options)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
@@ -247,7 +255,7 @@ def start(names: list[str], *options: object) -> subprocess.Popen[str]:
 
 def test_a_wrong_answer_and_a_dead_process(tmp_path: Path) -> None:
     path = tmp_path / "host.json"
-    process = start(["drifting", "killed"], "--output", path)
+    process = start(["drifting", "killed"], 1, "--output", path)
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 3, (out, errors)
     assert "no score: void, as answers were wrong: drifting" in out
@@ -260,13 +268,13 @@ def test_a_wrong_answer_and_a_dead_process(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, starts = tmp_path / "host.json", tmp_path / "starts"
     monkeypatch.setenv("ODD_STARTS", str(starts))
-    process = start(["steady", "blocking"], "--output", path)
+    process = start(["blocking", "steady"], 2, "--output", path)
     deadline = time.monotonic() + 300
     while not (starts.exists() and len(starts.read_text().splitlines()) == 3):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)  # one process has measured, the second one hangs
+    process.send_signal(signal.SIGINT)  # one process has measured all, the second one hangs
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 130, (out, errors)
     assert "Traceback" not in errors

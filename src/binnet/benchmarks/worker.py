@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import queue
 import signal
@@ -64,7 +65,9 @@ class Worker:
             request = json.loads(line)
             if not isinstance(request, dict):
                 raise ValueError(f"a request is a JSON object, not {line.strip()!r}")
-            return self._do(request)
+            reply = self._do(request)
+            _check_numbers(reply)
+            return reply
         except Exception as error:  # whatever a workload or a peer comes up with
             self._let_go()
             kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
@@ -161,8 +164,22 @@ class Worker:
         for _ in repeat(None, loops):
             call()
         seconds = perf_counter() - begun
+        if seconds <= 0.0:
+            raise ValueError(f"the clock stood still during {loops} calls, so they cannot be timed")
         joules = self._meter.joules_since(before)
         return seconds / loops, None if joules is None else joules / loops
+
+
+def _check_numbers(value: Any, name: str = "its reply") -> None:
+    """Refuse what no file of a result can hold."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_numbers(item, str(key))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _check_numbers(item, name)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{name} is {value}: no finite number, so it is no result")
 
 
 @contextmanager

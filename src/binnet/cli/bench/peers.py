@@ -72,7 +72,7 @@ def peers(
         click.echo(line)
     try:
         save_result(result, output)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise click.ClickException(f"the result could not be written: {error}") from None
     click.echo(f"written: {output}")
     if not result.is_complete:

@@ -94,7 +94,7 @@ def _save(result: BenchmarkResult, output: Path) -> str | None:
 
     try:
         save_result(result, output)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return f"the result could not be written: {error}"
     return None
 
