@@ -18,7 +18,7 @@ from binnet.benchmarks._files import load_result
 from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._scores import count_all_cores, measured_on
-from binnet.benchmarks._statistics import rate_interval, ratio_interval
+from binnet.benchmarks._statistics import describe_intervals, rate_interval, ratio_interval
 from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.benchmarks.workloads import all_workloads
 
@@ -61,6 +61,7 @@ def describe_run(result: BenchmarkResult) -> str:
     lines = [f"Mode: {result.settings.get('mode')}, {processes} processes. Division: "
              f"{result.division}{': ' * bool(result.open_reasons)}"
              f"{'; '.join(result.open_reasons)}."]  # fmt: skip
+    lines.append(f"{describe_intervals(result.measurements).capitalize()}.")
     # What follows a semicolon is what to do against it.
     lines += [f"Not stable: {reason.partition(';')[0]}." for reason in result.stability.reasons]
     return f"{describe_machine(result)}\n{' '.join(lines)}\n"
@@ -103,7 +104,7 @@ def make_workload_table(result: BenchmarkResult) -> str:
             f"{together.rate / alone.rate:.2f}" if together else "",
             show_fraction(together, result),
         ))  # fmt: skip
-    heads = ("workload", "one core", "95 %", "of its limit", f"{cores} threads", "speed-up",
+    heads = ("workload", "one core", "interval", "of its limit", f"{cores} threads", "speed-up",
              "of its limit")  # fmt: skip
     return make_table(heads, rows)
 
@@ -158,7 +159,7 @@ def make_peer_table(result: BenchmarkResult) -> str:
                 for peer, m in sides.items() if peer != best
             ),
         ))  # fmt: skip
-    heads = ("workload", "threads", "binnet, a call", "fastest peer", "times slower", "95 %",
+    heads = ("workload", "threads", "binnet, a call", "fastest peer", "times slower", "interval",
              "others")  # fmt: skip
     return make_table(heads, rows)
 

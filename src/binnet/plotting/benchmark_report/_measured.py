@@ -11,7 +11,7 @@ from binnet.benchmarks._comparison import Comparison, Ratio
 from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._scores import CORES, Cores, Score, Scores, format_score
-from binnet.benchmarks._statistics import rate_interval, summarize
+from binnet.benchmarks._statistics import describe_intervals, rate_interval, summarize
 from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.plotting.benchmark_report._html import Child, bullets, element, section, table
 
@@ -137,7 +137,7 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
 def describe_workloads(result: BenchmarkResult) -> Element:
     """Return the section with what each workload reached."""
     has_energy = any(m.joules is not None for m in result.measurements)
-    heads = ["workload", "threads", "rate", "95 % interval", "MAD", "of its limit", "data in",
+    heads = ["workload", "threads", "rate", "interval", "MAD", "of its limit", "data in",
              "answer", "first call", *(["energy"] if has_energy else [])]  # fmt: skip
     limits = {m.threads: find_limits(result, m.threads) for m in result.measurements}
     groups: dict[tuple[str, str], list[list[Child]]] = {}
@@ -146,7 +146,8 @@ def describe_workloads(result: BenchmarkResult) -> Element:
         groups.setdefault((m.suite, m.unit), []).append(row[: len(heads)])
     caption = (
         "Rates are medians over processes; MAD is the median absolute deviation of a call's "
-        "seconds; the first call compiles, or loads what was compiled"
+        "seconds; the first call compiles, or loads what was compiled; "
+        + describe_intervals(result.measurements)
     )
     named = [(f"{suite}: {unit} a second", rows) for (suite, unit), rows in groups.items()]
     return section(
