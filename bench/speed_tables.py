@@ -18,13 +18,14 @@ from binnet.benchmarks._files import load_result
 from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._scores import count_all_cores, measured_on
-from binnet.benchmarks._statistics import rate_interval, ratio_interval
+from binnet.benchmarks._statistics import describe_intervals, rate_interval, ratio_interval
 from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.benchmarks.workloads import all_workloads
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(ROOT / name for name in ("README.md", "docs/benchmark.md", "docs/results/speed.md"))
 _END = "<!-- end of table -->"
+_ALSO = ("learn-float-1600", "infer-1600")  # in README's table
 Peers = Mapping[str, Measurement]
 
 
@@ -103,7 +104,7 @@ def make_workload_table(result: BenchmarkResult) -> str:
             f"{together.rate / alone.rate:.2f}" if together else "",
             show_fraction(together, result),
         ))  # fmt: skip
-    heads = ("workload", "one core", "95 %", "of its limit", f"{cores} threads", "speed-up",
+    heads = ("workload", "one core", "interval", "of its limit", f"{cores} threads", "speed-up",
              "of its limit")  # fmt: skip
     return make_table(heads, rows)
 
@@ -158,7 +159,7 @@ def make_peer_table(result: BenchmarkResult) -> str:
                 for peer, m in sides.items() if peer != best
             ),
         ))  # fmt: skip
-    heads = ("workload", "threads", "binnet, a call", "fastest peer", "times slower", "95 %",
+    heads = ("workload", "threads", "binnet, a call", "fastest peer", "times slower", "interval",
              "others")  # fmt: skip
     return make_table(heads, rows)
 
@@ -174,13 +175,13 @@ def find_fastest(sides: Peers) -> str:
 
 
 def make_short_table(host: BenchmarkResult, peers: BenchmarkResult | None) -> str:
-    """Return the README's table: the workloads of ``--quick``."""
-    quick = [name for name, workload in all_workloads().items() if workload.is_quick]
+    """Return the README's table: the workloads of ``--quick``, and larger networks."""
+    chosen = [name for name, w in all_workloads().items() if w.is_quick or name in _ALSO]
     one, every = measured_on(host, "one"), measured_on(host, "all")
     cores = count_all_cores(host) or 1
     beside = collect_peers(peers) if peers else {}
     rows = []
-    for name in quick:
+    for name in chosen:
         if name not in one:
             continue
         sides = dict(beside.get((name, 1), {}))
@@ -224,7 +225,9 @@ def make_tables(host: BenchmarkResult | None, peers: BenchmarkResult | None) -> 
     tables = {"registry": make_registry_table()}
     if host is not None:
         tables |= {
-            "machine": describe_run(host),
+            "machine": (
+                f"{describe_run(host)}\n{describe_intervals(host.measurements).capitalize()}.\n"
+            ),
             "workloads": make_workload_table(host),
             "limits": make_limit_table(host),
             "short": f"{describe_machine(host)}\n{make_short_table(host, peers)}",

@@ -91,8 +91,10 @@ def test_what_cannot_be_read_again_is_not_written(tmp_path):
         save_result(make_result(make_measurement(), make_measurement()), path)
     with pytest.raises(ValueError, match=r"runs\[1\]\.values must be a list of numbers above 0"):
         save_result(make_result(make_measurement(values=((1.0,), ()))), path)
-    with pytest.raises(ValueError, match="amount must be a number of at least 0, got None"):
+    with pytest.raises(ValueError, match="amount must be a number above 0, got None"):
         save_result(make_result(make_measurement(amount=float("inf"), values=((1.0,),))), path)
+    with pytest.raises(ValueError, match=r"amount must be a number above 0, got 0\.0; use"):
+        save_result(make_result(make_measurement(amount=0.0, values=((1.0,),))), path)
     assert not path.exists()
 
 
@@ -166,7 +168,7 @@ def put(content: Any, place: tuple[Any, ...], value: Any) -> Any:
     return changed
 
 
-@pytest.mark.parametrize("wrong", [None, "x", -1.5, [1], {"x": "y"}], ids=repr)
+@pytest.mark.parametrize("wrong", [None, "x", 0, -1.5, [1], {"x": "y"}], ids=repr)
 def test_what_the_schema_forbids_is_refused_and_named(tmp_path, wrong):
     """Whatever is taken out of a file or put into it: the schema and the reader agree."""
     path = tmp_path / "a.json"
@@ -185,7 +187,33 @@ def test_what_the_schema_forbids_is_refused_and_named(tmp_path, wrong):
         message = str(caught.value)
         known = names[-1] in message or "not a result of" in message or "was edited" in message
         assert known, (place, message)
-    assert n_wrong > 30
+    assert n_wrong > (10 if wrong == 0 else 30)
+
+
+def test_what_is_divided_by_is_above_0_in_both_versions(path):
+    """Work, seconds, bandwidths and peaks: a file of version 1 has no digest that would tell."""
+    old = json.loads(OLD.read_text())
+    divisors = [
+        ("benchmarks", 0, "runs", 0, "values", 0),
+        ("binnet", "measurements", 0, "amount"),
+        ("binnet", "limits", 0, "bandwidth", "L1"),
+        ("binnet", "limits", 0, "peaks", "fma32"),
+    ]
+    for place in divisors:
+        for wrong in (0, -1.0):
+            changed = put(old, place, wrong)
+            assert not is_valid(changed, 1)
+            path.write_text(json.dumps(changed))
+            with pytest.raises(ValueError, match=r"must be a .*numbers? above 0, got"):
+                load_result(path)
+
+
+def test_an_integer_that_no_float_holds_is_refused(path):
+    content = json.loads(path.read_text())
+    content["binnet"]["measurements"][0]["n_bytes"] = 10**400
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"n_bytes must be a number of at least 0, got 1000"):
+        load_result(path)
 
 
 def test_what_the_schema_allows_is_refused_by_its_digest_alone(path):

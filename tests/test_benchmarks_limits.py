@@ -135,6 +135,8 @@ def test_what_no_limit_is_known_of_has_no_fraction() -> None:
         ({"L1": 24 * KB, "L2": 2 * MB}, "L1", "L2"),
         ({"L1": 24 * KB, "L2": 2 * MB}, "L3", "memory"),
         ({"L1": 24 * KB, "L2": 2 * MB}, "memory", "memory"),
+        ({"L1": 48 * KB, "L2": 2 * MB, "L3": 105 * MB}, "memory", "memory"),
+        ({"L1": 48 * KB, "L2": 2 * MB, "L3": 480 * MB}, "memory", "L3"),
         ({}, "L2", "L2"),
     ],
 )

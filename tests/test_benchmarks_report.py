@@ -225,7 +225,8 @@ def test_scores_come_first(page: str) -> None:
     assert text.index("Closed division") < text.index("Machine") < text.index("Limits")
     for part in ("Workloads", "Beside the reference", "Do the same", "Method"):
         assert f" {part} " in text
-    assert "95 % interval" in text
+    assert "95 % interval" in text  # of the score
+    assert "intervals: the range of 3 processes, which holds the true rate in about 75 %" in text
     assert "relax: flips a second" in text
     assert "No energy: powercap is not readable" in text
     assert "relax-sync-l2 1 2.00 M" in text
@@ -288,6 +289,22 @@ def test_pictures_have_names(page: str) -> None:
         "Fractions of the limits that bind", "Rates over those of the reference",
     ]  # fmt: skip
     assert "could not be drawn" not in page
+
+
+def test_a_run_that_was_stopped_in_its_first_process(
+    result: BenchmarkResult, reference: BenchmarkResult
+) -> None:
+    few = [replace(m, values=m.values[:1]) for m in result.measurements]
+    text = read(replace(result, measurements=tuple(few), is_complete=False), reference=reference)
+    assert "relax-sync-l2 1 2.04 M – " in text  # a rate, and no interval
+    assert "stopped before 3 processes had measured relax-sync-l2" in text
+
+
+def test_small_fractions_are_not_nothing(reference: BenchmarkResult) -> None:
+    small = make_measurement(rate=2e6, n_bytes=2.4e7)  # 2.4e8 bytes a second of 6e10
+    assert "0.4 % of L2" in read(make_result(small), reference=reference)
+    nothing = make_measurement(rate=2e6, n_bytes=0.0, operations=1e6)
+    assert "% of L2" not in read(make_result(nothing), reference=reference)
 
 
 def test_limits_that_were_not_measured(result: BenchmarkResult, reference: BenchmarkResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark_cases import make_measurement, make_result
+from binnet.benchmarks import _scores
 from binnet.benchmarks._result import Stability
 from binnet.benchmarks._scores import count_all_cores, format_scores, score
 from binnet.benchmarks.workloads import choose_workloads
@@ -145,8 +146,34 @@ def test_work_of_other_sizes_is_not_compared():
     found = score(make_result(*measurements, *other, new), REFERENCE)
     assert found.other == ("a-x", "c-new")
     assert found.total["one"].missing == ("a-x",)
+    assert found.total["one"].reason == "incomplete: a-x in other sizes than the reference's"
     assert found.suites["b"]["one"].value == pytest.approx(2000.0)
     assert "not in the reference, or in other sizes: a-x, c-new" in format_scores(found)
+
+
+def test_workloads_that_lack_and_those_of_other_sizes_are_told_apart():
+    other = make_measurement("a-x", 1, 9e9, sizes={"n_neurons": 5})
+    measurements = [m for m in make(2.0).measurements if m.workload not in {"a-x", "b-y"}]
+    found = score(make_result(*measurements, other), REFERENCE).total["one"]
+    assert found.missing == ("a-x", "b-y")
+    assert found.reason == "incomplete: without b-y; a-x in other sizes than the reference's"
+
+
+@pytest.mark.parametrize("verdict", ["exact", "wrong"])
+def test_a_package_without_reference(monkeypatch, verdict):
+    def refuse():
+        raise FileNotFoundError("no reference")
+
+    monkeypatch.setattr(_scores, "load_reference", refuse)
+    unstable = Stability(False, ("the load was 3.1",))
+    result = make_result(
+        *(make_measurement("a-x", n, n * 1e6, verdict=verdict) for n in (1, 2)), stability=unstable
+    )
+    found = score(result)
+    assert {part.reason for part in found.total.values()} == {"no reference"}
+    assert found.void == (() if verdict == "exact" else ("a-x",))
+    assert found.efficiency.value == (pytest.approx(1.0) if verdict == "exact" else None)
+    assert (found.threads, found.unstable) == (2, ("the load was 3.1",))
 
 
 def test_peers_have_no_part_in_a_score():

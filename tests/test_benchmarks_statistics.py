@@ -9,6 +9,8 @@ import pytest
 
 from benchmark_cases import make_measurement
 from binnet.benchmarks._statistics import (
+    describe_intervals,
+    find_coverage,
     find_ratio_coverage,
     mean_ratio,
     mean_ratio_interval,
@@ -60,8 +62,8 @@ def test_intervals_are_the_same_every_time():
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
-@pytest.mark.parametrize(("n", "of_rate"), [(2, 0.5), (3, 0.75), (5, 0.94), (8, 0.92)])
-def test_coverage(n, of_rate):
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 8])
+def test_coverage(n):
     """Intervals hold the truth as often as the module and docs/benchmark_schema.md say."""
     rng = np.random.default_rng(n)
     rates = ratios = 0
@@ -72,11 +74,26 @@ def test_coverage(n, of_rate):
         rates += low <= 1.0 <= high
         low, high = ratio_interval(one, other)
         ratios += low <= 1.0 <= high
-    for found, expected in ((rates, of_rate), (ratios, find_ratio_coverage(one, other))):
+    for found, expected in ((rates, find_coverage(n)), (ratios, find_ratio_coverage(one, other))):
         # Three standard errors of a frequency.
         assert found / draws == pytest.approx(
             expected, abs=3 * math.sqrt(expected * (1 - expected) / draws)
         )
+
+
+def test_intervals_are_described_by_the_fewest_processes():
+    three, six = make(1.0, 1.1, 1.2), make(*np.arange(1.0, 7.0))
+    found = describe_intervals([three])
+    assert found == describe_intervals([six, three])
+    assert found == (
+        "intervals: the range of 3 processes, which holds the true rate in about 75 % of runs"
+    )
+    assert describe_intervals([six]) == (
+        "intervals: 95 % by bootstrap over 6 processes; "
+        "they hold the true rate in about 93 % of runs"
+    )
+    assert describe_intervals([make(1.0)]) == "intervals: none of a single process"
+    assert math.isnan(find_coverage(1))
 
 
 def test_ratio_of_three_processes_to_three_by_hand():

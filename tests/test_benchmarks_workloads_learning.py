@@ -95,7 +95,8 @@ def test_fixed_points(method: str, self_coupling: float, threads: int) -> None:
     expected = np.sort(pack_states(states), axis=0)
     assert task.answer().checksum == make_answer(expected).checksum
     assert task.work.amount == 2**12
-    assert task.work.n_bytes == expected.nbytes > 0
+    assert len(expected) > 0
+    assert task.work.n_bytes == 0  # no bandwidth binds a search
 
 
 def take_census_plainly(network: RandomNetwork) -> tuple[list[int], ...]:

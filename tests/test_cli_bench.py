@@ -111,11 +111,14 @@ def test_without_a_reference_there_is_no_score(
     finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finding(make_result())
-    missing = tmp_path / "reference.json"
-    monkeypatch.setattr(_scores, "load_reference", lambda: load_result(missing))
+
+    def refuse() -> None:
+        raise FileNotFoundError("this binnet has no result of a reference machine")
+
+    monkeypatch.setattr(_scores, "load_reference", refuse)
     done = bench("run", "--output", tmp_path / "host.json")
     assert done.exit_code == 0, done.output
-    assert f"no score: there is no file {missing}" in done.output
+    assert "none (this binnet has no result of a reference machine)" in done.output
 
 
 def test_nothing_measured_is_nothing_written(finding: Callable[..., None], tmp_path: Path) -> None:

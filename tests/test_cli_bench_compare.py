@@ -52,12 +52,13 @@ def test_two_files(files):
     output = run("compare", "slow.json", "fast.json")
     assert "slow: A CPU, binnet 0.1.0, closed division, 2026-01-02T03:04:05+00:00" in output
     assert "open division, 2026-01-02T03:04:05+00:00, stopped before the end" in output
-    assert re.search(r"^workload +cores +unit +slow +fast +ratio +95 % interval$", output, re.M)
+    assert re.search(r"^workload +cores +unit +slow +fast +ratio +interval$", output, re.M)
     line = r"^a-x +all +flips/s +1\.60 M +3\.20 M +2\.000 +\[1\.903, 2\.102\] +\*$"
     assert re.search(line, output, re.M)
     assert re.search(r"^  mean of b +1 +2\.000 +\[1\.903, 2\.102\] +\*$", output, re.M)
     assert re.search(r"^mean of all suites +all +2\.000 ", output, re.M)
     assert "fast: 0 of 4 intervals contain 1 (of equal machines about 4 would)" in output
+    assert "over the processes of both, which hold the true ratio in about 90 % of runs" in output
     assert re.search(r"^fast\n  score, one core +2000 \[1903, 2102\]", output, re.M)
     assert re.search(r"^slow\n  score, one core +1000 \[951, 1051\]", output, re.M)
     assert sorted(path.name for path in files.iterdir()) == ["fast.json", "slow.json"]
@@ -130,6 +131,40 @@ def test_a_single_process_is_said_to_have_no_interval(files):
     save_result(make_result(*once), "once.json")
     output = run("compare", "slow.json", "once.json")
     assert "once: no interval, as there is a single process" in output
+    assert "hold the true ratio" not in output
+
+
+@pytest.fixture
+def no_reference(monkeypatch):
+    def refuse():
+        raise FileNotFoundError("this binnet has no result of a reference machine")
+
+    monkeypatch.setattr(_scores, "load_reference", refuse)
+
+
+def test_without_a_reference_two_files_are_compared_and_one_is_not(files, no_reference):
+    output = run("compare", "slow.json", "fast.json")
+    assert re.search(r"^a-x +all .* 2\.000 +\[1\.903, 2\.102\] +\*$", output, re.M)
+    line = r"^fast\n  score, one core +none \(this binnet has no result of a reference machine\)$"
+    assert re.search(line, output, re.M)
+    assert re.search(r"^  parallel efficiency +0\.\d+ \[", output, re.M)
+    output = run("compare", "slow.json", code=1)
+    assert output == "Error: this binnet has no result of a reference machine\n"
+
+
+def test_a_reference_of_other_sizes_gives_no_score_and_the_reason(files):
+    larger = [
+        make_measurement(m.workload, m.threads, m.rate, sizes={"n_neurons": 601})
+        for m in make(1.0).measurements
+    ]
+    for name in ("one.json", "two.json"):
+        save_result(make_result(*larger), name)
+    output = run("compare", "one.json", "two.json")
+    assert re.search(r"^a-x +1 .* 1\.000 ", output, re.M)
+    reason = "incomplete: a-x, b-x in other sizes than the reference's"
+    assert re.search(rf"^  score, one core +none \({reason}\)$", output, re.M)
+    output = run("compare", "one.json", code=1)
+    assert "reference and one have no workload in common, in the same sizes on the" in output
 
 
 REFUSED = {
@@ -171,6 +206,18 @@ def test_files_that_cannot_be_written_are_refused_first(files, options, message)
     output = run("compare", "none.json", *options, code=2 if "--output" in options else 1)
     assert message in output
     assert (files / "mine.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_what_is_read_is_not_replaced(files, force):
+    before = (files / "slow.json").read_bytes()
+    (files / "link.json").symlink_to("slow.json")
+    for name in ("slow.json", "link.json"):
+        output = run("compare", "fast.json", "slow.json", "--csv", name, *force, code=2)
+        assert f"{name} is read by this command; name another file" in output
+        export = ["export", "slow.json", "--format", "csv", "--output", name]
+        assert f"{name} is read by this command" in run(*export, *force, code=2)
+    assert (files / "slow.json").read_bytes() == before
 
 
 def test_force_replaces_a_file_of_others(files):

@@ -2,8 +2,9 @@
 
 Each is the inner loop of a kind of work and nothing else. What it multiplies or counts stays in
 registers and in the L1 cache, in as many independent sums as hide how long an instruction takes.
-Vectors are as wide as the registers of the CPU that is compiled for. Every sum is written out, so
-that no work can be left out; tests/naive_peaks.py has the same sums as plain loops.
+Vectors are as wide as the registers of the CPU that is compiled for. Every sum is written out, and
+each pass reads memory that LLVM must take to be other than before, so that no work can be left out;
+tests/naive_peaks.py has the same sums as plain loops.
 """
 
 from __future__ import annotations
@@ -94,6 +95,11 @@ def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
     return builder.call(function, arguments)
 
 
+def _forget_memory(builder: Any) -> None:
+    """Let LLVM think that all memory has changed, without an instruction: passes read anew."""
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], side_effect=True)
+
+
 def _start_sums(builder: Any, starts: list[Any]) -> list[Any]:
     """Return places for sums, which become registers."""
     places = [cgutils.alloca_once(builder, start.type) for start in starts]
@@ -112,14 +118,13 @@ def _add_words(typingctx: Any, words: Any, n_passes: Any) -> Any:
         first = builder.ptrtoint(fields.data, _I64)
         n_blocks = builder.udiv(fields.nitems, ir.Constant(_I64, READ_BLOCK // 8))
         sums = _start_sums(builder, [ir.Constant(kind, None)] * READ_SUMS)
-        with (
-            cgutils.for_range(builder, arguments[1]),
-            cgutils.for_range(builder, n_blocks) as loop,
-        ):
-            block = builder.add(first, builder.mul(loop.index, ir.Constant(_I64, READ_BLOCK)))
-            for k, place in enumerate(sums):
-                here = _load(builder, kind, _offset(builder, block, k * BYTES))
-                builder.store(builder.add(builder.load(place), here), place)
+        with cgutils.for_range(builder, arguments[1]):
+            _forget_memory(builder)
+            with cgutils.for_range(builder, n_blocks) as loop:
+                block = builder.add(first, builder.mul(loop.index, ir.Constant(_I64, READ_BLOCK)))
+                for k, place in enumerate(sums):
+                    here = _load(builder, kind, _offset(builder, block, k * BYTES))
+                    builder.store(builder.add(builder.load(place), here), place)
         total = ir.Constant(_I64, 0)
         for place in sums:
             vector = builder.load(place)
@@ -206,17 +211,16 @@ def _make_product(combine: Callable[..., Any], kind: Any, sums: Any, n_streams: 
             met = [_load(builder, kind, _offset(builder, beside, s * BYTES)) for s in range(FIXED)]
             where = [_offset(builder, out, k * BYTES) for k in range(n_streams * FIXED)]
             places = _start_sums(builder, [_load(builder, sums, address) for address in where])
-            with (
-                cgutils.for_range(builder, arguments[3]),
-                cgutils.for_range(builder, n_blocks) as loop,
-            ):
-                here = builder.add(first, builder.mul(loop.index, block))
-                for v in range(n_streams):
-                    vector = _load(builder, kind, _offset(builder, here, v * BYTES))
-                    for s in range(FIXED):
-                        place = places[v * FIXED + s]
-                        total = combine(builder, builder.load(place), vector, met[s])
-                        builder.store(total, place)
+            with cgutils.for_range(builder, arguments[3]):
+                _forget_memory(builder)
+                with cgutils.for_range(builder, n_blocks) as loop:
+                    here = builder.add(first, builder.mul(loop.index, block))
+                    for v in range(n_streams):
+                        vector = _load(builder, kind, _offset(builder, here, v * BYTES))
+                        for s in range(FIXED):
+                            place = places[v * FIXED + s]
+                            total = combine(builder, builder.load(place), vector, met[s])
+                            builder.store(total, place)
             for place, address in zip(places, where, strict=True):
                 _store(builder, builder.load(place), address)
             return context.get_dummy_value()

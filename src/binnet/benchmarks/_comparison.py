@@ -157,8 +157,8 @@ def compare(
     rows = tuple(_make_rows(tables, first))
     if not any(entry.ratio for row in rows for entry in row.entries.values()):
         raise ValueError(
-            f"{first} and {', '.join(others)} have no workload in common on the same number of "
-            "threads; compare runs of the same suite"
+            f"{first} and {', '.join(others)} have no workload in common, in the same sizes on the "
+            "same number of threads; compare runs of the same suite and version"
         )
     return Comparison(
         labels=tuple(results),

@@ -27,8 +27,9 @@ _SECONDS, _QUICK_SECONDS = 0.5, 0.1
 _ROUND_SECONDS, _ROUND_SECONDS_MORE = 0.003, 0.0005  # and for each thread
 _LEAST_ROUNDS = 3
 _N_BLOCKS = 16  # of the vectors that a dot product or a count goes through: well within L1
-# What the data of a workload's level are made to fit into (`_workload.Level`).
-NOMINAL_BYTES = {"L1": 32 * 2**10, "L2": 2**20, "L3": 32 * 2**20}
+# What the data of a workload's level are made to fit into (`_workload.Level`); those of "memory"
+# are mostly 128 to 143 MB, which the L3 of a few servers holds.
+NOMINAL_BYTES = {"L1": 32 * 2**10, "L2": 2**20, "L3": 32 * 2**20, "memory": 160 * 2**20}
 
 
 class Fraction(NamedTuple):
@@ -207,11 +208,15 @@ def fraction_of_limit(measurement: Measurement, limits: Limits) -> Fraction | No
     Its bytes a second are compared with a bandwidth, its operations a second with the peak of their
     kind; the larger fraction names the limit that binds. The bandwidth is that of the smallest
     cache of this machine which holds the data that the workload's level stands for (32 KB, 1 MB,
-    32 MB, more: `find_level`), so that the "L2" of a result is the cache where the data lie.
+    32 MB, 160 MB: `find_level`), so that the "L2" of a result is the cache where the data lie.
+
+    Bandwidths are of reading, while a workload's bytes are those that it reads and writes. Memory
+    takes both by turns, not faster; a first-level cache may do both at once. What waits for single
+    lines from memory, as a census does, cannot come near 1.
 
     A fraction above 1 is possible. Sums that are looked up in tables are counted as the additions
-    that they replace, and a workload that goes through the same data twice may find them in a
-    faster cache the second time.
+    that they replace, a workload that goes through the same data twice may find them in a faster
+    cache the second time, and so may many threads that share out the data of one network.
 
     Parameters
     ----------
@@ -245,7 +250,7 @@ def find_level(level: str, limits: Limits) -> str:
     Parameters
     ----------
     level : str
-        "L1", "L2", "L3" or "memory", of a workload: they stand for 32 KB, 1 MB, 32 MB and more.
+        "L1", "L2", "L3" or "memory", of a workload: they stand for 32 KB, 1 MB, 32 MB and 160 MB.
     limits : Limits
         With the machine's caches. Where they are not known, the level is taken as it is.
 

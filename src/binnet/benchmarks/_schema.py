@@ -6,7 +6,7 @@ docs/benchmark_schema.md. They are for others; binnet reads by `Part`, which nee
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -78,6 +78,10 @@ class Part:
         """Return a number of at least 0."""
         return float(self.take(key, "a number of at least 0", _is_amount))
 
+    def positive(self, key: str) -> float:
+        """Return a number above 0."""
+        return float(self.take(key, "a number above 0", _is_positive))
+
     def real_or_none(self, key: str) -> float | None:
         """Return a number of at least 0, or None."""
         value = self.take(
@@ -98,11 +102,15 @@ class Part:
         """Return a table of anything."""
         return dict(self.take(key, "a table", lambda value: isinstance(value, dict)))
 
-    def numbers(self, key: str, *, signed: bool = False) -> dict[str, float]:
+    def numbers(self, key: str) -> dict[str, float]:
         """Return a table of numbers."""
         table = Part(self.path, self.table(key), self.name(key))
-        is_valid = _is_finite if signed else _is_amount
-        return {k: float(table.take(k, "a number", is_valid)) for k in table.values}
+        return {k: float(table.take(k, "a number", _is_finite)) for k in table.values}
+
+    def positives(self, key: str) -> dict[str, float]:
+        """Return a table of numbers above 0."""
+        table = Part(self.path, self.table(key), self.name(key))
+        return {k: table.positive(k) for k in table.values}
 
     def counts(self, key: str) -> dict[str, int]:
         """Return a table of integers."""
@@ -133,7 +141,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and abs(value) <= sys.float_info.max  # JSON has integers that no float holds
 
 
 def _is_amount(value: Any) -> bool:

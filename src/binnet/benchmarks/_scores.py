@@ -59,8 +59,19 @@ def load_reference() -> BenchmarkResult:
     -------
     BenchmarkResult
         Its score is 1000.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the package was made without it.
     """
-    with as_file(files("binnet.benchmarks") / "data" / "reference.json") as path:
+    stored = files("binnet.benchmarks") / "data" / "reference.json"
+    if not stored.is_file():
+        raise FileNotFoundError(
+            "this binnet has no result of a reference machine (reference.json): install it anew, "
+            "or compare two files"
+        )
+    with as_file(stored) as path:
         return load_result(path)
 
 
@@ -130,12 +141,17 @@ def score(result: BenchmarkResult, reference: BenchmarkResult | None = None) -> 
     Returns
     -------
     Scores
-        Each with its interval, or with the reason why there is none.
+        Each with its interval, or with the reason why there is none, as where the package has no
+        reference.
     """
-    reference = reference or load_reference()
+    if reference is None:
+        try:
+            reference = load_reference()
+        except FileNotFoundError as error:
+            return _score_without_reference(result, str(error))
     is_quick = result.settings.get("mode") == "quick"
     quick = {workload.name for workload in choose_workloads(is_quick=True)} if is_quick else None
-    void = tuple(dict.fromkeys(m.workload for m in result.measurements if m.verdict == "wrong"))
+    void = _find_void(result)
     whole: dict[Cores, Score] = {}
     suites: dict[str, dict[Cores, Score]] = {}
     for cores in CORES:
@@ -156,8 +172,29 @@ def score(result: BenchmarkResult, reference: BenchmarkResult | None = None) -> 
         void=void,
         other=tuple(dict.fromkeys(_find_other(result, known))),
         is_quick=is_quick,
-        unstable=() if result.stability.is_stable else result.stability.reasons or ("not stable",),
+        unstable=_find_unstable(result),
     )
+
+
+def _score_without_reference(result: BenchmarkResult, reason: str) -> Scores:
+    void = _find_void(result)
+    return Scores(
+        total={cores: Score(None, reason=reason) for cores in CORES},
+        suites={},
+        efficiency=_efficiency(result, void),
+        threads=count_all_cores(result),
+        void=void,
+        is_quick=result.settings.get("mode") == "quick",
+        unstable=_find_unstable(result),
+    )
+
+
+def _find_void(result: BenchmarkResult) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.workload for m in result.measurements if m.verdict == "wrong"))
+
+
+def _find_unstable(result: BenchmarkResult) -> tuple[str, ...]:
+    return () if result.stability.is_stable else result.stability.reasons or ("not stable",)
 
 
 def is_same_work(one: Measurement, other: Measurement) -> bool:
@@ -183,7 +220,12 @@ def _score(
         return Score(None, missing=tuple(theirs), reason="not measured")
     missing = tuple(n for n, m in theirs.items() if n not in ours or not is_same_work(ours[n], m))
     if missing:
-        return Score(None, missing=missing, reason=f"incomplete: without {_shorten(missing)}")
+        other = tuple(name for name in missing if name in ours)
+        absent = tuple(name for name in missing if name not in ours)
+        reasons = [f"without {_shorten(absent)}"] if absent else []
+        if other:
+            reasons.append(f"{_shorten(other)} in other sizes than the reference's")
+        return Score(None, missing=missing, reason=f"incomplete: {'; '.join(reasons)}")
     few = tuple(name for name in theirs if len(ours[name].values) < LEAST_PROCESSES)
     if few:
         reason = f"stopped before {LEAST_PROCESSES} processes had measured {_shorten(few)}"

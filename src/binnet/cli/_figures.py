@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,13 @@ def check_output(output: Path, suffixes: tuple[str, ...], beside: tuple[str, ...
     except OSError as error:
         raise click.BadParameter(str(error)) from None
     return output
+
+
+def refuse_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Refuse a file that the command reads: binnet wrote it, so that it might be replaced."""
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise click.BadParameter(f"{output} is read by this command; name another file")
 
 
 @functools.cache

@@ -39,7 +39,7 @@ _COLOURS = {
 }  # fmt: skip
 _DASHES: dict[str, Any] = {"L1": "-", "L2": "--", "L3": "-.", "memory": (0, (1, 1.5))}
 _MARKERS = {"L1": "o", "L2": "s", "L3": "^", "memory": "D"}
-_HATCHES = {"fma32": "////", "dot8": "....", "popcount": ""}
+_HATCHES = {"fma32": "////", "dot8": "xxx", "popcount": ""}
 _ROW, _BELOW = 0.19, 0.45  # inches: of a bar, and from the axis to the legend below it
 _COLUMNS = 2  # of the names below a panel
 _LEGEND_PART = 0.33  # of the height of a panel, where no point is

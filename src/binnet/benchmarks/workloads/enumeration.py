@@ -28,11 +28,11 @@ def _prepare_search(n_neurons: int, self_coupling: float, method: str, threads: 
         return make_answer(found[0].states)
 
     call()
-    # The couplings stay in registers and the first-level cache: what must be moved are the states
-    # that are found. Of s and -s one is visited, with an addition and an `or` for each 8-bit field;
-    # nobody knows how few branches a search must visit.
+    # The couplings stay in registers and the first-level cache, and few states are found: no bytes
+    # are counted, as a bandwidth is not what binds. Of s and -s one is visited, with an addition
+    # and an `or` for each 8-bit field; nobody knows how few branches a search must visit.
     operations = 2**n_neurons / 2 * n_neurons * 2 if method == "gray" else 0
-    return Task(call, answer, Work(2**n_neurons, found[0].states.nbytes, operations))
+    return Task(call, answer, Work(2**n_neurons, 0.0, operations))
 
 
 def _prepare_census(n_neurons: int, threads: int) -> Task:

@@ -11,16 +11,19 @@ from binnet.cli.bench._tables import format_table
 if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 
-_HEADS = ("workload", "threads", "rate", "95 % interval", "of limit", "answer")
+_HEADS = ("workload", "threads", "rate", "interval", "of limit", "answer")
 
 
 def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> Iterator[str]:
     """Yield what a result says, in lines."""
     from binnet.benchmarks._limits import find_limits
+    from binnet.benchmarks._scores import format_scores, score
+    from binnet.benchmarks._statistics import describe_intervals
 
     yield ""
     rows = [_describe(one, find_limits(result, one.threads)) for one in result.measurements]
     yield from format_table(_HEADS, rows, right=(1,))
+    yield describe_intervals(result.measurements)
     yield ""
     numbers = {one.threads: None for one in (*result.limits_before, *result.limits_after)}
     for one in (find_limits(result, threads) for threads in numbers):
@@ -33,7 +36,7 @@ def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> It
     else:
         yield "not stable:"
         yield from (f"  {reason}" for reason in result.stability.reasons)
-    yield from _describe_scores(result, unstable_ok)
+    yield from format_scores(score(result), unstable_ok=unstable_ok)
     reasons = "; ".join(result.open_reasons)
     yield f"division: {result.division}{reasons and f' ({reasons})'}"
 
@@ -60,14 +63,3 @@ def _describe_limits(limits: Limits) -> str:
     reads = ", ".join(f"{name} {format_si(v, 'B/s')}" for name, v in limits.bandwidth.items())
     peaks = ", ".join(f"{name} {format_si(v, 'op/s')}" for name, v in limits.peaks.items())
     return f"limits, {threads}: read from {reads}; {peaks}"
-
-
-def _describe_scores(result: BenchmarkResult, unstable_ok: bool) -> Iterator[str]:
-    from binnet.benchmarks._scores import format_scores, score
-
-    try:
-        scores = score(result)  # the reference itself is measured where there is none yet
-    except FileNotFoundError as error:
-        yield f"no score: {error}"
-        return
-    yield from format_scores(scores, unstable_ok=unstable_ok)

@@ -12,7 +12,13 @@ import click
 from binnet._files import atomic_path, check_file
 from binnet.benchmarks._units import format_si
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import FIGURE_SUFFIXES, check_output, force_option, save_pictures
+from binnet.cli._figures import (
+    FIGURE_SUFFIXES,
+    check_output,
+    force_option,
+    refuse_input,
+    save_pictures,
+)
 from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
@@ -40,8 +46,8 @@ def compare(
     """Compare results of `binnet bench run` with the first of them.
 
     A line for each workload: its rate in every FILE, and the ratio to that in the first, with an
-    interval of 95 %; * marks ratios whose interval does not contain 1. A single FILE is compared
-    with the reference machine, whose score is 1000.
+    interval of 95 % (of 90 % where there are three processes); * marks ratios whose interval does
+    not contain 1. A single FILE is compared with the reference machine, whose score is 1000.
     """
     from binnet.benchmarks import _comparison, _scores
 
@@ -49,6 +55,7 @@ def compare(
         if output is not None:
             check_output(output, FIGURE_SUFFIXES)
         if table is not None:
+            refuse_input(table, files)
             check_file(table)
         results = _load(files)
         found = _comparison.compare(results)
@@ -103,7 +110,7 @@ def _describe(results: Mapping[str, BenchmarkResult], found: Comparison) -> Iter
     yield ""
     heads = ["workload", "cores", "unit", first]
     for label in others:
-        heads += [label, "ratio", "95 % interval", ""]
+        heads += [label, "ratio", "interval", ""]
     yield from format_table(heads, list(_list_rows(found, others)))
     yield ""
     for label in others:
@@ -120,6 +127,13 @@ def _describe(results: Mapping[str, BenchmarkResult], found: Comparison) -> Iter
             yield f"{label}: farthest from {first} is {row.workload} on {cores}: {shown}"
         else:
             yield f"{label}: no interval, as there is a single process"
+    coverages = [ratio.coverage for label in others for _, ratio in found.list_ratios(label)
+                 if ratio.is_significant is not None]  # fmt: skip
+    if coverages:
+        yield (
+            "intervals: 95 % by bootstrap over the processes of both, which hold the true ratio in "
+            f"about {100 * min(coverages):.0f} % of runs"
+        )
 
 
 def _list_rows(found: Comparison, others: Sequence[str]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ import click
 
 from binnet._files import check_file
 from binnet.cli._common import clear_errors
-from binnet.cli._figures import force_option
+from binnet.cli._figures import force_option, refuse_input
 
 
 @click.command()
@@ -28,6 +28,7 @@ def export(file: Path, form: str, output: Path) -> None:
     from binnet.benchmarks._files import load_result
 
     with clear_errors():
+        refuse_input(output, [file])
         check_file(output)
         export_result(load_result(file), output, form)
     click.echo(f"{form}: {output}")

@@ -11,7 +11,7 @@ from binnet.benchmarks._comparison import Comparison, Ratio
 from binnet.benchmarks._limits import find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._scores import CORES, Cores, Score, Scores, format_score
-from binnet.benchmarks._statistics import rate_interval, summarize
+from binnet.benchmarks._statistics import describe_intervals, rate_interval, summarize
 from binnet.benchmarks._units import find_prefix, format_number, format_si
 from binnet.plotting.benchmark_report._html import Child, bullets, element, section, table
 
@@ -137,7 +137,7 @@ def _rows(found: list[Limits], kind: str, unit: str) -> Iterator[list[Child]]:
 def describe_workloads(result: BenchmarkResult) -> Element:
     """Return the section with what each workload reached."""
     has_energy = any(m.joules is not None for m in result.measurements)
-    heads = ["workload", "threads", "rate", "95 % interval", "MAD", "of its limit", "data in",
+    heads = ["workload", "threads", "rate", "interval", "MAD", "of its limit", "data in",
              "answer", "first call", *(["energy"] if has_energy else [])]  # fmt: skip
     limits = {m.threads: find_limits(result, m.threads) for m in result.measurements}
     groups: dict[tuple[str, str], list[list[Child]]] = {}
@@ -146,7 +146,8 @@ def describe_workloads(result: BenchmarkResult) -> Element:
         groups.setdefault((m.suite, m.unit), []).append(row[: len(heads)])
     caption = (
         "Rates are medians over processes; MAD is the median absolute deviation of a call's "
-        "seconds; the first call compiles, or loads what was compiled"
+        "seconds; the first call compiles, or loads what was compiled; "
+        + describe_intervals(result.measurements)
     )
     named = [(f"{suite}: {unit} a second", rows) for (suite, unit), rows in groups.items()]
     return section(
@@ -161,14 +162,16 @@ def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
     summary = summarize(m)
     low, high = rate_interval(m)
     factor, prefix = find_prefix(m.rate)
-    ends = f"{format_number(low / factor)} to {format_number(high / factor)} {prefix}".rstrip()
+    ends = _UNKNOWN
+    if not math.isnan(low):
+        ends = f"{format_number(low / factor)} to {format_number(high / factor)} {prefix}".rstrip()
     wrong = "wrong" if m.verdict == "wrong" else None
     name = m.workload if m.implementation == "binnet" else f"{m.workload}, {m.implementation}"
     return [
         name,
         str(m.threads),
         format_si(m.rate, ""),
-        _UNKNOWN if math.isnan(low) else ends,
+        ends,
         f"{100 * summary.deviation / summary.median:.1f} %",
         _describe_fraction(m, limits),
         m.level,
@@ -185,7 +188,8 @@ def _describe_fraction(measurement: Measurement, limits: Limits | None) -> Child
     value, name = found
     part = f"--part: {100 * min(max(value, 0.0), 1.0):.1f}%"
     bar = element("i", style=part, aria_hidden="true")
-    return element("span", bar, f"{100 * value:.0f} % of {name}", class_="fraction")
+    percent = f"{100 * value:.{0 if value >= 0.1 else 1}f}"
+    return element("span", bar, f"{percent} % of {name}", class_="fraction")
 
 
 def _describe_energy(result: BenchmarkResult, is_known: bool) -> Element:
