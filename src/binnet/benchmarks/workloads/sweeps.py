@@ -214,7 +214,7 @@ def _make(
     return Workload(
         name=f"sweep-{_NAMES[bits]}-{level.lower()}",
         suite="sweeps",
-        summary=f"dense sweeps of {of} at a time, N = {n_neurons}, couplings of {bits} bits",
+        summary=f"dense sweeps of {of} at a time, N = {n_neurons}, couplings of {bits} bit{'s' if bits > 1 else ''}",
         unit="synaptic operations",
         level=level,
         operation=_OPERATIONS[bits],
