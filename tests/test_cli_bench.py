@@ -95,6 +95,18 @@ def test_reasons_are_shown_also_where_it_is_ok(
     assert "division: open (a; b)" in done.output
 
 
+def test_limits_are_those_that_workloads_are_compared_with(
+    finding: Callable[..., None], tmp_path: Path
+) -> None:
+    """The larger ones of before and after, also where one of them could not be measured."""
+    after = make_result().limits_before[-1]
+    faster = replace(after, bandwidth={**after.bandwidth, "L1": 3e11})
+    for before in ((after,), ()):
+        finding(make_result(limits_before=before, limits_after=(faster,)))
+        done = bench("run", "--output", tmp_path / "host.json")
+        assert "limits, 2 threads: read from L1 300 GB/s" in done.output
+
+
 def test_without_a_reference_there_is_no_score(
     finding: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

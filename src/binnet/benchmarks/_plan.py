@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -138,10 +139,10 @@ def plan_run(
         return plan
     least = plan.least_seconds
     check_real(
-        "time_limit", time_limit, round(least + 0.5), _LONGEST,
+        "time_limit", time_limit, math.ceil(least), _LONGEST,
         remedy="a suite, --quick or fewer numbers of threads take less",
     )  # fmt: skip
-    return Plan(**{**vars(plan), "seconds": float(time_limit)})
+    return replace(plan, seconds=float(time_limit))
 
 
 def _choose(

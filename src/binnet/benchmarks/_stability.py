@@ -26,7 +26,7 @@ OTHERS = 0.05  # cores that others may use, for each core there is
 STOLEN = 0.01  # of the time that the cores would have worked, taken by the hypervisor
 THROTTLED = 0.01  # of the time, held back by the quota
 LIMIT_CHANGE = 1.1  # ratio of a limit after and before
-SPREAD, MANY = 1.25, 0.25  # median over minimum that at most so many workloads may exceed
+SPREAD, MANY = 1.25, 0.25  # median over minimum that at most such a part may exceed
 GREAT_SPREAD = 2.0  # and that none may
 
 
@@ -289,5 +289,5 @@ def _judge_spreads(spreads: Mapping[str, float]) -> Iterator[str]:
     if len(wide) > MANY * len(spreads):
         yield (
             f"the median is more than {SPREAD:g} times the minimum for {len(wide)} of "
-            f"{len(spreads)} workloads (quiet is up to a quarter of them); {remedy}"
+            f"{len(spreads)} measurements (quiet is up to a quarter of them); {remedy}"
         )

@@ -25,8 +25,10 @@ def describe_result(result: BenchmarkResult, *, unstable_ok: bool = False) -> It
     yield from format_table(_HEADS, rows, right=(1,))
     yield describe_intervals(result.measurements)
     yield ""
-    for one in result.limits_before:
-        yield from _describe_limits(one)
+    numbers = {one.threads: None for one in (*result.limits_before, *result.limits_after)}
+    for one in (find_limits(result, threads) for threads in numbers):
+        if one is not None:
+            yield _describe_limits(one)
     if not result.is_complete:
         yield "stopped before the end: what was measured by then"
     if result.stability.is_stable:
@@ -56,8 +58,8 @@ def _describe(measurement: Measurement, limits: Limits | None) -> tuple[str, ...
     )
 
 
-def _describe_limits(limits: Limits) -> Iterator[str]:
+def _describe_limits(limits: Limits) -> str:
     threads = f"{limits.threads} thread{'s' if limits.threads > 1 else ''}"
     reads = ", ".join(f"{name} {format_si(v, 'B/s')}" for name, v in limits.bandwidth.items())
     peaks = ", ".join(f"{name} {format_si(v, 'op/s')}" for name, v in limits.peaks.items())
-    yield f"limits, {threads}: read from {reads}; {peaks}"
+    return f"limits, {threads}: read from {reads}; {peaks}"

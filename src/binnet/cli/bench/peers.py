@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from binnet._files import check_file
 from binnet.benchmarks._units import format_number
 from binnet.cli._figures import force_option
+from binnet.cli.bench._options import check_result_file, naming_options, parse_threads
 from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult
 
 STOPPED = 130
-_OPTIONS = {
-    "time_limit": "--time-limit",
-    "threads must": "--threads must",
-    "peer must": "--peer must",
-}
 _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "95 % interval",
           "of minima")  # fmt: skip
 
@@ -38,7 +32,7 @@ _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", 
 @click.option("--time-limit", type=float, metavar="SECONDS",
               help="after which no other workload is begun  [default: none]")  # fmt: skip
 @click.option("--peer", "peers_", multiple=True, metavar="NAME",
-              help="numpy, numba, torch or jax, and again  [default: all installed]")  # fmt: skip
+              help="numpy, numba, torch or jax; repeatable  [default: all installed]")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), default="peers.json",
               show_default=True, help="file of the result; pyperf reads it, too")  # fmt: skip
 @force_option
@@ -56,10 +50,7 @@ def peers(
     ratio. Of several ways to write a workload in a library the fastest counts.
     """
     plan = _plan(suite, quick, threads, time_limit, peers_)
-    try:
-        check_file(output)
-    except OSError as error:
-        raise click.BadParameter(str(error), param_hint="--output") from None
+    check_result_file(output)
     from binnet.benchmarks._files import save_result
     from binnet.benchmarks._peers_running import compare_peers
 
@@ -84,14 +75,11 @@ def _plan(
 ) -> PeersPlan:
     from binnet.benchmarks._peers_plan import plan_peers
 
-    asked = [int(word) if word.strip().isdecimal() else word.strip() for word in threads.split(",")]
-    try:
-        return plan_peers(suite, is_quick=quick, threads=asked, time_limit=time_limit, peers=peers_)
-    except (ValueError, TypeError) as error:
-        line = str(error)
-        for name, option in _OPTIONS.items():
-            line = re.sub(rf"^{re.escape(name)}\b", option, line)
-        raise click.UsageError(line) from None
+    with naming_options():
+        return plan_peers(
+            suite, is_quick=quick, threads=parse_threads(threads), time_limit=time_limit,
+            peers=peers_,
+        )  # fmt: skip
 
 
 def describe_peers(result: BenchmarkResult) -> Iterator[str]:

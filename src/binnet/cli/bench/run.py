@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from binnet._files import check_file
 from binnet.cli._figures import force_option
+from binnet.cli.bench._options import check_result_file, naming_options, parse_threads
 
 if TYPE_CHECKING:
     from binnet.benchmarks._plan import Mode, Plan
     from binnet.benchmarks._result import BenchmarkResult
 
 WRONG, UNSTABLE, STOPPED = 3, 4, 130  # exit statuses; 1 is that of failures, 2 of wrong usage
-_OPTIONS = {"time_limit": "--time-limit", "threads must": "--threads must"}
 
 
 @click.command()
@@ -53,10 +51,7 @@ def run(
 
     plan = _plan(suite, "quick" if quick else "reportable" if reportable else "default",
                  threads, time_limit)  # fmt: skip
-    try:
-        check_file(output)
-    except OSError as error:
-        raise click.BadParameter(str(error), param_hint="--output") from None
+    check_result_file(output)
     click.echo(plan.describe())
     result = measure(plan, lambda text: click.echo(text, err=True))
     if not result.measurements:
@@ -78,14 +73,8 @@ def run(
 def _plan(suite: str, mode: Mode, threads: str, time_limit: float | None) -> Plan:
     from binnet.benchmarks._plan import plan_run
 
-    asked = [int(word) if word.strip().isdecimal() else word.strip() for word in threads.split(",")]
-    try:
-        return plan_run(suite, mode, asked, time_limit)
-    except (ValueError, TypeError) as error:
-        line = str(error)
-        for name, option in _OPTIONS.items():
-            line = re.sub(rf"^{re.escape(name)}\b", option, line)
-        raise click.UsageError(line) from None
+    with naming_options():
+        return plan_run(suite, mode, parse_threads(threads), time_limit)
 
 
 def _save(result: BenchmarkResult, output: Path) -> str | None:
