@@ -86,6 +86,8 @@ def save_report(
 
     Raises
     ------
+    ValueError
+        If the result is of `binnet bench peers`, which has neither scores nor limits.
     FileExistsError
         If there is a file that binnet did not write.
     OSError
@@ -117,7 +119,17 @@ def make_report(
     -------
     str
         HTML.
+
+    Raises
+    ------
+    ValueError
+        If the result is of `binnet bench peers`, which has neither scores nor limits.
     """
+    if result.settings.get("mode") == "peers":
+        raise ValueError(
+            "the result is of binnet bench peers, which prints its table itself; the page is of a "
+            "file of binnet bench run"
+        )
     reference = reference or load_reference()
     machine = Machine(result.machine)
     scores = score(result, reference)
