@@ -218,6 +218,13 @@ def test_machines_of_any_shape(result: BenchmarkResult, reference: BenchmarkResu
         assert "a CPU without a name" in text
 
 
+def test_cores_that_a_run_may_not_use(result: BenchmarkResult, reference: BenchmarkResult) -> None:
+    for online, said in ((4, "4 threads, SMT: unknown; this run may use 2 of the threads"),
+                         (2, "2 threads, SMT: unknown Caches")):  # fmt: skip
+        machine = {"cores": {"online": online, "affinity": [0, 1]}}
+        assert said in read(replace(result, machine=machine), reference=reference)
+
+
 def test_scores_come_first(page: str) -> None:
     text = Page(page).text
     assert text.index("Score, one core 2000") < text.index("Score, all cores (2 threads) 1667")
@@ -273,6 +280,8 @@ def test_what_is_incomplete_says_so(result: BenchmarkResult, reference: Benchmar
     assert "The run was stopped before its end." in text
     assert "rtrl-32, threads 2: it was killed" in text
     assert "Open division it was stopped: wait" in text
+    without = read(replace(stopped, open_reasons=()), reference=reference)
+    assert "Open division The file gives no reason." in without  # one of schema 1
 
 
 def test_a_reference_of_other_work(result: BenchmarkResult) -> None:

@@ -84,7 +84,9 @@ def describe_trust(result: BenchmarkResult) -> Element:
         _judge("good" if stable else "bad", "Stable" if stable else "Not stable",
                result.stability.reasons, "Nothing says that the machine was not quiet."),
         _judge("good" if is_closed else "note", f"{result.division} division".capitalize(),
-               result.open_reasons, "Default environment, pinned versions, all workloads."),
+               result.open_reasons,
+               "Default environment, pinned versions, all workloads." if is_closed
+               else "The file gives no reason."),
     ]  # fmt: skip
     failures = result.settings.get("failures")
     trouble = [_describe_failure(one) for one in failures] if isinstance(failures, list) else []
