@@ -17,6 +17,7 @@ import json
 import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -182,7 +183,7 @@ def ratio_with_interval(
 
 
 def compare(earlier: Tree, now: Tree, rows: list[Row], rounds: int, processes: int) -> None:
-    """Measure the rows and print each when it is complete, and on Ctrl-C what there is of all."""
+    """Measure the rows and print each when it is complete, or what there is where one stops it."""
     shares = np.diff(np.linspace(0, rounds, processes + 1).astype(int)).tolist()
     left = list(rows)
     bar = progress_bar(total=processes * len(rows), disable=None, leave=False)
@@ -197,7 +198,7 @@ def compare(earlier: Tree, now: Tree, rows: list[Row], rounds: int, processes: i
                     click.echo(left.pop(0).show())
             earlier.close()
             now.close()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         for row in left:
             row.problem = row.problem or ("" if len(row.rounds) > 2 else "not measured")
             click.echo(row.show())
@@ -274,6 +275,7 @@ def main(
 
     Status 1 where answers differ, or this tree cannot run a workload.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the tree stays with git
     rows = [Row(name, n) for name in choose(suite, workload) for n in threads]
     now = subprocess.run(
         ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
@@ -281,7 +283,7 @@ def main(
     ).stdout.strip()  # fmt: skip
     with checked_out(commit) as (tree, cache):
         click.echo(
-            f"Calls in turns, {rounds} rounds in {processes} processes of each tree: "
+            f"Calls in turns, {rounds} rounds, processes of each tree: {min(processes, rounds)}; "
             f"ms, minimum / median.\n\n"
             f"| workload | threads | {commit} | {now} | ratio of minima | of medians | 95 % "
             "| answer |\n|---|---|---|---|---|---|---|---|"

@@ -8,6 +8,7 @@ equal results.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -142,7 +143,7 @@ def test_same_update(
     one was is left out, and few are.
     """
     torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")
-    from binnet.benchmarks.peers.lean_torch import LeanTorch, as_batches
+    from binnet.benchmarks.peers._lean_torch import LeanTorch, as_batches
     from binnet_kernels.training import records
     from pixels_worker import BATCH, Binnet, is_graded, load_case, load_data
 
@@ -176,7 +177,7 @@ def test_same_update(
             "feedback_fields": before.feedback_fields,
         }
         peer = LeanTorch(weights, float(case["self_coupling"]), sparse)
-        seen: dict[str, list[Any]] = {"h": [], "margin": [], "s": []}
+        seen: dict[str, list[Any]] = defaultdict(list)
         now = slice(k, k + 1)
         peer.learn(X[now], y[now], rule, case["rate_factors"][now], partial(note, seen))
         run.learn(data.X_train, data.y_train, 1, 1)

@@ -69,7 +69,7 @@ _TORCH = """
 import sys
 import numpy as np
 from binnet import BinaryNetwork, load_entangled_mnist, preset
-from binnet.benchmarks.peers.lean_torch import LeanTorch, Rule, as_batches
+from binnet.benchmarks.peers._lean_torch import LeanTorch, Rule, as_batches
 data = load_entangled_mnist()
 w = BinaryNetwork.random(preset().network)
 rule = Rule((1e-3, 1e-3, 1e-3), (0, 0, 0), 1.1, 3.0, (0, 1, 1, 1, 1, 0, 0, 0, 0, 0))

@@ -179,7 +179,7 @@ class Binnet:
 
 
 class Torch:
-    """The peer; see `binnet.benchmarks.peers.lean_torch`."""
+    """The peer; see `binnet.benchmarks.peers._lean_torch`."""
 
     def __init__(self) -> None:
         import torch
@@ -189,7 +189,7 @@ class Torch:
 
     def learn(self, request: Request) -> dict[str, Any]:
         """Learn the same batches; putting them in order is timed, as on the other side."""
-        from binnet.benchmarks.peers.lean_torch import as_batches
+        from binnet.benchmarks.peers._lean_torch import as_batches
 
         self.torch.set_num_threads(request["threads"])
         model, rule, case = load_case(request["path"], request.get("sparse", False))
@@ -225,7 +225,7 @@ class Torch:
 
 def load_case(path: str, sparse: bool = False) -> tuple[Any, Any, dict[str, Any]]:
     """Return the peer's model and rule, and the rest of what `prepare` wrote."""
-    from binnet.benchmarks.peers.lean_torch import LeanTorch, Rule
+    from binnet.benchmarks.peers._lean_torch import LeanTorch, Rule
 
     with np.load(path) as arrays:
         case = dict(arrays)

@@ -61,7 +61,6 @@ def describe_run(result: BenchmarkResult) -> str:
     lines = [f"Mode: {result.settings.get('mode')}, {processes} processes. Division: "
              f"{result.division}{': ' * bool(result.open_reasons)}"
              f"{'; '.join(result.open_reasons)}."]  # fmt: skip
-    lines.append(f"{describe_intervals(result.measurements).capitalize()}.")
     # What follows a semicolon is what to do against it.
     lines += [f"Not stable: {reason.partition(';')[0]}." for reason in result.stability.reasons]
     return f"{describe_machine(result)}\n{' '.join(lines)}\n"
@@ -225,7 +224,9 @@ def make_tables(host: BenchmarkResult | None, peers: BenchmarkResult | None) -> 
     tables = {"registry": make_registry_table()}
     if host is not None:
         tables |= {
-            "machine": describe_run(host),
+            "machine": (
+                f"{describe_run(host)}\n{describe_intervals(host.measurements).capitalize()}.\n"
+            ),
             "workloads": make_workload_table(host),
             "limits": make_limit_table(host),
             "short": f"{describe_machine(host)}\n{make_short_table(host, peers)}",

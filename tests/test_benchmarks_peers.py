@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numba
 import pytest
@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from threadpoolctl import threadpool_limits
 
 import binnet.benchmarks.peers as peers
+from binnet.benchmarks import _peers_plan as planning
 from binnet.benchmarks import _peers_running as running
 from binnet.benchmarks import load_result, save_result
 from binnet.benchmarks._processes import RequestFailed
@@ -83,6 +84,7 @@ def test_peers_find_what_binnet_finds(kind: str, name: str, own_threads: int) ->
     ours = workload.prepare(1)
     threads = own_threads if name.startswith("jax") else 1
     task = peers.make_peers(workload)[name](threads)
+    ours.call()
     expected = ours.answer()
     task.call()
     first = task.answer()
@@ -105,7 +107,7 @@ def test_what_is_listed_is_there() -> None:
             tree = ast.parse((folder / f"{module}.py").read_text(encoding="utf-8"))
             defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             assert function in defined, (name, place)
-            assert module.startswith(peers.library_of(name)), (name, place)
+            assert module.startswith(f"_{peers.library_of(name)}_"), (name, place)
 
 
 def test_every_workload_has_peers_or_a_reason() -> None:
@@ -148,8 +150,8 @@ def test_answers_are_compared(theirs: Answer, is_exact: bool, verdict: str) -> N
 class Pool:
     """Processes that reply from a table: seconds of a call and checksum of each side."""
 
-    sides: dict[str, tuple[float, str]] = {}
-    asked: list[tuple[str, int, str]] = []
+    sides: ClassVar[dict[str, tuple[float, str]]] = {}
+    asked: ClassVar[list[tuple[str, int, str]]] = []
 
     def __init__(self, registry: str, check: Callable[[], None]) -> None:
         pass
@@ -178,14 +180,14 @@ def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that compares sides of a table, on one workload."""
     monkeypatch.setattr(running, "_Pool", Pool)
     monkeypatch.setattr(
-        running, "find_peers", lambda workload: [s for s in Pool.sides if s != "binnet"]
+        planning, "find_peers", lambda workload: [s for s in Pool.sides if s != "binnet"]
     )
 
     def compare(**sides: tuple[float, str]) -> Any:
         Pool.sides = {name.replace("_", "-"): side for name, side in sides.items()}
         Pool.asked = []
         workload = (all_workloads()["relax-sync-l2"],)
-        plan = running.PeersPlan(workload, (1,), ("numpy", "torch"), "relaxation", math.inf)
+        plan = planning.PeersPlan(workload, (1,), ("numpy", "torch"), "relaxation", math.inf)
         return running.compare_peers(plan)
 
     return compare
@@ -280,7 +282,7 @@ def test_peers_run_without_the_variables_that_tune_blas(monkeypatch: pytest.Monk
 
 def test_real_processes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One turn of binnet and NumPy, from the command to the file."""
-    monkeypatch.setattr(running, "_TURNS", 1)
+    monkeypatch.setattr(running, "TURNS", 1)
     monkeypatch.setattr(running, "VALUE_SECONDS", 0.001)
     path = tmp_path / "peers.json"
     command = ["bench", "peers", "--suite", "fields", "--quick", "--threads", "1", "--peer",
@@ -317,9 +319,9 @@ def test_options_are_refused(options: list[str], message: str, tmp_path: Path) -
 
 
 def test_a_peer_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "find_spec", lambda name: None)
+    monkeypatch.setattr(planning, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"'torch' is not installed; pip install torch"):
-        running.plan_peers(peers=["torch"])
+        planning.plan_peers(peers=["torch"])
 
 
 def test_a_file_of_another_program_stays(tmp_path: Path) -> None:
@@ -335,8 +337,15 @@ def test_the_time_limit_leaves_out_what_was_not_begun(
 ) -> None:
     Pool.sides, Pool.asked = {"binnet": (0.2, "a")}, []
     workloads = (all_workloads()["relax-sync-l2"],)
-    plan = running.PeersPlan(workloads, (1,), ("numpy",), "relaxation", -1.0)
+    plan = planning.PeersPlan(workloads, (1,), ("numpy",), "relaxation", -1.0)
     result = running.compare_peers(plan)
     assert not result.is_complete
     assert Pool.asked == []
     assert "time limit" in result.settings["notes"][0]["note"]
+
+
+def test_a_workload_without_peers_is_not_measured(compare: Callable[..., Any]) -> None:
+    result = compare(binnet=(0.2, "a"))
+    assert result.measurements == ()
+    assert Pool.asked == []
+    assert "none of these peers" in result.settings["notes"][0]["note"]

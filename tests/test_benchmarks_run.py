@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ import odd_workloads
 from binnet._provenance import describe_run
 from binnet._threads import count_cores
 from binnet.benchmarks import _expected, _plan, _running
-from binnet.benchmarks._collecting import Findings, Found, make_result
+from binnet.benchmarks._collecting import Findings, Found, hide_folders, make_result
 from binnet.benchmarks._plan import Pair, make_command, plan_run
 from binnet.benchmarks._result import BenchmarkResult, Limits
 from binnet.benchmarks._running import measure
@@ -204,6 +205,20 @@ def test_where_a_result_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert provenance["started"] == "its beginning"
     assert provenance["command"] == ["binnet", "bench", "run", "--threads", "1"]
     assert "ada" not in json.dumps(provenance)
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ("OSError: [Errno 2] No such file: '/home/ada/.cache/x.nbi'", "file: 'x.nbi'"),
+        (f"cannot read {Path.home()}/a.npz: I/O error", "cannot read a.npz: I/O error"),
+        (r"cannot read C:\Users\ada\a.npz, 1/2 of it", "cannot read a.npz, 1/2 of it"),
+        ("RuntimeError: no such instruction", "RuntimeError: no such instruction"),
+    ],
+)
+def test_reasons_name_no_folders(reason: str, shown: str) -> None:
+    assert hide_folders(reason).endswith(shown)
+    assert "ada" not in hide_folders(reason)
 
 
 def describe_at(time: str, threads: int) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -17,6 +19,8 @@ from binnet.benchmarks._plan import Pair, Plan, make_command
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
+
+_FOLDERS = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[\\/](?:[^\\/\s'":]+[\\/])*(?=[^\\/\s])""")
 
 
 @dataclass
@@ -83,7 +87,7 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
         "seconds": findings.seconds,
         "compile_seconds": findings.compile_seconds,
         "failures": [
-            {"workload": pair.workload, "threads": pair.threads, "reason": reason}
+            {"workload": pair.workload, "threads": pair.threads, "reason": hide_folders(reason)}
             for pair, reason in findings.failures.items()
         ],
     }
@@ -102,6 +106,11 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
     )
     division, reasons = find_division(result)
     return replace(result, division=division, open_reasons=reasons)
+
+
+def hide_folders(text: str) -> str:
+    """Return a text with its paths reduced to names: results are published."""
+    return _FOLDERS.sub("", text.replace(str(Path.home()), "~"))
 
 
 def _make_measurement(

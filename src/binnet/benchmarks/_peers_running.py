@@ -14,7 +14,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from time import monotonic
 from typing import Any
 
@@ -23,109 +22,22 @@ import numpy as np
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
-from binnet._validation import check_choice, check_real
-from binnet.benchmarks._plan import VALUE_SECONDS, Pair, check_threads, make_command
+from binnet.benchmarks._peers_plan import TURNS, PeersPlan
+from binnet.benchmarks._plan import VALUE_SECONDS, Pair, make_command
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
 from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
-from binnet.benchmarks.peers import explain_no_peers, find_peers, library_of, list_peers
-from binnet.benchmarks.worker import OWN, REGISTRY
-from binnet.benchmarks.workloads import choose_workloads
+from binnet.benchmarks.peers import explain_no_peers, library_of
+from binnet.benchmarks.worker import OWN
 
-_TURNS = 3  # processes of each implementation, at least
 _VALUES = 3  # of a process
 _ONCE_SECONDS = 3.0  # a call that takes longer is timed once
 _FIRST_SECONDS = 10.0  # ... and where the first one does, that is the one
 _COMPILE_SECONDS, _PATIENT_SECONDS = 900.0, 120.0  # for a request to binnet, and to a peer
-_LEAST_SECONDS, _LONGEST = 10.0, 86400.0
 _AIM = 1.2
 #: Variables that binnet's machine may be tuned by, and a user's is not.
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-
-
-@dataclass(frozen=True)
-class PeersPlan:
-    """What is compared. `plan_peers` makes one."""
-
-    workloads: tuple[Workload, ...]
-    threads: tuple[int, ...]
-    libraries: tuple[str, ...]  # peers that take part
-    suite: str
-    seconds: float  # after which no other workload is begun
-    registry: str = REGISTRY
-    is_quick: bool = False
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """Every workload on every number of threads; all of one number, then of the next."""
-        return tuple(Pair(w.name, n) for n in self.threads for w in self.workloads)
-
-    def describe(self) -> str:
-        """Return what is going to be done, for a reader."""
-        n = len(self.workloads)
-        return (
-            f"{n} workload{'s' if n > 1 else ''} on {' and '.join(map(str, self.threads))} "
-            f"thread{'s' if self.threads != (1,) else ''} by binnet and {', '.join(self.libraries)}"
-            f": in turns, {_TURNS} processes each. Most take a quarter of a minute."
-        )
-
-    def peers_of(self, workload: str) -> list[str]:
-        """Return the peers of a workload that take part."""
-        return [name for name in find_peers(workload) if library_of(name) in self.libraries]
-
-
-def plan_peers(
-    suite: str = "all",
-    *,
-    is_quick: bool = False,
-    threads: Sequence[int | str] = (1, "all"),
-    time_limit: float | None = None,
-    peers: Sequence[str] = (),
-) -> PeersPlan:
-    """Return the plan of a comparison; what cannot be done is refused here.
-
-    Parameters
-    ----------
-    suite : str, default "all"
-        Name of a suite of workloads, or all of them.
-    is_quick : bool, default False
-        Whether only the quick workloads take part.
-    threads : sequence of int or "all", default (1, "all")
-        Numbers of threads.
-    time_limit : float, optional
-        Seconds after which no other workload is begun. Default: there is no limit.
-    peers : sequence of str, optional
-        Libraries that take part. Default: all that are installed.
-
-    Returns
-    -------
-    PeersPlan
-        What `compare_peers` does.
-
-    Raises
-    ------
-    ValueError
-        For a suite, a peer or a number of threads that is not there.
-    """
-    known = list_peers()
-    for name in peers:
-        check_choice("peer", name, known)
-        if find_spec(name) is None:
-            raise ValueError(f"the peer {name!r} is not installed; pip install {name}, or leave it")
-    chosen = choose_workloads(suite, is_quick=is_quick)
-    if not chosen:
-        raise ValueError(f"the suite {suite!r} has no quick workload; leave out --quick")
-    if time_limit is not None:
-        check_real("time_limit", time_limit, _LEAST_SECONDS, _LONGEST)
-    return PeersPlan(
-        tuple(chosen),
-        check_threads(threads),
-        tuple(dict.fromkeys(peers)) or tuple(name for name in known if find_spec(name)),
-        suite,
-        math.inf if time_limit is None else float(time_limit),
-        is_quick=is_quick,
-    )
 
 
 @dataclass
@@ -253,6 +165,11 @@ class _Session:
         if monotonic() > self._deadline:
             self._note(pair, "", "left out: the time limit was reached before it was begun")
             return False
+        names = self._plan.peers_of(pair.workload)
+        if not names:
+            reason = explain_no_peers(pair.workload) or "none of these peers has it"
+            self._note(pair, "", reason)
+            return True
         self._pool.close(pair.threads)
         own = self._begin(pair, OWN, None)
         if own is None:
@@ -260,9 +177,9 @@ class _Session:
         reason = explain_no_peers(pair.workload)
         if reason:
             self._note(pair, "", reason)
-        found = [self._begin(pair, name, own) for name in self._plan.peers_of(pair.workload)]
+        found = [self._begin(pair, name, own) for name in names]
         sides = [own, *self._choose(pair, [side for side in found if side is not None])]
-        for turn in range(_TURNS):
+        for turn in range(TURNS):
             for side in sides:
                 self._take_turn(pair, side, turn)
         workload = self._workloads[pair.workload]

@@ -19,67 +19,67 @@ from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.workloads import all_workloads
 
 # By the beginning of a workload's name: the name of each peer, and the function that prepares it.
-# A module's name begins with that of the library.
+# A module's name begins with that of the library, after the underscore.
 _PLACES: dict[str, dict[str, str]] = {
     "relax-sync": {
-        "numpy": "numpy_relaxation:relax_rows",
-        "numpy-columns": "numpy_relaxation:relax_columns",
-        "numba": "numba_relaxation:relax_products",
-        "numba-events": "numba_relaxation:relax_events",
-        "torch": "torch_relaxation:relax_rows",
-        "torch-columns": "torch_relaxation:relax_columns",
-        "jax": "jax_relaxation:relax_whole",
-        "jax-active": "jax_relaxation:relax_active",
+        "numpy": "_numpy_relaxation:relax_rows",
+        "numpy-columns": "_numpy_relaxation:relax_columns",
+        "numba": "_numba_relaxation:relax_products",
+        "numba-events": "_numba_relaxation:relax_events",
+        "torch": "_torch_relaxation:relax_rows",
+        "torch-columns": "_torch_relaxation:relax_columns",
+        "jax": "_jax_relaxation:relax_whole",
+        "jax-active": "_jax_relaxation:relax_active",
     },
     "relax-async": {
-        "numpy": "numpy_relaxation:relax_visits",
-        "numba": "numba_relaxation:visit_products",
-        "numba-events": "numba_relaxation:visit_events",
+        "numpy": "_numpy_relaxation:relax_visits",
+        "numba": "_numba_relaxation:visit_products",
+        "numba-events": "_numba_relaxation:visit_events",
     },
     "sweep": {
-        "numpy": "numpy_dense:sweep_rows",
-        "numpy-columns": "numpy_dense:sweep_columns",
-        "numba": "numba_dense:sweep",
-        "torch": "torch_dense:sweep_rows",
-        "torch-columns": "torch_dense:sweep_columns",
-        "jax": "jax_dense:sweep",
+        "numpy": "_numpy_dense:sweep_rows",
+        "numpy-columns": "_numpy_dense:sweep_columns",
+        "numba": "_numba_dense:sweep",
+        "torch": "_torch_dense:sweep_rows",
+        "torch-columns": "_torch_dense:sweep_columns",
+        "jax": "_jax_dense:sweep",
     },
     "plasticity": {
-        "numpy": "numpy_dense:update_weights",
-        "numba": "numba_dense:update_weights",
-        "torch": "torch_dense:update_weights",
-        "jax": "jax_dense:update_weights",
+        "numpy": "_numpy_dense:update_weights",
+        "numba": "_numba_dense:update_weights",
+        "torch": "_torch_dense:update_weights",
+        "jax": "_jax_dense:update_weights",
     },
     "plasticity-rounded": {},
     "fields": {
-        "numpy": "numpy_dense:compute_fields",
-        "torch": "torch_dense:compute_fields",
-        "jax": "jax_dense:compute_fields",
+        "numpy": "_numpy_dense:compute_fields",
+        "torch": "_torch_dense:compute_fields",
+        "jax": "_jax_dense:compute_fields",
     },
     "learn-float": {
-        "numpy": "numpy_learning:learn",
-        "torch": "torch_learning:learn",
-        "jax": "jax_learning:learn",
+        "numpy": "_numpy_learning:learn",
+        "torch": "_torch_learning:learn",
+        "jax": "_jax_learning:learn",
     },
     "infer": {
-        "numpy": "numpy_learning:predict",
-        "torch": "torch_learning:predict_active",
-        "torch-all": "torch_learning:predict_all",
+        "numpy": "_numpy_learning:predict",
+        "torch": "_torch_learning:predict_active",
+        "torch-all": "_torch_learning:predict_all",
     },
     "enumerate-gray": {
-        "numpy": "numpy_counting:find_by_products",
-        "numpy-survivors": "numpy_counting:find_by_survivors",
+        "numpy": "_numpy_counting:find_by_products",
+        "numpy-survivors": "_numpy_counting:find_by_survivors",
     },
-    "census": {"numpy": "numpy_counting:take_census"},
+    "census": {"numpy": "_numpy_counting:take_census"},
     "rtrl": {
-        "numpy": "numpy_rate:advance",
-        "torch": "torch_rate:advance",
-        "jax": "jax_rate:advance",
+        "numpy": "_numpy_rate:advance",
+        "torch": "_torch_rate:advance",
+        "jax": "_jax_rate:advance",
     },
     "implicit": {
-        "numpy": "numpy_dense:add_columns",
-        "torch": "torch_dense:add_columns",
-        "jax": "jax_dense:add_columns",
+        "numpy": "_numpy_dense:add_columns",
+        "torch": "_torch_dense:add_columns",
+        "jax": "_jax_dense:add_columns",
     },
 }
 
@@ -120,7 +120,18 @@ def find_peers(workload_name: str) -> dict[str, Callable[[int], Task]]:
 
 
 def make_peers(workload: Workload) -> dict[str, Callable[[int], Task]]:
-    """Return the peers of a workload, which may have other sizes than the one of this name."""
+    """Return the peers of a workload, which may have other sizes than the one of this name.
+
+    Parameters
+    ----------
+    workload : Workload
+        The workload; its name and sizes count.
+
+    Returns
+    -------
+    dict of str to callable
+        As of `find_peers`.
+    """
     return {
         name: partial(_prepare, place, workload)
         for name, place in _places_of(workload).items()
@@ -129,17 +140,45 @@ def make_peers(workload: Workload) -> dict[str, Callable[[int], Task]]:
 
 
 def library_of(peer: str) -> str:
-    """Return the library of a peer: "torch" of "torch-columns"."""
+    """Return the library of a peer: "torch" of "torch-columns".
+
+    Parameters
+    ----------
+    peer : str
+        Name of the peer.
+
+    Returns
+    -------
+    str
+        Name of the library, as it is imported.
+    """
     return peer.partition("-")[0]
 
 
 def list_peers() -> tuple[str, ...]:
-    """Return the libraries that peers are written in, installed or not."""
+    """Return the libraries that peers are written in, installed or not.
+
+    Returns
+    -------
+    tuple of str
+        Names.
+    """
     return tuple(dict.fromkeys(library_of(name) for names in _PLACES.values() for name in names))
 
 
 def explain_no_peers(workload_name: str) -> str:
-    """Return why a workload has no peer, or none of some library; empty where it has all."""
+    """Return why a workload has no peer, or what its peers leave out.
+
+    Parameters
+    ----------
+    workload_name : str
+        Name of the workload.
+
+    Returns
+    -------
+    str
+        The reason; empty where peers do the same.
+    """
     fitting = [start for start in _REASONS if workload_name.startswith(start)]
     return _REASONS[max(fitting, key=len)] if fitting else ""
 
@@ -162,6 +201,7 @@ def describe_libraries() -> list[dict[str, Any]]:
             "threads": pool["num_threads"],
         }
         for pool in threadpool_info()
+        if pool["user_api"] == "blas"  # those of OpenMP are torch's and Numba's, which say it below
     ]
     torch = sys.modules.get("torch")
     if torch is not None:  # its BLAS is part of it, where threadpoolctl does not find it
@@ -174,7 +214,7 @@ def describe_libraries() -> list[dict[str, Any]]:
             }
         )
     numba = sys.modules.get("numba")
-    if numba is not None and f"{__name__}.numba_relaxation" in sys.modules:
+    if numba is not None and any(name.startswith(f"{__name__}._numba_") for name in sys.modules):
         found.append(
             {"name": "numba", "version": str(numba.__version__),
              "architecture": None, "threads": int(numba.get_num_threads())}
@@ -195,7 +235,7 @@ def _places_of(workload: Workload) -> dict[str, str]:
     places = dict(_PLACES[max(fitting, key=len)]) if fitting else {}
     n_states = workload.sizes.get("n_groups", 1) * workload.sizes.get("n_samples", 1)
     if workload.name.startswith(("sweep-1bit", "sweep-int8")) and n_states > _LEAST_ROWS:
-        places["torch-int8"] = "torch_dense:sweep_int8"
+        places["torch-int8"] = "_torch_dense:sweep_int8"
     return places
 
 

@@ -1,4 +1,4 @@
-"""What the peers of learning and inference share: weights, batches in their order, the rule, probes."""
+"""What the peers of learning and inference share: weights, batches, the rule, what is compared."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def draw_case(workload: Workload) -> Case:
     batches = np.ascontiguousarray(X[order].transpose(0, 2, 1).astype(np.float32))
     names = ("couplings", "input_weights", "readout", "feedback_fields")
     weights = {name: np.asarray(getattr(w, name), np.float32) for name in names}
-    return Case(weights, float(w.self_coupling), rule, factors, batches, y[order])
+    return Case(weights, float(np.asarray(w.self_coupling)), rule, factors, batches, y[order])
 
 
 class Counts:
@@ -83,9 +83,9 @@ class Counts:
         elif name == "counts":  # (n, 3)
             self.flips, self.unstable, self.unstable_readouts = found.sum(axis=0).tolist()
         elif name == "wrong":
-            self.unstable += np.count_nonzero(found)
+            self.unstable += int(np.count_nonzero(found))
         elif name == "wrong_out":
-            self.unstable_readouts += np.count_nonzero(found)
+            self.unstable_readouts += int(np.count_nonzero(found))
 
 
 class Learner(Protocol):
@@ -145,7 +145,7 @@ def draw_samples(workload: Workload) -> Samples:
     names = ("couplings", "input_weights", "readout", "feedback_fields")
     weights = {name: np.asarray(getattr(w, name), np.float32) for name in names}
     n = sizes["n_samples"]
-    return Samples(weights, float(w.self_coupling), data.X_test[:n], data.y_test[:n])
+    return Samples(weights, float(np.asarray(w.self_coupling)), data.X_test[:n], data.y_test[:n])
 
 
 def make_inference(samples: Samples, predict: Callable[[], Any]) -> Task:

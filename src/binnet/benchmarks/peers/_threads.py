@@ -12,13 +12,22 @@ def limit_blas(threads: int) -> None:
     """Let NumPy's matrix products use that many threads."""
     import numpy  # noqa: F401 - its BLAS must be there to be limited
 
-    threadpool_limits(threads)
+    threadpool_limits(threads, "blas")
+
+
+def limit_numba(threads: int) -> None:
+    """Let parallel loops of Numba, and NumPy, use that many threads."""
+    import numba
+
+    limit_blas(threads)
+    numba.set_num_threads(threads)
 
 
 def limit_torch(threads: int) -> None:
     """Let PyTorch use that many threads, and keep no record of what it computes."""
     import torch
 
+    limit_blas(threads)
     torch.set_num_threads(threads)
     torch.set_grad_enabled(False)
 
@@ -37,6 +46,7 @@ def limit_jax(threads: int) -> None:
     if "jax" not in sys.modules and hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, cores[:threads])
+    limit_blas(threads)
     if count_granted() != threads:
         raise RuntimeError(
             f"JAX runs on all {count_granted()} cores that it found when it was loaded, not on "

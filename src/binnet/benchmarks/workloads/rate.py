@@ -24,9 +24,18 @@ TOLERANCE = 1e-6
 
 
 def draw_trials(n: int, n_samples: int, n_steps: int) -> tuple[NDArray[np.float32], ...]:
-    """Return W_h, transposed, and of each trial and step slopes, activity and signals.
+    """Draw weights, and what a network of them does in some trials.
 
-    Of the N + 1 presynaptic neurons the last one is an input.
+    Parameters
+    ----------
+    n, n_samples, n_steps : int
+        Neurons, trials and steps of a trial.
+
+    Returns
+    -------
+    tuple of ndarray
+        W_h, transposed, and of each trial and step slopes, activity and signals. Of the N + 1
+        presynaptic neurons the last one is an input.
     """
     rng = np.random.default_rng(SEED)
     weights = (rng.standard_normal((n, n)) / np.sqrt(n)).astype(np.float32)

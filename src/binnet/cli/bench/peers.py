@@ -16,7 +16,7 @@ from binnet.cli._figures import force_option
 from binnet.cli.bench._tables import format_table
 
 if TYPE_CHECKING:
-    from binnet.benchmarks._peers_running import PeersPlan
+    from binnet.benchmarks._peers_plan import PeersPlan
     from binnet.benchmarks._result import BenchmarkResult
 
 STOPPED = 130
@@ -38,7 +38,7 @@ _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", 
 @click.option("--time-limit", type=float, metavar="SECONDS",
               help="after which no other workload is begun  [default: none]")  # fmt: skip
 @click.option("--peer", "peers_", multiple=True, metavar="NAME",
-              help="numpy, numba, torch or jax; may be repeated  [default: all installed]")  # fmt: skip
+              help="numpy, numba, torch or jax, and again  [default: all installed]")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), default="peers.json",
               show_default=True, help="file of the result; pyperf reads it, too")  # fmt: skip
 @force_option
@@ -82,7 +82,7 @@ def peers(
 def _plan(
     suite: str, quick: bool, threads: str, time_limit: float | None, peers_: tuple[str, ...]
 ) -> PeersPlan:
-    from binnet.benchmarks._peers_running import plan_peers
+    from binnet.benchmarks._peers_plan import plan_peers
 
     asked = [int(word) if word.strip().isdecimal() else word.strip() for word in threads.split(",")]
     try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _plasticity, _sweeps
+from binnet.benchmarks.peers._threads import limit_numba
 
 Array = NDArray[Any]
 
@@ -45,7 +46,7 @@ def _update(weights: Array, pre: Array, post: Array, keeps_diagonal: bool) -> No
 
 def sweep(workload: Workload, threads: int) -> Task:
     """Sums of integers of the width in which they are stored."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     case = _sweeps.draw_case(workload)
     couplings = np.ascontiguousarray(case.couplings.T)
     start = case.start.astype(couplings.dtype)
@@ -55,14 +56,15 @@ def sweep(workload: Workload, threads: int) -> Task:
         states[0] = start
         for t in range(case.n_sweeps):
             _sweep(couplings, case.self_coupling, case.external, states[t % 2], states[1 - t % 2])
-        return states[case.n_sweeps % 2]
+        last: Array = states[case.n_sweeps % 2]
+        return last
 
     return _sweeps.make_task(case, run)
 
 
 def update_weights(workload: Workload, threads: int) -> Task:
     """A row of weights at a time, in their own format."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     dtype = np.float32 if "float32" in workload.name else np.int8
     case = _plasticity.draw_case(workload, dtype)
     post = case.post.astype(dtype)

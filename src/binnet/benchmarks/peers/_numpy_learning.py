@@ -1,4 +1,4 @@
-"""Learning and inference in NumPy, float32: the maths of `lean_torch`, in the same layout."""
+"""Learning and inference in NumPy, float32: the maths of `_lean_torch`, in the same layout."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ class _Learner:
         for x, labels, factor in zip(case.X, case.y, case.rate_factors.tolist(), strict=True):
             u = self._W_in @ x
             driven = u + feedback[:, labels] if any(rule.amplitudes) else u
-            for t, a in enumerate(rule.amplitudes):
+            s: Array | None = None
+            for a in rule.amplitudes:
                 h = driven if a else u
-                if t > 0:
+                if s is not None:  # of silence J adds nothing
                     h = h + self._multiply(s)
                 s = np.where(h >= 0, _ONE, -_ONE)
                 if observe:
                     observe("h", h)
+            assert s is not None
             stable = s * (u + self._multiply(s)) > np.float32(rule.threshold)
             target = targets[:, labels]
             stable_out = target * (self._W_out @ s) > np.float32(rule.readout_threshold)

@@ -25,7 +25,7 @@ def relax_whole(workload: Workload, threads: int) -> Task:
     presynaptic = jnp.asarray(case.matrix.T)
     start = jnp.asarray(case.start, jnp.float32)
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def relax(presynaptic: Tensor, start: Tensor) -> Any:
         def goes_on(carry: Any) -> Any:
             return carry[3]
@@ -56,7 +56,7 @@ def relax_active(workload: Workload, threads: int) -> Task:
     presynaptic = jnp.asarray(case.matrix.T)
     start = case.start.astype(np.float32)
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def sweep(presynaptic: Tensor, states: Tensor) -> Any:
         new = jnp.where(states @ presynaptic >= 0, 1.0, -1.0).astype(jnp.float32)
         return new, (new != states).sum(axis=1, dtype=jnp.int32)

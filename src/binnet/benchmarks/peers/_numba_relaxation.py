@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Case, Found, draw_case, make_task
+from binnet.benchmarks.peers._threads import limit_numba
 
 Array = NDArray[Any]
 
@@ -103,14 +104,14 @@ def _visit_events(columns: Array, own: int, orders: Array, states: Array, flips:
 
 def relax_products(workload: Workload, threads: int) -> Task:
     """Whole fields in float32, where the compiler may add in any order: the sums are exact."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     case = draw_case(workload.sizes)
     return _make_task(case, np.float32, lambda *out: _relax_products(case.matrix, *out))
 
 
 def relax_events(workload: Workload, threads: int) -> Task:
     """Fields in int32 from 16-bit couplings, to which a column is added for each flip."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     case = draw_case(workload.sizes)
     columns, own = case.columns(), int(case.network.in_field_units()[0])
     return _make_task(case, np.int32, lambda *out: _relax_events(columns, own, *out))
@@ -118,7 +119,7 @@ def relax_events(workload: Workload, threads: int) -> Task:
 
 def visit_products(workload: Workload, threads: int) -> Task:
     """One neuron at a time, a whole field a visit, in binnet's orders, which are given."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     case = draw_case(workload.sizes)
     orders = case.draw_orders()
     return _make_task(case, np.float32, lambda *out: _visit_products(case.matrix, orders, *out))
@@ -126,7 +127,7 @@ def visit_products(workload: Workload, threads: int) -> Task:
 
 def visit_events(workload: Workload, threads: int) -> Task:
     """One neuron at a time, with fields that follow the flips."""
-    numba.set_num_threads(threads)
+    limit_numba(threads)
     case = draw_case(workload.sizes)
     orders, columns = case.draw_orders(), case.columns()
     own = int(case.network.in_field_units()[0])

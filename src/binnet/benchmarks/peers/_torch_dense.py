@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _fields, _implicit, _plasticity, _sweeps
 from binnet.benchmarks.peers._threads import limit_torch
+
+try:
+    import torch
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 Tensor = Any
 

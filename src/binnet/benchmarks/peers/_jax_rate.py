@@ -27,7 +27,7 @@ def advance(workload: Workload, threads: int) -> Task:
         influence = influence.at[:, each, each].add(immediate[:, None])
         return (influence, grads + jnp.einsum("bi,bimk->mk", signals, influence)), None
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def run(trials: Any) -> Any:
         start = jnp.zeros(case.shape, jnp.float32), jnp.zeros(case.shape[2:], jnp.float32)
         (influence, grads), _ = jax.lax.scan(step, start, trials)

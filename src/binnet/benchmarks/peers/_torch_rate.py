@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _rate
 from binnet.benchmarks.peers._threads import limit_torch
+
+try:
+    import torch
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 
 def advance(workload: Workload, threads: int) -> Task:

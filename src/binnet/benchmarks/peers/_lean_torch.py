@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+try:
+    import torch
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 _SIGN_BIT, _ONE = -(2**31), 0x3F800000  # of a float32, seen as int32
 

@@ -51,7 +51,10 @@ def _compile(case: _learning.Case) -> Callable[..., Any]:
         W_out = steps[2][0] * W_out + steps[2][1] * (wrong_out @ s.T)
         return (J, W_in, W_out, feedback), counts
 
-    return jax.jit(lambda weights, batches: jax.lax.scan(learn_batch, weights, batches))
+    compiled: Callable[..., Any] = jax.jit(
+        lambda weights, batches: jax.lax.scan(learn_batch, weights, batches)
+    )
+    return compiled
 
 
 def learn(workload: Workload, threads: int) -> Task:

@@ -1,4 +1,4 @@
-"""Learning and inference in PyTorch, by `lean_torch`."""
+"""Learning and inference in PyTorch, by `_lean_torch`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers import _learning
+from binnet.benchmarks.peers._lean_torch import LeanTorch, Rule
 from binnet.benchmarks.peers._threads import limit_torch
-from binnet.benchmarks.peers.lean_torch import LeanTorch, Rule
+
+try:
+    import torch
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 _SWEEPS = 10  # of inference, at most
 

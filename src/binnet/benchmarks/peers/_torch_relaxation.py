@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from binnet.benchmarks._workload import Task, Workload
 from binnet.benchmarks.peers._relaxation import Found, draw_case, make_task
 from binnet.benchmarks.peers._threads import limit_torch
+
+try:
+    import torch
+except ModuleNotFoundError:  # the module can be imported; what needs PyTorch is not offered then
+    torch = None
 
 Tensor = Any
 

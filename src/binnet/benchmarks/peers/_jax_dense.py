@@ -25,7 +25,7 @@ def sweep(workload: Workload, threads: int) -> Task:
         jnp.asarray(array, jnp.float32) for array in (case.to_float(), case.external, case.start)
     ]
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def run(matrix: Tensor, external: Tensor, start: Tensor) -> Tensor:
         def step(_: Tensor, states: Tensor) -> Tensor:
             return jnp.where(states @ matrix + external >= 0, 1.0, -1.0).astype(jnp.float32)
