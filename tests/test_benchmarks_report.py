@@ -291,6 +291,20 @@ def test_a_reference_of_other_work(result: BenchmarkResult) -> None:
     assert "none incomplete: without other" in text
 
 
+def test_a_package_without_a_reference(
+    result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> BenchmarkResult:
+        raise FileNotFoundError("reference.json is not there")
+
+    for module in ("plotting.benchmark_report", "benchmarks._scores"):
+        monkeypatch.setattr(f"binnet.{module}.load_reference", fail)
+    text = read(result)
+    assert "Score, one core none reference.json is not there" in text
+    assert "This binnet has no result of a reference machine." in text
+    assert "relax-sync-l2 1 2.00 M" in text
+
+
 def test_pictures_have_names(page: str) -> None:
     names = Page(page).find("img", "alt")
     assert [name.partition(":")[0] for name in names] == [
