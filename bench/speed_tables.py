@@ -25,6 +25,7 @@ from binnet.benchmarks.workloads import all_workloads
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = tuple(ROOT / name for name in ("README.md", "docs/benchmark.md", "docs/results/speed.md"))
 _END = "<!-- end of table -->"
+_ALSO = ("learn-float-1600", "infer-1600")  # in README's table
 Peers = Mapping[str, Measurement]
 
 
@@ -174,13 +175,13 @@ def find_fastest(sides: Peers) -> str:
 
 
 def make_short_table(host: BenchmarkResult, peers: BenchmarkResult | None) -> str:
-    """Return the README's table: the workloads of ``--quick``."""
-    quick = [name for name, workload in all_workloads().items() if workload.is_quick]
+    """Return the README's table: the workloads of ``--quick``, and larger networks."""
+    chosen = [name for name, w in all_workloads().items() if w.is_quick or name in _ALSO]
     one, every = measured_on(host, "one"), measured_on(host, "all")
     cores = count_all_cores(host) or 1
     beside = collect_peers(peers) if peers else {}
     rows = []
-    for name in quick:
+    for name in chosen:
         if name not in one:
             continue
         sides = dict(beside.get((name, 1), {}))
