@@ -323,6 +323,12 @@ def test_a_run_that_was_stopped_in_its_first_process(
     assert "stopped before 3 processes had measured relax-sync-l2" in text
 
 
+def test_data_lie_where_this_machine_has_room(reference: BenchmarkResult) -> None:
+    limits = Limits(1, {"L1": 1e11, "L2": 6e10, "L3": 3e10}, {}, {}, {"L2": 2**19, "L3": 2**24})
+    found = make_result(make_measurement(n_bytes=3e9), limits_before=(limits,), limits_after=())
+    assert "% of L3 L3 exact" in read(found, reference=reference)
+
+
 def test_small_fractions_are_not_nothing(reference: BenchmarkResult) -> None:
     small = make_measurement(rate=2e6, n_bytes=2.4e7)  # 2.4e8 bytes a second of 6e10
     assert "0.4 % of L2" in read(make_result(small), reference=reference)
