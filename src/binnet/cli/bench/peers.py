@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult
 
 STOPPED = 130
-_HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "95 % interval",
+_HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "interval",
           "of minima")  # fmt: skip
 
 
