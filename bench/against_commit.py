@@ -9,6 +9,8 @@ error. Uncommitted changes are part of this tree. The table is Markdown.
 
 The interval is that of the median ratio, from a bootstrap over rounds; these are shared among
 several processes of each tree, since a process may be fast or slow by where its data happen to lie.
+Rounds of one process share that luck and are drawn as if they did not, so a small difference is to
+be believed only if it comes back with more `--processes`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -179,6 +180,11 @@ class Pool:
 def compare(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Return a function that compares sides of a table, on one workload."""
     monkeypatch.setattr(running, "_Pool", Pool)
+
+    def check(workload: Workload, answer: Answer, cpu_class: str) -> str:
+        return "wrong" if answer.checksum == "bad" else "exact"
+
+    monkeypatch.setattr(running, "check_answer", check)
     monkeypatch.setattr(
         planning, "find_peers", lambda workload: [s for s in Pool.sides if s != "binnet"]
     )
@@ -204,6 +210,7 @@ def test_the_fastest_way_of_each_library_has_a_ratio(compare: Callable[..., Any]
     assert ratio.of_medians == pytest.approx(4.0)
     assert ratio.of_minima == pytest.approx(4.0)
     assert ratio.interval[0] <= 4.0 <= ratio.interval[1]
+    assert 0.8 < ratio.coverage < 0.95  # of three processes
     assert [len(values) for values in found["torch"].values] == [3, 3, 3]
     turns = [(side, turn) for side, turn, do in Pool.asked if do == "time"][4:]
     assert list(dict.fromkeys(turns)) == [
@@ -226,8 +233,10 @@ def test_a_peer_with_another_answer_has_no_ratio(
     assert "differs" in notes["torch-int8"]
     from binnet.cli.bench.peers import describe_peers
 
-    (line,) = (line for line in describe_peers(result) if line.split()[2:3] == ["numpy"])
+    lines = list(describe_peers(result))
+    (line,) = (line for line in lines if line.split()[2:3] == ["numpy"])
     assert line.split()[3:] == ["wrong", "110"]  # its time, and no ratio
+    assert any("hold the true ratio in about 90 % of runs" in line for line in lines)
     save_result(result, tmp_path / "peers.json")
     again = load_result(tmp_path / "peers.json")
     assert [m.implementation for m in again.measurements] == list(found)
@@ -247,6 +256,24 @@ def test_slow_and_broken_peers_are_said_to_be(compare: Callable[..., Any]) -> No
     ratio = running.find_ratio(result, found["numpy"])
     assert ratio is not None
     assert math.isnan(ratio.interval[0])
+
+
+def test_where_binnet_is_wrong_nobody_has_a_ratio(compare: Callable[..., Any]) -> None:
+    result = compare(binnet=(0.2, "bad"), numpy=(0.4, "bad"))
+    assert [m.verdict for m in result.measurements] == ["wrong", "exact"]
+    assert running.find_ratio(result, result.measurements[1]) is None
+    (note,) = result.settings["notes"]
+    assert (note["peer"], "not the one that is known" in note["note"]) == ("binnet", True)
+
+
+def test_a_peer_without_binnet_beside_it_has_no_ratio(compare: Callable[..., Any]) -> None:
+    """As where binnet's process is lost in every turn."""
+    from binnet.cli.bench.peers import describe_peers
+
+    result = compare(binnet=(0.2, "a"), numpy=(0.4, "a"))
+    alone = replace(result, measurements=result.measurements[1:])
+    assert running.find_ratio(alone, alone.measurements[0]) is None
+    assert any(line.split()[2:3] == ["numpy"] for line in describe_peers(alone))
 
 
 def test_where_binnet_fails_nothing_is_compared(compare: Callable[..., Any]) -> None:

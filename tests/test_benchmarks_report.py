@@ -218,6 +218,13 @@ def test_machines_of_any_shape(result: BenchmarkResult, reference: BenchmarkResu
         assert "a CPU without a name" in text
 
 
+def test_cores_that_a_run_may_not_use(result: BenchmarkResult, reference: BenchmarkResult) -> None:
+    for online, said in ((4, "4 threads, SMT: unknown; this run may use 2 of the threads"),
+                         (2, "2 threads, SMT: unknown Caches")):  # fmt: skip
+        machine = {"cores": {"online": online, "affinity": [0, 1]}}
+        assert said in read(replace(result, machine=machine), reference=reference)
+
+
 def test_scores_come_first(page: str) -> None:
     text = Page(page).text
     assert text.index("Score, one core 2000") < text.index("Score, all cores (2 threads) 1667")
@@ -273,6 +280,8 @@ def test_what_is_incomplete_says_so(result: BenchmarkResult, reference: Benchmar
     assert "The run was stopped before its end." in text
     assert "rtrl-32, threads 2: it was killed" in text
     assert "Open division it was stopped: wait" in text
+    without = read(replace(stopped, open_reasons=()), reference=reference)
+    assert "Open division The file gives no reason." in without  # one of schema 1
 
 
 def test_a_reference_of_other_work(result: BenchmarkResult) -> None:
@@ -280,6 +289,20 @@ def test_a_reference_of_other_work(result: BenchmarkResult) -> None:
     text = read(result, reference=other)
     assert "have no workload in common" in text
     assert "none incomplete: without other" in text
+
+
+def test_a_package_without_a_reference(
+    result: BenchmarkResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> BenchmarkResult:
+        raise FileNotFoundError("reference.json is not there")
+
+    for module in ("plotting.benchmark_report", "benchmarks._scores"):
+        monkeypatch.setattr(f"binnet.{module}.load_reference", fail)
+    text = read(result)
+    assert "Score, one core none reference.json is not there" in text
+    assert "This binnet has no result of a reference machine." in text
+    assert "relax-sync-l2 1 2.00 M" in text
 
 
 def test_pictures_have_names(page: str) -> None:
@@ -298,6 +321,12 @@ def test_a_run_that_was_stopped_in_its_first_process(
     text = read(replace(result, measurements=tuple(few), is_complete=False), reference=reference)
     assert "relax-sync-l2 1 2.04 M – " in text  # a rate, and no interval
     assert "stopped before 3 processes had measured relax-sync-l2" in text
+
+
+def test_data_lie_where_this_machine_has_room(reference: BenchmarkResult) -> None:
+    limits = Limits(1, {"L1": 1e11, "L2": 6e10, "L3": 3e10}, {}, {}, {"L2": 2**19, "L3": 2**24})
+    found = make_result(make_measurement(n_bytes=3e9), limits_before=(limits,), limits_after=())
+    assert "% of L3 L3 exact" in read(found, reference=reference)
 
 
 def test_small_fractions_are_not_nothing(reference: BenchmarkResult) -> None:

@@ -74,6 +74,7 @@ def test_a_machine_of_one_core():
     assert found.total["one"].value == pytest.approx(2000.0)
     assert found.total["all"].value == pytest.approx(2000.0 / 1.6)
     assert found.efficiency.value == pytest.approx(1.0)
+    assert format_scores(found)[1].startswith("score, all cores (1 thread)     1250 [")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,10 @@ def test_a_wrong_answer_is_marked_and_voids_the_score(files):
     wrong = make_measurement("a-x", 1, 9e9, verdict="wrong")
     save_result(make_result(wrong, *make(2.0).measurements[1:]), "wrong.json")
     output = run("compare", "slow.json", "wrong.json")
-    assert "9.00 G (wrong answer)" in output
+    assert re.search(r"^a-x +1 .* 9\.00 G \(wrong answer\) +-$", output, re.M)  # no ratio
+    assert re.search(r"^  mean of a +all +2\.000 ", output, re.M)
+    assert not re.search(r"^  mean of a +1 ", output, re.M)
+    assert re.search(r"^mean of all suites +1 +2\.000 ", output, re.M)  # of b-x alone
     assert "\nwrong\n  no score: void, as answers were wrong: a-x\n" in output
 
 

@@ -52,6 +52,15 @@ def test_scores_of_a_busy_machine_on_demand(file: Path) -> None:
     assert "Score, one core" in page.read_text(encoding="utf-8")
 
 
+def test_a_file_of_peers_has_no_page(file: Path) -> None:
+    result = make_result()
+    save_result(replace(result, settings={**result.settings, "mode": "peers"}), file)
+    done = run(file)
+    assert done.exit_code == 1
+    assert "Error: the result is of binnet bench peers" in done.output
+    assert not file.with_suffix(".html").exists()
+
+
 def test_files_of_others_stay(file: Path) -> None:
     page = file.with_name("mine.html")
     page.write_text("<!DOCTYPE html>\n<p>mine")

@@ -56,7 +56,11 @@ def name_instructions() -> dict[str, str]:
         "sdot": "sdot",
         "": "bytes widened to 32 bits, multiplied and added",
     }
-    count = "count" if _IS_ARM or compiles_for("avx512vpopcntdq") else "counts looked up"
+    count = (
+        "count" if _IS_ARM or compiles_for("avx512vpopcntdq")
+        else "counts looked up" if _BITS >= 256 or compiles_for("ssse3")
+        else "counts by shifts and sums"
+    )  # fmt: skip
     return {
         "read": f"vectors of {_BITS} bits",
         "fma32": f"{'fused multiply-add' if _HAS_FMA else 'multiply and add'}, {_BITS} bits",

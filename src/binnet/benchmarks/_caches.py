@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from binnet._threads import count_cores
+from binnet.benchmarks._host._readings import parse_size
 
 _CPUS = Path("/sys/devices/system/cpu")
 # Where the system does not say: a machine of today, whose cores share the last level.
 _USUAL = {"L1": 32 * 2**10, "L2": 2**20, "L3": 32 * 2**20}
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 class Cache(NamedTuple):
@@ -54,7 +54,7 @@ def _read_caches(folder: Path, cores: list[int]) -> dict[str, Cache]:
                     (index / name).read_text().strip()
                     for name in ("type", "level", "size", "shared_cpu_list")
                 )
-                n_bytes = int(size.rstrip("KMG")) * _UNITS.get(size[-1:], 1)
+                n_bytes = parse_size(size)
             except (OSError, ValueError):  # a machine that does not say everything
                 continue
             name = f"L{level}"

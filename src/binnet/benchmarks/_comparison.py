@@ -55,7 +55,7 @@ class Entry:
 
     measurement: Measurement
     interval: Interval  # of its rate, 95 %
-    ratio: Ratio | None  # None in the first, and where the first has not the same work
+    ratio: Ratio | None  # None in the first, where that has not the same work, for wrong answers
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def compare(
     if not any(entry.ratio for row in rows for entry in row.entries.values()):
         raise ValueError(
             f"{first} and {', '.join(others)} have no workload in common, in the same sizes on the "
-            "same number of threads; compare runs of the same suite and version"
+            "same number of threads, with right answers; compare runs of the same suite and version"
         )
     return Comparison(
         labels=tuple(results),
@@ -201,11 +201,15 @@ def _make_rows(
 
 def _make_entry(measurement: Measurement, base: Measurement | None) -> Entry:
     ratio = None
-    if base is not None and is_same_work(measurement, base):
+    if base is not None and is_same_work(measurement, base) and _are_right(measurement, base):
         value = measurement.rate / base.rate
         coverage = find_ratio_coverage(measurement, base)
         ratio = Ratio(value, ratio_interval(measurement, base), coverage)
     return Entry(measurement, rate_interval(measurement), ratio)
+
+
+def _are_right(*measurements: Measurement) -> bool:
+    return all(measurement.verdict != "wrong" for measurement in measurements)
 
 
 def _find_means(

@@ -7,9 +7,11 @@ end of the last.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -175,7 +177,8 @@ def _measure(threads: int, prepare: Callable[[], _Load], seconds: float) -> floa
 
     def work(rank: int) -> None:
         try:
-            take_rounds(rank)
+            with _on_own_core(rank, threads):
+                take_rounds(rank)
         except threading.BrokenBarrierError:
             pass  # another thread has failed, and says why
         except BaseException:
@@ -186,6 +189,23 @@ def _measure(threads: int, prepare: Callable[[], _Load], seconds: float) -> floa
     rounds = np.array(times)  # threads, rounds, 2
     shortest = (rounds[..., 1].max(0) - rounds[..., 0].min(0)).min()
     return float(threads * found[1] / shortest)
+
+
+@contextmanager
+def _on_own_core(rank: int, threads: int) -> Iterator[None]:
+    """Bind one of several threads to a core of its own, where the system lets it.
+
+    Rounds are short, and between them threads sleep at a barrier: Linux wakes them on one core.
+    """
+    if threads == 1 or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[rank * len(cores) // threads]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def _count_passes(load: _Load, seconds: float) -> int:

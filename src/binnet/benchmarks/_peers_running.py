@@ -22,6 +22,7 @@ import numpy as np
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
+from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._peers_plan import TURNS, PeersPlan
 from binnet.benchmarks._plan import VALUE_SECONDS, Pair, make_command
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
@@ -212,10 +213,13 @@ class _Session:
         except (RequestFailed, WorkerLost) as error:
             self._note(pair, name, f"failed: {error}")
             return None
-        verdict: Verdict = "exact"
-        if own is not None:
-            answers = Answer(**own.first["answer"]), Answer(**first["answer"])
-            verdict = compare_answers(*answers, self._workloads[pair.workload].is_exact)
+        workload, answer = self._workloads[pair.workload], Answer(**first["answer"])
+        if own is None:
+            verdict = check_answer(workload, answer, cpu_class())
+            if verdict == "wrong":
+                self._note(pair, name, "its answer is not the one that is known: it is no measure")
+        else:
+            verdict = compare_answers(Answer(**own.first["answer"]), answer, workload.is_exact)
         return Side(name, first, seconds, verdict)
 
     def _choose(self, pair: Pair, found: Sequence[Side]) -> Iterator[Side]:
@@ -328,19 +332,21 @@ class Ratio:
     of_medians: float
     interval: tuple[float, float]  # 95 %, over processes; nan where one side was timed once
     of_minima: float
+    coverage: float  # how often such an interval holds the truth
 
 
 def find_ratio(result: BenchmarkResult, peer: Measurement) -> Ratio | None:
-    """Return the ratio of a peer to binnet, none where it found something else."""
-    from binnet.benchmarks._statistics import ratio_interval
+    """Return the ratio of a peer to binnet, none where one found something else, or has no time."""
+    from binnet.benchmarks._statistics import find_ratio_coverage, ratio_interval
 
-    if peer.verdict == "wrong":
+    own = {(m.workload, m.threads): m for m in result.measurements if m.implementation == OWN}
+    base = own.get((peer.workload, peer.threads))
+    if base is None or "wrong" in (base.verdict, peer.verdict):
         return None
-    same = ("workload", "threads")
-    own = next(
-        m
-        for m in result.measurements
-        if m.implementation == OWN and all(getattr(m, k) == getattr(peer, k) for k in same)
+    minima = [float(np.concatenate(m.values).min()) for m in (peer, base)]
+    return Ratio(
+        base.rate / peer.rate,
+        ratio_interval(base, peer),
+        minima[0] / minima[1],
+        find_ratio_coverage(base, peer),
     )
-    minima = [float(np.concatenate(m.values).min()) for m in (peer, own)]
-    return Ratio(own.rate / peer.rate, ratio_interval(own, peer), minima[0] / minima[1])

@@ -43,9 +43,9 @@ class _Budget(NamedTuple):
 
 
 _BUDGETS: dict[Mode, _Budget] = {
-    "quick": _Budget(60.0, LEAST_PROCESSES, 0.3, 1.5),
-    "default": _Budget(300.0, 5, 0.6, 4.0),
-    "reportable": _Budget(1200.0, 10, 0.6, 4.0),
+    "quick": _Budget(60.0, LEAST_PROCESSES, 0.2, 1.5),
+    "default": _Budget(300.0, 5, 0.35, 4.0),
+    "reportable": _Budget(1200.0, 10, 0.35, 4.0),
 }
 
 

@@ -35,7 +35,6 @@ from binnet.benchmarks._result import BenchmarkResult, Limits
 _COMPILE_SECONDS = 900.0  # that a request may take which compiles
 _PATIENT_SECONDS = 30.0  # that another one may take beside 20 times its usual
 _AIM = 1.2  # times VALUE_SECONDS: another process may be faster than the first
-_ENOUGH_VALUES = 3  # of a process: for fewer, there had better be fewer processes
 _MOST_VALUES = 50
 _MOST_LOOPS, _MOST_MORE = 10**6, 1000  # calls of a value, and how many times those of a trial
 _TRIALS = 2  # calls beside the first, unless that took so many times what is asked of a value
@@ -217,9 +216,12 @@ class _Session:
         return loops, loops * float(np.median(seconds))
 
     def _choose_processes(self) -> int:
-        """Return how many processes measure: as many as have time for a few values each."""
+        """Return how many processes measure: as many as have time for the fewest values.
+
+        Intervals are over processes; values of one process are much alike.
+        """
         n_processes = self._plan.processes
-        while n_processes > LEAST_PROCESSES and self._count_values(n_processes) < _ENOUGH_VALUES:
+        while n_processes > LEAST_PROCESSES and self._count_values(n_processes) < LEAST_VALUES:
             n_processes -= 1
         if self._count_values(n_processes) < LEAST_VALUES:
             overhead, values = self._cost()

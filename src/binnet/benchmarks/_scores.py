@@ -68,8 +68,7 @@ def load_reference() -> BenchmarkResult:
     stored = files("binnet.benchmarks") / "data" / "reference.json"
     if not stored.is_file():
         raise FileNotFoundError(
-            "this binnet has no result of a reference machine (reference.json): install it anew, "
-            "or compare two files"
+            "this binnet has no result of a reference machine, reference.json; install it anew"
         )
     with as_file(stored) as path:
         return load_result(path)
@@ -282,9 +281,9 @@ def format_scores(scores: Scores, *, unstable_ok: bool = False) -> list[str]:
             return ["no score: the machine was not stable (--unstable-ok shows it all the same)"]
         lines.append("scores of a machine that was not stable:")
     kind = "quick score" if scores.is_quick else "score"
-    names: dict[Cores, str] = {"one": "one core", "all": f"all cores ({scores.threads} threads)"}
-    if scores.threads is None:
-        names["all"] = "all cores"
+    names: dict[Cores, str] = {"one": "one core", "all": "all cores"}
+    if scores.threads is not None:
+        names["all"] += f" ({scores.threads} thread{'s' if scores.threads > 1 else ''})"
     for cores in CORES:
         lines.append(f"{kind}, {names[cores]:<24} {format_score(scores.total[cores])}")
     lines.append(f"{'parallel efficiency':<{26 + len(kind)}} {format_score(scores.efficiency, 3)}")

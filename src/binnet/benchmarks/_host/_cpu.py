@@ -8,10 +8,9 @@ import subprocess
 import sys
 from typing import Any
 
-from binnet.benchmarks._host._readings import Readings, find_one, parse_list
+from binnet.benchmarks._host._readings import Readings, find_one, parse_list, parse_size
 
 _CPUS = "sys/devices/system/cpu"
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 _BRAND = "machdep.cpu.brand_string"
 
 
@@ -95,16 +94,12 @@ def describe_caches(readings: Readings) -> list[dict[str, Any]] | None:
         caches.append({
             "level": readings.find(f"{key}.level", f"{folder}/level", int),
             "kind": readings.find(f"{key}.kind", f"{folder}/type", str.lower),
-            "bytes": readings.find(f"{key}.bytes", f"{folder}/size", _parse_size),
+            "bytes": readings.find(f"{key}.bytes", f"{folder}/size", parse_size),
             "shared_by": None if shared is None else len(shared),
         })  # fmt: skip
     if not caches:
         readings.miss("caches", f"{_CPUS}/cpu0/cache is not there")
     return caches or None
-
-
-def _parse_size(text: str) -> int:
-    return int(text.rstrip("KMG")) * _UNITS.get(text[-1], 1)
 
 
 def describe_cores(readings: Readings) -> dict[str, Any]:

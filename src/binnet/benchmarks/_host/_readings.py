@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 Value = TypeVar("Value")
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 class Readings:
@@ -73,6 +74,17 @@ def parse_list(text: str) -> list[int]:
         first, _, last = part.partition("-")
         numbers.extend(range(int(first), int(last or first) + 1))
     return numbers
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes that the kernel writes as ``512K``.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    return int(text.rstrip("KMG")) * _UNITS.get(text[-1:], 1)
 
 
 def find_one(values: Iterable[str]) -> str | None:

@@ -26,6 +26,8 @@ TOLERANCE = 1e-6
 def draw_trials(n: int, n_samples: int, n_steps: int) -> tuple[NDArray[np.float32], ...]:
     """Draw weights, and what a network of them does in some trials.
 
+    Numbers are uniform: normal ones take a logarithm, whose last bit depends on the C library.
+
     Parameters
     ----------
     n, n_samples, n_steps : int
@@ -35,8 +37,7 @@ def draw_trials(n: int, n_samples: int, n_steps: int) -> tuple[NDArray[np.float3
     -------
     tuple of ndarray
         W_h, transposed, and of each trial and step slopes, activity and signals. Of the N + 1
-        presynaptic neurons the last one is an input. Numbers are uniform: normal ones take a
-        logarithm, whose last bit depends on the C library.
+        presynaptic neurons the last one is an input.
     """
     weights = _draw_uniform((n, n), stream=0) / np.float32(n**0.5)
     # Half of the ReLUs are silent, others at each step.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from binnet.benchmarks._result import BenchmarkResult
 
 STOPPED = 130
-_HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "95 % interval",
+_HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "interval",
           "of minima")  # fmt: skip
 
 
@@ -32,7 +32,7 @@ _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", 
 @click.option("--time-limit", type=float, metavar="SECONDS",
               help="after which no other workload is begun  [default: none]")  # fmt: skip
 @click.option("--peer", "peers_", multiple=True, metavar="NAME",
-              help="numpy, numba, torch or jax, and again  [default: all installed]")  # fmt: skip
+              help="numpy, numba, torch or jax; repeatable  [default: all installed]")  # fmt: skip
 @click.option("--output", type=click.Path(path_type=Path), default="peers.json",
               show_default=True, help="file of the result; pyperf reads it, too")  # fmt: skip
 @force_option
@@ -86,7 +86,7 @@ def describe_peers(result: BenchmarkResult) -> Iterator[str]:
     """Yield the table of a comparison, what is not in it and why, and the libraries."""
     from binnet.benchmarks._peers_running import find_ratio
 
-    rows = []
+    rows, coverages = [], []
     for one in result.measurements:
         row = [one.workload, str(one.threads), one.implementation, one.verdict,
                format_number(1e3 * one.seconds)]  # fmt: skip
@@ -95,11 +95,17 @@ def describe_peers(result: BenchmarkResult) -> Iterator[str]:
             rows.append((*row, "", "", ""))
             continue
         ends = [format_number(end) for end in ratio.interval if math.isfinite(end)]
+        coverages += [ratio.coverage] if ends else []
         rows.append((*row, format_number(ratio.of_medians), " to ".join(ends) or "timed once",
                      format_number(ratio.of_minima)))  # fmt: skip
     yield ""
     yield from format_table(_HEADS, rows, right=(1, 4, 5, 7))
     yield ""
+    if coverages:
+        yield (
+            "intervals: 95 % by bootstrap over the processes of both, which hold the true ratio in "
+            f"about {100 * min(coverages):.0f} % of runs"
+        )
     for note in result.settings["notes"]:
         peer = f", {note['peer']}" if note["peer"] else ""
         yield f"{note['workload']}, threads {note['threads']}{peer}: {note['note']}"

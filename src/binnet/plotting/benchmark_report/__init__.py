@@ -11,6 +11,7 @@ import io
 import itertools
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
@@ -86,6 +87,8 @@ def save_report(
 
     Raises
     ------
+    ValueError
+        If the result is of `binnet bench peers`, which has neither scores nor limits.
     FileExistsError
         If there is a file that binnet did not write.
     OSError
@@ -117,8 +120,19 @@ def make_report(
     -------
     str
         HTML.
+
+    Raises
+    ------
+    ValueError
+        If the result is of `binnet bench peers`, which has neither scores nor limits.
     """
-    reference = reference or load_reference()
+    if result.settings.get("mode") == "peers":
+        raise ValueError(
+            "the result is of binnet bench peers, which prints its table itself; the page is of a "
+            "file of binnet bench run"
+        )
+    with suppress(FileNotFoundError):  # then there is no score, with the reason
+        reference = reference or load_reference()
     machine = Machine(result.machine)
     scores = score(result, reference)
     style = (files(__package__) / "style.css").read_text(encoding="utf-8")
@@ -198,8 +212,11 @@ def _draw_roofline(result: BenchmarkResult, threads: int, kind: str) -> Figure:
     return figure  # type: ignore[return-value]
 
 
-def _compare(result: BenchmarkResult, reference: BenchmarkResult) -> Element:
+def _compare(result: BenchmarkResult, reference: BenchmarkResult | None) -> Element:
     """Return the section with ratios to the reference machine."""
+    if reference is None:
+        reason = "This binnet has no result of a reference machine."
+        return section("Beside the reference", element("p", reason), id_="comparison")
     title = Machine(reference.machine).title
     labels = ("the reference", "this machine")
     try:

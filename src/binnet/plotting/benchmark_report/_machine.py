@@ -97,7 +97,8 @@ def _main_facts(machine: Machine) -> Iterator[tuple[str, str]]:
 
 def _describe_cores(machine: Machine) -> str:
     bound, quota = machine.get("cores", "affinity"), machine.get("cores", "quota")
-    used = f"; this run may use {len(bound)} of them" if isinstance(bound, list) else ""
+    is_part = isinstance(bound, list) and len(bound) != machine.get("cores", "online")
+    used = f"; this run may use {len(bound)} of the threads" if is_part else ""
     limit = f"; a quota of {_to_text(quota)} cores" if quota is not None else ""
     return (
         f"{machine.say('cores', 'physical')} cores, {machine.say('cores', 'online')} threads, "

@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from binnet.benchmarks._comparison import Comparison, Ratio
-from binnet.benchmarks._limits import find_limits, fraction_of_limit
+from binnet.benchmarks._limits import find_level, find_limits, fraction_of_limit
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 from binnet.benchmarks._scores import CORES, Cores, Score, Scores, format_score
 from binnet.benchmarks._statistics import describe_intervals, rate_interval, summarize
@@ -84,7 +84,9 @@ def describe_trust(result: BenchmarkResult) -> Element:
         _judge("good" if stable else "bad", "Stable" if stable else "Not stable",
                result.stability.reasons, "Nothing says that the machine was not quiet."),
         _judge("good" if is_closed else "note", f"{result.division} division".capitalize(),
-               result.open_reasons, "Default environment, pinned versions, all workloads."),
+               result.open_reasons,
+               "Default environment, pinned versions, all workloads." if is_closed
+               else "The file gives no reason."),
     ]  # fmt: skip
     failures = result.settings.get("failures")
     trouble = [_describe_failure(one) for one in failures] if isinstance(failures, list) else []
@@ -174,7 +176,7 @@ def _describe(m: Measurement, limits: Limits | None) -> list[Child]:
         ends,
         f"{100 * summary.deviation / summary.median:.1f} %",
         _describe_fraction(m, limits),
-        m.level,
+        m.level if limits is None else find_level(m.level, limits),
         element("span", m.verdict, class_=wrong),
         format_si(m.cold_seconds, "s"),
         _UNKNOWN if m.joules is None else format_si(m.joules / m.amount, "J"),
