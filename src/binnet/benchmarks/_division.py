@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from binnet.benchmarks._plan import DEFAULT_SECONDS
 from binnet.benchmarks._result import BenchmarkResult, Measurement
 from binnet.benchmarks._scores import count_all_cores
 from binnet.benchmarks.workloads import choose_workloads
@@ -66,8 +67,11 @@ def _judge_run(result: BenchmarkResult) -> Iterator[str]:
         yield f"only the suite {settings.get('suite')} was run: leave out --suite"
     if settings.get("mode") not in ("default", "reportable"):
         yield f"the mode was {settings.get('mode')}: leave out --quick, or take --reportable"
-    if settings.get("time_limit") is not None:
-        yield f"it was held to {settings['time_limit']:g} s: leave out --time-limit"
+    if (settings.get("time_limit") or DEFAULT_SECONDS) < DEFAULT_SECONDS:
+        yield (
+            f"it was held to {settings['time_limit']:g} s: leave out --time-limit, or take "
+            f"{DEFAULT_SECONDS:g} s or more"
+        )
     if not result.is_complete:
         yield "it was stopped: let it come to its end"
     missing = list(dict.fromkeys(_find_missing(result)))

@@ -17,6 +17,7 @@ from binnet.benchmarks.workloads import choose_workloads
 Mode = Literal["quick", "default", "reportable"]
 LEAST_PROCESSES = 3
 LEAST_VALUES = 2  # of a workload in a process
+DEFAULT_SECONDS = 300.0  # of the mode "default"
 VALUE_SECONDS = 0.1  # at least: a value is the mean over calls that take so long together
 # Seconds on a machine of 2024 whose kernels are compiled: of a process until it is asked, of
 # finding out how many calls of a workload are a value, and what depends on the mode.
@@ -44,7 +45,7 @@ class _Budget(NamedTuple):
 
 _BUDGETS: dict[Mode, _Budget] = {
     "quick": _Budget(60.0, LEAST_PROCESSES, 0.2, 1.5),
-    "default": _Budget(300.0, 5, 0.35, 4.0),
+    "default": _Budget(DEFAULT_SECONDS, 5, 0.35, 4.0),
     "reportable": _Budget(1200.0, 10, 0.35, 4.0),
 }
 
