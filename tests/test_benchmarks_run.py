@@ -185,7 +185,7 @@ def test_a_value_has_as_many_calls_as_it_needs(
 @pytest.mark.parametrize(
     ("seconds", "n_processes", "n_values"),
     # A process takes 4 s and 0.3 s for each value of all three.
-    [(100.0, 5, 53), (25.0, 5, 3), (21.0, 4, 4), (15.0, 3, 3)],
+    [(100.0, 5, 53), (25.0, 5, 3), (23.5, 5, 2), (21.0, 4, 4), (15.0, 3, 3)],
 )
 def test_the_time_decides_how_many_processes_and_values(
     monkeypatch: pytest.MonkeyPatch, seconds: float, n_processes: int, n_values: int

@@ -210,11 +210,12 @@ def _make(
     bits: int, level: Level, n_neurons: int, n_samples: int, n_groups: int, n_sweeps: int
 ) -> Workload:
     of = "a state" if n_samples == 1 else f"{n_samples} states"
+    width = f"{bits} bit{'s' if bits > 1 else ''}"
     prepare = _prepare_int16 if bits == 16 else partial(_prepare_packed, bits)
     return Workload(
         name=f"sweep-{_NAMES[bits]}-{level.lower()}",
         suite="sweeps",
-        summary=f"dense sweeps of {of} at a time, N = {n_neurons}, couplings of {bits} bits",
+        summary=f"dense sweeps of {of} at a time, N = {n_neurons}, couplings of {width}",
         unit="synaptic operations",
         level=level,
         operation=_OPERATIONS[bits],
