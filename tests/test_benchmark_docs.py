@@ -79,7 +79,7 @@ def test_thresholds_and_exit_statuses_are_those_of_the_code() -> None:
         f"more than {100 * _stability.STOLEN:g} % of the time to others",
         f"for more than {100 * _stability.THROTTLED:g} %, or",
         f"changed by more than {100 * (_stability.LIMIT_CHANGE - 1):.0f} %",
-        f"more than {_stability.SPREAD:g} times the minimum for a quarter",
+        f"more than {_stability.SPREAD:g} times the minimum for more than a quarter",
         f"| {run.WRONG} | a wrong answer",
         f"| {run.UNSTABLE} | machine not stable",
         f"| {run.STOPPED} | Ctrl-C",

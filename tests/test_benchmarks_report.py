@@ -356,7 +356,7 @@ def test_how_to_do_it_again_tells_no_folder(
     assert "/home" not in text
     assert (
         "pip install binnet==0.1.0 numba==0.61.0 "
-        "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90.0"
+        "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90"
     ) in text
     assert "Variables that change speed OMP_X=1 Date" in text
     assert "PYTHONPATH=y" not in text

@@ -231,7 +231,7 @@ def describe_at(time: str, threads: int) -> dict[str, Any]:
         ({"suite": "all", "mode": "default", "threads": [1, "all"]}, "binnet bench run"),
         ({"mode": "reportable", "threads": (1,)}, "binnet bench run --reportable --threads 1"),
         ({"suite": "rate", "mode": "quick", "threads": [1, 2], "time_limit": 90.0},
-         "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90.0"),
+         "binnet bench run --suite rate --quick --threads 1,2 --time-limit 90"),
         ({"mode": "peers", "is_quick": True, "threads": [1, 2]},
          "binnet bench peers --quick --threads 1,2"),
         ({"threads": "nonsense"}, "binnet bench run"),

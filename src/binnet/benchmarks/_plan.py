@@ -174,7 +174,7 @@ def make_command(settings: Mapping[str, Any]) -> list[str]:
     if isinstance(threads, list | tuple) and list(threads) != [1, "all"]:
         command += ["--threads", ",".join(map(str, threads))]
     if settings.get("time_limit") is not None:
-        command += ["--time-limit", str(settings["time_limit"])]
+        command += ["--time-limit", str(settings["time_limit"]).removesuffix(".0")]
     return command
 
 

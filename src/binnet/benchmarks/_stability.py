@@ -3,11 +3,11 @@
 A reading is taken before the processes that measure and after them, while none of them runs: what
 they have used is then known as that of ended children. What a system does not tell is None.
 
-The thresholds are those below. On two virtual cores with nothing else on them all workloads took 293
-s, of which others used 0.006 cores and the hypervisor 0.4 %; medians were 1.03 times the minimum, in
-3 of 92 cases more than 1.25 times and once 1.41; limits repeated to 8 %. On the same cores, while
-seven others compiled and tested, the median of a relaxation (N = 600) was 2.1 times its minimum on
-one thread and 3.8 times on two, and others used 1.4 cores.
+The thresholds are those below. On two virtual cores with nothing else on them all workloads took
+293 s, of which others used 0.006 cores and the hypervisor 0.4 %; medians were 1.03 times the
+minimum, in 3 of 92 cases more than 1.25 times and once 1.41; limits repeated to 8 %. On the same
+cores, while seven others compiled and tested, the median of a relaxation (N = 600) was 2.1 times
+its minimum on one thread and 3.8 times on two, and others used 1.4 cores.
 """
 
 from __future__ import annotations
