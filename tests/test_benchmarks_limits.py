@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -221,3 +223,45 @@ def test_each_thread_reads_what_its_share_of_a_level_holds() -> None:
     assert choose_footprints(large, 64)["memory"] == 16 * MB  # 1 GB in all
     none = {"L1": Cache(64 * KB, 4), "L2": Cache(MB, 1)}
     assert choose_footprints(none, 4) == {"L1": 32 * KB, "L2": 128 * KB, "memory": 64 * MB}
+
+
+@pytest.mark.parametrize(
+    ("siblings", "threads", "cpus"),
+    [
+        (lambda cpu: f"{cpu % 4},{cpu % 4 + 4}", 1, [0]),
+        (lambda cpu: f"{cpu % 4},{cpu % 4 + 4}", 2, [0, 2]),  # not 0 and 4, which are one core
+        (lambda cpu: f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", 2, [0, 4]),
+        (lambda cpu: f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", 4, [0, 2, 4, 6]),
+        (lambda cpu: f"{cpu // 2 * 2}-{cpu // 2 * 2 + 1}", 6, [0, 2, 4, 6, 1, 3]),
+        (lambda cpu: f"{cpu % 4},{cpu % 4 + 4}", 8, list(range(8))),
+        (None, 4, [0, 2, 4, 6]),  # a system that does not tell
+        (None, 9, [*range(8), 0]),
+    ],
+)
+def test_threads_share_a_core_only_where_they_must(
+    siblings: Callable[[int], str] | None, threads: int, cpus: list[int], tmp_path: Path
+) -> None:
+    if siblings:
+        for cpu in range(8):
+            folder = tmp_path / f"cpu{cpu}" / "topology"
+            folder.mkdir(parents=True)
+            (folder / "thread_siblings_list").write_text(siblings(cpu) + "\n")
+    assert _caches._spread(tmp_path, list(range(8)), threads) == cpus
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot be bound here")
+def test_threads_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = os.sched_getaffinity(0)
+    core = max(before)
+    with _limits._bound_to(core):
+        assert os.sched_getaffinity(0) == {core}
+    assert os.sched_getaffinity(0) == before
+    with _limits._bound_to(None):
+        assert os.sched_getaffinity(0) == before
+
+    def refuse(pid: int, cores: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    with _limits._bound_to(core):  # then they are where the system wants them
+        pass

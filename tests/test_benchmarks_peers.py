@@ -161,7 +161,7 @@ class Pool:
         self.asked.append((side, turn, request["do"]))
         seconds, checksum = self.sides[side]
         if checksum == "broken":
-            raise RequestFailed("no memory")
+            raise RequestFailed("no memory for /home/ada/lib/torch.so")
         answer = {"checksum": checksum, "probes": {}, "tolerance": 0.0}
         if request["do"] == "prepare":
             work = {"amount": 100.0, "n_bytes": 8.0, "operations": 2.0}
@@ -252,18 +252,25 @@ def test_slow_and_broken_peers_are_said_to_be(compare: Callable[..., Any]) -> No
     assert "torch" not in found
     notes = {note["peer"]: note["note"] for note in result.settings["notes"]}
     assert "timed once" in notes["numpy"]
-    assert notes["torch"] == "failed: no memory"
+    assert notes["torch"] == "failed: no memory for torch.so"  # the file is published
     ratio = running.find_ratio(result, found["numpy"])
     assert ratio is not None
     assert math.isnan(ratio.interval[0])
 
 
-def test_where_binnet_is_wrong_nobody_has_a_ratio(compare: Callable[..., Any]) -> None:
+def test_where_binnet_is_wrong_nobody_has_a_ratio(
+    compare: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     result = compare(binnet=(0.2, "bad"), numpy=(0.4, "bad"))
     assert [m.verdict for m in result.measurements] == ["wrong", "exact"]
     assert running.find_ratio(result, result.measurements[1]) is None
     (note,) = result.settings["notes"]
     assert (note["peer"], "not the one that is known" in note["note"]) == ("binnet", True)
+    monkeypatch.setattr(running, "compare_peers", lambda plan, tell: result)
+    path = tmp_path / "peers.json"
+    done = CliRunner().invoke(main, ["bench", "peers", "--threads", "1", "--output", str(path)])
+    assert done.exit_code == 3, done.output
+    assert path.exists()
 
 
 def test_a_peer_without_binnet_beside_it_has_no_ratio(compare: Callable[..., Any]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,16 +33,50 @@ def find_caches() -> tuple[dict[str, Cache], bool]:
 
     Where the system does not say (anything but Linux) they are those of a usual machine.
     """
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS and Windows
-        cores = []
-    found = _read_caches(_CPUS, cores)
+    found = _read_caches(_CPUS, _list_cpus())
     if found:
         return found, True
     n_cores = count_cores()
     counts = {"L1": n_cores, "L2": n_cores, "L3": 1}
     return {level: Cache(size, counts[level]) for level, size in _USUAL.items()}, False
+
+
+def _list_cpus() -> list[int]:
+    """Return the CPUs that this process may run on; none where the system does not tell."""
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return []
+
+
+def spread_threads(threads: int) -> list[int]:
+    """Return a CPU for each of `threads`, far apart: two share a core only where they must.
+
+    Empty where the system does not tell the CPUs.
+    """
+    cpus = _list_cpus()
+    return _spread(_CPUS, cpus, threads) if cpus else []
+
+
+def _spread(folder: Path, cpus: list[int], threads: int) -> list[int]:
+    before: Counter[str] = Counter()  # CPUs of a core
+    places = []
+    for cpu in cpus:
+        core = _read_siblings(folder / f"cpu{cpu}" / "topology") or str(cpu)
+        places.append((before[core], cpu))
+        before[core] += 1
+    firsts = [cpu for nth, cpu in places if nth == 0]
+    if threads <= len(firsts):  # also over sockets
+        return [firsts[rank * len(firsts) // threads] for rank in range(threads)]
+    in_order = [cpu for _, cpu in sorted(places)]
+    return [in_order[rank % len(in_order)] for rank in range(threads)]
+
+
+def _read_siblings(folder: Path) -> str | None:
+    for name in ("core_cpus_list", "thread_siblings_list"):
+        with suppress(OSError):
+            return (folder / name).read_text().strip()
+    return None
 
 
 def _read_caches(folder: Path, cores: list[int]) -> dict[str, Cache]:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -20,7 +20,7 @@ import numpy as np
 
 from binnet._memory import check_memory
 from binnet._threads import resolve_threads, run_in_step
-from binnet.benchmarks._caches import choose_footprints, find_caches
+from binnet.benchmarks._caches import choose_footprints, find_caches, spread_threads
 from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
 
 # Seconds of all rounds of a limit, of which there are seven; and of a round: of few threads so
@@ -155,6 +155,7 @@ def _measure(threads: int, prepare: Callable[[], _Load], seconds: float) -> floa
     goes_on: list[bool] = []  # by round; the first thread decides
     times: list[list[tuple[float, float]]] = [[] for _ in range(threads)]
     found: list[float] = []  # work of a thread in a round
+    cores = spread_threads(threads) if threads > 1 else []
 
     def take_rounds(rank: int) -> None:
         load = prepare()
@@ -177,7 +178,7 @@ def _measure(threads: int, prepare: Callable[[], _Load], seconds: float) -> floa
 
     def work(rank: int) -> None:
         try:
-            with _on_own_core(rank, threads):
+            with _bound_to(cores[rank] if cores else None):
                 take_rounds(rank)
         except threading.BrokenBarrierError:
             pass  # another thread has failed, and says why
@@ -192,20 +193,22 @@ def _measure(threads: int, prepare: Callable[[], _Load], seconds: float) -> floa
 
 
 @contextmanager
-def _on_own_core(rank: int, threads: int) -> Iterator[None]:
-    """Bind one of several threads to a core of its own, where the system lets it.
+def _bound_to(core: int | None) -> Iterator[None]:
+    """Bind this thread to a core, where the system lets it; None: leave it where it is.
 
     Rounds are short, and between them threads sleep at a barrier: Linux wakes them on one core.
     """
-    if threads == 1 or not hasattr(os, "sched_setaffinity"):
+    if core is None:
         yield
         return
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {cores[rank * len(cores) // threads]})
+    before = os.sched_getaffinity(0)
+    with suppress(OSError):
+        os.sched_setaffinity(0, {core})
     try:
         yield
     finally:
-        os.sched_setaffinity(0, cores)
+        with suppress(OSError):
+            os.sched_setaffinity(0, before)
 
 
 def _count_passes(load: _Load, seconds: float) -> int:

@@ -22,6 +22,7 @@ import numpy as np
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
+from binnet.benchmarks._collecting import hide_folders
 from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._peers_plan import TURNS, PeersPlan
 from binnet.benchmarks._plan import VALUE_SECONDS, Pair, make_command
@@ -190,9 +191,8 @@ class _Session:
         return True
 
     def _note(self, pair: Pair, peer: str, text: str) -> None:
-        self.notes.append(
-            {"workload": pair.workload, "threads": pair.threads, "peer": peer, "note": text}
-        )
+        key = {"workload": pair.workload, "threads": pair.threads, "peer": peer}
+        self.notes.append({**key, "note": hide_folders(text)})
         self._tell(f"{pair}{peer and ', '}{peer}: {text}")
 
     def _ask(self, pair: Pair, side: str, turn: int, do: str, **request: Any) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from binnet.benchmarks._units import format_number
 from binnet.cli._figures import force_option
 from binnet.cli.bench._options import check_result_file, naming_options, parse_threads
 from binnet.cli.bench._tables import format_table
+from binnet.cli.bench.run import STOPPED, WRONG
 
 if TYPE_CHECKING:
     from binnet.benchmarks._peers_plan import PeersPlan
     from binnet.benchmarks._result import BenchmarkResult
 
-STOPPED = 130
 _HEADS = ("workload", "threads", "by", "answer", "ms a call", "times binnet's", "interval",
           "of minima")  # fmt: skip
 
@@ -47,7 +47,8 @@ def peers(
     """Compare binnet with what a user would pick instead: NumPy, Numba, PyTorch, JAX.
 
     All take turns in processes of their own, from the same data. A peer whose answer differs has no
-    ratio. Of several ways to write a workload in a library the fastest counts.
+    ratio. Of several ways to write a workload in a library the fastest counts. The exit status is 3
+    where binnet's own answer is wrong.
     """
     plan = _plan(suite, quick, threads, time_limit, peers_)
     check_result_file(output)
@@ -66,6 +67,8 @@ def peers(
     except (OSError, ValueError) as error:
         raise click.ClickException(f"the result could not be written: {error}") from None
     click.echo(f"written: {output}")
+    if any(m.implementation == "binnet" and m.verdict == "wrong" for m in result.measurements):
+        raise click.exceptions.Exit(WRONG)
     if not result.is_complete:
         raise click.exceptions.Exit(STOPPED)
 
