@@ -86,7 +86,7 @@ def test_slopes_are_bandwidths_and_end_at_the_peak() -> None:
     assert list(y) == [200e9, 200e9]
     assert x[0] == pytest.approx(1.0)  # where the steepest slope meets it
     said = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert said == ["L1: 200 GB/s", "L2: 100 GB/s", "L3: 50 GB/s", "memory: 20 GB/s",
+    assert said == ["L1: 200 GB/s", "L2: 100 GB/s", "L3: 50.0 GB/s", "memory: 20.0 GB/s",
                     "peak: 200 Gop/s"]  # fmt: skip
 
 
