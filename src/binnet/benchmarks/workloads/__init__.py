@@ -29,7 +29,19 @@ def all_workloads() -> dict[str, Workload]:
 
 
 def choose_workloads(suite: str = "all", *, is_quick: bool = False) -> list[Workload]:
-    """Return the workloads of a suite ("all": of every one), the quick ones only if asked.
+    """Return the workloads of a suite, in the order in which they run.
+
+    Parameters
+    ----------
+    suite : str, default "all"
+        Name of the suite; "all" stands for every one.
+    is_quick : bool, default False
+        Whether to leave out those that ``--quick`` does not run.
+
+    Returns
+    -------
+    list of Workload
+        Empty where a suite has no quick workload.
 
     Raises
     ------
