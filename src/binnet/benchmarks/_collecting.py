@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -16,9 +16,10 @@ from binnet.benchmarks._energy import EnergyMeter
 from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._host import describe_host
 from binnet.benchmarks._plan import Pair, Plan, make_command
-from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement
+from binnet.benchmarks._result import BenchmarkResult, Limits, Measurement, Verdict
 from binnet.benchmarks._stability import Monitor
 from binnet.benchmarks._workload import Answer, Workload
+from binnet.benchmarks.worker import OWN
 
 _FOLDERS = re.compile(r"""(?<![\w.])(?:~|[A-Za-z]:)?[\\/](?:[^\\/\s'":]+[\\/])*(?=[^\\/\s])""")
 
@@ -73,7 +74,7 @@ def make_result(plan: Plan, findings: Findings, is_complete: bool) -> BenchmarkR
     for pair, found in findings.measurable.items():
         checksums[pair.workload] |= {found.first["answer"]["checksum"], *found.checksums}
     measurements = tuple(
-        _make_measurement(by_name[pair.workload], pair.threads, found, checksums[pair.workload])
+        _measure(by_name[pair.workload], pair.threads, found, checksums[pair.workload])
         for pair, found in findings.measurable.items()
         if found.values
     )
@@ -113,11 +114,20 @@ def hide_folders(text: str) -> str:
     return _FOLDERS.sub("", text.replace(str(Path.home()), "~"))
 
 
-def _make_measurement(
-    workload: Workload, threads: int, found: Found, checksums: set[str]
+def make_measurement(
+    workload: Workload,
+    threads: int,
+    first: Mapping[str, Any],
+    work: Mapping[str, float],
+    loops: int,
+    values: Sequence[tuple[float, ...]],
+    verdict: Verdict,
+    *,
+    joules: float | None = None,
+    implementation: str = OWN,
 ) -> Measurement:
-    """Return a measurement; its answer is wrong where processes or threads do not agree on it."""
-    answer = Answer(**found.first["answer"])
+    """Return what was measured of a workload; `first` is the reply of the process that prepared."""
+    answer = Answer(**first["answer"])
     return Measurement(
         workload=workload.name,
         suite=workload.suite,
@@ -126,12 +136,26 @@ def _make_measurement(
         operation=workload.operation,
         sizes=workload.sizes,
         threads=threads,
-        **found.first["work"],
-        loops=found.loops,
-        values=tuple(found.values),
-        cold_seconds=found.first["cold_seconds"],
+        **work,
+        loops=loops,
+        values=tuple(values),
+        cold_seconds=first["cold_seconds"],
         checksum=answer.checksum,
         probes=answer.probes,
-        verdict="wrong" if len(checksums) > 1 else check_answer(workload, answer, cpu_class()),
-        joules=float(np.median(found.joules)) if found.joules else None,
+        verdict=verdict,
+        joules=joules,
+        implementation=implementation,
     )
+
+
+def _measure(workload: Workload, threads: int, found: Found, checksums: set[str]) -> Measurement:
+    """Return a measurement; its answer is wrong where processes or threads do not agree on it."""
+    answer = Answer(**found.first["answer"])
+    verdict: Verdict = (
+        "wrong" if len(checksums) > 1 else check_answer(workload, answer, cpu_class())
+    )
+    joules = float(np.median(found.joules)) if found.joules else None
+    return make_measurement(
+        workload, threads, found.first, found.first["work"], found.loops, found.values, verdict,
+        joules=joules,
+    )  # fmt: skip

@@ -22,14 +22,14 @@ import numpy as np
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
-from binnet.benchmarks._collecting import hide_folders
+from binnet.benchmarks._collecting import hide_folders, make_measurement
 from binnet.benchmarks._expected import check_answer, cpu_class
 from binnet.benchmarks._peers_plan import TURNS, PeersPlan
 from binnet.benchmarks._plan import VALUE_SECONDS, Pair, make_command
 from binnet.benchmarks._processes import RequestFailed, WorkerLost, WorkerProcess
 from binnet.benchmarks._result import BenchmarkResult, Measurement, Stability, Verdict
 from binnet.benchmarks._stability import Monitor
-from binnet.benchmarks._workload import Answer, Workload
+from binnet.benchmarks._workload import Answer
 from binnet.benchmarks.peers import explain_no_peers, library_of
 from binnet.benchmarks.worker import OWN
 
@@ -187,7 +187,11 @@ class _Session:
         workload = self._workloads[pair.workload]
         for side in sides:
             if side.values:
-                self.measurements.append(_make_measurement(workload, pair.threads, side, own))
+                measurement = make_measurement(
+                    workload, pair.threads, side.first, own.first["work"], side.loops, side.values,
+                    side.verdict, implementation=side.name,
+                )  # fmt: skip
+                self.measurements.append(measurement)
         return True
 
     def _note(self, pair: Pair, peer: str, text: str) -> None:
@@ -263,27 +267,6 @@ class _Session:
             if loops * took >= VALUE_SECONDS:
                 return loops
             loops = max(loops + 1, math.ceil(_AIM * VALUE_SECONDS / max(took, 1e-7)))
-
-
-def _make_measurement(workload: Workload, threads: int, side: Side, own: Side) -> Measurement:
-    answer = Answer(**side.first["answer"])
-    return Measurement(
-        workload=workload.name,
-        suite=workload.suite,
-        unit=workload.unit,
-        level=workload.level,
-        operation=workload.operation,
-        sizes=workload.sizes,
-        threads=threads,
-        **own.first["work"],  # the same for all
-        loops=side.loops,
-        values=tuple(side.values),
-        cold_seconds=side.first["cold_seconds"],
-        checksum=answer.checksum,
-        probes=answer.probes,
-        verdict=side.verdict,
-        implementation=side.name,
-    )
 
 
 def _make_result(
