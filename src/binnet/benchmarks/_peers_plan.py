@@ -41,7 +41,7 @@ class PeersPlan:
         return (
             f"{n} workload{'s' if n > 1 else ''} on {' and '.join(map(str, self.threads))} "
             f"thread{'s' if self.threads != (1,) else ''} by binnet and {', '.join(self.libraries)}"
-            f": in turns, {TURNS} processes each. About 20 s for each workload and number of threads."
+            f": in turns, {TURNS} processes each. About 20 s for each of these."
         )
 
     def peers_of(self, workload: str) -> list[str]:
