@@ -150,7 +150,7 @@ def test_a_workload_and_a_suite_exclude_each_other(script: Any) -> None:
     assert "relax-sync-l1" in script.choose("relaxation", ())
 
 
-@pytest.mark.slow  # both compile kernels
+@pytest.mark.long  # both trees compile kernels
 def test_this_tree_against_itself(script: Any, capfd: pytest.CaptureFixture[str]) -> None:
     row = script.Row("relax-sync-l1", 1)
     script.compare(script.Tree(ROOT), script.Tree(ROOT), [row], rounds=3, processes=1)

@@ -112,6 +112,7 @@ def test_identities_at_a_size_that_nobody_walks(
             np.testing.assert_array_equal(getattr(one, name), getattr(found, name))
 
 
+@pytest.mark.long
 def test_states_with_more_predecessors_than_a_byte_counts() -> None:
     """In a ferromagnet all states but those near the middle agree on what comes next."""
     couplings = np.ones((13, 13), np.int16) - np.eye(13, dtype=np.int16)

@@ -170,6 +170,7 @@ def update_random_weights(bits: int, k: int) -> np.ndarray:
     return np.append(weights, counts)
 
 
+@pytest.mark.long
 def test_a_lesser_cpu_computes_the_same_integers() -> None:
     """Compiled for a CPU without AVX-512, AVX2, popcnt and byte dot products."""
     environment = {

@@ -132,6 +132,7 @@ print(field[:n].tolist())
 """
 
 
+@pytest.mark.long
 def test_same_on_a_plain_cpu(tmp_path) -> None:
     """Compiled for a CPU without wide vectors, the integers are the same."""
     printed = []

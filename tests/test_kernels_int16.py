@@ -152,6 +152,7 @@ def test_unstable(seed: int) -> None:
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.long
 def test_the_same_without_avx512() -> None:
     """The same integers from the code for a processor that has nothing special."""
     code = (

@@ -128,6 +128,7 @@ def test_no_work_is_none() -> None:
             np.testing.assert_array_equal(array, copy)
 
 
+@pytest.mark.long
 def test_a_cpu_without_extensions_computes_the_same_by_other_means(started) -> None:
     said = finish(started["generic"])
     if X86:
@@ -135,6 +136,7 @@ def test_a_cpu_without_extensions_computes_the_same_by_other_means(started) -> N
         assert "and, counts by shifts and sums, 128" in said
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not X86, reason="instructions of x86-64")
 @pytest.mark.parametrize("cpu", CPUS)
 def test_other_cpus_would_use_what_they_have(cpu: str, started) -> None:

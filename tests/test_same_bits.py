@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from binnet import RandomNetwork, fixed_points, relax, train
 from library_cases import TINY, draw_spins, make_task
@@ -34,6 +35,7 @@ def digest_results() -> str:
     return digest.hexdigest()
 
 
+@pytest.mark.long
 def test_integers_relaxation_and_counts_are_the_same_on_a_plain_cpu() -> None:
     done = subprocess.run(
         [sys.executable, "-c", DIGEST],

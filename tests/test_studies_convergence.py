@@ -85,6 +85,7 @@ def draw_counts(couplings: np.ndarray, centre: float, width: float, seed: int) -
     )
 
 
+@pytest.mark.long
 def test_thresholds_are_found_within_their_errors() -> None:
     """Over repeated draws the pulls have mean 0 and variance 1."""
     couplings = np.linspace(0.3, 0.7, 9)

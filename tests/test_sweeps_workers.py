@@ -239,6 +239,7 @@ def cluster(tmp_path: Path) -> Any:
     cluster.stop()
 
 
+@pytest.mark.long
 def test_a_cluster_loses_nothing_when_a_worker_is_killed(
     cluster: Cluster, tmp_path: Path, logs: Path
 ) -> None:

@@ -39,6 +39,7 @@ def test_count_says_where_there_are_no_fixed_points():
     assert "negative" not in run("count", "--neurons", 20, "--self-coupling", 0.5)
 
 
+@pytest.mark.long
 def test_local_entropy_takes_several_self_couplings_and_writes_figure_and_data(tmp_path):
     figure = tmp_path / "curves.png"
     output = run("local-entropy", "--self-coupling", 0.04, 0.2, "--points", 5, "--output", figure)

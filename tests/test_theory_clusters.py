@@ -129,6 +129,7 @@ def gap_of_clusters():
     return theory.overlap_gap(0.04)
 
 
+@pytest.mark.long
 def test_gap_numbers_lie_within_their_errors():
     for exact, quick in (
         (gap_of_clusters(), theory.overlap_gap(0.04, rtol=1e-2)),
