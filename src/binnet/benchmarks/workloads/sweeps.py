@@ -12,6 +12,7 @@ rest is small), and a product and an addition for each coupling and state.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -141,17 +142,8 @@ def _prepare_packed(
 
             share_out(threads, sweep_some, range(0, n_tiles, size))
 
-    def call() -> None:
-        if n_groups > 1:
-            share_out(threads, sweep_group, range(n_groups))
-        else:
-            sweep_together()
-
-    def answer() -> Answer:
-        return make_answer(states[:, n_sweeps % 2])
-
-    call()
-    return Task(call, answer, _count_work(bits, n_neurons, n_samples, n_groups * n_sweeps))
+    work = _count_work(bits, n_neurons, n_samples, n_groups * n_sweeps)
+    return _make_task(threads, sweep_group, sweep_together, states, n_sweeps, work)
 
 
 def _prepare_int16(
@@ -187,6 +179,17 @@ def _prepare_int16(
 
             share_out(threads, sweep_some, range(0, n_neurons, size))
 
+    work = _count_work(16, n_neurons, n_samples, n_groups * n_sweeps)
+    return _make_task(threads, sweep_group, sweep_together, states, n_sweeps, work)
+
+
+def _make_task(
+    threads: int, sweep_group: Callable[[int], None], sweep_together: Callable[[], None],
+    states: Array, n_sweeps: int, work: Work,
+) -> Task:  # fmt: skip
+    """Return a task, called once: threads share out the groups, or the neurons of a single one."""
+    n_groups = len(states)
+
     def call() -> None:
         if n_groups > 1:
             share_out(threads, sweep_group, range(n_groups))
@@ -197,7 +200,7 @@ def _prepare_int16(
         return make_answer(states[:, n_sweeps % 2])
 
     call()
-    return Task(call, answer, _count_work(16, n_neurons, n_samples, n_groups * n_sweeps))
+    return Task(call, answer, work)
 
 
 def _count_work(bits: int, n_neurons: int, n_samples: int, n_sweeps: int) -> Work:
