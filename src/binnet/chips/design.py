@@ -1,0 +1,253 @@
+"""Design of a core: sizes, widths, memories and addresses, as integers and without any tool.
+
+A core has P processing elements, the *lanes*. Neuron i is lane ``i % P`` of group ``i // P``, and a
+memory word holds the weights from one presynaptic neuron to the P neurons of a group. Lanes beyond
+the last neuron hold 0. The circuit (`binnet.chips.core`), its model (`binnet.chips.model`) and the
+words of its streams (`binnet.chips.protocol`) all follow from what stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from binnet._validation import check_integer
+from binnet.networks import QFormat, QuantizedNetwork
+
+MOST_SAMPLES = 32  # of a batch: the sum of its events is rounded once
+WORD_BITS = 32  # of the streams
+
+
+@dataclass(frozen=True)
+class CoreLearning:
+    """What a core that learns holds besides its network; all are integers (arithmetic.md, 3).
+
+    Attributes
+    ----------
+    batch_size : int
+        B, samples that are presented before the weights change, 1..32.
+    warmup, feedback, sweeps : int
+        Sweep t = 1, 2, .. of a relaxation has the feedback where warmup < t <= feedback; there are
+        `sweeps` of them.
+    threshold : int
+        A hidden neuron learns where s_i h_i <= threshold, without feedback: kappa, and J_D where it
+        is not to count, in units of the accumulator.
+    readout_threshold : int
+        A readout learns where y_c f_c <= it.
+    exponents : tuple of (int or None), length 3
+        k of J, W_in and W_out at rate factor 1: an event moves a weight by 2**-k levels; None: the
+        block does not learn.
+    decays : tuple of (int or None), length 3
+        k of their decay; None: none.
+    decay_period : int
+        Batches from one decay to the next, a power of two.
+    rounding : {"per-weight", "per-event"}
+        As `binnet.Arithmetic.rounding`.
+    formats : tuple of QFormat, length 3
+        Formats of the stored weights of J, W_in and W_out: latent ones, where there are some.
+    """
+
+    batch_size: int
+    warmup: int
+    feedback: int
+    sweeps: int
+    threshold: int
+    readout_threshold: int
+    exponents: tuple[int | None, int | None, int | None]
+    decays: tuple[int | None, int | None, int | None]
+    decay_period: int
+    rounding: str
+    formats: tuple[QFormat, QFormat, QFormat]
+
+
+@dataclass(frozen=True)
+class CoreMemory:
+    """A memory of a core.
+
+    Attributes
+    ----------
+    name : str
+        Also the stem of its file of initial contents.
+    number : int
+        By which the commands WRITE and READ name it.
+    words : int
+        Words, the last address + 1.
+    lanes : int
+        Lanes of a word: P.
+    bits : int
+        Bits of a lane.
+    """
+
+    name: str
+    number: int
+    words: int
+    lanes: int
+    bits: int
+
+    @property
+    def stream_words(self) -> int:
+        """Words of 32 bits that one word takes in a stream, lane 0 at the lowest bits."""
+        return -(-self.lanes * self.bits // WORD_BITS)
+
+
+@dataclass(frozen=True)
+class CoreDesign:
+    """A core: what is built, but for the contents of its memories.
+
+    Attributes
+    ----------
+    n_neurons, n_inputs, n_outputs : int
+        H, N_in, C.
+    elements : int
+        P, processing elements, 1..H.
+    weight_bits : tuple of int, length 3
+        Bits of a weight of J, W_in and W_out as the fields see it.
+    stored_bits : tuple of int, length 3
+        Bits of it in memory: more where there are latent weights.
+    input_bits : int
+        Bits of an input: 1 for spins.
+    input_signed : bool
+        Whether inputs of more bits are in two's complement.
+    coupling_shift, input_shift : int
+        As `NetworkFormats`: J and W_in are shifted left by it where they enter a field.
+    accumulator_bits : int
+        Of all fields, in two's complement; the worst field of this network fits.
+    feedback_bits : int
+        Of a field of the feedback; 0 in a core that does not learn.
+    self_coupling : int
+        J_D in units of the accumulator.
+    learning : CoreLearning or None
+        None: the core infers only.
+    event_driven : bool
+        Whether a sweep walks the neurons that have flipped alone, into sums that are kept.
+    """
+
+    n_neurons: int
+    n_inputs: int
+    n_outputs: int
+    elements: int
+    weight_bits: tuple[int, int, int]
+    stored_bits: tuple[int, int, int]
+    input_bits: int
+    input_signed: bool
+    coupling_shift: int
+    input_shift: int
+    accumulator_bits: int
+    feedback_bits: int
+    self_coupling: int
+    learning: CoreLearning | None
+    event_driven: bool
+
+    @property
+    def n_groups(self) -> int:
+        """Groups of hidden neurons, G."""
+        return -(-self.n_neurons // self.elements)
+
+    @property
+    def n_readout_groups(self) -> int:
+        """Groups of readouts."""
+        return -(-self.n_outputs // self.elements)
+
+    @property
+    def memories(self) -> tuple[CoreMemory, ...]:
+        """Memories that commands reach.
+
+        Addresses: couplings ``g H + j``, input weights ``g N_in + n``, readout ``g H + i`` with g
+        counting groups of classes; feedback ``label G + g``; registers ``g``. The last three are
+        there in a core that learns alone.
+        """
+        H, G, R, P = self.n_neurons, self.n_groups, self.n_readout_groups, self.elements
+        J, W_in, W_out = self.stored_bits
+        memories = [
+            CoreMemory("couplings", 0, G * H, P, J),
+            CoreMemory("input_weights", 1, G * self.n_inputs, P, W_in),
+            CoreMemory("readout", 2, R * H, P, W_out),
+        ]
+        if self.learning is not None:
+            memories += [
+                CoreMemory("feedback", 3, self.n_outputs * G, P, self.feedback_bits),
+                CoreMemory("hidden_registers", 4, G, P, 16),
+                CoreMemory("readout_registers", 5, R, P, 16),
+            ]
+        return tuple(memories)
+
+
+def count_signed_bits(largest: int) -> int:
+    """Return the bits that -largest .. largest take in two's complement.
+
+    Parameters
+    ----------
+    largest : int
+        Largest absolute value.
+
+    Returns
+    -------
+    int
+        Bits, at least 2.
+    """
+    return max(2, largest.bit_length() + 1)
+
+
+def design_core(
+    network: QuantizedNetwork,
+    elements: int,
+    *,
+    learning: CoreLearning | None = None,
+    event_driven: bool = False,
+) -> CoreDesign:
+    """Return the core of a network: of inference, or one that learns.
+
+    A core that infers has accumulators as wide as the worst field of these weights needs; one that
+    learns, as that of any weights of their formats.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        The network: of one module, without biases.
+    elements : int
+        P, 1..H: neurons that are computed at once.
+    learning : CoreLearning, optional
+        Its plasticity. Default: none.
+    event_driven : bool, default False
+        Whether sweeps walk flipped neurons alone.
+
+    Returns
+    -------
+    CoreDesign
+        The design.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the network has a structure that a core does not have, or P is out of its range.
+    """
+    network.refuse_structure("a core")
+    H = network.n_neurons
+    check_integer("elements", elements, 1, H)
+    formats = network.formats
+    blocks = (formats.couplings, formats.input_weights, formats.readout)
+    worst, worst_readout, feedback_bits = network.worst_field, network.worst_readout_field, 0
+    if learning is not None:
+        feedback = int(abs(network.feedback_fields).max(initial=0))
+        feedback_bits = count_signed_bits(feedback)
+        J, W_in, W_out = (-format.low for format in blocks)
+        worst = ((H - 1) * J << formats.coupling_shift) + feedback + int(network.self_coupling)
+        worst += network.n_inputs * formats.inputs.largest * W_in << formats.input_shift
+        worst_readout = H * W_out
+    stored = blocks if learning is None else learning.formats
+    return CoreDesign(
+        H,
+        network.n_inputs,
+        network.n_outputs,
+        elements,
+        tuple(block.bits for block in blocks),
+        tuple(block.bits for block in stored),
+        formats.inputs.bits,
+        formats.inputs.signed,
+        formats.coupling_shift,
+        formats.input_shift,
+        count_signed_bits(max(worst, worst_readout)),
+        feedback_bits,
+        int(network.self_coupling),
+        learning,
+        event_driven,
+    )
