@@ -40,7 +40,7 @@ def add_learning(p: Parts, lanes: Lanes) -> None:
 
 
 def add_feedback(p: Parts, lanes: Lanes) -> None:
-    """Add the statements for the last term of a field: the feedback, or a threshold.
+    """Add the statements for the last term of a field that learns: the feedback, or a threshold.
 
     Parameters
     ----------
@@ -49,6 +49,8 @@ def add_feedback(p: Parts, lanes: Lanes) -> None:
     lanes : Lanes
         Its lanes.
     """
+    if p.design.learning is None:
+        return
     m, threshold = p.m, p.registers["THRESHOLD"]
     bits, data = p.design.feedback_bits, p.readers["feedback"].data
     for lane, term in enumerate(lanes.terms):
