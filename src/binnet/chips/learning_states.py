@@ -36,7 +36,8 @@ def add_learning(p: Parts, lanes: Lanes) -> None:
     m.d.sync += p.minus_readout_threshold.eq(-registers["READOUT_THRESHOLD"])
     period = Signal(WORD_BITS)
     m.d.comb += period.eq((1 << registers["DECAY_PERIOD"]) - 1)
-    m.d.sync += p.is_decay_due.eq((registers["BATCHES"] & period) == 0)
+    is_time = (registers["BATCHES"] & period) == 0
+    m.d.sync += p.is_decay_due.eq(is_time & registers["DECAYS"].any())
 
 
 def add_feedback(p: Parts, lanes: Lanes) -> None:

@@ -125,7 +125,7 @@ class Parts:
         self.add_memory("sums", P * self.sum_bits, [0] * design.n_groups)
         self.add_memory("states", P, [0] * (self.slots << self.word_bits))
         if design.event_driven:
-            # Neurons that have flipped: number, group, lane and spin; the last sweep's, and this one's.
+            # Neurons that flip, in the sweep before and in this: number, group, lane and spin.
             bits = self.source_bits + self.word_bits + self.lane_bits + 1
             self.add_memory("flips", bits, [0] * (2 << self.source_bits))
         if design.learning is not None:

@@ -130,8 +130,9 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
         m.d.sync += p.changed.eq(p.changed | (p.spins != p.own))
         m.d.sync += p.differs.eq(p.differs | (p.spins != p.old))
         if p.design.event_driven:
-            # From silence all follow in the next sweep.
-            m.d.sync += p.flips.eq(Mux(p.silent, 0, p.spins ^ p.own))
+            # After silence all neurons are walked, and after the stabilities none.
+            is_last = p.testing if learning is not None else Const(0)
+            m.d.sync += p.flips.eq(Mux(p.silent | is_last, 0, p.spins ^ p.own))
             m.next = "LIST_FLIPS"
         else:
             leave_group(p)
