@@ -203,6 +203,10 @@ def write_nir(
         nir.write(temporary, graph)
         with h5py.File(temporary, "r+") as file:
             file.attrs["binnet"] = make_mark()
+            for node in file["node/nodes"].values():
+                # nir up to 1.0.4 refuses what later versions take for 0 where it is not there.
+                if "v_reset" in node:
+                    del node["v_reset"]
         sign(temporary)
     return graph
 

@@ -103,6 +103,7 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
     blocks = {role: graph.nodes[names[role]] for role in ("couplings", "input_weights", "readout")}
     weights = {role: np.asarray(node.weight) for role, node in blocks.items()}
     _check_shapes(names, weights)
+    _check_ends(graph, names, weights)
     if metadata.get("arithmetic") == "integer":
         weights = {role: _to_integers(names[role], array) for role, array in weights.items()}
     kinds = {array.dtype.kind for array in weights.values()}
@@ -215,6 +216,20 @@ def _check_shapes(names: dict[str, str], weights: dict[str, NDArray[Any]]) -> No
     if {*found, weights["readout"].shape[1]} != {n_hidden}:
         shapes = ", ".join(f"{names[role]}: {array.shape}" for role, array in weights.items())
         raise ValueError(f"the weights must be of one number of hidden neurons, got {shapes}")
+
+
+def _check_ends(
+    graph: nir.NIRGraph, names: dict[str, str], weights: dict[str, NDArray[Any]]
+) -> None:
+    """Refuse an input or output of another size than its weights, which nir 1.0.4 lets pass."""
+    sizes = {"input": weights["input_weights"].shape[1], "output": len(weights["readout"])}
+    for end, size in sizes.items():
+        (found,) = graph.nodes[names[end]].input_type.values()  # under a key of each version's own
+        shape = np.asarray(found).tolist()
+        if shape != [size]:
+            raise ValueError(
+                f"mismatch: node {names[end]!r} has the shape {shape}, its weights [{size}]"
+            )
 
 
 def _to_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
