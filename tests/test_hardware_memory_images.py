@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import hardware_cases as cases
-from binnet.hardware import _check_images as memh_checker
 from binnet._records import seal
+from binnet.hardware import _check_images
 from binnet.hardware.golden_vectors import record_golden_vectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
 from binnet.hardware.memory_images import read_memory_images, write_memory_images
 from library_cases import draw_spins
 
 ALL_BITS = (1, 2, 4, 8, 16)
-CHECKER = Path(memh_checker.__file__)
+CHECKER = Path(_check_images.__file__)
 
 
 def write(folder: Path, bits: int = 4) -> Path:
