@@ -65,7 +65,9 @@ def keep_learning(run: Run) -> tuple[LearningImage | None, str]:
         Why it is not all of it; else empty.
     """
     if run.mean.network is not None:
-        return None, "its network is the mean that the synapses keep of themselves (averaging)"
+        return None, (
+            "its network is the mean that its synapses keep of themselves; train with --averaging 0"
+        )
     try:
         return make_learning_image(run), ""
     except ValueError as error:
@@ -140,7 +142,7 @@ def take_images(
     if image is None or image.registers is None:
         raise ValueError(
             "these memory images hold a network that infers; export a run of `binnet train "
-            "--arithmetic int8 --generator lfsr`, from which learning can go on"
+            "--arithmetic int8 --generator lfsr --averaging 0`, from which learning can go on"
         )
     constants = image.constants  # sealed: they are those that were written
     learning = CoreLearning(

@@ -31,7 +31,8 @@ def keep_learning(run: Path, source: Source, n_samples: int | None) -> Kept:
     if training is None:
         raise ValueError(
             f"--learning {n_samples} goes on with a run, and {run} is a file of a network; name "
-            "the run folder of `binnet train --arithmetic int8 --generator lfsr`, or leave it out"
+            "the run folder of `binnet train --arithmetic int8 --generator lfsr --averaging 0`, or "
+            "leave it out"
         )
     from binnet.chips.learning_images import make_learning_image
     from binnet.chips.learning_vectors import record_learning_vectors

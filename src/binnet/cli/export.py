@@ -72,7 +72,7 @@ def export_network(
 
     RUN is a run folder of `binnet train` or a network file. What learning goes on from (latent
     weights, registers, rates) is kept in memory images, where RUN has it. --learning needs a run
-    that a core can go on with, such as one of --arithmetic int8 --generator lfsr --batch-size 16.
+    that a core can go on with, such as one of --arithmetic int8 --generator lfsr --averaging 0.
     """
     from binnet.hardware.golden_vectors import record_golden_vectors
     from binnet.hardware.memory_images import check_new_folder, write_memory_images
