@@ -31,7 +31,8 @@ def pack_codes(codes: ArrayLike, bits: int) -> NDArray[np.uint32]:
     """
     integers = np.asarray(codes, np.int64)
     planes = ((integers[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8)
-    packed = np.packbits(planes.reshape(len(integers), -1), axis=1, bitorder="little")
+    strings = planes.reshape(len(integers), integers.shape[1] * bits)
+    packed = np.packbits(strings, axis=1, bitorder="little")
     filled = np.pad(packed, ((0, 0), (0, -packed.shape[1] % _BYTES)))
     return np.ascontiguousarray(filled).view("<u4").astype(np.uint32)
 
