@@ -124,8 +124,8 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
         (registers[:n_hidden], registers[n_hidden:]),
         configuration.training.update_order == "async",
         [integers(run).latent[name].tolist() for name in LEARNED] if integers(run).latent else None,
-        arithmetic.unseen_bits,
-        (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
+        [arithmetic.unseen_bits] * 3,
+        [(formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1)] * 3,
     )
 
 

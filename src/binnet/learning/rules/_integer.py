@@ -158,7 +158,7 @@ class IntegerSynapses(Synapses):
 
     def lay_out(self, job: Job) -> LaidOutRule:
         """Return the synapses as the kernels take them."""
-        from binnet_kernels.rules.integer import IntegerMemory, make_work
+        from binnet_kernels.rules.integer_records import IntegerMemory, make_work
         from binnet_kernels.structs import allocate_rows, to_banks, to_windows
         from binnet_kernels.training.records import Model
 
@@ -199,12 +199,14 @@ class IntegerSynapses(Synapses):
             *plastic,
             feedback,
             exposed,
-            self.settings.arithmetic.unseen_bits,
-            *exposed_range(w.formats),
+            np.full(len(BLOCKS), self.settings.arithmetic.unseen_bits),
+            np.full(len(BLOCKS), exposed_range(w.formats)[0]),
+            np.full(len(BLOCKS), exposed_range(w.formats)[1]),
             self.registers[: w.n_neurons],
             self.registers[w.n_neurons :],
             *make_work(
                 w.n_neurons,
+                w.input_weights.shape[1],
                 w.n_outputs,
                 n_banks,
                 self.settings.training.batch_size,
@@ -223,7 +225,7 @@ class IntegerSynapses(Synapses):
 
     def _rule(self, job: Job, thresholds: NDArray[np.int32]) -> Any:
         from binnet_kernels.rules import integer_synapses
-        from binnet_kernels.rules.integer import IntegerRule
+        from binnet_kernels.rules.integer_records import IntegerRule
 
         settings = self.settings
         arithmetic, formats = settings.arithmetic, latent_formats(settings, self.weights.formats)

@@ -99,7 +99,7 @@ def derive_shifts(settings: Settings) -> NDArray[np.int64]:
     The powers of two nearest to the gains of the modules' neurons, see
     `PerceptronPlasticity.gains`; NEVER where nothing is attached.
     """
-    from binnet_kernels.rules.integer import NEVER
+    from binnet_kernels.rules.integer_records import NEVER
 
     p = settings.network
     starts = np.cumsum((0, *p.sizes[:-1]))
