@@ -297,6 +297,27 @@ def measure_circuit(
     return _measure(circuit, 0, target, chosen, place, frequency, seed, versions, progress)
 
 
+def check_extras(target: str, device: str | None = None, place: bool = True) -> None:
+    """Refuse a target or a device that is unknown, and say what is not installed, before any work.
+
+    Parameters
+    ----------
+    target, device, place
+        As of `synthesise`.
+
+    Raises
+    ------
+    ImportError
+        If a tool, or Amaranth, is missing.
+    ValueError
+        If there is no such target or device.
+    """
+    chosen = find_device(target, device)
+    import binnet.chips.core  # noqa: F401 # which needs Amaranth
+
+    _check_versions(chosen if place else None)
+
+
 def _check_versions(device: Device | None) -> dict[str, str]:
     return check_tools([YOSYS] if device is None else [YOSYS, NEXTPNR[device.target]])
 
