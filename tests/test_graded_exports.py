@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hardware_cases as cases
-import memh_checker
+from binnet.hardware import _check_images as memh_checker
 from binnet.hardware.cost import report_cost
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors

@@ -13,7 +13,7 @@ import tomli_w
 from click.testing import CliRunner
 
 import hardware_cases as cases
-import memh_checker
+from binnet.hardware import _check_images as memh_checker
 from binnet import load_checkpoint, preset, train
 from binnet.cli import _runs, main
 from binnet.hardware import quantize, save_quantized

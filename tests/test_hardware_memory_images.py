@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hardware_cases as cases
-import memh_checker
+from binnet.hardware import _check_images as memh_checker
 from binnet._records import seal
 from binnet.hardware.golden_vectors import record_golden_vectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
