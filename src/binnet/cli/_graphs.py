@@ -45,11 +45,12 @@ def write_graph(
         from binnet.hardware.nir_export import write_nir
 
         write_nir(output, source.network, **options)
-        return f"NIR graph ({form}): {output}"
+        return f"NIR graph: {output}"
     from binnet.hardware.onnx_export import write_onnx
 
     provenance: dict[str, Any] = {}
-    if source.training is not None:
-        provenance = {"seed": source.training.configuration.seed}
+    if (run := source.training) is not None:
+        seed = run.configuration.training.seed
+        provenance = {"seed": seed, "epoch": run.epoch, "data_fingerprint": run.fingerprint}
     write_onnx(output, source.network, provenance=provenance, **options)
-    return f"ONNX graph ({form}): {output}"
+    return f"ONNX graph: {output}"
