@@ -10,6 +10,7 @@ from binnet._files import atomic_path, check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._graphs import FORMS, check_form, graph_options, write_graph
 from binnet.cli._learning_images import describe_kept, keep_learning
 from binnet.cli._networks import (
     draw_inputs,
@@ -20,19 +21,20 @@ from binnet.cli._networks import (
 )
 from binnet.networks import BinaryNetwork
 
-FORMATS = ("nir", "memh", "verilog")
+FORMATS = (*FORMS, "memh", "verilog")
 
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format", type=click.Choice(FORMATS), required=True,
-    help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
-    "verilog: such a folder, with a neuron array and its test bench",
+    help="nir: a graph for neuromorphic tools; onnx: one for ONNX Runtime and other tools; memh: a "
+    "folder of memory images and golden vectors; verilog: such a folder, with a core and its test "
+    "bench",
 )  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path),
-    help="file (nir) or new folder (memh, verilog) to write",
+    help="file (nir, onnx) or new folder (memh, verilog) to write",
 )  # fmt: skip
 @click.option(
     "--bits", type=int,
@@ -42,7 +44,8 @@ FORMATS = ("nir", "memh", "verilog")
 @click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
-              help="sweeps of each golden vector")  # fmt: skip
+              help="sweeps of each golden vector, or at most of an ONNX or unrolled "
+              "graph")  # fmt: skip
 @click.option(
     "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
     help="golden vectors of held-out samples of entangled MNIST, or of random inputs",
@@ -54,6 +57,7 @@ FORMATS = ("nir", "memh", "verilog")
     help="golden vectors of learning, too: the next N training samples, from where the run stands, "
     "every state, and every weight and register after each update",
 )  # fmt: skip
+@graph_options
 @force_option
 def export_network(
     run: Path,
@@ -67,6 +71,8 @@ def export_network(
     inputs: str,
     seed: int,
     learning: int | None,
+    form: str | None,
+    dtype: str,
 ) -> None:
     """Write the network of RUN for other tools or for hardware.
 
@@ -79,22 +85,20 @@ def export_network(
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
-        if format == "nir" and learning is not None:
+        check_form(format, form)
+        if format in FORMS and learning is not None:
             raise ValueError(
-                f"--learning {learning} is of memory images, and a NIR graph has no place for it; "
+                f"--learning {learning} is of memory images, and a graph has no place for it; "
                 "choose --format memh or verilog, or leave it out"
             )
-        if format == "nir":
+        if format in FORMS:
             check_file(output)
         else:
             check_new_folder(output)
         source = load_source(run, bits, input_bits, input_format)
         network = source.network
-        if format == "nir":
-            from binnet.hardware.nir_export import write_nir
-
-            write_nir(output, network)
-            click.echo(f"NIR graph: {output}")
+        if format in FORMS:
+            click.echo(write_graph(format, output, source, form, dtype, sweeps))
             return
         if not isinstance(network, QuantizedNetwork):
             raise ValueError(
