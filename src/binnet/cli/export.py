@@ -10,6 +10,7 @@ from binnet._files import atomic_path, check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._learning_images import describe_kept, keep_learning
 from binnet.cli._networks import (
     draw_inputs,
     draw_spins,
@@ -48,6 +49,11 @@ FORMATS = ("nir", "memh", "verilog")
 )  # fmt: skip
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
               help="of random inputs and initial states")  # fmt: skip
+@click.option(
+    "--learning", metavar="N", type=click.IntRange(1),
+    help="golden vectors of learning, too: the next N training samples, from where the run stands, "
+    "every state, and every weight and register after each update",
+)  # fmt: skip
 @force_option
 def export_network(
     run: Path,
@@ -60,16 +66,24 @@ def export_network(
     sweeps: int,
     inputs: str,
     seed: int,
+    learning: int | None,
 ) -> None:
     """Write the network of RUN for other tools or for hardware.
 
-    RUN is a run folder of `binnet train` or a network file.
+    RUN is a run folder of `binnet train` or a network file. What learning goes on from (latent
+    weights, registers, rates) is kept in memory images, where RUN has it. --learning needs a run
+    that a core can go on with, such as one of --arithmetic int8 --generator lfsr --averaging 0.
     """
     from binnet.hardware.golden_vectors import record_golden_vectors
     from binnet.hardware.memory_images import check_new_folder, write_memory_images
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
+        if format == "nir" and learning is not None:
+            raise ValueError(
+                f"--learning {learning} is of memory images, and a NIR graph has no place for it; "
+                "choose --format memh or verilog, or leave it out"
+            )
         if format == "nir":
             check_file(output)
         else:
@@ -87,6 +101,7 @@ def export_network(
                 f"{run} is in floating point and memories hold integers; add --bits 1, 2, 4, 8 or "
                 "16"
             )
+        kept = keep_learning(run, source, learning)
         if format == "verilog":
             from binnet.hardware.verilog import MODULE, to_test_bench, to_verilog
 
@@ -98,13 +113,22 @@ def export_network(
         start = draw_spins((len(X), network.n_neurons), seed, 1)
         start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
         golden = record_golden_vectors(network, X, start, sweeps=sweeps)
-        manifest = write_memory_images(output, network, golden, describe_run(seed, threads=1))
+        manifest = write_memory_images(
+            output,
+            network,
+            golden,
+            describe_run(seed, threads=1),
+            learning=kept.image,
+            learning_files=None if kept.vectors is None else kept.vectors.to_files(),
+        )
         if format == "verilog":
             bench = to_test_bench(network, golden)
             for name, content in ((f"{MODULE}.v", text), (f"{MODULE}_tb.v", bench)):
                 with atomic_path(output / name) as temporary:
                     temporary.write_text(content, encoding="ascii")
     click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
+    for line in kept.lines:
+        click.echo(line)
     if format == "verilog":
         click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
 
@@ -125,13 +149,18 @@ def import_network(file: Path, output: Path) -> None:
 
     with clear_errors():
         check_file(output)
+        learning = None
         if file.is_dir() or file.suffix == ".json":
-            network: BinaryNetwork | QuantizedNetwork = read_memory_images(file).network
+            images = read_memory_images(file)
+            network: BinaryNetwork | QuantizedNetwork = images.network
+            learning = images.learning
         else:
             from binnet.hardware.nir_import import read_nir
 
             network = read_nir(file)
-        save_network(output, network)
+        save_network(output, network, learning=learning)
     integer = isinstance(network, QuantizedNetwork)
     sizes = f"{network.n_inputs} inputs, {network.n_neurons} hidden, {network.n_outputs} outputs"
     click.echo(f"{'integer' if integer else 'floating-point'} network of {sizes}: {output}")
+    if learning is not None:
+        click.echo(f"kept beside it: {describe_kept(learning)}")

@@ -7,8 +7,9 @@ What needs an optional package is not listed here: import it from its module, `n
 from binnet.hardware.cost import CostReport, LearningEvents, report_cost
 from binnet.hardware.cost_text import format_cost
 from binnet.hardware.energy import EnergyTable
-from binnet.hardware.files import load_quantized, save_quantized
+from binnet.hardware.files import load_learning, load_quantized, save_quantized
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
+from binnet.hardware.learning_image import LearningImage
 from binnet.hardware.memory_images import MemoryImages, read_memory_images, write_memory_images
 from binnet.hardware.network_files import load_network, save_network
 from binnet.hardware.packed import relax_packed
@@ -34,6 +35,7 @@ __all__ = [
     "EnergyTable",
     "GoldenVectors",
     "LearningEvents",
+    "LearningImage",
     "MemoryImages",
     "NetworkFormats",
     "QFormat",
@@ -43,6 +45,7 @@ __all__ = [
     "choose_fraction_bits",
     "dequantize",
     "format_cost",
+    "load_learning",
     "load_network",
     "load_quantized",
     "quantize",
