@@ -102,6 +102,7 @@ def networks(number: int, seed: int, first: int, samples: int, processes: int) -
 
 
 @main.command()
+@click.option("--preset", "name", default="single", show_default=True, help="Of a run.")
 @click.option("--hidden", default=64, show_default=True, help="H.")
 @click.option("--samples", default=200, show_default=True, help="Samples of an epoch.")
 @click.option("--epochs", default=1, show_default=True, help="Epochs.")
@@ -111,13 +112,15 @@ def networks(number: int, seed: int, first: int, samples: int, processes: int) -
 @click.option("--rounding", default="per-weight", show_default=True)
 @click.option("--event-driven", is_flag=True, help="Walk flipped neurons alone.")
 @click.option("--inferences", default=50, show_default=True, help="Test samples at the end.")
-def mnist(samples: int, elements: int, event_driven: bool, inferences: int, **changes: Any) -> None:
+def mnist(
+    name: str, samples: int, elements: int, event_driven: bool, inferences: int, **changes: Any
+) -> None:
     """Let a core learn entangled MNIST, and compare it with binnet.train."""
     begun = time.perf_counter()
     X_train, y_train, X_test, _ = load_entangled_mnist(return_X_y=True)
     X, y, X_test = X_train[:samples], y_train[:samples], X_test[:inferences]
     changes["n_hidden"] = changes.pop("hidden")
-    run = Run.start(preset().replace(generator="lfsr", **changes), samples)
+    run = Run.start(preset(name).replace(generator="lfsr", **changes), samples)
     n_learned = samples * run.configuration.training.epochs
     network, learning, latent, registers = take_run(run)
     design = design_core(network, elements, learning=learning, event_driven=event_driven)
