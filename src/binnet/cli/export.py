@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from binnet._files import atomic_path, check_file
+from binnet._files import check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
@@ -18,6 +19,7 @@ from binnet.cli._networks import (
     load_inputs,
     load_source,
 )
+from binnet.cli._verilog import ELEMENTS, check_options, choose_elements, write_with_core
 from binnet.networks import BinaryNetwork
 
 FORMATS = ("nir", "memh", "verilog")
@@ -28,7 +30,7 @@ FORMATS = ("nir", "memh", "verilog")
 @click.option(
     "--format", "format", type=click.Choice(FORMATS), required=True,
     help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
-    "verilog: such a folder, with a neuron array and its test bench",
+    "verilog: such a folder, with a core and its test benches",
 )  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path),
@@ -54,6 +56,13 @@ FORMATS = ("nir", "memh", "verilog")
     help="golden vectors of learning, too: the next N training samples, from where the run stands, "
     "every state, and every weight and register after each update",
 )  # fmt: skip
+@click.option(
+    "--elements", metavar="P", type=click.IntRange(1),
+    help="verilog: processing elements, 1 to H: neurons that are computed at once  "
+    f"[default: {ELEMENTS}, or H if that is less]",
+)  # fmt: skip
+@click.option("--event-driven", is_flag=True,
+              help="verilog: sweeps walk only the neurons that have flipped")  # fmt: skip
 @force_option
 def export_network(
     run: Path,
@@ -67,6 +76,8 @@ def export_network(
     inputs: str,
     seed: int,
     learning: int | None,
+    elements: int | None,
+    event_driven: bool,
 ) -> None:
     """Write the network of RUN for other tools or for hardware.
 
@@ -84,6 +95,7 @@ def export_network(
                 f"--learning {learning} is of memory images, and a NIR graph has no place for it; "
                 "choose --format memh or verilog, or leave it out"
             )
+        check_options(format, elements, event_driven)
         if format == "nir":
             check_file(output)
         else:
@@ -101,11 +113,8 @@ def export_network(
                 f"{run} is in floating point and memories hold integers; add --bits 1, 2, 4, 8 or "
                 "16"
             )
+        P = choose_elements(network, elements)
         kept = keep_learning(run, source, learning)
-        if format == "verilog":
-            from binnet.hardware.verilog import MODULE, to_test_bench, to_verilog
-
-            text = to_verilog(network)
         if inputs == "random":
             X = draw_inputs(network, vectors, seed)
         else:
@@ -113,7 +122,8 @@ def export_network(
         start = draw_spins((len(X), network.n_neurons), seed, 1)
         start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
         golden = record_golden_vectors(network, X, start, sweeps=sweeps)
-        manifest = write_memory_images(
+        write_images = partial(
+            write_memory_images,
             output,
             network,
             golden,
@@ -122,15 +132,16 @@ def export_network(
             learning_files=None if kept.vectors is None else kept.vectors.to_files(),
         )
         if format == "verilog":
-            bench = to_test_bench(network, golden)
-            for name, content in ((f"{MODULE}.v", text), (f"{MODULE}_tb.v", bench)):
-                with atomic_path(output / name) as temporary:
-                    temporary.write_text(content, encoding="ascii")
+            manifest = write_with_core(output, network, golden, kept, P, event_driven, write_images)
+        else:
+            manifest = write_images()
     click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
     for line in kept.lines:
         click.echo(line)
     if format == "verilog":
-        click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
+        does = "infers" if learning is None else "infers and learns"
+        click.echo(f"Verilog of a core that {does}, {P} processing elements: {output / 'core.v'}")
+        click.echo(f"its test bench: make -C {output}; see README.md there")
 
 
 @click.command("import")
