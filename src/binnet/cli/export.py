@@ -11,6 +11,7 @@ from binnet._files import check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._graphs import FORMS, check_form, graph_options, write_graph
 from binnet.cli._learning_images import describe_kept, keep_learning
 from binnet.cli._networks import (
     draw_inputs,
@@ -22,19 +23,20 @@ from binnet.cli._networks import (
 from binnet.cli._verilog import ELEMENTS, check_options, choose_elements, write_with_core
 from binnet.networks import BinaryNetwork
 
-FORMATS = ("nir", "memh", "verilog")
+FORMATS = (*FORMS, "memh", "verilog")
 
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format", type=click.Choice(FORMATS), required=True,
-    help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
-    "verilog: such a folder, with a core and its test benches",
+    help="nir: a graph for neuromorphic tools; onnx: one for ONNX Runtime and other tools; memh: a "
+    "folder of memory images and golden vectors; verilog: such a folder, with a core and its test "
+    "benches",
 )  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path),
-    help="file (nir) or new folder (memh, verilog) to write",
+    help="file (nir, onnx) or new folder (memh, verilog) to write",
 )  # fmt: skip
 @click.option(
     "--bits", type=int,
@@ -44,7 +46,7 @@ FORMATS = ("nir", "memh", "verilog")
 @click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
-              help="sweeps of each golden vector")  # fmt: skip
+              help="of each golden vector; at most so many of an ONNX or unrolled graph")  # fmt: skip
 @click.option(
     "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
     help="golden vectors of held-out samples of entangled MNIST, or of random inputs",
@@ -63,6 +65,7 @@ FORMATS = ("nir", "memh", "verilog")
 )  # fmt: skip
 @click.option("--event-driven", is_flag=True,
               help="verilog: sweeps walk only the neurons that have flipped")  # fmt: skip
+@graph_options
 @force_option
 def export_network(
     run: Path,
@@ -78,6 +81,8 @@ def export_network(
     learning: int | None,
     elements: int | None,
     event_driven: bool,
+    form: str | None,
+    dtype: str,
 ) -> None:
     """Write the network of RUN for other tools or for hardware.
 
@@ -90,23 +95,21 @@ def export_network(
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
-        if format == "nir" and learning is not None:
+        if format in FORMS and learning is not None:
             raise ValueError(
-                f"--learning {learning} is of memory images, and a NIR graph has no place for it; "
+                f"--learning {learning} is of memory images, and a graph has no place for it; "
                 "choose --format memh or verilog, or leave it out"
             )
         check_options(format, elements, event_driven)
-        if format == "nir":
+        check_form(format, form)
+        if format in FORMS:
             check_file(output)
         else:
             check_new_folder(output)
         source = load_source(run, bits, input_bits, input_format)
         network = source.network
-        if format == "nir":
-            from binnet.hardware.nir_export import write_nir
-
-            write_nir(output, network)
-            click.echo(f"NIR graph: {output}")
+        if format in FORMS:
+            click.echo(write_graph(format, output, source, form, dtype, sweeps))
             return
         if not isinstance(network, QuantizedNetwork):
             raise ValueError(
