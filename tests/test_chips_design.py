@@ -10,9 +10,9 @@ import pytest
 from binnet.chips.contents import fill_memories
 from binnet.chips.design import count_signed_bits, design_core
 from binnet.chips.model import CoreModel
+from binnet.chips.random_cores import draw_core, draw_learning, draw_network
 from binnet.chips.registers import list_registers
 from binnet.networks import BLOCKS, NetworkFormats, QFormat, QuantizedNetwork, choose_input_format
-from chip_cases import draw_case, draw_learning, draw_network
 
 
 @pytest.mark.parametrize(("largest", "bits"), [(0, 2), (1, 2), (2, 3), (127, 8), (128, 9)])
@@ -52,7 +52,7 @@ def test_the_worst_field_needs_all_bits_of_the_accumulator(seed: int) -> None:
 
 @pytest.mark.parametrize("elements", [1, 3, 7])
 def test_memories_hold_each_weight_where_the_design_says(elements: int) -> None:
-    case = draw_case(
+    case = draw_core(
         np.random.default_rng(elements), learns=True, elements=elements, sizes=(7, 5, 4)
     )
     design, contents = case.design, case.contents
@@ -96,7 +96,7 @@ def test_thresholds_beyond_all_fields_say_always_or_never() -> None:
 
 def test_resets_fit_their_registers() -> None:
     for seed in range(20):
-        design = draw_case(np.random.default_rng(seed), learns=seed % 2 == 0).design
+        design = draw_core(np.random.default_rng(seed), learns=seed % 2 == 0).design
         registers = list_registers(design)
         assert len({register.number for register in registers}) == len(registers)
         for register in registers:

@@ -27,16 +27,22 @@ from binnet.chips.protocol import (
     update,
     write_memory,
 )
+from binnet.chips.random_cores import (
+    RandomCore,
+    draw_commands,
+    draw_core,
+    draw_inputs,
+    draw_network,
+)
 from binnet.chips.registers import MAGIC, list_registers
 from binnet.networks import NetworkFormats, QFormat, QuantizedNetwork
-from chip_cases import Case, draw_case, draw_commands, draw_inputs, draw_network
 
 SIZES = (7, 5, 3)
 
 
-def make_core(seed: int, elements: int = 3) -> tuple[Case, CoreModel]:
+def make_core(seed: int, elements: int = 3) -> tuple[RandomCore, CoreModel]:
     """A core that learns, with fixed sizes."""
-    case = draw_case(np.random.default_rng(seed), learns=True, elements=elements, sizes=SIZES)
+    case = draw_core(np.random.default_rng(seed), learns=True, elements=elements, sizes=SIZES)
     return case, CoreModel(case.design, case.contents)
 
 
@@ -71,7 +77,7 @@ def test_codes_are_one_string_of_bits(bits: int) -> None:
 def test_inference_is_that_of_the_simulator(seed: int) -> None:
     """From silence and from given states, with and without a stop at cycles."""
     rng = np.random.default_rng(seed)
-    case = draw_case(rng, learns=False)
+    case = draw_core(rng, learns=False)
     design, network = case.design, case.network
     model = CoreModel(design, case.contents)
     X = draw_inputs(rng, network, 6)
@@ -147,7 +153,7 @@ def test_the_lowest_of_the_largest_fields_is_the_label() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_words_may_come_one_by_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    case = draw_case(rng, learns=True)
+    case = draw_core(rng, learns=True)
     words = draw_commands(rng, case, 8)
     whole = CoreModel(case.design, case.contents).run(words)
     model = CoreModel(case.design, case.contents)
@@ -223,7 +229,7 @@ def ask_status(model: CoreModel) -> int:
     ],
 )
 def test_unknown_commands_are_passed_over_by_their_header(words: list[int], learns: bool) -> None:
-    case = draw_case(np.random.default_rng(2), learns=learns, elements=2, sizes=SIZES)
+    case = draw_core(np.random.default_rng(2), learns=learns, elements=2, sizes=SIZES)
     model = CoreModel(case.design, case.contents)
     assert model.run(words) == []
     assert ask_status(model) == UNKNOWN_COMMAND
