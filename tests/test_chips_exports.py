@@ -137,7 +137,7 @@ def test_networks_of_other_runs_have_no_learning(float_run: Path, tmp_path: Path
     [
         ("--format memh --learning 0", 2, "0 is not in the range x>=1"),
         ("--format memh --learning many", 2, "'many' is not a valid integer"),
-        ("--format nir --learning 3", 1, "--learning 3 is of memory images, and a NIR graph has"),
+        ("--format nir --learning 3", 1, "--learning 3 is of memory images, and a graph has no"),
         ("--format memh --bits 4 --learning 3", 1, "in integers already; leave out --bits"),
         ("--format memh --learning 99999999999", 1, "--learning 99999999999: all states and the"),
     ],

@@ -22,6 +22,7 @@ from binnet.chips.model import CoreModel
 from binnet.chips.protocol import (
     Result,
     learn,
+    read_memory,
     read_result,
     set_register,
     split_answers,
@@ -204,6 +205,33 @@ def record_learning_vectors(
         dict(zip(LEARNED, learning.formats, strict=True)),
         np.stack(stepped),
     )
+
+
+def play_vectors(design: CoreDesign, vectors: LearningVectors) -> list[int]:
+    """Return words that let a core learn the samples of golden vectors, with every state.
+
+    Parameters
+    ----------
+    design : CoreDesign
+        The core that the vectors are of, with any number of elements.
+    vectors : LearningVectors
+        The vectors.
+
+    Returns
+    -------
+    list of int
+        The words; after each update all memories are read.
+    """
+    words, first = set_register(design, "CONTROL", 1), 0
+    for batch in vectors.batches:
+        words += _set_rates(design, batch)
+        for sample in range(first, first + len(batch.samples)):
+            words += learn(design, vectors.inputs[sample], int(vectors.labels[sample]))
+        first += len(batch.samples)
+        words += update()
+        for memory in design.memories:
+            words += read_memory(memory, 0, memory.words)
+    return words
 
 
 def plan_batches(run: Run, learning: CoreLearning, n_samples: int) -> list[Batch]:

@@ -11,6 +11,7 @@ from binnet.cli._networks import Source
 from binnet.cli._options import PARAMETERS
 
 if TYPE_CHECKING:
+    from binnet.chips.design import CoreLearning
     from binnet.chips.learning_vectors import LearningVectors
     from binnet.hardware.learning_image import LearningImage
 
@@ -21,6 +22,7 @@ class Kept(NamedTuple):
     image: LearningImage | None
     vectors: LearningVectors | None
     lines: list[str]
+    learning: CoreLearning | None = None  # of the vectors
 
 
 def keep_learning(run: Path, source: Source, n_samples: int | None) -> Kept:
@@ -39,7 +41,7 @@ def keep_learning(run: Path, source: Source, n_samples: int | None) -> Kept:
     from binnet.chips.runs import describe_learning
 
     with clear_errors({p.name: p.option for p in PARAMETERS}):
-        describe_learning(training)  # or the reason why a core cannot go on
+        learning = describe_learning(training)  # or the reason why a core cannot go on
     (X, y), _ = _runs.load_samples_of(run, training)
     vectors = record_learning_vectors(training, X, y, n_samples)
     image = make_learning_image(training, vectors)
@@ -47,7 +49,7 @@ def keep_learning(run: Path, source: Source, n_samples: int | None) -> Kept:
         f"learning: {len(vectors.labels)} samples in {len(vectors.batches)} updates; "
         f"{describe_kept(image)}"
     )
-    return Kept(image, vectors, [line])
+    return Kept(image, vectors, [line], learning)
 
 
 def describe_kept(image: LearningImage) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from binnet._files import atomic_path, check_file
+from binnet._files import check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
+from binnet.cli._graphs import FORMS, check_form, graph_options, write_graph
 from binnet.cli._learning_images import describe_kept, keep_learning
 from binnet.cli._networks import (
     draw_inputs,
@@ -18,21 +20,23 @@ from binnet.cli._networks import (
     load_inputs,
     load_source,
 )
+from binnet.cli._verilog import ELEMENTS, check_options, choose_elements, write_with_core
 from binnet.networks import BinaryNetwork
 
-FORMATS = ("nir", "memh", "verilog")
+FORMATS = (*FORMS, "memh", "verilog")
 
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--format", "format", type=click.Choice(FORMATS), required=True,
-    help="nir: a graph for neuromorphic tools; memh: a folder of memory images and golden vectors; "
-    "verilog: such a folder, with a neuron array and its test bench",
+    help="nir: a graph for neuromorphic tools; onnx: one for ONNX Runtime and other tools; memh: a "
+    "folder of memory images and golden vectors; verilog: such a folder, with a core and its test "
+    "benches",
 )  # fmt: skip
 @click.option(
     "--output", required=True, type=click.Path(path_type=Path),
-    help="file (nir) or new folder (memh, verilog) to write",
+    help="file (nir, onnx) or new folder (memh, verilog) to write",
 )  # fmt: skip
 @click.option(
     "--bits", type=int,
@@ -42,7 +46,7 @@ FORMATS = ("nir", "memh", "verilog")
 @click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
-              help="sweeps of each golden vector")  # fmt: skip
+              help="of each golden vector; at most so many of an ONNX or unrolled graph")  # fmt: skip
 @click.option(
     "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
     help="golden vectors of held-out samples of entangled MNIST, or of random inputs",
@@ -54,6 +58,14 @@ FORMATS = ("nir", "memh", "verilog")
     help="golden vectors of learning, too: the next N training samples, from where the run stands, "
     "every state, and every weight and register after each update",
 )  # fmt: skip
+@click.option(
+    "--elements", metavar="P", type=click.IntRange(1),
+    help="verilog: processing elements, 1 to H: neurons that are computed at once  "
+    f"[default: {ELEMENTS}, or H if that is less]",
+)  # fmt: skip
+@click.option("--event-driven", is_flag=True,
+              help="verilog: sweeps walk only the neurons that have flipped")  # fmt: skip
+@graph_options
 @force_option
 def export_network(
     run: Path,
@@ -67,6 +79,10 @@ def export_network(
     inputs: str,
     seed: int,
     learning: int | None,
+    elements: int | None,
+    event_driven: bool,
+    form: str | None,
+    dtype: str,
 ) -> None:
     """Write the network of RUN for other tools or for hardware.
 
@@ -79,33 +95,29 @@ def export_network(
     from binnet.networks import QuantizedNetwork
 
     with clear_errors():
-        if format == "nir" and learning is not None:
+        if format in FORMS and learning is not None:
             raise ValueError(
-                f"--learning {learning} is of memory images, and a NIR graph has no place for it; "
+                f"--learning {learning} is of memory images, and a graph has no place for it; "
                 "choose --format memh or verilog, or leave it out"
             )
-        if format == "nir":
+        check_options(format, elements, event_driven)
+        check_form(format, form)
+        if format in FORMS:
             check_file(output)
         else:
             check_new_folder(output)
         source = load_source(run, bits, input_bits, input_format)
         network = source.network
-        if format == "nir":
-            from binnet.hardware.nir_export import write_nir
-
-            write_nir(output, network)
-            click.echo(f"NIR graph: {output}")
+        if format in FORMS:
+            click.echo(write_graph(format, output, source, form, dtype, sweeps))
             return
         if not isinstance(network, QuantizedNetwork):
             raise ValueError(
                 f"{run} is in floating point and memories hold integers; add --bits 1, 2, 4, 8 or "
                 "16"
             )
+        P = choose_elements(network, elements)
         kept = keep_learning(run, source, learning)
-        if format == "verilog":
-            from binnet.hardware.verilog import MODULE, to_test_bench, to_verilog
-
-            text = to_verilog(network)
         if inputs == "random":
             X = draw_inputs(network, vectors, seed)
         else:
@@ -113,7 +125,8 @@ def export_network(
         start = draw_spins((len(X), network.n_neurons), seed, 1)
         start[: (len(X) + 1) // 2] = 0  # the first half begins silent, as inference does
         golden = record_golden_vectors(network, X, start, sweeps=sweeps)
-        manifest = write_memory_images(
+        write_images = partial(
+            write_memory_images,
             output,
             network,
             golden,
@@ -122,15 +135,16 @@ def export_network(
             learning_files=None if kept.vectors is None else kept.vectors.to_files(),
         )
         if format == "verilog":
-            bench = to_test_bench(network, golden)
-            for name, content in ((f"{MODULE}.v", text), (f"{MODULE}_tb.v", bench)):
-                with atomic_path(output / name) as temporary:
-                    temporary.write_text(content, encoding="ascii")
+            manifest = write_with_core(output, network, golden, kept, P, event_driven, write_images)
+        else:
+            manifest = write_images()
     click.echo(f"memory images and {len(X)} golden vectors: {manifest}")
     for line in kept.lines:
         click.echo(line)
     if format == "verilog":
-        click.echo(f"Verilog: {output / MODULE}.v, test bench: {output / MODULE}_tb.v")
+        does = "infers" if learning is None else "infers and learns"
+        click.echo(f"Verilog of a core that {does}, {P} processing elements: {output / 'core.v'}")
+        click.echo(f"its test bench: make -C {output}; see README.md there")
 
 
 @click.command("import")

@@ -135,5 +135,6 @@ def read_training(source: Source) -> dict[str, Any]:
         changes, saturated = counts.T.tolist()
         found["weight_changes"] = dict(zip(BLOCKS, changes, strict=True))
         found["saturation_events"] = dict(zip(BLOCKS, saturated, strict=True))
-        found["latent_bits"] = training.configuration.arithmetic.latent_bits or None
+        stored = training.configuration.arithmetic.stored_bits_of_blocks
+        found["latent_bits"] = dict(zip(BLOCKS, stored, strict=True))
     return found

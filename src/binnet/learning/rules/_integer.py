@@ -141,6 +141,10 @@ class IntegerSynapses(Synapses):
         """Return the network whose weights are the means, each rounded to its block's format."""
         formats = self.weights.formats
         blocks = {name: getattr(formats, name).quantize(getattr(means, name))[0] for name in BLOCKS}
+        # One bit has no 0 for couplings that are not there.
+        np.fill_diagonal(blocks["couplings"], 0)
+        if self.weights.connectivity is not None:
+            blocks["couplings"] *= self.weights.connectivity
         return replace(self.weights, **blocks)
 
     def take_over(self, network: Any) -> None:
@@ -345,16 +349,13 @@ class IntegerSynapses(Synapses):
     def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return shape and dtype of each array that is always there."""
         p, arithmetic = settings.network, settings.arithmetic
-        shapes = {name: shape for name, (shape, _) in expect_blocks(settings, "").items()}
-
-        def expect(prefix: str, bits: tuple[int, ...]) -> dict[str, tuple[tuple[int, ...], str]]:
-            kinds = [QFormat(width, 0).dtype.name for width in bits]
-            return {f"{prefix}{n}": (shapes[n], k) for n, k in zip(BLOCKS, kinds, strict=True)}
-
-        expected = expect("", arithmetic.bits_of_blocks)
-        wide = expect(_LATENT, arithmetic.stored_bits_of_blocks)
-        names = [f"{_LATENT}{name}" for name in cls._have_latent(settings)]
-        expected |= {name: wide[name] for name in names}
+        latent, expected = cls._have_latent(settings), expect_blocks(settings, "")
+        bits = zip(arithmetic.bits_of_blocks, arithmetic.stored_bits_of_blocks, strict=True)
+        for name, widths in zip(BLOCKS, bits, strict=True):
+            own, wide = (QFormat(width, 0).dtype.name for width in widths)
+            expected[name] = (expected[name][0], own)
+            if name in latent:
+                expected[f"{_LATENT}{name}"] = (expected[name][0], wide)
         expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
         expected["synapses"] = ((len(cls.learned), 2), "int64")
         return expected
