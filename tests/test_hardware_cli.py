@@ -189,7 +189,7 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
         ("--format memh --bits 3", 1, "bits must be one of 1, 2, 4, 8, 16, got 3"),
         ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
         ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
-        ("--format onnx", 2, "'onnx' is not one of 'nir', 'memh', 'verilog'"),
+        ("--format gif", 2, "'gif' is not one of 'nir', 'onnx', 'memh', 'verilog'"),
         ("", 2, "Missing option '--format'"),
     ],
 )
