@@ -14,8 +14,8 @@
 # A network that was trained in floating point is turned into integers of a few bits: what does
 # that lose, what does it save, and how does a chip designer check that a circuit does the same?
 # This notebook goes all the way: train, quantise, cost, memory images with golden vectors, learning
-# that goes on in a chip, and, if the optional packages are installed, a circuit and a file for other
-# neuromorphic tools.
+# that goes on in a chip, and, if the optional packages are installed, a circuit and a file for
+# other neuromorphic tools.
 
 # %%
 # %matplotlib inline
