@@ -199,6 +199,7 @@ def test_report_of_one_bit(run: Path) -> None:
         ({"density": 0.5}, "where connections are missing"),
     ],
 )
+@pytest.mark.usefixtures("run")  # its data
 def test_learning_that_is_not_counted(changes: dict, reason: str, tmp_path: Path) -> None:
     X, y = draw_spins(64, 100), np.arange(64) % 10
     settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, **changes)
@@ -218,6 +219,7 @@ def test_report_of_a_float_run(run: Path) -> None:
     assert record["blocks"]["readout"]["saturation_events"] is None
 
 
+@pytest.mark.usefixtures("run")  # its data
 @pytest.mark.parametrize("latent_bits", [0, 8])
 def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
     """Reports what the training counted; exports the integers that it learned."""
