@@ -326,7 +326,7 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_nir(path, cases.make_float())
     with unsigned(path) as file:
         file["node/nodes/input/shape"][...] = 9
-    with pytest.raises(ValueError, match=r"is damaged or no valid NIR graph: .*mismatch"):
+    with pytest.raises(ValueError, match=r"is damaged or no .*: .*[Mm]ismatch"):
         read_nir(path)
 
 

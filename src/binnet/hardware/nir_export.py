@@ -7,9 +7,11 @@ with sign(0) = +1. So a graph works on the bits u = (1 + s) / 2, in fields that 
               + (sum_n W_in[i, n] u_n - sum_n W_in[i, n] / 2)            node "input_weights"
 
 with thresholds a hair below 0; an input is u = (1 + x) / 2 also where x is graded, in integers the
-integer of its format. The weights are untouched; the sums over them are the biases. Any
-tool that knows NIR then runs the network, one pass around the recurrent edge per sweep: integers
-exactly, real numbers up to the rounding of its sums.
+integer of its format. The weights are untouched; the sums over them are the biases. A tool that
+runs Affine and Threshold nodes as NIR defines them then runs the network, one pass around the
+recurrent edge per sweep: integers exactly, real numbers up to the rounding of its sums. Few tools
+do; `binnet.hardware.nir_forms` has forms that others run, and docs/interchange.md the table of what
+was run in which.
 
 The module needs the extra "hardware" (nir).
 """
@@ -30,9 +32,12 @@ except ImportError:
     raise ImportError("NIR files need the package nir; pip install 'binnet[hardware]'") from None
 
 from binnet._files import atomic_path, make_mark, sign
+from binnet._validation import check_choice, check_integer
+from binnet.hardware.nir_forms import FORMS, to_form
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-nir-1"
+DTYPES = ("native", "float32")
 EDGES = (
     ("input", "input_weights"),
     ("input_weights", "spins"),
@@ -53,8 +58,14 @@ _GRADED = "u = (1 + n) / 2 with the integer n = x * 2**input_fraction_bits"
 _INTEGER_THRESHOLD = -0.25
 
 
-def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
-    """Return the inference of a network as a recurrent NIR graph.
+def to_nir(
+    network: BinaryNetwork | QuantizedNetwork,
+    *,
+    form: str = "threshold",
+    dtype: str = "native",
+    sweeps: int = 10,
+) -> nir.NIRGraph:
+    """Return the inference of a network as a NIR graph.
 
     ``input -> input_weights -> spins -> readout -> output`` with ``spins -> couplings -> spins``;
     the self-coupling is on the diagonal of the couplings. Integer weights are shifted to the
@@ -65,12 +76,40 @@ def to_nir(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
     ----------
     network : BinaryNetwork or QuantizedNetwork
         The network.
+    form : {"threshold", "lif", "unrolled"}, default "threshold"
+        ``threshold``: Affine and Threshold nodes. ``lif``: LIF neurons that forget within a time
+        step, and no biases but one more input, always 1. ``unrolled``: the same without the
+        recurrent edge, a pass is `sweeps` sweeps. See `binnet.hardware.nir_forms`.
+    dtype : {"native", "float32"}, default "native"
+        Of the weights of the form ``threshold``: as in the network (integers in the narrowest type
+        that holds them), or float32. Integers stay integers, times nothing: their scale is in the
+        metadata. The other forms are float32.
+    sweeps : int, default 10
+        Sweeps of the form ``unrolled``, 2 or more.
 
     Returns
     -------
     nir.NIRGraph
         The graph.
+
+    Raises
+    ------
+    ValueError
+        If a choice is none of the above, or integer sums are too large for the float32 of a form.
     """
+    check_choice("form", form, FORMS)
+    check_choice("dtype", dtype, DTYPES)
+    if form == "unrolled":
+        check_integer("sweeps", sweeps, 2, 1000)
+    graph = _to_threshold_graph(network)
+    if form != "threshold":
+        return to_form(graph, form, sweeps)
+    if dtype == "float32":
+        _to_float32(graph)
+    return graph
+
+
+def _to_threshold_graph(network: BinaryNetwork | QuantizedNetwork) -> nir.NIRGraph:
     if isinstance(network, BinaryNetwork):
         network.refuse_modules("a NIR graph")
         network = network.to_dense()
@@ -138,6 +177,9 @@ def write_nir(
     network: BinaryNetwork | QuantizedNetwork,
     *,
     overwrite: bool = False,
+    form: str = "threshold",
+    dtype: str = "native",
+    sweeps: int = 10,
 ) -> nir.NIRGraph:
     """Write a network as a NIR file, atomically.
 
@@ -149,17 +191,23 @@ def write_nir(
         The network.
     overwrite : bool, default False
         Whether a file may be replaced that binnet did not write.
+    form, dtype, sweeps : str, str, int
+        As in `to_nir`.
 
     Returns
     -------
     nir.NIRGraph
         The graph that was written.
     """
-    graph = to_nir(network)
+    graph = to_nir(network, form=form, dtype=dtype, sweeps=sweeps)
     with atomic_path(path, overwrite=overwrite) as temporary:
         nir.write(temporary, graph)
         with h5py.File(temporary, "r+") as file:
             file.attrs["binnet"] = make_mark()
+            for node in file["node/nodes"].values():
+                # nir up to 1.0.4 refuses what later versions take for 0 where it is not there.
+                if "v_reset" in node:
+                    del node["v_reset"]
         sign(temporary)
     return graph
 
@@ -167,6 +215,22 @@ def write_nir(
 def _affine(weight: NDArray[Any], metadata: dict[str, Any]) -> nir.Affine:
     bias = -weight.sum(axis=1, dtype=np.float64) / 2
     return nir.Affine(np.ascontiguousarray(weight), bias, metadata=metadata)
+
+
+def _to_float32(graph: nir.NIRGraph) -> None:
+    """Turn all numbers of a graph into float32, if that loses none of its integers."""
+    for name in BLOCKS[:3]:
+        node = graph.nodes[name]
+        exact, node.weight = node.weight, node.weight.astype(np.float32)
+        if exact.dtype.kind == "i" and (node.weight != exact).any():
+            raise ValueError(
+                f"{name} has weights beyond the {2**24} that float32 holds exactly; choose fewer "
+                "bits, or the dtype 'native'"
+            )
+        node.bias = node.bias.astype(np.float32)
+    spins = graph.nodes["spins"]
+    smallest = np.finfo(np.float32).smallest_normal
+    spins.threshold = np.minimum(spins.threshold, -smallest).astype(np.float32)
 
 
 def _narrow(integers: NDArray[np.int64]) -> NDArray[Any]:

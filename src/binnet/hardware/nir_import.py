@@ -1,6 +1,7 @@
 """Networks from graphs of the Neuromorphic Intermediate Representation (NIR).
 
-What a graph must look like, and why, is told in `binnet.hardware.nir_export`. The module needs the
+What a graph must look like, and why, is told in `binnet.hardware.nir_export`; graphs of the forms of
+`binnet.hardware.nir_forms` are turned into that one first. The module needs the
 extra "hardware" (nir).
 """
 
@@ -24,11 +25,13 @@ from binnet._records import reading
 from binnet._validation import check_integer, check_real
 from binnet.hardware._hdf5 import find_arrays, try_reading
 from binnet.hardware.nir_export import EDGES, FORMAT
+from binnet.hardware.nir_forms import from_form
 from binnet.networks import BinaryNetwork, InputFormat, NetworkFormats, QFormat, QuantizedNetwork
 from binnet.networks.formats import FRACTION_BITS
 
 _LARGEST_SHIFT = FRACTION_BITS[1] - FRACTION_BITS[0]
 _SUPPORTED = ("Input", "Affine", "Threshold", "Output")
+_IN_FORMS = ("LIF",)
 
 
 def read_nir(path: str | os.PathLike[str]) -> BinaryNetwork | QuantizedNetwork:
@@ -67,8 +70,9 @@ def read_nir(path: str | os.PathLike[str]) -> BinaryNetwork | QuantizedNetwork:
 def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
     """Read a network from a NIR graph.
 
-    Graphs of `to_nir` come back identical. Others are taken if they have the same shape and compute
-    on bits with the same threshold convention; their W_back is 0.
+    Graphs of `to_nir` come back identical, of each form; float64 weights as the float32 that they
+    were written as. Others are taken if they have the shape of the form ``threshold`` and compute on
+    bits with the same threshold convention; their W_back is 0.
 
     Parameters
     ----------
@@ -92,10 +96,16 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
         raise ValueError(
             f"the graph has the format {form!r}, this version of binnet reads {FORMAT}"
         )
+    if "form" in metadata:
+        graph = from_form(graph)
+        metadata = graph.metadata
     names = _assign_roles(graph)
     blocks = {role: graph.nodes[names[role]] for role in ("couplings", "input_weights", "readout")}
     weights = {role: np.asarray(node.weight) for role, node in blocks.items()}
     _check_shapes(names, weights)
+    _check_ends(graph, names, weights)
+    if metadata.get("arithmetic") == "integer":
+        weights = {role: _to_integers(names[role], array) for role, array in weights.items()}
     kinds = {array.dtype.kind for array in weights.values()}
     if kinds not in ({"i"}, {"f"}):
         raise ValueError(
@@ -141,8 +151,10 @@ def _check_file(path: Path) -> None:
             name: (node["type"][()].decode("utf8"), set(node.keys()))
             for name, node in file["node/nodes"].items()
         }
+        has_form = "form" in file.get("node/metadata", ())
     for name, (kind, keys) in entries.items():
-        _check_kind(name, kind)
+        if kind not in _IN_FORMS or not has_form:
+            _check_kind(name, kind)
         if kind in ("Input", "Output") and "shape" not in keys:
             raise ValueError(
                 f"{path}: node {name!r} ({kind}) has no shape; write it with the number of its "
@@ -204,6 +216,33 @@ def _check_shapes(names: dict[str, str], weights: dict[str, NDArray[Any]]) -> No
     if {*found, weights["readout"].shape[1]} != {n_hidden}:
         shapes = ", ".join(f"{names[role]}: {array.shape}" for role, array in weights.items())
         raise ValueError(f"the weights must be of one number of hidden neurons, got {shapes}")
+
+
+def _check_ends(
+    graph: nir.NIRGraph, names: dict[str, str], weights: dict[str, NDArray[Any]]
+) -> None:
+    """Refuse an input or output of another size than its weights, which nir 1.0.4 lets pass."""
+    sizes = {"input": weights["input_weights"].shape[1], "output": len(weights["readout"])}
+    for end, size in sizes.items():
+        (found,) = graph.nodes[names[end]].input_type.values()  # under a key of each version's own
+        shape = np.asarray(found).tolist()
+        if shape != [size]:
+            raise ValueError(
+                f"mismatch: node {names[end]!r} has the shape {shape}, its weights [{size}]"
+            )
+
+
+def _to_integers(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Return integer weights that were written as floats."""
+    if array.dtype.kind != "f":
+        return array
+    with np.errstate(invalid="ignore"):
+        integers = array.astype(np.int32)
+    if (integers != array).any():
+        raise ValueError(
+            f"the metadata say that weights are integers, but node {name!r} has others"
+        )
+    return integers
 
 
 def _check_thresholds(
