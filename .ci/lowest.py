@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 # What users install; the tools of the extras dev and bench are held elsewhere.
-EXTRAS = ("hardware", "hdl", "cluster", "sklearn", "tables", "zarr", "test")
+EXTRAS = ("hardware", "onnx", "hdl", "cluster", "sklearn", "tables", "zarr", "test")
 
 project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 required = list(project["dependencies"])

@@ -13,10 +13,9 @@ import tomli_w
 from click.testing import CliRunner
 
 import hardware_cases as cases
-from binnet.hardware import _check_images as memh_checker
 from binnet import load_checkpoint, preset, train
 from binnet.cli import _runs, main
-from binnet.hardware import quantize, save_quantized
+from binnet.hardware import _check_images, quantize, save_quantized
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.memory_images import read_memory_images
 from binnet.hardware.network_files import load_network, save_network
@@ -84,7 +83,7 @@ def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
     output = binnet("export", run, "--format", "memh", *options, "--output", folder)
     assert output == f"memory images and 5 golden vectors: {folder / 'manifest.json'}\n"
     checked = subprocess.run(
-        [sys.executable, "-I", memh_checker.__file__, str(folder)], capture_output=True, text=True
+        [sys.executable, "-I", _check_images.__file__, str(folder)], capture_output=True, text=True
     )
     assert checked.stdout == "5 golden vectors of 7 sweeps replayed: all bits agree\n"
     images = read_memory_images(folder)
@@ -204,7 +203,7 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
         ("--format memh --bits 3", 1, "bits must be one of 1, 2, 4, 8, 16, got 3"),
         ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
         ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
-        ("--format onnx", 2, "'onnx' is not one of 'nir', 'memh', 'verilog'"),
+        ("--format gif", 2, "'gif' is not one of 'nir', 'onnx', 'memh', 'verilog'"),
         ("", 2, "Missing option '--format'"),
     ],
 )

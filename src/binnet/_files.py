@@ -118,7 +118,7 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
     """Return whether binnet wrote a file, by the mark that each of its writers leaves.
 
     Arrays hold it in their header, JSON under a key "binnet", which may be one level down; NetCDF
-    and NIR at their end, pictures among their metadata, other text in line 1.
+    and NIR at their end, ONNX as producer, pictures among their metadata, other text in line 1.
     """
     try:
         with open(path, "rb") as file:
@@ -131,6 +131,8 @@ def is_ours(path: str | os.PathLike[str]) -> bool:
     if head.lstrip()[:1] in (b"{", b"["):
         return size <= _LARGEST_JSON and _has_key(path)
     if head[8:].startswith(b'{"__metadata__":{"binnet":'):
+        return True
+    if head[2:].startswith(b"\x12\x06binnet"):  # of the protocol buffer that ONNX is
         return True
     mark = MARK.encode()
     if head.startswith(b"\x89HDF"):

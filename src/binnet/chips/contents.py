@@ -61,7 +61,7 @@ def fill_memories(
         block = (latent or {}).get(name) if stored > bits else getattr(network, name)
         blocks[name] = np.asarray(block, np.int64)
     # Of each, from presynaptic neuron to target.
-    contents = [_lay_out(blocks[name].T, P) for name in names]
+    contents = [lay_out(blocks[name].T, P) for name in names]
     if design.learning is not None:
         own = np.asarray(() if registers is None else registers, np.int64)
         if own.shape != (H + C,) or own.min() < 1 or own.max() > 0xFFFF:
@@ -82,7 +82,20 @@ def _split(rows: NDArray[np.int64], elements: int, beyond: int = 0) -> NDArray[n
     return filled.reshape(len(rows), -1, elements)
 
 
-def _lay_out(weights: NDArray[np.int64], elements: int) -> NDArray[np.int64]:
-    """Return weights (K, n) as words: of the first group all K, then of the next one."""
+def lay_out(weights: NDArray[np.int64], elements: int) -> NDArray[np.int64]:
+    """Return weights as words of a memory: of the first group of targets all, then of the next.
+
+    Parameters
+    ----------
+    weights : ndarray of int64, shape (K, n)
+        Weights from each of K presynaptic neurons to each of n targets.
+    elements : int
+        P, lanes of a word.
+
+    Returns
+    -------
+    ndarray of int64, shape (groups K, P)
+        The words; lanes beyond the last target hold 0.
+    """
     words = _split(weights, elements).transpose(1, 0, 2)
     return np.ascontiguousarray(words.reshape(-1, elements))

@@ -23,6 +23,7 @@ except ImportError:
 
 from binnet.chips.design import WORD_BITS, CoreDesign
 from binnet.chips.lanes import Lanes
+from binnet.chips.learning_states import add_learning, add_learning_states
 from binnet.chips.parts import Parts
 from binnet.chips.relaxing import (
     add_end_states,
@@ -37,6 +38,7 @@ from binnet.chips.streams import (
     add_memory_states,
     add_streams,
 )
+from binnet.chips.updates import Plasticity, add_update_group_states, add_update_states
 
 
 class Core(Component):  # type: ignore[misc] # Amaranth has no types
@@ -85,6 +87,10 @@ class Core(Component):  # type: ignore[misc] # Amaranth has no types
         lanes = Lanes(parts)
         add_streams(parts)
         add_relaxing(parts, lanes)
+        learns = self.design.learning is not None
+        if learns:
+            add_learning(parts, lanes)
+            plasticity = Plasticity(parts)
         with m.FSM():
             add_command_states(parts)
             add_memory_states(parts)
@@ -93,4 +99,8 @@ class Core(Component):  # type: ignore[misc] # Amaranth has no types
             add_sweep_states(parts, lanes)
             add_end_states(parts)
             add_readout_states(parts, lanes)
+            if learns:
+                add_learning_states(parts)
+                add_update_states(parts, plasticity)
+                add_update_group_states(parts, plasticity)
         return m

@@ -156,7 +156,7 @@ class CoreDesign:
         return -(-self.n_outputs // self.elements)
 
     @property
-    def memories(self) -> tuple[CoreMemory, ...]:
+    def memories(self) -> tuple[CoreMemory, ...]:  # numpydoc ignore=RT01
         """Memories that commands reach.
 
         Addresses: couplings ``g H + j``, input weights ``g N_in + n``, readout ``g H + i`` with g

@@ -18,6 +18,8 @@ except ImportError:
 
 from binnet.chips.parts import BLOCKS, COUPLINGS, INPUT_WEIGHTS, Parts
 
+_TAPS = 0xB400  # x^16 + x^14 + x^13 + x^11 + 1, in Galois form
+
 
 def decode_weight(code: Any, bits: int) -> Any:
     """Return the integer that a code of a memory stands for.
@@ -89,6 +91,22 @@ def saturate(value: Any, bits: int) -> Any:
     inside = value[:bits].as_signed()
     ends = Mux(is_high, Const(high, signed(bits)), Const(low, signed(bits)))
     return Mux(is_low | is_high, ends, inside)
+
+
+def step_register(register: Any) -> Any:
+    """Return a shift register after a step (docs/model/arithmetic.md, eq. (4.2)).
+
+    Parameters
+    ----------
+    register : Value
+        16 bits.
+
+    Returns
+    -------
+    Value
+        16 bits.
+    """
+    return register[1:] ^ Mux(register[0], _TAPS, 0)
 
 
 class Lanes:

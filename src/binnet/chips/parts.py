@@ -26,6 +26,7 @@ from binnet.chips.design import WORD_BITS, CoreDesign, CoreMemory
 from binnet.chips.registers import list_registers
 
 SWEEP_BITS = 16
+NO_LIMIT = (1 << SWEEP_BITS) - 1
 BLOCKS = ("couplings", "input_weights", "readout")
 COUPLINGS, INPUT_WEIGHTS, READOUT = range(3)  # places in the triples of a design
 
@@ -44,6 +45,24 @@ def count_address_bits(words: int) -> int:
         Bits, at least 1.
     """
     return max(1, (words - 1).bit_length())
+
+
+def resize(value: Any, bits: int) -> Any:
+    """Return an unsigned value in some bits.
+
+    Parameters
+    ----------
+    value : Value
+        The value.
+    bits : int
+        Bits, of which it may need fewer.
+
+    Returns
+    -------
+    Value
+        As many bits.
+    """
+    return (value | Const(0, bits))[:bits]
 
 
 class Parts:
@@ -80,6 +99,8 @@ class Parts:
         self.group_bits = count_address_bits(max(G, R) + 1)
         self.word_bits = count_address_bits(G)
         self.sample_bits = count_address_bits(B)
+        self.sample_count_bits = B.bit_length()
+        self.place_bits = count_address_bits(G + R)  # of a group among those of both kinds
         self.source_bits = count_address_bits(max(self.sources))
         self.address_bits = count_address_bits(max(memory.words for memory in design.memories) + 1)
         # Two slots of states in turn, then one for each sample of a batch.
@@ -102,6 +123,12 @@ class Parts:
         self.add_memory("inputs", 1, [0] * (design.n_inputs << self.plane_bits))
         self.add_memory("sums", P * self.sum_bits, [0] * design.n_groups)
         self.add_memory("states", P, [0] * (self.slots << self.word_bits))
+        if design.learning is not None:
+            # Of each lane whether it learns, then its target; of all groups, and of the one whose
+            # weights change.
+            B = design.learning.batch_size
+            self.add_memory("learns", 2 * P, [0] * (B << self.place_bits))
+            self.add_memory("events", 2 * P, [0] * B)
 
     def add_memory(self, name: str, bits: int, words: list[int], prefix: str = "work_") -> None:
         """Add a memory with a port that reads and one that writes.
@@ -160,6 +187,23 @@ class Parts:
         self.best = Signal(signed(self.sum_bits))
         self.label = Signal(8)
         self.can_push = Signal()
+        if design.learning is not None:
+            self._add_learning_signals(design)
+
+    def _add_learning_signals(self, design: CoreDesign) -> None:
+        """Add the registers of the work of a core that learns."""
+        P = design.elements
+        self.sample = Signal(self.sample_count_bits)  # samples in the batch so far
+        self.turn = Signal(SWEEP_BITS)  # sweeps of the schedule that are over
+        self.feedback_base = Signal(range(max(2, design.n_outputs * design.n_groups)))
+        self.testing = Signal()  # whether stabilities are tested, not spins updated
+        self.unstable = Signal(P)  # lanes that follow from the sums
+        self.wrong, self.targets = Signal(P), Signal(P)  # of readouts
+        self.is_read_out = Signal()  # whether all classes are
+        self.minus_readout_threshold = Signal(signed(self.sum_bits))
+        self.has_feedback = Signal()  # whether the next sweep of the schedule has the feedback
+        self.is_decay_due = Signal()
+        self.thins, self.draw_mask = Signal(), Signal(16)  # of events, where they are rounded
 
     @property
     def sums(self) -> Any:

@@ -12,9 +12,8 @@ except ImportError:
 
 from binnet.chips.design import WORD_BITS
 from binnet.chips.lanes import Lanes
-from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, READOUT, SWEEP_BITS, Parts
-
-NO_LIMIT = (1 << SWEEP_BITS) - 1
+from binnet.chips.learning_states import add_feedback, find_wrong, keep_unstable
+from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, NO_LIMIT, READOUT, SWEEP_BITS, Parts
 
 
 def add_relaxing(p: Parts, lanes: Lanes) -> None:
@@ -62,6 +61,9 @@ def add_external_states(p: Parts, lanes: Lanes) -> None:
         m.next = "INPUTS"
         with m.If(p.group == p.design.n_groups - 1):
             m.next = "BEGIN_SWEEP"
+            if p.design.learning is not None:
+                with m.If(p.learns):
+                    m.next = "NEXT_TURN"
 
 
 def add_sweep_states(p: Parts, lanes: Lanes) -> None:
@@ -74,7 +76,7 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
     lanes : Lanes
         Its lanes.
     """
-    m, P = p.m, p.design.elements
+    m, P, learning = p.m, p.design.elements, p.design.learning
     self_coupling = p.registers["SELF_COUPLING"]
     word, there = p.group[: p.word_bits], p.readers["states"].data
     with m.State("BEGIN_SWEEP"):
@@ -83,6 +85,8 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
         m.next = "FETCH_GROUP"
     with m.State("FETCH_GROUP"):
         m.d.comb += p.read("states", Cat(word, p.slot)) + p.read("sums", p.group)
+        if learning is not None:
+            m.d.comb += p.read("feedback", p.feedback_base + p.group)
         m.d.sync += [total.eq(0) for total in lanes.sums]
         m.next = "ADD_INPUTS"
     with m.State("ADD_INPUTS"):
@@ -99,12 +103,17 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
                 m.d.sync += term.eq(Mux(p.own[lane], self_coupling, p.minus_self_coupling))
         m.next = "ADD_FEEDBACK"
     with m.State("ADD_FEEDBACK"):
+        if learning is not None:
+            add_feedback(p, lanes)
         m.next = "SUM_GROUP"
     with m.State("SUM_GROUP"), m.If(lanes.is_over):
         m.next = "END_GROUP"
     with m.State("END_GROUP"):
         m.d.comb += p.write("states", Cat(word, ~p.slot), p.spins)
         m.d.sync += [p.wide.eq(p.spins), p.chunks.eq(-(-P // WORD_BITS))]
+        if learning is not None:
+            with m.If(p.testing):
+                keep_unstable(p)
         m.d.sync += p.changed.eq(p.changed | (p.spins != p.own))
         m.d.sync += p.differs.eq(p.differs | (p.spins != p.old))
         with m.If(p.registers["CONTROL"][0]):
@@ -125,6 +134,10 @@ def _go_on(p: Parts) -> None:
     m.next = "FETCH_GROUP"
     with m.If(p.group == p.design.n_groups - 1):
         m.next = "END_SWEEP"
+        if p.design.learning is not None:
+            with m.If(p.testing):
+                m.d.sync += p.group.eq(0)
+                m.next = "FETCH_WRONG"
 
 
 def add_end_states(p: Parts) -> None:
@@ -138,8 +151,11 @@ def add_end_states(p: Parts) -> None:
     m = p.m
     with m.State("END_SWEEP"):
         m.d.sync += [p.sweeps.eq(p.sweeps + 1), p.slot.eq(~p.slot), p.silent.eq(0)]
-        m.d.sync += [p.settled.eq(~p.changed), p.is_cycle.eq(p.closes_cycle)]
+        m.d.sync += [p.settled.eq(~p.changed), p.is_cycle.eq(p.closes_cycle & ~p.learns)]
         m.next = "NEXT_SWEEP"
+        if p.design.learning is not None:
+            with m.If(p.learns):
+                m.next = "NEXT_TURN"
     with m.State("NEXT_SWEEP"):
         m.next = "BEGIN_SWEEP"
         with m.If(p.is_end):
@@ -165,6 +181,8 @@ def add_readout_states(p: Parts, lanes: Lanes) -> None:
         m.d.sync += p.block.eq(READOUT)
         m.d.sync += [total.eq(0) for total in lanes.sums]
         m.d.sync += [lanes.start(), lane.eq(0)]
+        if design.learning is not None:
+            m.d.sync += p.wrong.eq(0)
         m.next = "SUM_READOUT"
     with m.State("SUM_READOUT"), m.If(lanes.is_over):
         m.next = "PICK"
@@ -177,13 +195,23 @@ def add_readout_states(p: Parts, lanes: Lanes) -> None:
             m.d.sync += p.push(field)
         with m.If((p.class_ == 0) | (field > p.best)):
             m.d.sync += [p.best.eq(field), p.label.eq(p.class_)]
+        if design.learning is not None:
+            find_wrong(p, lane, field)
         m.d.sync += [p.class_.eq(p.class_ + 1), lane.eq(lane + 1)]
         m.next = "PICK"
-        with m.If(p.class_ == design.n_outputs - 1):
-            m.next = "RESULT"
-        with m.Elif(lane == n_lanes - 1):
+        is_end = p.class_ == design.n_outputs - 1
+        with m.If(is_end | (lane == n_lanes - 1)):
             m.d.sync += [p.group.eq(p.group + 1), p.base.eq(p.base + design.n_neurons)]
             m.next = "READ_OUT"
+            with m.If(is_end):
+                m.next = "RESULT"
+            if design.learning is not None:
+                with m.If(p.learns):
+                    m.d.sync += [p.group.eq(p.group), p.is_read_out.eq(is_end)]
+                    m.next = "KEEP_WRONG"
     with m.State("RESULT"), m.If(p.can_push):
         m.d.sync += p.push(Cat(p.label, p.settled, p.is_cycle, Const(0, 6), p.sweeps), 1)
         m.next = "IDLE"
+        if design.learning is not None:
+            with m.If(p.learns):
+                m.next = "END_SAMPLE"

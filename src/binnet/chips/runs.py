@@ -89,7 +89,7 @@ _REFUSED: tuple[tuple[str, Any, str, str], ...] = (
         "averaging",
         lambda value: value > 0,
         "a core keeps no mean of its weights",
-        "set it to 0",
+        'set it to 0, as in the preset "single"',
     ),
     (
         "input_noise",

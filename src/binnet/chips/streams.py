@@ -68,7 +68,8 @@ def add_command_states(p: Parts) -> None:
             if design.learning is not None:
                 with m.Case(Operation.LEARN):
                     m.d.sync += p.learns.eq(1)
-                    _enter(p, number < design.n_outputs, "TAKE_INPUTS")
+                    m.d.sync += [p.class_.eq(0), p.feedback_base.eq(0)]
+                    _enter(p, number < design.n_outputs, "SEEK_FEEDBACK")
                 with m.Case(Operation.UPDATE):
                     m.next = "UPDATE"
             with m.Default():
@@ -188,9 +189,9 @@ def add_input_states(p: Parts) -> None:
     with m.State("TAKE_INPUTS"):
         m.d.comb += core.s_axis_tready.eq(1)
         m.d.sync += [n.eq(0), place.eq(0), p.group.eq(0), p.sweeps.eq(0), p.slot.eq(0)]
-        m.d.sync += [p.silent.eq(1), plane.eq(0)]
+        m.d.sync += [p.silent.eq(1), p.feedback_on.eq(0), p.settled.eq(0), plane.eq(0)]
         if p.design.learning is not None:
-            m.d.sync += plane.eq(p.sample)
+            m.d.sync += [plane.eq(p.sample), p.turn.eq(0), p.testing.eq(0)]
         with m.If(core.s_axis_tvalid):
             m.d.sync += p.wide.eq(data)
             m.next = "STORE_INPUTS"

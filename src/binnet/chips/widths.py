@@ -18,11 +18,9 @@ Bits = list[Bit]  # the lowest first
 # The lowest bits of their results depend on as many bits of the operands alone.
 _MODULAR = {"$add", "$sub", "$mul", "$and", "$or", "$xor", "$xnor", "$neg", "$not", "$shl", "$mux"}
 _COMPARISONS = {"$eq", "$ne", "$lt", "$le", "$gt", "$ge"}
-_PURE = _MODULAR | _COMPARISONS | {"$shr", "$sshr", "$logic_not"} | {
-    f"$reduce_{name}" for name in ("and", "or", "xor", "bool")
-}
 _CELL = re.compile(r"(  cell (\$\w+) \S+\n)((?:    .*\n)*    connect \\Y .*\n)(  end\n)")
 _WIRE = re.compile(r"(?m)^(  wire width )(\d+)( (?:.* )?)(\S+)\n")
+_TRIGGER = r"\\\$auto\$verilog_backend\S+\s+"
 _REPEATED = re.compile(r"(?<=[{ ])((?:\\\S+ |\w+)(?: ?\[\d+\])?), (?:\1, )+")
 _ALIAS = re.compile(r"(?m)^connect (\S+)( .*)\n")
 _PART = re.compile(r"\d+'(?P<digits>[01xz]*)|(?P<name>[\\$][^\s\[]\S*)(?: \[(?P<range>[\d:]+)\])?")
@@ -61,46 +59,113 @@ def tidy_verilog(text: str) -> str:
         The same, with defaults in which nothing happens.
     """
     text = "\n".join(_add_defaults(text.split("\n")))
-    return _REPEATED.sub(lambda m: f"{{{m[0].count(',')}{{{m[1].strip()}}}}}, ", text)
+    # Yosys has blocks wait for a register that is set before they wait, in some simulators. As the
+    # reset changes, all look.
+    text = re.sub(rf"(?m)^  reg {_TRIGGER} = .*\n", "", text)
+    text = re.sub(rf"(?m)^    if \({_TRIGGER}\) begin end$", "    if (rst) begin end", text)
+    return _REPEATED.sub(lambda m: f"{{{m[0].count(',')}{{{m[1]}}}}}, ", text)
 
 
 def _rewrite_module(text: str) -> str:
+    items = _drop_dead(text.rstrip("\n").split("\n"))
+    text = "\n".join(items) + "\n"
     while True:  # a result of fewer bits needs less of what it is made of
         widths = {m[4]: int(m[2]) for m in _WIRE.finditer(text)}
-        used = _count_used_bits(text, widths)
-        is_dead = {name for name, bits in used.items() if not bits}
-        widths |= {name: bits for name, bits in used.items() if bits and name[0] == "$"}
-        rewritten = _WIRE.sub(
-            lambda m: "" if m[4] in is_dead else f"{m[1]}{widths[m[4]]}{m[3]}{m[4]}\n", text
-        )
-        rewritten = _CELL.sub(
-            lambda m: "" if _get(m[3], "Y") in is_dead else _rewrite_cell(m, widths), rewritten
-        )
-        rewritten = _ALIAS.sub(lambda m: "" if m[1] in is_dead else m[0], rewritten)
+        widths |= _count_used_bits(text, widths)
+        rewritten = _WIRE.sub(lambda m: f"{m[1]}{widths[m[4]]}{m[3]}{m[4]}\n", text)
+        rewritten = _CELL.sub(lambda m: _rewrite_cell(m, widths), rewritten)
         if rewritten == text:
-            return text
+            return text + "\n"
         text = rewritten
 
 
+def _drop_dead(lines: list[str]) -> list[str]:
+    """Return the lines without wires, operators, processes and registers that lead nowhere."""
+    items = list(_split_items(lines))
+    driven: dict[str, list[int]] = {}  # wires, and the items that drive them
+    needed: list[set[str]] = []
+    alive = set()
+    for number, item in enumerate(items):
+        wire = _WIRE.match(item[-1] + "\n")
+        outputs, inputs = _find_wires(item)
+        if wire is not None and " output " in wire[3]:
+            inputs = {wire[4]}
+        needed.append(inputs)
+        for name in outputs:
+            driven.setdefault(name, []).append(number)
+        # All else is there for its own sake: memories, what is written to them.
+        if not outputs and (wire is None or inputs):
+            alive.add(number)
+    waiting = list(alive)
+    while waiting:
+        for name in needed[waiting.pop()]:
+            new = set(driven.get(name, ())) - alive
+            alive |= new
+            waiting += new
+    wires = {name for number in alive for name in needed[number]}
+    wires |= {name for name, numbers in driven.items() if alive.intersection(numbers)}
+    kept = []
+    for number, item in enumerate(items):
+        wire = _WIRE.match(item[-1] + "\n")
+        if (wire[4] in wires or " input " in wire[3]) if wire is not None else number in alive:
+            kept += item
+    return kept
+
+
+def _split_items(lines: list[str]) -> Iterator[list[str]]:
+    """Yield attributes with what they belong to, and cells and processes as a whole."""
+    item: list[str] = []
+    for line in lines:
+        item.append(line)
+        is_open = item[0].startswith("  attribute") and line.startswith("  attribute")
+        block = next((entry for entry in item if entry.startswith(("  cell ", "  process "))), None)
+        if is_open or (block is not None and line != "  end"):
+            continue
+        yield item
+        item = []
+    if item:
+        yield item
+
+
+def _find_wires(item: list[str]) -> tuple[set[str], set[str]]:
+    """Return the wires that an item drives, and those that it reads."""
+    outputs: set[str] = set()
+    inputs: set[str] = set()
+    head = _get_head(item)
+    ports = ("DATA",) if head.startswith("  cell $memrd") else ("Y", "Q")
+    driving = tuple(f"    connect \\{port} " for port in ports)
+    for line in item:
+        if line == head and not line.startswith("connect "):
+            continue
+        if line.lstrip().startswith(("attribute", "parameter")):
+            continue
+        names = [part["name"] for part in _PART.finditer(line) if part["name"]]
+        if line.startswith("    connect "):  # the port comes first
+            (outputs if line.startswith(driving) else inputs).update(names[1:])
+        elif line.lstrip().startswith(("assign ", "connect ")):
+            outputs.add(names[0])
+            inputs.update(names[1:])
+        else:
+            inputs.update(names)
+    return outputs, inputs
+
+
+def _get_head(item: list[str]) -> str:
+    return next((line for line in item if not line.startswith("  attribute")), item[0])
+
+
 def _count_used_bits(text: str, widths: dict[str, int]) -> dict[str, int]:
-    """Return how many bits are used of each result that may be narrower, or go, and each alias."""
-    used = {m[1]: 0 for m in _ALIAS.finditer(text)}
-    used |= {_get(m[3], "Y"): 0 for m in _CELL.finditer(text) if m[2] in _PURE}
-    ports = {m[4] for m in _WIRE.finditer(text) if "put " in m[3]}
-    whole = {_get(m[3], "Y") for m in _CELL.finditer(text) if m[2] not in _MODULAR} | ports
+    """Return how many bits are used of each result that may be narrower."""
+    used = {_get(m[3], "Y"): 0 for m in _CELL.finditer(text) if m[2] in _MODULAR}
     for line in text.split("\n"):
         if line.startswith(("  wire ", "    connect \\Y ")):
             continue
-        alias = _ALIAS.match(line + "\n")
-        for part in _PART.finditer(line if alias is None else alias[2]):
+        for part in _PART.finditer(line):
             name = part["name"]
             if name in used:
                 high = part["range"].split(":")[0] if part["range"] else widths[name] - 1
                 used[name] = max(used[name], int(high) + 1)
-    return {
-        name: widths[name] if name in ports or (bits and name in whole) else bits
-        for name, bits in used.items()
-    }
+    return {name: bits for name, bits in used.items() if name[0] == "$" and bits}
 
 
 def _rewrite_cell(cell: re.Match[str], widths: dict[str, int]) -> str:

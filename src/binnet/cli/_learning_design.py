@@ -24,7 +24,7 @@ class Design(NamedTuple):
 
 
 def find_design(run: Path, source: Source, samples: int) -> Design:
-    """Return how a chip would learn as RUN did; one that is quantised here, as in those integers."""
+    """Return how a chip would learn as RUN did; what is quantised here, as in those integers."""
     training = source.training
     if training is None:
         return Design(
@@ -73,12 +73,12 @@ def _describe(source: Source, training: Run) -> dict[str, Any]:
     settings, network = training.configuration, source.network
     plasticity = settings.plasticity
     if not isinstance(network, QuantizedNetwork):
-        decays = plasticity.losses(settings.network) > 0
+        losses = plasticity.losses(settings.network)
         rates = plasticity.scaled_rates(settings.network)
         help_ = plasticity.fixed_help(network)[0] * plasticity.margin_excludes_self_coupling
         return {
             "exponents": tuple(0 if rate > 0 else None for rate in rates),
-            "decays": tuple(decays.tolist()),
+            "decays": tuple((losses > 0).tolist()),
             "threshold": plasticity.margin + float(help_),
             "readout_threshold": plasticity.readout_margin,
         }

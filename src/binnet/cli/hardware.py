@@ -16,8 +16,14 @@ from binnet.cli._lazy import LazyGroup
 from binnet.cli._networks import Source, input_options, load_inputs, load_source
 
 
-# `bits` by the name that it had before there was `binnet study`.
-@click.group(cls=LazyGroup, where=lambda: {"bits": "binnet.cli.studies.bits:bits"})
+_COMMANDS = {
+    "synthesise": "binnet.cli.synthesise:synthesise",
+    # By the name that it had before there was `binnet study`.
+    "bits": "binnet.cli.studies.bits:bits",
+}
+
+
+@click.group(cls=LazyGroup, where=lambda: _COMMANDS)
 def hardware() -> None:
     """Chip-style arithmetic: what it costs, and what it loses."""
 
@@ -93,7 +99,7 @@ def report(
             design=design,
             elements=elements,
             threads=threads,
-            **_read_training(source),
+            **read_training(source),
         )
         record = {"binnet": get_version(), **result.to_dict()}
         record |= {"frequency": frequency, "training_not_counted": not_counted}
@@ -107,7 +113,7 @@ def report(
         click.echo(f"the cost of a training sample is missing: {not_counted}")
 
 
-def _read_training(source: Source) -> dict[str, Any]:
+def read_training(source: Source) -> dict[str, Any]:
     """Return what a report takes of the run's training and of the rounding afterwards."""
     from binnet.hardware.cost import LearningEvents
     from binnet.networks import BLOCKS

@@ -115,7 +115,7 @@ class Learner:
                     word[i] = min(max(w, levels["low"]), levels["high"])
 
     def relax(self, x: Row, feedback: Row) -> tuple[list[Row], int, Row, Row, Row]:
-        """Return states, sweeps that were done, and hidden, readout and spins' final fields."""
+        """Return states, sweeps that were done, the last state, its hidden and readout fields."""
         J, W_in, W_out = (self.seen[name] for name in BLOCKS)
         external = weigh(W_in, x, self.formats["input_weights"]["shift"])
         shift, own = self.formats["couplings"]["shift"], self.net["self_coupling"]
@@ -128,7 +128,7 @@ class Learner:
                 total = zip(external, weigh(J, s, shift), s, feedback, strict=True)
                 new = [1 if e + r + own * z + a * f >= 0 else -1 for e, r, z, f in total]
                 settled, s, done = new == s, new, done + 1
-                states.append(s)
+            states.append(s)
         h = [e + r + own * z for e, r, z in zip(external, weigh(J, s, shift), s, strict=True)]
         return states, done, s, h, weigh(W_out, s)
 
@@ -141,6 +141,8 @@ def replay_inference(
     shift = {name: manifest["blocks"][name]["shift"] for name in ("couplings", "input_weights")}
     for v in range(golden["vectors"]):
         s = vectors["initial_states"][v]
+        if vectors["silent"][v] == [1] and max(s) > 0:
+            sys.exit(f"vector {v}: it begins silent, and its initial_states differ from 0")
         external = weigh(blocks["input_weights"], vectors["inputs"][v], shift["input_weights"])
         for t in range(golden["sweeps"]):
             h = external
@@ -182,6 +184,10 @@ def check_latent(learner: Learner, blocks: dict[str, list[Row]]) -> None:
 def replay_learning(learner: Learner, files: dict[str, list[Row]]) -> None:
     """Replay the samples that were learned, and all updates."""
     rule, net, sample = learner.rule, learner.net, 0
+    if sum(n for n, *_ in files["learning_updates"]) != len(files["learning_labels"]):
+        sys.exit("learning_updates: their samples differ from those of learning_labels")
+    if not all(0 <= label < net["n_outputs"] for (label,) in files["learning_labels"]):
+        sys.exit("learning_labels differ from 0 .. classes - 1")
     for update, (n, number, *exponents) in enumerate(files["learning_updates"]):
         learner.seen = {name: learner.see(name) for name in BLOCKS}
         inputs: list[Row] = []
@@ -240,6 +246,10 @@ def main(folder: Path) -> None:
             learning.get("files", {}),
         )
     )
+    own = -1 if manifest["blocks"]["couplings"]["bits"] == 1 else 0
+    for i, word in enumerate(blocks["couplings"]):
+        if word[i] != own:
+            sys.exit(f"couplings: word {i} differs from {own} in lane {i}, which is no weight")
     replay_inference(manifest, blocks, vectors)
     learner = Learner({"learning": {}, "latent": {}} | manifest, blocks)
     learner.blocks |= latent

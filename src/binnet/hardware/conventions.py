@@ -62,6 +62,9 @@ LEARNING = {
     "where the top k bits are 0; amount = n of those",
     "registers": "16 bits each, of the hidden neurons, then of the readouts. A step: bit 0 leaves, "
     "the others move down by one place, and where it was 1, taps are XORed in",
+    "rates": "exponents and decay_exponents are those at rate factor 1: all k of a batch rise by "
+    "round(-log2(factor)), to 15 at most; the factor is 1, or with rate_schedule linear 1 - "
+    "batch / batches_of_run, and after the last batch as in it; batches is the number of the next",
     "learning_updates": "a word for each batch: samples, number of the batch, exponents of "
     "couplings, input_weights, readout, their decay exponents; -99 stands for none",
 }

@@ -276,6 +276,10 @@ def report_cost(
     sweeps = float(result.sweeps.mean())
     updates = sweeps * H + network.n_outputs
     input_bits = dict(zip(sent, _count_input_bits(network, inputs), strict=True))
+    operations = {
+        name: _count_operations(sent[name], input_bits[name], updates, blocks, table, elements)
+        for name in sent
+    }
     training = None
     if design is not None:
         bits = _count_input_bits(network, design.inputs)
@@ -287,10 +291,8 @@ def report_cost(
         len(result.sweeps),
         sweeps,
         float(result.changes[:, 1:].sum(axis=1).mean()),
-        *(
-            _count_operations(sent[name], input_bits[name], updates, blocks, table, elements)
-            for name in sent
-        ),
+        operations["dense"],
+        operations["event_driven"],
         None if learning is None else _count_learning(learning, blocks, table),
         table,
         training,

@@ -144,7 +144,8 @@ def count_learning(
         *(float(who.mean()) for who in learning),
         network.n_outputs * network.n_neurons * feedback_bits,
         n_registers * _REGISTER_BITS,
-        **designs,
+        designs["dense"],
+        designs["event_driven"],
     )
 
 

@@ -149,8 +149,9 @@ def _format_words(report: CostReport, elements: int, frequency: float | None) ->
     training = report.training
     lines = [
         "",
-        f"P = {elements} processing elements, a memory word of {elements} weights a cycle: at least",
-        f"{'':<14}{'an inference':>30}{'a training sample' if training else '':>30}".rstrip(),
+        f"P = {elements} processing elements, a memory word of {elements} weights a cycle: "
+        "at least",
+        f"{'':<14}{'an inference':>30}" + f"{'a training sample':>30}" * (training is not None),
     ]
     for name in ("dense", "event_driven"):
         counts = [getattr(report, name).words]

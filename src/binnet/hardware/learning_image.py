@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet._records import Record
-from binnet.networks import QFormat, QuantizedNetwork
+from binnet.networks import BLOCKS, QFormat, QuantizedNetwork
 from binnet.networks.formats import FRACTION_BITS
 
-#: Blocks that may learn.
+#: Blocks that a core learns.
 LEARNED = ("couplings", "input_weights", "readout")
 #: Galois form of x^16 + x^14 + x^13 + x^11 + 1 (docs/model/arithmetic.md, eq. (4.2)).
 TAPS = 0xB400
@@ -61,8 +61,8 @@ class LearningImage:
             If a shape or a value does not fit, or a weight is not what its latent weight exposes.
         """
         for name, block in self.latent.items():
-            if name not in LEARNED or name not in self.formats:
-                raise ValueError(f"latent weights must be of {', '.join(LEARNED)}, got {name!r}")
+            if name not in BLOCKS or name not in self.formats:
+                raise ValueError(f"latent weights must be of {', '.join(BLOCKS)}, got {name!r}")
             stored, weights = self.formats[name], getattr(network, name)
             format = getattr(network.formats, name)
             unseen = stored.bits - format.bits

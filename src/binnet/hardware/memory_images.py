@@ -27,7 +27,6 @@ from binnet._records import Record, check_sealed, reading, seal
 from binnet.hardware import conventions as sentences
 from binnet.hardware.golden_vectors import GoldenVectors
 from binnet.hardware.learning_image import (
-    LEARNED,
     TAPS,
     LearningImage,
     read_format,
@@ -343,8 +342,8 @@ def _read_learning(folder: Path, manifest: Record, network: QuantizedNetwork) ->
     shapes, table = _find_shapes(H, N, C), manifest.table("latent")
     latent, formats = {}, {}
     for name in table.values:
-        if name not in LEARNED:
-            raise ValueError(f"latent must be of {', '.join(LEARNED)}, got {name!r}")
+        if name not in shapes:
+            raise ValueError(f"latent must be of {', '.join(shapes)}, got {name!r}")
         entry = table.table(name)
         formats[name] = read_format(entry)
         latent[name] = _to_block(read_words(folder, entry, shapes[name]), formats[name])

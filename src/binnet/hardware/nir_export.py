@@ -99,7 +99,8 @@ def to_nir(
     """
     check_choice("form", form, FORMS)
     check_choice("dtype", dtype, DTYPES)
-    check_integer("sweeps", sweeps, 2, 1000)
+    if form == "unrolled":
+        check_integer("sweeps", sweeps, 2, 1000)
     graph = _to_threshold_graph(network)
     if form != "threshold":
         return to_form(graph, form, sweeps)

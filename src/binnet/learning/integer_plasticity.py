@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from binnet.learning.arithmetic import EXPONENTS
 from binnet.learning.rules._integer import IntegerSynapses
@@ -14,7 +17,7 @@ from binnet.learning.rules._levels import (
     latent_formats,
 )
 from binnet.learning.run import Run
-from binnet.networks import QFormat
+from binnet.networks import BLOCKS, QFormat
 
 _NEVER = EXPONENTS[1] + 1  # a gain of 0 raises k beyond all that is learned with
 
@@ -82,3 +85,27 @@ def describe_integer_plasticity(run: Run, factor: float = 1.0) -> IntegerPlastic
         period,
         (J, W_in, W_out),
     )
+
+
+def take_latent(run: Run) -> tuple[dict[str, NDArray[Any]], dict[str, QFormat]]:
+    """Return the latent weights of a run in integers, and their formats.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    latent : dict of str to ndarray
+        By the names of the blocks, W_back among them where it learns; empty where there are none.
+    formats : dict of str to QFormat
+        Formats of these.
+    """
+    if not isinstance(run.synapses, IntegerSynapses):
+        return {}, {}
+    formats = latent_formats(run.configuration, run.synapses.weights.formats)
+    latent = {name: block.copy() for name, block in run.synapses.latent.items()}
+    return latent, {
+        name: format for name, format in zip(BLOCKS, formats, strict=True) if name in latent
+    }
