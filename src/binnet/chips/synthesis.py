@@ -271,7 +271,10 @@ def to_circuit(design: CoreDesign, contents: Contents) -> str:
 
     from amaranth.back import rtlil  # isort: skip
 
-    return str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    text = str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    # That no word is read while it is written stands at each memory (no_rw_check). Yosys heeds it
+    # in Verilog; of a port in RTLIL that is clocked already it asks for this mask.
+    return text.replace("parameter \\COLLISION_X_MASK 1'0", "parameter \\COLLISION_X_MASK 1'1")
 
 
 def measure_circuit(

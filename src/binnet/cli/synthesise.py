@@ -130,8 +130,11 @@ def _work(
                 progress=progress,
             )  # fmt: skip
             design, _ = build(report.elements)
-    sweeps = None if cost.training is None else cost.training.sweeps
-    throughput = count_throughput(design, report.frequency, cost.sweeps, sweeps, flips=cost.flips)
+    training = cost.training
+    throughput = count_throughput(
+        design, report.frequency, cost.sweeps, None if training is None else training.sweeps,
+        flips=cost.flips, flips_learning=0.0 if training is None else training.flips,
+    )  # fmt: skip
     record = {
         **describe_run(seed),
         "design": asdict(design),
