@@ -1,7 +1,8 @@
 """Synthesis of a core: what it takes of a device, how fast it runs, how many samples it learns.
 
-Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the largest
-frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as well.
+Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the
+largest frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as
+well.
 """
 
 from __future__ import annotations
@@ -352,8 +353,13 @@ def _measure(
             cells = read_cells(folder, target)
             reason = None if device is None else find_excess(cells, device)
             if placed and device is not None and reason is None:
-                run_tool(NEXTPNR[target], list_nextpnr_arguments(device, frequency, seed), folder,
-                         lambda what, share: progress(what, share_of_yosys + 0.75 * share))  # fmt: skip
+                arguments = list_nextpnr_arguments(device, frequency, seed)
+                run_tool(
+                    NEXTPNR[target],
+                    arguments,
+                    folder,
+                    lambda what, share: progress(what, share_of_yosys + 0.75 * share),
+                )
                 achieved, utilization = read_timing(folder)
         except ToolFailed as error:
             reason = str(error)
