@@ -28,7 +28,7 @@ from binnet import relax
 from binnet.cli._networks import load_inputs, load_source
 from binnet.networks import QuantizedNetwork
 
-SAMPLES, SWEEPS, TIME_STEP, SECONDS = 1000, 10, 1e-4, 60
+SAMPLES, SWEEPS, TIME_STEP, SECONDS = 1000, 10, 1e-4, 120
 Array = NDArray[Any]
 # A graph's file and bits of the inputs -> readouts (sweeps, samples, C), or of the last sweep alone.
 Runner = Callable[[Path, Array, bool], Array]
