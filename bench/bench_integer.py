@@ -252,7 +252,7 @@ def test_plasticity(benchmark: Any, quick: bool, unstable_fraction: float, round
 
     def update(target: Array) -> None:
         left[:] = mask  # what is thinned is drawn again in every batch
-        plasticity.thin_events(levels, key, 0, left, targets)
+        plasticity.thin_events(levels, key, 0, left, targets, 0)
         update_couplings_integer(
             target, place, levels, key, pre_signs, pre_mask, signs, left, targets, counts
         )

@@ -175,7 +175,7 @@ def update_block(
     rows: Sequence[int] | None = None, columns: Sequence[int] | None = None,
     fraction: int = 0,
 ) -> tuple[list[list[int]], int, int]:  # fmt: skip
-    """Return W[i][j] after at most 32 samples; count its changes and the sums that saturated.
+    """Return W[i][j] after a batch; count its changes and the sums that saturated.
 
     ``targets[b, i]`` is the spin of target i where it is unstable in sample b, else 0;
     ``sources[b, j]`` are presynaptic spins, or graded inputs, as integers with `fraction` bits.
@@ -293,8 +293,8 @@ def train_batches(
     registers: tuple[list[int], list[int]],  # of the hidden neurons and of the readouts
     asynchronous: bool = False,
     latent: Sequence[list[list[int]]] | None = None,  # weights of the blocks
-    unseen: int = 0,  # bits of them that the fields do not see
-    exposed_range: tuple[int, int] = (0, 0),
+    unseen: Sequence[int] = (),  # bits of them that the fields do not see
+    exposed_ranges: Sequence[tuple[int, int]] = (),
     sizes: Sequence[int] = (),  # of modules
     raised: Sequence[
         Sequence[int | None]
@@ -337,32 +337,34 @@ def train_batches(
                 )
         sources = (np.array(states), inputs[list(batch)], np.array(states), np.array(wrong))
         targets = (np.array(unstable), np.array(unstable), np.array(wrong), np.array(states))
-        for piece, first in enumerate(range(0, len(batch), 32)):
-            piece_key = naive.derive_key(step_key, 1 + piece)
-            for block, here in enumerate(levels):
-                if here is None:
+        batch_key = naive.derive_key(step_key, 1)
+        for block, here in enumerate(levels):
+            if here is None:
+                continue
+            for m, raise_ in enumerate(raised[block]):
+                if raise_ is None:
                     continue
-                for m, raise_ in enumerate(raised[block]):
-                    if raise_ is None:
-                        continue
-                    # A module's neurons are the targets, but of the readout the sources.
-                    neurons = range(edges[m], edges[m + 1])
-                    blocks[block], changed, saturated = update_block(
-                        blocks[block],
-                        here._replace(k=min(min(here.k + shift, 15) + raise_, 15)),
-                        naive.derive_key(piece_key, block),
-                        targets[block][first : first + 32],
-                        sources[block][first : first + 32],
-                        owners[block],
-                        block == 0,
-                        present[block],
-                        None if block == 2 else neurons,
-                        neurons if block == 2 else None,
-                        net.input_fraction if block == 1 else 0,
-                    )
-                    synapses[block][0] += changed
-                    synapses[block][1] += saturated
-        exposed = [expose(W, unseen, *exposed_range) for W in blocks] if unseen else blocks
+                # A module's neurons are the targets, but of the readout the sources.
+                neurons = range(edges[m], edges[m + 1])
+                blocks[block], changed, saturated = update_block(
+                    blocks[block],
+                    here._replace(k=min(min(here.k + shift, 15) + raise_, 15)),
+                    naive.derive_key(batch_key, block),
+                    targets[block],
+                    sources[block],
+                    owners[block],
+                    block == 0,
+                    present[block],
+                    None if block == 2 else neurons,
+                    neurons if block == 2 else None,
+                    net.input_fraction if block == 1 else 0,
+                )
+                synapses[block][0] += changed
+                synapses[block][1] += saturated
+        exposed = [
+            expose(W, unseen[block], *exposed_ranges[block]) if unseen and unseen[block] else W
+            for block, W in enumerate(blocks)
+        ]
         for i in range(len(net.J)):  # no weights, where a weight of one bit has no 0
             for j in range(len(net.J)):
                 if i == j or (net.connectivity is not None and not net.connectivity[i, j]):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import hardware_cases as cases
-import memh_checker
+from binnet.hardware import _check_images
 from binnet.hardware.cost import report_cost
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
@@ -64,7 +64,7 @@ def test_a_stranger_replays_graded_vectors(name: str, tmp_path: Path) -> None:
     network = make_network(FORMATS[name])
     vectors = make_vectors(network)
     write_memory_images(tmp_path / "images", network, vectors)
-    checker = [sys.executable, "-I", memh_checker.__file__, str(tmp_path / "images")]
+    checker = [sys.executable, "-I", _check_images.__file__, str(tmp_path / "images")]
     run = subprocess.run(checker, capture_output=True, text=True)
     assert run.stdout == "6 golden vectors of 6 sweeps replayed: all bits agree\n", run.stderr
     images = read_memory_images(tmp_path / "images")

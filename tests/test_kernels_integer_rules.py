@@ -6,7 +6,7 @@ banks and threads.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,108 +14,29 @@ import pytest
 import naive
 import naive_integer
 from binnet_kernels import structs
-from binnet_kernels.rules import integer, integer_synapses, integer_third_factor
+from binnet_kernels.rules import (
+    integer,
+    integer_records,
+    integer_synapses,
+    integer_third_factor,
+)
 from binnet_kernels.training.records import Batches, Counts, Model
+from integer_rule_cases import (
+    BLOCKS,
+    CASES,
+    ENDS,
+    FIRST,
+    FIRST_BATCH,
+    FRACTIONS,
+    KEY,
+    N_CLASSES,
+    N_INPUTS,
+    ROUNDINGS,
+    SIZES,
+    Case,
+    dtype_of,
+)  # fmt: skip
 from kernel_cases import assert_padding_is_zero, draw_spins, learn, make_modules, to_rows
-
-SIZES = (13, 20, 9)
-N_INPUTS, N_CLASSES = 7, 4
-FRACTIONS = (2, 3, 1, 3)  # of an accumulator with 3: couplings are shifted by 1
-ENDS = {1: (-1, 1), 2: (-1, 1), 4: (-8, 7), 8: (-128, 127)}
-ROUNDINGS = {
-    "nearest": integer_synapses.NEAREST,
-    "per-weight": integer_synapses.PER_WEIGHT,
-    "per-event": integer_synapses.PER_EVENT,
-}
-KEY, FIRST, FIRST_BATCH = np.uint64(5), 300, 6
-BLOCKS = ("J", "W_in", "W_out", "W_back")
-NEVER = None
-# k of J, W_in, W_out and W_back in each module: as gains of 2, 1/2, 1/4, and what is not attached.
-RAISED = ((-1, 0, 1), (0, 2, NEVER), (NEVER, 1, 0), (0, 1, NEVER))
-
-
-class Case(NamedTuple):
-    bits: int = 8
-    latent_bits: int = 0  # 0: no latent weights
-    ks: tuple[int, ...] = (2, 1, 1)
-    rounding: str = "per-weight"
-    use_register: bool = False
-    decays: tuple[int, int, int] = (-1, -1, -1)
-    n: int = 30
-    batch_size: int = 12
-    sizes: tuple[int, ...] = SIZES
-    density: float = 1.0  # of a single module
-    asynchronous: bool = False
-    third: naive_integer.ThirdFactor | None = None
-    raised: tuple[tuple[int | None, ...], ...] = RAISED
-    fraction: int = -1  # fraction bits of graded inputs; negative: spins
-    ends: tuple[int, int] = (0, 15)  # of graded inputs
-
-
-THIRD = naive_integer.ThirdFactor(scale=2**14, threshold=150000)
-CASES = {
-    "modules": Case(),
-    "modules by registers": Case(use_register=True),
-    "modules by events": Case(rounding="per-event"),
-    "modules by events and registers": Case(rounding="per-event", use_register=True),
-    "modules to the nearest": Case(rounding="nearest"),
-    "modules, asynchronous": Case(asynchronous=True),
-    "modules in pieces": Case(n=60, batch_size=40, use_register=True),
-    "modules with decay": Case(decays=(2, -1, 1)),
-    "modules with decay by registers": Case(decays=(2, 3, 1), use_register=True),
-    "more than a level": Case(ks=(-1, 0, -2)),
-    "gaps": Case(sizes=(42,), density=0.4),
-    "gaps and registers": Case(sizes=(42,), density=0.4, use_register=True, decays=(2, 2, 2)),
-    "one bit in modules": Case(bits=1),
-    "one bit in modules by registers": Case(bits=1, use_register=True),
-    "one bit with gaps": Case(bits=1, sizes=(42,), density=0.4, rounding="per-event"),
-    "latent": Case(bits=4, latent_bits=8),
-    "latent with gaps and decay": Case(
-        bits=4, latent_bits=8, sizes=(42,), density=0.4, use_register=True, decays=(2, -1, 1)
-    ),
-    "latent, one bit seen": Case(bits=1, latent_bits=8),
-    "latent, one bit with gaps": Case(bits=1, latent_bits=8, sizes=(42,), density=0.4),
-    "third factor": Case(third=THIRD),
-    "third factor, W_back learned": Case(third=THIRD, ks=(2, 1, 1, 2)),
-    "third factor, latent W_back": Case(third=THIRD, ks=(2, 1, 1, 2), bits=4, latent_bits=8),
-    "third factor by events and registers": Case(
-        third=THIRD, ks=(2, 1, 1, 2), rounding="per-event", use_register=True
-    ),
-    "third factor in one module": Case(
-        third=THIRD, ks=(2, 1, 1, 2), sizes=(42,), density=0.4, n=40, batch_size=36
-    ),
-    "graded": Case(fraction=4),
-    "graded, signed, by registers": Case(fraction=3, ends=(-16, 15), use_register=True),
-    "graded by events": Case(fraction=4, rounding="per-event"),
-    "graded, signed, by events and registers": Case(
-        fraction=3, ends=(-16, 15), rounding="per-event", use_register=True
-    ),
-    "graded to the nearest": Case(fraction=4, rounding="nearest"),
-    "graded in pieces": Case(fraction=4, n=60, batch_size=40, use_register=True),
-    "graded, slow": Case(fraction=8, ends=(0, 255), ks=(2, 8, 1), n=90, batch_size=32),
-    "graded, slow, by registers": Case(
-        fraction=8, ends=(0, 255), ks=(2, 9, 1), n=90, batch_size=32, use_register=True
-    ),
-    "graded, slow, by events and registers": Case(
-        fraction=8,
-        ends=(0, 255),
-        ks=(2, 9, 1),
-        n=90,
-        batch_size=32,
-        use_register=True,
-        rounding="per-event",
-        raised=((0,),) * 3,
-        sizes=(42,),
-    ),
-    "graded, more than a level": Case(fraction=2, ends=(-4, 3), ks=(-1, -4, -2)),
-    "graded, more than a level, by events": Case(
-        fraction=2, ends=(-4, 3), ks=(-1, -2, -2), rounding="per-event"
-    ),
-    "graded, whole": Case(fraction=0, ends=(-2, 1), rounding="per-event", ks=(2, -1, 1)),
-    "graded, one bit": Case(fraction=4, bits=1, decays=(-1, -1, -1)),
-    "graded, latent, with decay": Case(fraction=4, bits=4, latent_bits=8, decays=(2, 2, 1)),
-    "graded, third factor": Case(fraction=4, third=THIRD, ks=(2, 1, 1, 2)),
-}
 
 
 def draw_network(case: Case) -> naive_integer.Network:
@@ -127,26 +48,26 @@ def draw_network(case: Case) -> naive_integer.Network:
     if len(case.sizes) == 1:
         connectivity, partners = rng.random((n_hidden, n_hidden)) < case.density, ()
         np.fill_diagonal(connectivity, False)
-    low, high = ENDS[case.bits]
-    low, high = max(low, -20), min(high, 20)
+    bits = case.bits_of_blocks
 
-    def draw(n_post: int, n_pre: int) -> np.ndarray:
-        if case.bits == 1:
+    def draw(block: int, n_post: int, n_pre: int) -> np.ndarray:
+        if bits[block] == 1:
             return draw_spins(rng, (n_post, n_pre)).astype(int)
-        return rng.integers(low, high + 1, (n_post, n_pre))
+        low, high = ENDS[bits[block]]
+        return rng.integers(max(low, -20), min(high, 20) + 1, (n_post, n_pre))
 
     module = np.repeat(np.arange(len(case.sizes)), case.sizes)
     own, excitation = np.array([3, 0, 2])[module], np.array([2, 4, 1])[module]
     more = 2 ** max(case.fraction, 0)  # in units of the accumulator
     return naive_integer.Network(
-        (draw(n_hidden, n_hidden) * connectivity).tolist(),
-        draw(n_hidden, N_INPUTS).tolist(),
-        draw(N_CLASSES, n_hidden).tolist(),
-        draw(n_hidden, N_CLASSES).tolist(),
+        (draw(0, n_hidden, n_hidden) * connectivity).tolist(),
+        draw(1, n_hidden, N_INPUTS).tolist(),
+        draw(2, N_CLASSES, n_hidden).tolist(),
+        draw(3, n_hidden, N_CLASSES).tolist(),
         FRACTIONS,
         own.tolist(),
-        (15 * more * min(high, 8) + own).tolist(),
-        4 * min(high, 8),
+        (15 * more * min(ENDS[bits[0]][1], 8) + own).tolist(),
+        4 * min(ENDS[bits[2]][1], 8),
         connectivity,
         partners,
         excitation.tolist(),
@@ -180,24 +101,24 @@ class Run:
         self.raised = [row[: len(case.sizes)] for row in case.raised[: len(case.ks)]]
         if len(case.sizes) == 1:
             self.raised = [(0,)] * len(case.ks)
-        self.unseen_bits = max(0, case.latent_bits - case.bits)
-        ends = ENDS[case.bits]
-        self.exposed_range = ends if case.bits > 1 else (1, -1)
-        self.low, self.high = ENDS[case.latent_bits or case.bits]
-        self.step = 2 if case.bits == 1 and not case.latent_bits else 1
-        self.latent: list[np.ndarray] = []
-        if case.latent_bits:
-            rest = 2 ** (self.unseen_bits - 1)
-            for block in BLOCKS[: len(case.ks)]:
-                exposed = np.array(getattr(self.net, block)) * 2**self.unseen_bits
-                latent = exposed + rng.integers(-rest, rest, exposed.shape) * (exposed != 0)
-                self.latent.append(latent.clip(self.low, self.high))
-            exposed_blocks = [
-                naive_integer.expose(latent.tolist(), self.unseen_bits, *self.exposed_range)
-                for latent in self.latent
-            ]
-            exposed_blocks[0] = (np.array(exposed_blocks[0]) * self.net.connectivity).tolist()
-            self.net = self.net._replace(**dict(zip(BLOCKS, exposed_blocks, strict=False)))
+        bits, self.unseen = case.bits_of_blocks, case.unseen_bits
+        self.ranges = [ENDS[b] if b > 1 else (1, -1) for b in bits]
+        self.stored = [b + m for b, m in zip(bits, self.unseen, strict=True)]
+        self.ends = [ENDS[b] for b in self.stored]
+        self.steps = [2 if b == 1 else 1 for b in self.stored]
+        self.latent: list[np.ndarray] = []  # the weights, where there are none
+        for block, name in enumerate(BLOCKS[: len(case.ks)]):
+            exposed, m = np.array(getattr(self.net, name)), self.unseen[block]
+            if m > 0:
+                rest = 2 ** (m - 1)
+                latent = exposed * 2**m + rng.integers(-rest, rest, exposed.shape) * (exposed != 0)
+                latent = latent.clip(*self.ends[block])
+                shown = naive_integer.expose(latent.tolist(), m, *self.ranges[block])
+                if block == 0:
+                    shown = (np.array(shown) * self.net.connectivity).tolist()
+                self.net = self.net._replace(**{name: shown})
+                exposed = latent
+            self.latent.append(exposed)
 
     def run_naive(self) -> tuple[naive_integer.Trained, list[list[int]]]:
         case = self.case
@@ -207,9 +128,9 @@ class Run:
             self.net,
             [
                 naive_integer.Levels(
-                    self.low, self.high, self.step, k, case.rounding, case.use_register
+                    *self.ends[block], self.steps[block], k, case.rounding, case.use_register
                 )
-                for k in case.ks
+                for block, k in enumerate(case.ks)
             ],
             case.decays,
             2,
@@ -222,9 +143,9 @@ class Run:
             int(KEY),
             tuple(registers),
             case.asynchronous,
-            [latent.tolist() for latent in self.latent] or None,
-            self.unseen_bits,
-            self.exposed_range,
+            [latent.tolist() for latent in self.latent],
+            self.unseen,
+            self.ranges,
             case.sizes,
             self.raised,
             case.third,
@@ -248,16 +169,21 @@ class Run:
             windows, np.array(net.J_D), n_banks, np.int32, *excitation
         )
 
-        def lay(J: Any, W_in: Any, W_out: Any) -> list[np.ndarray]:
+        def lay(blocks: Any, bits: Any) -> list[np.ndarray]:
+            J, W_in, W_out, W_back = (
+                np.array(block).astype(dtype_of(b)) for block, b in zip(blocks, bits, strict=True)
+            )
             return [
-                structs.to_windows(np.array(J, np.int8).T, windows),
-                structs.to_banks(np.array(W_in, np.int8).T, n_banks),
-                to_rows(np.array(W_out), n_banks, np.int8),
+                structs.to_windows(J.T, windows),
+                structs.to_banks(W_in.T, n_banks),
+                to_rows(W_out, n_banks, W_out.dtype),
+                structs.to_banks(W_back.T, n_banks),
             ]
 
-        plain = lay(net.J, net.W_in, net.W_out)
+        plain = lay([getattr(net, name) for name in BLOCKS], case.bits_of_blocks)
+        wide = lay((*self.latent, net.W_back)[:4], self.stored)
         model = Model(
-            *plain,
+            *plain[:3],
             np.array([2 << self.net.input_fraction, 1, 1]),
             *structure,
             to_rows(np.array(feedback), n_banks, np.int32),
@@ -265,20 +191,24 @@ class Run:
             structs.to_windows(net.connectivity.T.astype(np.uint8), windows),
             np.zeros(0, np.int32),
         )
-        synapses = lay(*self.latent[:3]) if self.latent else plain
-        shown_back = structs.to_banks(np.array(net.W_back, np.int8).T, n_banks)
-        back = shown_back
-        if len(self.latent) == 4:
-            back = structs.to_banks(self.latent[3].T.astype(np.int8), n_banks)
+        pairs = zip(self.unseen, wide, plain, strict=True)
+        learned = [latent if m > 0 else weights for m, latent, weights in pairs]
+        if len(case.ks) < 4:
+            learned[3] = plain[3]
         memory = integer.IntegerMemory(
-            *synapses,
-            back,
-            shown_back,
-            self.unseen_bits,
-            *self.exposed_range,
+            *learned,
+            plain[3],
+            np.array(self.unseen),
+            np.array([low for low, _ in self.ranges]),
+            np.array([high for _, high in self.ranges]),
             *(array.copy() for array in self.registers),
-            *integer.make_work(
-                self.n_hidden, N_CLASSES, n_banks, case.batch_size, is_graded=case.fraction >= 0
+            *integer_records.make_work(
+                self.n_hidden,
+                N_INPUTS,
+                N_CLASSES,
+                n_banks,
+                case.batch_size,
+                is_graded=case.fraction >= 0,
             ),
         )
         ks = np.array([*case.ks, 0][:4])
@@ -287,9 +217,9 @@ class Run:
             shifts[block] = [integer.NEVER if k is None else k for k in row]
         rule = integer.IntegerRule(
             np.arange(4) < len(case.ks),
-            np.full(4, self.low),
-            np.full(4, self.high),
-            np.full(4, self.step),
+            np.array([low for low, _ in self.ends]),
+            np.array([high for _, high in self.ends]),
+            np.array(self.steps),
             np.array([[*(ks + shift), shift] for shift in self.shifts]),
             np.array([*case.decays, -1]),
             2,

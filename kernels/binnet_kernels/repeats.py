@@ -143,7 +143,7 @@ def repeat_updates_integer(
     for t in range(n_times):
         for i in range(left.shape[0]):
             left[i] = post[2, i]
-        thin_events(levels, key, np.int64(place.first), left, targets)
+        thin_events(levels, key, np.int64(place.first), left, targets, np.int64(0))
         update_couplings_integer(
             weights, place, levels, key, pre[0], pre[1], post[(t + is_back) % 2], left, targets,
             counts,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from binnet_kernels._jit import inlined_kernel, inner_kernel, kernel
-from binnet_kernels.lowlevel.bits import WORD_BITS
 from binnet_kernels.lowlevel.rng import derive_key
 from binnet_kernels.rules.integer_synapses import (
     NEAREST,
@@ -26,13 +25,11 @@ from binnet_kernels.structs import Array
 _REGISTER_BITS = 16
 
 
-def make_input_room(n_banks: int, width: int, is_graded: bool) -> tuple[Array, Array, Array]:
-    """Return room of each bank for sums (W,), and spins and thresholds of its events (32, W)."""
-    n = width if is_graded else 0
+def make_input_room(n_banks: int, n_samples: int, width: int) -> tuple[Array, Array]:
+    """Return room of each bank for spins and thresholds of its events, (S, n_samples, width)."""
     return (
-        np.zeros((n_banks, n), np.int32),
-        np.zeros((n_banks, WORD_BITS, n), np.int32),
-        np.zeros((n_banks, WORD_BITS, n), np.int32),
+        np.zeros((n_banks, n_samples, width), np.int32),
+        np.zeros((n_banks, n_samples, width), np.int32),
     )
 
 
@@ -112,7 +109,7 @@ def update_inputs_integer(
     weights, place, levels, fraction_bits, key, inputs, unstable, targets, sums, posts, thresholds,
     counts,
 ):  # fmt: skip
-    """Add the rounded events of up to 32 samples with graded inputs to weights (N, W), in place.
+    """Add the rounded events of a batch with graded inputs to weights (N, W), in place.
 
     Parameters
     ----------
@@ -133,7 +130,7 @@ def update_inputs_integer(
         Work space and shift registers.
     sums : int32 array (>= W,)
         Work space, as the next two.
-    posts, thresholds : int32 array (32, >= W)
+    posts, thresholds : int32 array (>= n, >= W)
     counts : int64 array (2,)
         Raised by the weights that changed, and by the sums that saturated.
     """

@@ -5,10 +5,10 @@ which the target is unstable; |n| 2**-k is then rounded to whole levels and adde
 (docs/model/arithmetic.md, sections 3 and 4). Every target neuron i has its own random numbers: from
 a counter, keyed (seed, step, i, j), or from a shift register of its own, which steps once for every
 synapse that there is, in the order of j. A result therefore depends neither on the layout of the
-weights nor on the number of threads. At most 32 samples are summed at a time; larger batches are
-updated in pieces.
+weights nor on the number of threads.
 
-Here are the records and the draws, decay and latent weights; the update is in `integer_updates`.
+Here are the records and the draws, decay and latent weights; the update is in `integer_updates`,
+that of more than 32 samples in `integer_batches`.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ def step_register(register):
 
 
 @kernel
-def thin_events(levels, key, first, mask, targets):
+def thin_events(levels, key, first, mask, targets, first_sample):
     """Keep each unstable sample of each neuron with probability 2**-k; `mask` (W,) is changed.
 
     Only where whole events are rounded. Neuron i of the block is number ``first + i``; its sample b
-    has draw b of the key (step, i), or the register's next.
+    has draw ``first_sample + b`` of the key (step, i), or the register's next.
     """
     if levels.rounding != PER_EVENT or levels.exponent <= 0:
         return
@@ -124,7 +124,7 @@ def thin_events(levels, key, first, mask, targets):
             if levels.use_register:
                 draw = draw_register(targets.registers, i, exponent)
             else:
-                draw = draw_counter(key_i, b, exponent)
+                draw = draw_counter(key_i, first_sample + b, exponent)
             if draw != 0:
                 mask[i] &= ~np.uint32(np.uint32(1) << np.uint32(b))
 

@@ -8,13 +8,16 @@ words of its streams (`binnet.chips.protocol`) all follow from what stands here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from binnet._validation import check_integer
-from binnet.networks import QFormat, QuantizedNetwork
+from binnet.networks import BLOCKS, QFormat, QuantizedNetwork
 
 MOST_SAMPLES = 32  # of a batch: the sum of its events is rounded once
 WORD_BITS = 32  # of the streams
+MOST_NEURONS = 65535  # and inputs: what a register of the map counts
+MOST_OUTPUTS = 256  # a result has 8 bits for the label
+_FIRST_REGISTERS = 4  # the number of the first memory of shift registers
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,11 @@ class CoreMemory:
         """Words of 32 bits that one word takes in a stream, lane 0 at the lowest bits."""
         return -(-self.lanes * self.bits // WORD_BITS)
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether lanes are in two's complement (one bit: -1 or +1); shift registers are not."""
+        return self.number < _FIRST_REGISTERS
+
 
 @dataclass(frozen=True)
 class CoreDesign:
@@ -148,7 +156,7 @@ class CoreDesign:
         return -(-self.n_outputs // self.elements)
 
     @property
-    def memories(self) -> tuple[CoreMemory, ...]:
+    def memories(self) -> tuple[CoreMemory, ...]:  # numpydoc ignore=RT01
         """Memories that commands reach.
 
         Addresses: couplings ``g H + j``, input weights ``g N_in + n``, readout ``g H + i`` with g
@@ -223,31 +231,76 @@ def design_core(
     network.refuse_structure("a core")
     H = network.n_neurons
     check_integer("elements", elements, 1, H)
+    _refuse_sizes(network)
     formats = network.formats
     blocks = (formats.couplings, formats.input_weights, formats.readout)
+    self_coupling = int(network.self_couplings[0])
     worst, worst_readout, feedback_bits = network.worst_field, network.worst_readout_field, 0
     if learning is not None:
+        _refuse_learning(network, learning)
         feedback = int(abs(network.feedback_fields).max(initial=0))
         feedback_bits = count_signed_bits(feedback)
         J, W_in, W_out = (-format.low for format in blocks)
-        worst = ((H - 1) * J << formats.coupling_shift) + feedback + int(network.self_coupling)
+        worst = ((H - 1) * J << formats.coupling_shift) + feedback + self_coupling
         worst += network.n_inputs * formats.inputs.largest * W_in << formats.input_shift
         worst_readout = H * W_out
+    accumulator_bits = count_signed_bits(max(worst, worst_readout))
+    if learning is not None:
+        # Beyond all fields a threshold says always, or never.
+        end = (1 << (accumulator_bits - 1)) - 1
+        learning = replace(
+            learning,
+            threshold=min(max(learning.threshold, -end - 1), end),
+            readout_threshold=min(max(learning.readout_threshold, -end - 1), end),
+        )
     stored = blocks if learning is None else learning.formats
     return CoreDesign(
         H,
         network.n_inputs,
         network.n_outputs,
         elements,
-        tuple(block.bits for block in blocks),
-        tuple(block.bits for block in stored),
+        (blocks[0].bits, blocks[1].bits, blocks[2].bits),
+        (stored[0].bits, stored[1].bits, stored[2].bits),
         formats.inputs.bits,
         formats.inputs.signed,
         formats.coupling_shift,
         formats.input_shift,
-        count_signed_bits(max(worst, worst_readout)),
+        accumulator_bits,
         feedback_bits,
-        int(network.self_coupling),
+        self_coupling,
         learning,
         event_driven,
     )
+
+
+def _refuse_sizes(network: QuantizedNetwork) -> None:
+    """Refuse what a register or a result has no room for."""
+    for name, value, most in (
+        ("n_neurons", network.n_neurons, MOST_NEURONS),
+        ("n_inputs", network.n_inputs, MOST_NEURONS),
+        ("n_outputs", network.n_outputs, MOST_OUTPUTS),
+    ):
+        if value > most:
+            raise ValueError(
+                f"{name} must be within 1..{most} for a core, got {value}: its registers and "
+                "results have no room for more; train a smaller network"
+            )
+
+
+def _refuse_learning(network: QuantizedNetwork, learning: CoreLearning) -> None:
+    """Refuse a plasticity that is not one of this network's weights, or a core cannot do."""
+    if network.formats.inputs.bits > 1:
+        raise ValueError(
+            f"a core that learns takes spins as inputs, got {network.formats.inputs.bits} bits; "
+            "design one that infers only, or train with input_bits = 1"
+        )
+    check_integer("batch_size", learning.batch_size, 1, MOST_SAMPLES)
+    formats = network.formats
+    blocks = (formats.couplings, formats.input_weights, formats.readout)
+    for name, block, stored in zip(BLOCKS, blocks, learning.formats, strict=False):
+        unseen = stored.bits - block.bits
+        if unseen < 0 or stored.fraction_bits - block.fraction_bits != unseen:
+            raise ValueError(
+                f"learning must store {name} with as many fraction bits more as bits, got "
+                f"{stored} for weights of {block}; describe the learning of this network's run"
+            )

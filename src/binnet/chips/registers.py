@@ -1,4 +1,4 @@
-"""The register map of a core: one table, which the circuit, its driver and its pages are made of."""
+"""The register map of a core: one table, of which circuit, driver and pages are made."""
 
 from __future__ import annotations
 
@@ -112,3 +112,29 @@ def list_registers(design: CoreDesign) -> tuple[Register, ...]:
               for n, k in enumerate(decays)),
         ]  # fmt: skip
     return tuple(Register(*row) for row in rows)
+
+
+def find_register(design: CoreDesign, name: str) -> int:
+    """Return the number of a register.
+
+    Parameters
+    ----------
+    design : CoreDesign
+        The core.
+    name : str
+        The register.
+
+    Returns
+    -------
+    int
+        Its number.
+
+    Raises
+    ------
+    ValueError
+        If the core has none of that name.
+    """
+    numbers = {register.name: register.number for register in list_registers(design)}
+    if name not in numbers:
+        raise ValueError(f"register must be one of {', '.join(numbers)}, got {name!r}")
+    return numbers[name]

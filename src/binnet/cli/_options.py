@@ -336,6 +336,21 @@ _TUPLES = (
         "in integers, k of couplings, input weights and readout: an unstable neuron changes a "
         "weight by 2**-k levels  [-14 to 15; default: from the rates]",
     ),
+    (
+        "--block-bits",
+        "block_bits",
+        4,
+        "J IN OUT BACK",
+        "in integers, bits of a weight of each block  [1, 2, 4, 8 or 16; default: as --arithmetic]",
+    ),
+    (
+        "--block-latent-bits",
+        "block_latent_bits",
+        3,
+        "J IN OUT",
+        "in integers, bits of the latent weights of couplings, input weights and readout  [0, 2, "
+        "4, 8 or 16; default: as --latent-bits]",
+    ),
 )
 
 

@@ -6,9 +6,11 @@ What needs an optional package is not listed here: import it from its module, `n
 
 from binnet.hardware.cost import CostReport, LearningEvents, report_cost
 from binnet.hardware.cost_text import format_cost
-from binnet.hardware.energy import EnergyTable
-from binnet.hardware.files import load_quantized, save_quantized
+from binnet.hardware.energy import EnergyTable, find_table
+from binnet.hardware.files import load_learning, load_quantized, save_quantized
 from binnet.hardware.golden_vectors import GoldenVectors, record_golden_vectors
+from binnet.hardware.learning_design import LearningDesign
+from binnet.hardware.learning_image import LearningImage
 from binnet.hardware.memory_images import MemoryImages, read_memory_images, write_memory_images
 from binnet.hardware.network_files import load_network, save_network
 from binnet.hardware.packed import relax_packed
@@ -33,7 +35,9 @@ __all__ = [
     "CostReport",
     "EnergyTable",
     "GoldenVectors",
+    "LearningDesign",
     "LearningEvents",
+    "LearningImage",
     "MemoryImages",
     "NetworkFormats",
     "QFormat",
@@ -42,7 +46,9 @@ __all__ = [
     "choose_formats",
     "choose_fraction_bits",
     "dequantize",
+    "find_table",
     "format_cost",
+    "load_learning",
     "load_network",
     "load_quantized",
     "quantize",

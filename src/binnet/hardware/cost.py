@@ -1,10 +1,13 @@
-"""What a network costs on a chip: memory, synaptic operations, updates and energy.
+"""What a network costs on a chip: memory, synaptic operations, learning and energy.
 
 A *synaptic operation* adds one weight to, or subtracts it from, one neuron's field. A *dense*
 design repeats all of them in each sweep; in an *event-driven* one only a neuron that has flipped
 sends its column of weights, into fields that are kept. Both read an input once, and the readout
 once, of the final state. A graded input of b bits takes b operations a weight, one after the other
 as in the neuron array; an event-driven design leaves out the bits that are 0.
+
+Inference is counted on a chip that does nothing else, whose memory holds the weights that fields
+read; a training sample (`binnet.hardware.cost_learning`) on one that holds latent weights.
 """
 
 from __future__ import annotations
@@ -18,49 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from binnet._deprecation import renamed_field, renamed_parameter
+from binnet._deprecation import renamed_parameter
 from binnet._validation import check_inputs, check_integer, check_real
 from binnet.dynamics import INFERENCE_SWEEPS, relax
+from binnet.hardware.cost_items import FLOAT_BITS as FLOAT_BITS
+from binnet.hardware.cost_items import INFERENCE, BlockCost, SampleCost
+from binnet.hardware.cost_learning import count_learning
 from binnet.hardware.energy import EnergyTable
+from binnet.hardware.learning_design import LearningDesign
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork, read_inputs
-
-FLOAT_BITS = 32
-# A float network is counted as float32, whatever it was trained in.
-_INFERENCE = ("couplings", "input_weights", "readout")
-
-
-@renamed_field("synapse_bits", "latent_bits")
-@dataclass(frozen=True)
-class BlockCost:
-    """Cost of one block of weights.
-
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the matrix.
-    weights : int
-        Weights that count; the couplings' diagonal does not.
-    bits : int
-        Of a weight, as fields read it; 32 is float32.
-    latent_bits : int
-        Of the latent weight behind it, as the memory holds it; as many as `bits` without latent
-        weights.
-    memory_bits : int
-        Bits of the memory, the diagonal included.
-    saturation_events : int or None
-        How often weights were cut at the ends of their format; None for floating point, or if
-        unknown.
-    updates_per_synapse : float or None
-        Mean number of times that a synapse changed in training; None if unknown.
-    """
-
-    shape: tuple[int, int]
-    weights: int
-    bits: int
-    latent_bits: int
-    memory_bits: int
-    saturation_events: int | None
-    updates_per_synapse: float | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +42,11 @@ class Operations:
         Synaptic operations in each block.
     per_update : float
         All of them over the neurons that were updated: one neuron in one sweep.
+    bits_read : float
+        Bits of weights that memories move.
+    words : float
+        Words of memory that are read, of as many lanes as the design has processing elements; 0
+        where their number is not given. At one word a cycle, the cycles that it takes at least.
     energy : float
         Picojoules, for operations, memory and one comparison an update.
     """
@@ -81,6 +55,8 @@ class Operations:
     input_weights: float
     readout: float
     per_update: float
+    bits_read: float
+    words: float
     energy: float
 
     @property
@@ -88,10 +64,17 @@ class Operations:
         """Synaptic operations of an inference."""
         return self.couplings + self.input_weights + self.readout
 
+    @property
+    def energy_per_operation(self) -> float:
+        """Picojoules of a synaptic operation, all that is counted shared out among them."""
+        return self.energy / self.total
+
 
 @dataclass(frozen=True)
 class LearningCost:
-    """Mean cost of the plasticity after one training sample.
+    """Mean cost of the weights' updates alone, were they made after every training sample.
+
+    What else a training sample takes, and what batches save, is in `SampleCost`.
 
     Attributes
     ----------
@@ -156,9 +139,13 @@ class CostReport:
     dense, event_driven : Operations
         Mean synaptic operations and energy of an inference.
     learning : LearningCost or None
-        Cost of learning, if the events of the training are known.
+        Cost of the weights' updates alone, if the events of the training are known.
     table : EnergyTable
         The energies that were used.
+    training : SampleCost or None
+        Cost of a training sample, if it is known how the network learns.
+    elements : int or None
+        P, processing elements, if words were counted.
     """
 
     blocks: dict[str, BlockCost]
@@ -169,11 +156,21 @@ class CostReport:
     event_driven: Operations
     learning: LearningCost | None
     table: EnergyTable
+    training: SampleCost | None = None
+    elements: int | None = None
 
     @property
     def memory_bits(self) -> int:
-        """Bits of the memories that inference needs."""
-        return sum(self.blocks[name].memory_bits for name in _INFERENCE)
+        """Bits of the memories of a chip that infers only."""
+        return sum(self.blocks[name].memory_bits for name in INFERENCE)
+
+    @property
+    def learning_memory_bits(self) -> int:
+        """Bits of those of a chip that learns: latent weights, feedback and shift registers."""
+        weights = sum(self.blocks[name].learning_memory_bits for name in INFERENCE)
+        if self.training is None:
+            return weights
+        return weights + self.training.feedback_bits + self.training.register_bits
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values for JSON; energies are in picojoules.
@@ -187,8 +184,10 @@ class CostReport:
         for block in record["blocks"].values():
             block["synapse_bits"] = block["latent_bits"]
         for name in ("dense", "event_driven"):
-            record[name]["total"] = getattr(self, name).total
-        return {**record, "memory_bits": self.memory_bits, "table": self.table.to_dict()}
+            ops = getattr(self, name)
+            record[name] |= {"total": ops.total, "energy_per_operation": ops.energy_per_operation}
+        memory = {name: getattr(self, name) for name in ("memory_bits", "learning_memory_bits")}
+        return {**record, **memory, "table": self.table.to_dict()}
 
 
 @renamed_parameter("synapse_bits", "latent_bits")
@@ -201,15 +200,18 @@ def report_cost(
     saturation_events: Mapping[str, int] | None = None,
     learning: LearningEvents | None = None,
     weight_changes: Mapping[str, int] | None = None,
-    latent_bits: int | None = None,
+    latent_bits: int | Mapping[str, int] | None = None,
+    design: LearningDesign | None = None,
+    elements: int | None = None,
     threads: int | None = None,
 ) -> CostReport:
-    """Measure synaptic operations and flips of inference on data, and estimate the energy.
+    """Measure synaptic operations and flips on data, and estimate the energy.
 
     Inference begins silent, is synchronous and stops at a fixed point. Of S sweeps with F_t neurons
     that change in sweep t, a dense design takes (S - 1) H (H - 1) operations in the couplings and
     an event-driven one (H - 1) sum_t F_t, t = 1..S-1; from silence the first sweep needs none.
     Energy is each operation's addition plus the bits that it reads, and a comparison an update.
+    Clock, wires, control, leakage and what goes on and off the chip are not counted.
 
     Parameters
     ----------
@@ -228,8 +230,13 @@ def report_cost(
     weight_changes : mapping of str to int, optional
         How often weights of each block changed in training. Default: with each of the learning
         events, as real numbers do; integers change less often, where increments are rounded.
-    latent_bits : int, optional
-        Bits of the latent weights, which the memory holds. Default: there are none.
+    latent_bits : int or mapping of str to int, optional
+        Bits of the latent weights of all blocks, or of each, which the memory of a chip that learns
+        holds. Default: there are none.
+    design : LearningDesign, optional
+        How the network learns, and training samples: their cost is then counted, too.
+    elements : int, optional
+        P, processing elements, 1..H: words of memory are then counted. Default: they are not.
     threads : int, optional
         Threads to run on at most. Default: all cores.
 
@@ -249,8 +256,12 @@ def report_cost(
         network = network.to_dense()  # a design that holds all pairs is counted
     table = table or EnergyTable()
     check_integer("max_sweeps", max_sweeps, 1)
+    if elements is not None:
+        check_integer("elements", elements, 1, network.n_neurons)
+    if not isinstance(latent_bits, Mapping):
+        latent_bits = dict.fromkeys(INFERENCE, latent_bits) if latent_bits else {}
     blocks = _count_blocks(
-        network, saturation_events or {}, learning, weight_changes or {}, latent_bits or 0
+        network, saturation_events or {}, learning, weight_changes or {}, latent_bits
     )
     result = relax(network, inputs, max_sweeps=max_sweeps, threads=threads, stop_at_cycle=False)
     if len(result.sweeps) == 0:
@@ -258,20 +269,34 @@ def report_cost(
     H, n_sweeps = network.n_neurons, result.changes.shape[1]
     # A change in sweep t is an event for sweep t + 1, if there is one.
     followed = np.arange(1, n_sweeps + 1) < result.sweeps[:, None]
-    dense = float((result.sweeps - 1).mean()) * H * (H - 1)
-    events = float((result.changes * followed).sum(axis=1).mean()) * (H - 1)
+    sent = {
+        "dense": float((result.sweeps - 1).mean()) * H,
+        "event_driven": float((result.changes * followed).sum(axis=1).mean()),
+    }
     sweeps = float(result.sweeps.mean())
     updates = sweeps * H + network.n_outputs
-    bits = _count_input_bits(network, inputs)
+    input_bits = dict(zip(sent, _count_input_bits(network, inputs), strict=True))
+    operations = {
+        name: _count_operations(sent[name], input_bits[name], updates, blocks, table, elements)
+        for name in sent
+    }
+    training = None
+    if design is not None:
+        bits = _count_input_bits(network, design.inputs)
+        training = count_learning(
+            network, design, blocks, table, input_bits=bits, elements=elements, threads=threads
+        )
     return CostReport(
         blocks,
         len(result.sweeps),
         sweeps,
         float(result.changes[:, 1:].sum(axis=1).mean()),
-        _count_operations(dense, bits[0] * H, updates, blocks, table),
-        _count_operations(events, bits[1] * H, updates, blocks, table),
+        operations["dense"],
+        operations["event_driven"],
         None if learning is None else _count_learning(learning, blocks, table),
         table,
+        training,
+        elements,
     )
 
 
@@ -280,7 +305,7 @@ def _count_blocks(
     saturation_events: Mapping[str, int],
     learning: LearningEvents | None,
     weight_changes: Mapping[str, int],
-    latent_bits: int,
+    latent_bits: Mapping[str, int],
 ) -> dict[str, BlockCost]:
     updates: dict[str, float] = {}
     if learning is not None:
@@ -295,12 +320,13 @@ def _count_blocks(
         weights = block.size - (len(block) if name == "couplings" else 0)
         if name in weight_changes:
             updates[name] = weight_changes[name] / weights
-        stored = latent_bits if latent_bits and name in _INFERENCE else bits
+        stored = latent_bits.get(name, bits) if name in INFERENCE else bits
         blocks[name] = BlockCost(
             (block.shape[0], block.shape[1]),
             weights,
             bits,
             stored,
+            block.size * bits,
             block.size * stored,
             saturation_events.get(name),
             updates.get(name),
@@ -324,35 +350,44 @@ def _count_input_bits(
 
 
 def _count_operations(
-    couplings: float,
-    inputs: float,
+    sent: float,
+    input_bits: float,
     updates: float,
     blocks: dict[str, BlockCost],
     table: EnergyTable,
+    elements: int | None,
 ) -> Operations:
+    """Count an inference in which so many neurons send, and so many bits of inputs."""
+    H, n_outputs = blocks["couplings"].shape[0], blocks["readout"].shape[0]
     counts = {
-        "couplings": couplings,
-        "input_weights": inputs,
+        "couplings": sent * (H - 1),
+        "input_weights": input_bits * H,
         "readout": float(blocks["readout"].weights),
     }
-    bits = blocks["couplings"].bits
-    energy = updates * table.accumulation(bits)
+    energy, bits_read = updates * table.accumulation(blocks["couplings"].bits), 0.0
     for name, count in counts.items():
         block = blocks[name]
+        bits_read += count * block.bits
         read = block.bits * table.access_per_bit(block.memory_bits)
         energy += count * (table.accumulation(block.bits) + read)
-    return Operations(**counts, per_update=sum(counts.values()) / updates, energy=energy)
+    words = 0.0
+    if elements is not None:
+        words = (sent + input_bits) * -(-H // elements) + H * -(-n_outputs // elements)
+    per_update = sum(counts.values()) / updates
+    return Operations(
+        **counts, per_update=per_update, bits_read=bits_read, words=words, energy=energy
+    )
 
 
 def _count_learning(
     events: LearningEvents, blocks: dict[str, BlockCost], table: EnergyTable
 ) -> LearningCost:
     dense = event_driven = dense_energy = event_driven_energy = 0.0
-    for name in _INFERENCE:
+    for name in INFERENCE:
         block = blocks[name]
         fraction = (events.readout if name == "readout" else events.hidden) / events.samples
         # Read the weight, change it, write it back.
-        moved = 2 * block.latent_bits * table.access_per_bit(block.memory_bits)
+        moved = 2 * block.latent_bits * table.access_per_bit(block.learning_memory_bits)
         energy = block.weights * (table.update(block.latent_bits) + moved)
         dense += block.weights
         dense_energy += energy

@@ -3,17 +3,18 @@
 A folder of images holds one hexadecimal file per block of weights in the layout of ``$readmemh``,
 one per golden vector field, and ``manifest.json``, which says everything else: formats, shapes, the
 order of words and lanes, shifts, constants, and the SHA-256 of each file. Nothing but the folder is
-needed to check a chip against the simulator.
+needed to check a chip against the simulator: ``python check.py`` in it replays everything.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -23,42 +24,22 @@ from numpy.typing import NDArray
 from binnet._files import atomic_path, check_folder, remove_leftovers, write_json
 from binnet._provenance import get_version
 from binnet._records import Record, check_sealed, reading, seal
+from binnet.hardware import conventions as sentences
 from binnet.hardware.golden_vectors import GoldenVectors
-from binnet.hardware.hex_words import from_hex_words, to_hex_words
+from binnet.hardware.learning_image import (
+    TAPS,
+    LearningImage,
+    read_format,
+)
+from binnet.hardware.memory_files import WORD_BITS, Words, read_content, read_words, write_words
 from binnet.networks import BLOCKS, NetworkFormats, QFormat, QuantizedNetwork
-from binnet.networks.formats import FRACTION_BITS
 from binnet.networks.inputs import read_input_format
+from binnet.networks.quantised import GAIN_FRACTION_BITS
 
-FORMAT = "binnet-memory-images-1"
+FORMAT, FORMAT_LEARNING = "binnet-memory-images-1", "binnet-memory-images-2"
 MANIFEST = "manifest.json"
-_READOUT_FIELD_BITS = 32
-
-# Whether a block lies in memory by presynaptic neuron already, or is transposed: a word holds all
-# the weights *from* one neuron, because that is what its spin multiplies.
-_LAYOUT = {
-    "couplings": ("hidden neuron j", "hidden neuron i", "J_ij, from j to i"),
-    "input_weights": ("input n", "hidden neuron i", "W_in[i, n], from n to i"),
-    "readout": ("hidden neuron i", "class c", "W_out[c, i], from i to c"),
-    "feedback": ("class c", "hidden neuron i", "W_back[i, c], from c to i; training only"),
-}
-_CONVENTIONS = {
-    "file": "one word a line, hexadecimal, first line is address 0; read it with $readmemh",
-    "lanes": "lane k of b bits lies at bits k*b .. k*b+b-1 of the word: lane 0 is rightmost",
-    "weights": "two's complement; of one bit, 1 is +1 and 0 is -1; "
-    "value = integer * 2**-fraction_bits",
-    "spins": "1 is +1, 0 is -1; lane k is neuron (or input) k",
-    "hidden field": "h_i = (sum_j J_ij s_j << shift) + self_coupling_constant * s_i "
-    "+ (sum_n W_in[i,n] x_n << shift)",
-    "update": "synchronous: all fields from the old state, then s_i = +1 where "
-    "h_i >= threshold, else -1",
-    "silent": "where 1, the first sweep has the input's field alone (no J, no self-coupling)",
-    "readout field": "f_c = sum_i W_out[c,i] s_i of the final state; the label is the class with "
-    "the largest, the lowest such class in a tie",
-}
-_GRADED = {
-    "inputs": "integers n, in two's complement where signed: x = n * 2**-fraction_bits, and the "
-    "hidden field takes n in the place of x",
-}
+CHECKER = "check.py"
+_REGISTER_BITS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +54,24 @@ class MemoryImages:
         What it does.
     manifest : dict
         The manifest as it was read.
+    learning : LearningImage or None
+        What learning goes on from, where the folder holds it.
     """
 
     network: QuantizedNetwork
     vectors: GoldenVectors
     manifest: dict[str, Any]
+    learning: LearningImage | None = None
+
+    @property
+    def latent(self) -> Mapping[str, NDArray[Any]]:
+        """Latent weights by the names of their blocks; empty where there are none."""
+        return {} if self.learning is None else self.learning.latent
+
+    @property
+    def registers(self) -> NDArray[np.uint16] | None:
+        """Shift registers of hidden neurons and readouts, shape (H + C,), where there are some."""
+        return None if self.learning is None else self.learning.registers
 
 
 def write_memory_images(
@@ -85,8 +79,11 @@ def write_memory_images(
     network: QuantizedNetwork,
     vectors: GoldenVectors,
     provenance: Mapping[str, Any] | None = None,
+    *,
+    learning: LearningImage | None = None,
+    learning_files: Mapping[str, Words] | None = None,
 ) -> Path:
-    """Write a network and its golden vectors into a new folder.
+    """Write a network and its golden vectors into a new folder, with a program that checks them.
 
     Parameters
     ----------
@@ -98,6 +95,11 @@ def write_memory_images(
         From `record_golden_vectors`, of this network.
     provenance : mapping, optional
         Where the network comes from, repeated in the manifest.
+    learning : LearningImage, optional
+        What learning goes on from. Default: only inference is described.
+    learning_files : mapping of str to Words, optional
+        Golden vectors of learning, as `binnet.chips.learning_vectors` lays them out, by the stems
+        of their files. Default: none.
 
     Returns
     -------
@@ -110,36 +112,30 @@ def write_memory_images(
         If the folder holds something already.
     OSError
         If it cannot be written.
+    ValueError
+        If the network has a structure that the files do not have, or is not that of `learning`.
     """
     network.refuse_structure("a folder of memory images")
+    if learning is not None:
+        learning.check(network)
     folder = Path(folder)
     check_new_folder(folder)
     folder.mkdir(exist_ok=True)
     formats = network.formats
-    shifts = {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
+    conventions = dict(sentences.INFERENCE)
     blocks = {}
     for name in BLOCKS:
-        format, (word, lane, meaning) = getattr(formats, name), _LAYOUT[name]
-        blocks[name] = {
-            **_write_words(folder / f"{name}.hex", getattr(network, name).T, format.bits),
-            "word": word,
-            "lane": lane,
-            "meaning": meaning,
-            "fraction_bits": format.fraction_bits,
-        }
-        if name in shifts:
-            blocks[name]["shift"] = shifts[name]
-    files = {
-        name: _write_words(folder / f"{name}.hex", integers, bits)
-        for name, (integers, bits) in _as_words(vectors, formats.inputs.bits).items()
-    }
-    conventions = dict(_CONVENTIONS)
+        format, weights = getattr(formats, name), getattr(network, name)
+        blocks[name] = _write_block(folder / f"{name}.hex", name, weights, format)
+    blocks["couplings"]["shift"] = formats.coupling_shift
+    blocks["input_weights"]["shift"] = formats.input_shift
+    files = _write_files(folder, _as_words(vectors, formats.inputs.bits))
     if formats.inputs.bits > 1:
         files["inputs"] |= dataclasses.asdict(formats.inputs)
-        conventions |= _GRADED
+        conventions |= sentences.GRADED
     n_vectors, n_sweeps, _ = vectors.states.shape
     manifest = {
-        "format": FORMAT,
+        "format": FORMAT if learning is None else FORMAT_LEARNING,
         "binnet": get_version(),
         "conventions": conventions,
         "network": {
@@ -157,8 +153,64 @@ def write_memory_images(
         "golden_vectors": {"vectors": n_vectors, "sweeps": n_sweeps, "files": files},
         "provenance": dict(provenance or {}),
     }
+    if learning is not None:
+        tables = _write_learning(folder, network, learning, learning_files or {})
+        conventions |= tables.pop("conventions")
+        manifest |= tables
+    with atomic_path(folder / CHECKER) as temporary:
+        checker = resources.files(__package__).joinpath("_check_images.py")
+        temporary.write_bytes(checker.read_bytes())
     write_json(folder / MANIFEST, seal(manifest))
     return folder / MANIFEST
+
+
+def _write_block(path: Path, name: str, weights: NDArray[Any], format: QFormat) -> dict[str, Any]:
+    word, lane, meaning = sentences.LAYOUT[name]
+    entry = write_words(path, Words(weights.T, format.bits))
+    return {
+        **entry,
+        "word": word,
+        "lane": lane,
+        "meaning": meaning,
+        "fraction_bits": format.fraction_bits,
+    }
+
+
+def _write_files(folder: Path, files: Mapping[str, Words]) -> dict[str, dict[str, Any]]:
+    return {name: write_words(folder / f"{name}.hex", words) for name, words in files.items()}
+
+
+def _write_learning(
+    folder: Path,
+    network: QuantizedNetwork,
+    learning: LearningImage,
+    learning_files: Mapping[str, Words],
+) -> dict[str, Any]:
+    """Write what learning goes on from; return the tables of the manifest that describe it."""
+    tables: dict[str, Any] = {"conventions": dict(sentences.LATENT) if learning.latent else {}}
+    tables["latent"] = {
+        name: _write_block(folder / f"latent_{name}.hex", name, block, learning.formats[name])
+        for name, block in learning.latent.items()
+    }
+    if learning.registers is None:
+        return tables
+    files = {
+        "registers": Words(learning.registers[None], _REGISTER_BITS, signed=False),
+        "feedback_fields": Words(network.feedback_fields, WORD_BITS),
+        **learning_files,
+    }
+    formats = network.formats
+    shift = formats.fraction_bits - formats.feedback.fraction_bits - GAIN_FRACTION_BITS
+    label = round(math.ldexp(math.sqrt(network.n_outputs), GAIN_FRACTION_BITS - 1))
+    gains = {"label": label, "other": -(1 << (GAIN_FRACTION_BITS - 1)), "shift": shift}
+    tables["conventions"] |= sentences.LEARNING
+    tables["learning"] = {
+        **learning.constants,
+        "taps": TAPS,
+        "feedback_gains": gains,
+        "files": _write_files(folder, files),
+    }
+    return tables
 
 
 def check_new_folder(folder: Path) -> None:
@@ -212,7 +264,7 @@ def read_memory_images(folder: str | os.PathLike[str]) -> MemoryImages:
     Returns
     -------
     MemoryImages
-        Network, golden vectors and manifest.
+        Network, golden vectors, manifest, and what learning goes on from.
 
     Raises
     ------
@@ -231,11 +283,19 @@ def read_memory_images(folder: str | os.PathLike[str]) -> MemoryImages:
         ) from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON ({error}); export the images again") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ValueError(f"{path} is not a manifest of memory images (format {FORMAT})")
+    if not isinstance(manifest, dict) or manifest.get("format") not in (FORMAT, FORMAT_LEARNING):
+        raise ValueError(
+            f"{path} is not a manifest of memory images (format {FORMAT} or {FORMAT_LEARNING})"
+        )
     check_sealed(path, manifest)
     with reading(path, "manifest of memory images", "export the images again"):
-        return MemoryImages(*_read(path.parent, Record(path, manifest)), manifest)
+        record = Record(path, manifest)
+        network, vectors = _read(path.parent, record)
+        learning = None
+        if manifest["format"] == FORMAT_LEARNING:
+            learning = _read_learning(path.parent, record, network)
+            learning.check(network)
+        return MemoryImages(network, vectors, manifest, learning)
 
 
 def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVectors]:
@@ -243,27 +303,18 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
     files = vectors.table("files")
     for table in (blocks, files):  # also those that are not read below
         for name in table.values:
-            _read_content(folder, table.table(name))
+            read_content(folder, table.table(name))
     n_hidden, n_inputs, n_outputs = (
         sizes.integer(k, 1) for k in ("n_hidden", "n_inputs", "n_outputs")
     )
-    shapes = {
-        "couplings": (n_hidden, n_hidden),
-        "input_weights": (n_inputs, n_hidden),
-        "readout": (n_hidden, n_outputs),
-        "feedback": (n_outputs, n_hidden),
-    }
     weights: dict[str, Any] = {}
     inputs_entry = files.table("inputs")
     is_graded = "fraction_bits" in inputs_entry.values
     formats: dict[str, Any] = {"inputs": read_input_format(inputs_entry)} if is_graded else {}
-    for name in BLOCKS:
+    for name, shape in _find_shapes(n_hidden, n_inputs, n_outputs).items():
         entry = blocks.table(name)
-        formats[name] = QFormat(
-            entry.integer("bits", 1, 16), entry.integer("fraction_bits", *FRACTION_BITS)
-        )
-        integers = _read_words(folder, entry, shapes[name])
-        weights[name] = np.ascontiguousarray(integers.T.astype(formats[name].dtype))
+        formats[name] = read_format(entry)
+        weights[name] = _to_block(read_words(folder, entry, shape), formats[name])
     np.fill_diagonal(weights["couplings"], 0)
     network = QuantizedNetwork(
         **weights,
@@ -275,7 +326,7 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
     n_vectors, n_sweeps = (vectors.integer(key, 1) for key in ("vectors", "sweeps"))
     widths = {"inputs": n_inputs, "silent": 1, "initial_states": n_hidden, "states": n_hidden}
     read = {
-        name: _read_words(
+        name: read_words(
             folder, files.table(name), (n_vectors * (n_sweeps if name == "states" else 1), lanes)
         )
         for name, lanes in (*widths.items(), ("readout_fields", n_outputs))
@@ -286,54 +337,51 @@ def _read(folder: Path, manifest: Record) -> tuple[QuantizedNetwork, GoldenVecto
     return network, GoldenVectors(inputs, initial, states, read["readout_fields"])
 
 
-def _as_words(vectors: GoldenVectors, input_bits: int) -> dict[str, tuple[NDArray[Any], int]]:
-    """Return each file of the golden vectors: its words, and the bits of a lane."""
+def _read_learning(folder: Path, manifest: Record, network: QuantizedNetwork) -> LearningImage:
+    H, N, C = network.n_neurons, network.n_inputs, network.n_outputs
+    shapes, table = _find_shapes(H, N, C), manifest.table("latent")
+    latent, formats = {}, {}
+    for name in table.values:
+        if name not in shapes:
+            raise ValueError(f"latent must be of {', '.join(shapes)}, got {name!r}")
+        entry = table.table(name)
+        formats[name] = read_format(entry)
+        latent[name] = _to_block(read_words(folder, entry, shapes[name]), formats[name])
+    if "learning" not in manifest.values:
+        return LearningImage(latent, formats)
+    constants = dict(manifest.table("learning").values)
+    files = Record(manifest.path, {"files": constants.pop("files", None)}).table("files")
+    for name in files.values:  # also those that are not read here
+        read_content(folder, files.table(name))
+    for name in ("taps", "feedback_gains"):
+        constants.pop(name, None)
+    registers = read_words(folder, files.table("registers"), (1, H + C))[0].astype(np.uint16)
+    return LearningImage(latent, formats, registers, constants)
+
+
+def _find_shapes(n_hidden: int, n_inputs: int, n_outputs: int) -> dict[str, tuple[int, int]]:
+    """Return words and lanes of each block."""
+    return {
+        "couplings": (n_hidden, n_hidden),
+        "input_weights": (n_inputs, n_hidden),
+        "readout": (n_hidden, n_outputs),
+        "feedback": (n_outputs, n_hidden),
+    }
+
+
+def _to_block(words: NDArray[np.int64], format: QFormat) -> NDArray[Any]:
+    return np.ascontiguousarray(words.T.astype(format.dtype))
+
+
+def _as_words(vectors: GoldenVectors, input_bits: int) -> dict[str, Words]:
+    """Return each file of the golden vectors."""
     n_hidden = vectors.states.shape[2]
     return {
-        "inputs": (vectors.inputs, input_bits),
-        "silent": (vectors.silent[:, None], 1),
-        "initial_states": (vectors.initial_states, 1),
-        "states": (vectors.states.reshape(-1, n_hidden), 1),
-        "final_states": (vectors.final_states, 1),
-        "readout_fields": (vectors.readout_fields, _READOUT_FIELD_BITS),
-        "labels": (vectors.labels[:, None], _READOUT_FIELD_BITS),
+        "inputs": Words(vectors.inputs, input_bits),
+        "silent": Words(vectors.silent[:, None], 1),
+        "initial_states": Words(vectors.initial_states, 1),
+        "states": Words(vectors.states.reshape(-1, n_hidden), 1),
+        "final_states": Words(vectors.final_states, 1),
+        "readout_fields": Words(vectors.readout_fields, WORD_BITS),
+        "labels": Words(vectors.labels[:, None], WORD_BITS),
     }
-
-
-def _write_words(path: Path, words: NDArray[Any], bits: int) -> dict[str, Any]:
-    """Write the words of a file, and return its entry in the manifest."""
-    content = to_hex_words(words, bits).encode("ascii")
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(content)
-    return {
-        "file": path.name,
-        "words": words.shape[0],
-        "lanes": words.shape[1],
-        "bits": bits,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-
-
-def _read_words(folder: Path, entry: Record, shape: tuple[int, int]) -> NDArray[np.int64]:
-    name, content = entry.text("file"), _read_content(folder, entry)
-    bits = entry.integer("bits", 1, _READOUT_FIELD_BITS)
-    signed = entry.values.get("signed") is not False
-    return from_hex_words(name, content.decode("ascii", "replace"), shape, bits, signed=signed)
-
-
-def _read_content(folder: Path, entry: Record) -> bytes:
-    """Return the bytes of a file, after their SHA-256 was found right."""
-    name = entry.text("file")
-    if Path(name).name != name:
-        raise ValueError(f"the manifest names {name!r}, which is not a file beside it")
-    path = folder / name
-    if not path.is_file():
-        raise FileNotFoundError(f"the manifest names {name}, but {folder} does not hold it")
-    content, wanted = path.read_bytes(), entry.text("sha256")
-    found = hashlib.sha256(content).hexdigest()
-    if found != wanted:
-        raise ValueError(
-            f"{path} is not the file that {entry.path} describes: its SHA-256 is {found}, the "
-            f"manifest says {wanted}; copy or export the images again"
-        )
-    return content

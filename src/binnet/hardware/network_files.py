@@ -10,6 +10,7 @@ import numpy as np
 from binnet._records import reading
 from binnet._tensors import write_tensors
 from binnet.hardware.files import load_quantized, open_network, save_quantized
+from binnet.hardware.learning_image import LearningImage
 from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
 from binnet.networks.sparse import from_tensors, is_sparse, to_tensors
 
@@ -18,7 +19,11 @@ _SHAPE = ("self_coupling", "sizes", "excitation")
 
 
 def save_network(
-    path: str | Path, network: BinaryNetwork | QuantizedNetwork, *, overwrite: bool = False
+    path: str | Path,
+    network: BinaryNetwork | QuantizedNetwork,
+    *,
+    overwrite: bool = False,
+    learning: LearningImage | None = None,
 ) -> None:
     """Write a network, atomically.
 
@@ -30,9 +35,11 @@ def save_network(
         The network.
     overwrite : bool, default False
         Whether a file may be replaced that binnet did not write.
+    learning : LearningImage, optional
+        What learning goes on from, kept beside a network in integers. Default: nothing.
     """
     if isinstance(network, QuantizedNetwork):
-        save_quantized(path, network, overwrite=overwrite)
+        save_quantized(path, network, overwrite=overwrite, learning=learning)
         return
     tensors: dict[str, Any] = {}
     for name in BLOCKS:

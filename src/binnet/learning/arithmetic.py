@@ -7,8 +7,8 @@ from typing import Any
 
 from binnet._deprecation import renamed_attribute, renamed_field
 from binnet._validation import check_choice, check_integer, keep_integer
-from binnet.networks import BITS, InputFormat, choose_input_format
-from binnet.networks.formats import FRACTION_BITS
+from binnet.networks import BITS, BLOCKS, InputFormat, choose_input_format
+from binnet.networks.formats import FRACTION_BITS, check_bits
 from binnet.networks.inputs import INPUT_BITS, INPUT_FORMATS
 
 ARITHMETICS = ("float", *(f"int{bits}" for bits in sorted(BITS, reverse=True)))
@@ -29,7 +29,7 @@ class Arithmetic:
     Parameters
     ----------
     arithmetic : {"float", "int16", "int8", "int4", "int2", "int1"}, default "float"
-        Width of the weights in integers; "float" is TrainingParameters.dtype.
+        Width of the weights in integers, but see `block_bits`; "float" is TrainingParameters.dtype.
     rounding : {"per-weight", "per-event", "nearest"}, default "per-weight"
         An increment below one level is rounded at random for each weight; or an event (an unstable
         neuron in one sample) counts as a whole with probability 2**-k; or to the nearest level,
@@ -45,6 +45,13 @@ class Arithmetic:
     latent_bits : {0, 2, 4, 8, 16}, default 0
         Bits of a latent weight: plasticity changes all of them, fields see the highest, as many as
         a weight has. 0: there are no latent weights, plasticity changes the weights themselves.
+    block_bits : tuple of int, default ()
+        Bits of a weight of couplings, input weights, readout and feedback, each 1, 2, 4, 8 or 16.
+        Empty: all have those of `arithmetic`.
+    block_latent_bits : tuple of int, default ()
+        `latent_bits` of couplings, input weights and readout, each 0 or a width of at least the
+        weight's; feedback weights that learn take those of the readout where they are wider. Empty:
+        `latent_bits` for every block that has fewer.
     input_bits : int, default 1
         In integers, bits of an input: 1 takes spins, 2..8 round graded inputs to integers.
     input_format : {"unsigned", "signed"}, default "unsigned"
@@ -62,6 +69,8 @@ class Arithmetic:
     fraction_bits: tuple[int, ...] = ()
     rate_exponents: tuple[int, ...] = ()
     latent_bits: int = 0
+    block_bits: tuple[int, ...] = ()
+    block_latent_bits: tuple[int, ...] = ()
     input_bits: int = 1
     input_format: str = "unsigned"
 
@@ -72,6 +81,8 @@ class Arithmetic:
         for name, size, (low, high) in (
             ("fraction_bits", 4, FRACTION_BITS),
             ("rate_exponents", 3, EXPONENTS),
+            ("block_bits", 4, (BITS[0], BITS[-1])),
+            ("block_latent_bits", 3, (0, BITS[-1])),
         ):
             numbers = _as_tuple(name, getattr(self, name))
             if len(numbers) not in (0, size):
@@ -81,16 +92,7 @@ class Arithmetic:
             object.__setattr__(
                 self, name, tuple(check_integer(name, number, low, high) for number in numbers)
             )
-        keep_integer(self, "latent_bits", 0)
-        if self.latent_bits != 0:
-            wider = [bits for bits in BITS if self.bits and bits >= self.bits]
-            if self.latent_bits not in wider:
-                valid = " or ".join(map(str, [0, *wider]))
-                raise ValueError(
-                    f"latent_bits must be {valid} for arithmetic {self.arithmetic!r}, got "
-                    f"{self.latent_bits}"
-                )
-
+        self._check_bits()
         keep_integer(self, "input_bits", *INPUT_BITS)
         check_choice("input_format", self.input_format, INPUT_FORMATS)
         if self.input_bits > 1 and not self.bits:
@@ -98,6 +100,22 @@ class Arithmetic:
                 f"input_bits must be 1 for arithmetic 'float', which takes graded inputs as they "
                 f"are, got {self.input_bits}; set it to 1, or arithmetic to 'int8'"
             )
+
+    def _check_bits(self) -> None:
+        """Refuse widths that weights cannot have, or latent weights narrower than the weights."""
+        keep_integer(self, "latent_bits", 0)
+        for name in ("block_bits", "block_latent_bits"):
+            if getattr(self, name) and not self.bits:
+                raise ValueError(
+                    f"{name} must be left out for arithmetic 'float', got {getattr(self, name)}; "
+                    "set arithmetic to 'int8', say"
+                )
+        for bits in self.block_bits:
+            check_bits("block_bits", bits)
+        least = min(self.bits_of_blocks[:3])
+        _check_latent_bits("latent_bits", self.latent_bits, least, self.arithmetic)
+        for bits, latent in zip(self.bits_of_blocks, self.block_latent_bits, strict=False):
+            _check_latent_bits("block_latent_bits", latent, bits, f"int{bits}")
 
     @property
     def bits(self) -> int:
@@ -111,10 +129,33 @@ class Arithmetic:
 
     @property
     def unseen_bits(self) -> int:
-        """Bits of a latent weight that the fields do not see."""
+        """Bits of a latent weight that the fields do not see, where all blocks have those."""
         return self.latent_bits - self.bits if self.latent_bits else 0
 
+    @property
+    def bits_of_blocks(self) -> tuple[int, ...]:
+        """Bits of a weight of couplings, input weights, readout and feedback; 0: floating point."""
+        return self.block_bits or (self.bits,) * len(BLOCKS)
+
+    @property
+    def stored_bits_of_blocks(self) -> tuple[int, ...]:
+        """Bits that plasticity changes of a synapse of each block: latent ones, or the weight's.
+
+        Those of the feedback hold where it learns.
+        """
+        latent = (self.latent_bits,) * len(BLOCKS)
+        if self.block_latent_bits:
+            latent = (*self.block_latent_bits, self.block_latent_bits[2])
+        return tuple(map(max, self.bits_of_blocks, latent))
+
     hidden_bits = renamed_attribute("hidden_bits", "unseen_bits")
+
+
+def _check_latent_bits(name: str, latent_bits: int, bits: int, arithmetic: str) -> None:
+    wider = [width for width in BITS if bits and width >= bits]
+    if latent_bits not in (0, *wider):
+        valid = " or ".join(map(str, [0, *wider]))
+        raise ValueError(f"{name} must be {valid} for arithmetic {arithmetic!r}, got {latent_bits}")
 
 
 def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:

@@ -206,8 +206,9 @@ class PerceptronPlasticity:
         Returns
         -------
         ndarray, shape (n,)
-            1, or falling linearly from 1 at batch 0 towards 0 at batch `n_total`.
+            1, or falling linearly from 1 at batch 0 towards 0 at batch `n_total`; beyond the last
+            batch it stays.
         """
         if self.rate_schedule == "constant":
             return np.ones(n)
-        return 1.0 - np.arange(first, first + n) / n_total
+        return 1.0 - np.minimum(np.arange(first, first + n), n_total - 1) / n_total

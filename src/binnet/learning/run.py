@@ -20,11 +20,12 @@ from binnet.learning.memory import check_size
 from binnet.learning.metrics import EpochMetrics
 from binnet.learning.rules import Synapses
 from binnet.learning.rules._protocol import Job, LaidOutRule
+from binnet.learning.samples import draw_order
 from binnet.networks import BinaryNetwork, QuantizedNetwork, dequantize
 from binnet.update_orders import check_probability, find_order
 
-_ORDER_STREAM, _DYNAMICS_STREAM = 1, 2
-_NOISE_STREAM, _CURRICULUM_STREAM = 5, 6  # 3 and 4 are those of synapses in integers
+# 1 is that of the order of samples, 3 and 4 those of synapses in integers.
+_DYNAMICS_STREAM, _NOISE_STREAM, _CURRICULUM_STREAM = 2, 5, 6
 # Of a compiled call, B H (H + 1000): short enough (a fraction of a second) for progress and Ctrl-C.
 _WORK_PER_CALL = 2e10
 _TRIALS_PER_CALL = 4  # of another number of threads, which can be slower
@@ -363,10 +364,7 @@ class Run:
         self.totals[:] = 0
 
     def _order(self) -> NDArray[np.int64]:
-        sequence = np.random.SeedSequence(
-            self.configuration.training.seed, spawn_key=(_ORDER_STREAM, self.epoch)
-        )
-        order = np.random.default_rng(sequence).permutation(self.n_samples)
+        order = draw_order(self.configuration.training.seed, self.epoch, self.n_samples)
         return order if self.kept is None else order[self.kept[order]]
 
     def _choose_samples(self, X: Inputs, y: NDArray[np.int64], threads: int) -> None:

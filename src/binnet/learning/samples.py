@@ -14,6 +14,7 @@ from binnet.networks import read_inputs
 Samples = tuple[ArrayLike, ArrayLike]
 #: Training samples, the first, that the training accuracy is measured on.
 TRAIN_SAMPLES_MEASURED = 10000
+_ORDER_STREAM = 1  # of the seed's random streams
 
 
 def check_samples(
@@ -83,3 +84,24 @@ def check_sets(
             )
         checked[name] = check_samples(f"{name} ", X, y, configuration, 1)
     return checked
+
+
+def draw_order(seed: int, epoch: int, n_samples: int) -> NDArray[np.int64]:
+    """Return the order in which an epoch presents the samples, were none left out.
+
+    Parameters
+    ----------
+    seed : int
+        Of the run.
+    epoch : int
+        The epoch, from 0.
+    n_samples : int
+        Samples.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_samples,)
+        Their indices.
+    """
+    sequence = np.random.SeedSequence(seed, spawn_key=(_ORDER_STREAM, epoch))
+    return np.random.default_rng(sequence).permutation(n_samples)

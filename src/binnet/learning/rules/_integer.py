@@ -24,7 +24,9 @@ from binnet.learning.rules._levels import (
     derive_exponents,
     derive_shifts,
     exposed_range,
+    find_unseen_bits,
     latent_formats,
+    refuse_gaps_of_one_bit,
     refuse_growth,
 )
 from binnet.learning.rules._protocol import Job, LaidOutRule, Settings, Synapses, Tensors
@@ -85,7 +87,7 @@ class IntegerSynapses(Synapses):
 
         training, plasticity = settings.training, settings.plasticity
         check_amplitudes(settings.schedule.amplitudes, np.dtype(np.int32))
-        _refuse_gaps_of_one_bit(settings)
+        refuse_gaps_of_one_bit(settings)
         dense = replace(settings.network, storage="dense")
         network = BinaryNetwork.random(dense, training.seed, np.float64)
         formats = choose_training_formats(
@@ -99,12 +101,11 @@ class IntegerSynapses(Synapses):
             margin_excludes_self_coupling=plasticity.margin_excludes_self_coupling,
         )
         refuse_growth(weights)
-        latent: dict[str, NDArray[Any]] = {}
-        if settings.arithmetic.unseen_bits:
-            formats_of = dict(zip(BLOCKS, latent_formats(settings, formats), strict=True))
-            latent = {
-                name: formats_of[name].quantize(getattr(network, name))[0] for name in cls.learned
-            }
+        formats_of = dict(zip(BLOCKS, latent_formats(settings, formats), strict=True))
+        latent = {
+            name: formats_of[name].quantize(getattr(network, name))[0]
+            for name in cls._have_latent(settings)
+        }
         synapses = cls(
             settings,
             weights,
@@ -117,6 +118,12 @@ class IntegerSynapses(Synapses):
         synapses._exponents(Job(1, np.ones(1), 0))
         synapses._expose_weights()
         return synapses
+
+    @classmethod
+    def _have_latent(cls, settings: Settings) -> dict[str, int]:
+        """Return the blocks that have latent weights, with their bits that fields do not see."""
+        unseen_bits = dict(zip(BLOCKS, find_unseen_bits(settings), strict=True))
+        return {name: bits for name, bits in unseen_bits.items() if bits and name in cls.learned}
 
     def network(self) -> BinaryNetwork:
         """Return the network as floating-point values, which are exactly those of the integers."""
@@ -134,15 +141,19 @@ class IntegerSynapses(Synapses):
         """Return the network whose weights are the means, each rounded to its block's format."""
         formats = self.weights.formats
         blocks = {name: getattr(formats, name).quantize(getattr(means, name))[0] for name in BLOCKS}
+        # One bit has no 0 for couplings that are not there.
+        np.fill_diagonal(blocks["couplings"], 0)
+        if self.weights.connectivity is not None:
+            blocks["couplings"] *= self.weights.connectivity
         return replace(self.weights, **blocks)
 
     def take_over(self, network: Any) -> None:
         """Take over all weights but the readout, as latent ones, too: they expose themselves."""
         self.weights = replace(network, readout=self.weights.readout)
-        unseen_bits = self.settings.arithmetic.unseen_bits
-        for name in self.latent.keys() - {"readout"}:
-            wide = getattr(network, name).astype(self.latent[name].dtype)
-            self.latent[name] = wide << unseen_bits
+        for name, unseen_bits in self._have_latent(self.settings).items():
+            if name != "readout":
+                wide = getattr(network, name).astype(self.latent[name].dtype)
+                self.latent[name] = wide << unseen_bits
 
     @abstractmethod
     def _kernels(self) -> Any:
@@ -158,7 +169,7 @@ class IntegerSynapses(Synapses):
 
     def lay_out(self, job: Job) -> LaidOutRule:
         """Return the synapses as the kernels take them."""
-        from binnet_kernels.rules.integer import IntegerMemory, make_work
+        from binnet_kernels.rules.integer_records import IntegerMemory, make_work
         from binnet_kernels.structs import allocate_rows, to_banks, to_windows
         from binnet_kernels.training.records import Model
 
@@ -186,25 +197,30 @@ class IntegerSynapses(Synapses):
             np.zeros(0, np.int32),
         )
         exposed = to_banks(w.feedback.T, n_banks)
-        latent = self.latent
-        feedback = to_banks(latent["feedback"].T, n_banks) if "feedback" in latent else exposed
-        plastic = (model.couplings, model.input_weights, model.readout)
-        if latent:
-            plastic = (
-                to_windows(latent["couplings"].T, structure.windows),
-                to_banks(latent["input_weights"].T, n_banks),
-                to_rows(latent["readout"]),
-            )
+        learned = dict(
+            zip(BLOCKS, (model.couplings, model.input_weights, model.readout, exposed), strict=True)
+        )
+        for name, block in self.latent.items():
+            if name == "couplings":
+                learned[name] = to_windows(block.T, structure.windows)
+            else:
+                learned[name] = to_rows(block) if name == "readout" else to_banks(block.T, n_banks)
+        unseen_bits = self._have_latent(self.settings)
+        low, high = zip(*(exposed_range(getattr(w.formats, name)) for name in BLOCKS), strict=True)
         memory = IntegerMemory(
-            *plastic,
-            feedback,
+            learned["couplings"],
+            learned["input_weights"],
+            learned["readout"],
+            learned["feedback"],
             exposed,
-            self.settings.arithmetic.unseen_bits,
-            *exposed_range(w.formats),
+            np.array([unseen_bits.get(name, 0) for name in BLOCKS]),
+            np.array(low),
+            np.array(high),
             self.registers[: w.n_neurons],
             self.registers[w.n_neurons :],
             *make_work(
                 w.n_neurons,
+                w.input_weights.shape[1],
                 w.n_outputs,
                 n_banks,
                 self.settings.training.batch_size,
@@ -223,7 +239,7 @@ class IntegerSynapses(Synapses):
 
     def _rule(self, job: Job, thresholds: NDArray[np.int32]) -> Any:
         from binnet_kernels.rules import integer_synapses
-        from binnet_kernels.rules.integer import IntegerRule
+        from binnet_kernels.rules.integer_records import IntegerRule
 
         settings = self.settings
         arithmetic, formats = settings.arithmetic, latent_formats(settings, self.weights.formats)
@@ -283,9 +299,8 @@ class IntegerSynapses(Synapses):
         )
         self.weights = replace(self.weights, **exposed)
         if self.latent:
-            self.latent = gather(
-                memory.couplings, memory.input_weights, memory.readout, memory.feedback
-            )
+            wide = gather(memory.couplings, memory.input_weights, memory.readout, memory.feedback)
+            self.latent = {name: wide[name] for name in self.latent}
         self.counts += memory.counts.sum(axis=0)[: len(self.learned)]
 
     def _expose_weights(self) -> None:
@@ -294,6 +309,7 @@ class IntegerSynapses(Synapses):
 
         w = self.weights
         exposed: dict[str, Any] = {}
+        unseen_bits = self._have_latent(self.settings)
         everywhere = np.zeros((0, 0, 0), np.uint8)
         for name, block in self.latent.items():
             is_square = name == "couplings"
@@ -302,8 +318,8 @@ class IntegerSynapses(Synapses):
                 present = w.connectivity[None].astype(np.uint8)
             exposed[name] = np.zeros(block.shape, getattr(w, name).dtype)
             place = Place(0, 0, is_square, present, 0, 0)
-            unseen_bits = self.settings.arithmetic.unseen_bits
-            expose_weights(block, exposed[name], place, unseen_bits, *exposed_range(w.formats))
+            ends = exposed_range(getattr(w.formats, name))
+            expose_weights(block, exposed[name], place, unseen_bits[name], *ends)
         self.weights = replace(w, **exposed)
 
     def tensors(self) -> dict[str, NDArray[Any]]:
@@ -333,10 +349,13 @@ class IntegerSynapses(Synapses):
     def expect_tensors(cls, settings: Settings) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return shape and dtype of each array that is always there."""
         p, arithmetic = settings.network, settings.arithmetic
-        expected = expect_blocks(settings, QFormat(arithmetic.bits, 0).dtype.name)
-        if arithmetic.unseen_bits:
-            wide = QFormat(arithmetic.latent_bits, 0).dtype.name
-            expected |= {f"{_LATENT}{name}": (expected[name][0], wide) for name in cls.learned}
+        latent, expected = cls._have_latent(settings), expect_blocks(settings, "")
+        bits = zip(arithmetic.bits_of_blocks, arithmetic.stored_bits_of_blocks, strict=True)
+        for name, widths in zip(BLOCKS, bits, strict=True):
+            own, wide = (QFormat(width, 0).dtype.name for width in widths)
+            expected[name] = (expected[name][0], own)
+            if name in latent:
+                expected[f"{_LATENT}{name}"] = (expected[name][0], wide)
         expected["registers"] = ((p.n_neurons + p.n_outputs,), "uint16")
         expected["synapses"] = ((len(cls.learned), 2), "int64")
         return expected
@@ -379,20 +398,3 @@ class IntegerSynapses(Synapses):
 
     def pause(self) -> None:
         """Do nothing: the weights are always in order."""
-
-
-def _refuse_gaps_of_one_bit(settings: Settings) -> None:
-    """Refuse what one bit cannot hold: modules without input, readout, feedback or biases."""
-    if settings.arithmetic.bits > 1:
-        return
-    names = ["input_strength", "readout_strength"]
-    if settings.schedule.amplitudes.any() or settings.rule.name != "perceptron":
-        names.append("feedback_strength")
-    if settings.network.has_biases:
-        names.append("bias_strength")
-    for name in names:
-        if not all(settings.network.each(name)):
-            raise ValueError(
-                f"{name} must be > 0 for all modules in int1, whose weights are -1 or +1, got "
-                f'{getattr(settings.network, name)}; use arithmetic = "int2" or wider'
-            )

@@ -43,21 +43,45 @@ def choose_training_formats(
         growth = (*growth[:3], growth[2])
     chosen = list(arithmetic.fraction_bits)
     if not chosen:
-        for name, factor in zip(BLOCKS, growth, strict=True):
+        for name, factor, bits in zip(BLOCKS, growth, arithmetic.bits_of_blocks, strict=True):
             weights = getattr(network, name)
             if name == "couplings" and network.connectivity is not None:
                 weights = weights[network.connectivity]
-            chosen.append(choose_fraction_bits(weights * factor, arithmetic.bits))
-    J, W_in, W_out, W_back = (QFormat(arithmetic.bits, number) for number in chosen)
+            chosen.append(choose_fraction_bits(weights * factor, bits))
+    J, W_in, W_out, W_back = map(QFormat, arithmetic.bits_of_blocks, chosen)
     return NetworkFormats(J, W_in, W_out, W_back, arithmetic.inputs)
 
 
 def latent_formats(settings: Settings, formats: NetworkFormats) -> list[QFormat]:
     """Return the formats that the four blocks learn in: of latent weights, or of the weights."""
-    arithmetic = settings.arithmetic
-    bits, unseen_bits = arithmetic.latent_bits or arithmetic.bits, arithmetic.unseen_bits
+    stored = settings.arithmetic.stored_bits_of_blocks
     weights = [getattr(formats, name) for name in BLOCKS]
-    return [QFormat(bits, weight.fraction_bits + unseen_bits) for weight in weights]
+    return [
+        QFormat(bits, weight.fraction_bits + bits - weight.bits)
+        for bits, weight in zip(stored, weights, strict=True)
+    ]
+
+
+def find_unseen_bits(settings: Settings) -> tuple[int, ...]:
+    """Return the bits of a latent weight of each block that fields do not see; 0: has none."""
+    arithmetic = settings.arithmetic
+    pairs = zip(arithmetic.stored_bits_of_blocks, arithmetic.bits_of_blocks, strict=True)
+    return tuple(stored - bits for stored, bits in pairs)
+
+
+def choose_gains(settings: Settings) -> tuple[int, ...]:
+    """Return how much k of each block is below that of the rates in floating point."""
+    arithmetic, unseen_bits = settings.arithmetic, find_unseen_bits(settings)
+    faster = []
+    # W_back learns the products that W_out learns.
+    for block, kind in enumerate((0, 1, 2, 2)):
+        table = FASTER[arithmetic.bits_of_blocks[block]]
+        if arithmetic.input_bits > 1:
+            table = FASTER_GRADED
+        elif unseen_bits[block]:
+            table = FASTER_LATENT
+        faster.append(table[kind])
+    return tuple(faster)
 
 
 def derive_exponents(
@@ -70,10 +94,7 @@ def derive_exponents(
     arithmetic = settings.arithmetic
     rates = [*settings.plasticity.scaled_rates(settings.network), feedback_rate]
     synapses = latent_formats(settings, formats)
-    faster = list(FASTER_LATENT if arithmetic.unseen_bits else FASTER[arithmetic.bits])
-    if arithmetic.input_bits > 1:
-        faster = list(FASTER_GRADED)
-    faster.append(faster[2])  # W_back learns the products that W_out learns
+    faster = choose_gains(settings)
     exponents: list[int | None] = []
     for block, (name, rate, format) in enumerate(zip(BLOCKS, rates, synapses, strict=True)):
         if rate == 0.0:
@@ -99,7 +120,7 @@ def derive_shifts(settings: Settings) -> NDArray[np.int64]:
     The powers of two nearest to the gains of the modules' neurons, see
     `PerceptronPlasticity.gains`; NEVER where nothing is attached.
     """
-    from binnet_kernels.rules.integer import NEVER
+    from binnet_kernels.rules.integer_records import NEVER
 
     p = settings.network
     starts = np.cumsum((0, *p.sizes[:-1]))
@@ -115,7 +136,8 @@ def derive_decays(settings: Settings) -> tuple[list[int], int]:
     losses = settings.plasticity.losses(settings.network)
     if not losses.any():
         return [-1, -1, -1], 1
-    if settings.arithmetic.bits == 1 and not settings.arithmetic.unseen_bits:
+    stored = settings.arithmetic.stored_bits_of_blocks
+    if any(loss > 0 and bits == 1 for loss, bits in zip(losses, stored, strict=False)):
         raise ValueError(
             "weights of one bit are -1 or +1 and cannot decay towards 0; set decay_couplings, "
             "decay_input and decay_readout to 0"
@@ -127,10 +149,9 @@ def derive_decays(settings: Settings) -> tuple[list[int], int]:
     return [k if k < 0 else max(k, 1) for k in exponents], period
 
 
-def exposed_range(formats: NetworkFormats) -> tuple[int, int]:
+def exposed_range(format: QFormat) -> tuple[int, int]:
     """Return the ends of a weight, as `expose_weights` takes them: reversed for one bit."""
-    ends = formats.couplings.low, formats.couplings.high
-    return ends if formats.couplings.bits > 1 else (1, -1)
+    return (format.low, format.high) if format.bits > 1 else (1, -1)
 
 
 def refuse_growth(weights: QuantizedNetwork) -> None:
@@ -145,3 +166,24 @@ def refuse_growth(weights: QuantizedNetwork) -> None:
         couplings + inputs + steering + int(weights.largest_help.max()),
         weights.n_neurons * bounds[2],
     )
+
+
+def refuse_gaps_of_one_bit(settings: Settings) -> None:
+    """Refuse what one bit cannot hold: modules without input, readout, feedback or biases."""
+    one_bit = dict(zip(BLOCKS, (b == 1 for b in settings.arithmetic.bits_of_blocks), strict=True))
+    names = []
+    if one_bit["input_weights"]:
+        names.append("input_strength")
+        if settings.network.has_biases:
+            names.append("bias_strength")
+    if one_bit["readout"]:
+        names.append("readout_strength")
+    steers = settings.schedule.amplitudes.any() or settings.rule.name != "perceptron"
+    if one_bit["feedback"] and steers:
+        names.append("feedback_strength")
+    for name in names:
+        if not all(settings.network.each(name)):
+            raise ValueError(
+                f"{name} must be > 0 for all modules in int1, whose weights are -1 or +1, got "
+                f'{getattr(settings.network, name)}; use arithmetic = "int2" or wider'
+            )

@@ -1,0 +1,107 @@
+"""The circuit of a core answers as its model does, word by word."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+import chip_cases as cases
+from binnet.chips.model import CoreModel
+from binnet.chips.protocol import Operation, get_register, infer, pack_header, set_register
+from binnet.chips.registers import list_registers
+
+pytest.importorskip("amaranth")
+
+from binnet.chips.core import Core
+from chip_circuits import run_core
+
+
+def check(case: cases.Case, words: Sequence[int], gaps: float = 0.0) -> list[tuple[int, bool]]:
+    """Compare circuit and model; return the words."""
+    expected = CoreModel(case.design, case.contents).run(words)
+    answers, _ = run_core(Core(case.design, case.contents), words, len(expected), gaps)
+    assert answers == expected
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("learns", [False, True])
+def test_random_cores(seed: int, learns: bool) -> None:
+    rng = np.random.default_rng([seed, learns])
+    case = cases.draw_case(rng, learns=learns)
+    check(case, cases.draw_commands(rng, case, 3), gaps=0.3 * (seed % 2))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("learns", [False, True])
+def test_many_random_cores(learns: bool) -> None:
+    for seed in range(6, 26):
+        rng = np.random.default_rng([seed, learns])
+        case = cases.draw_case(rng, learns=learns)
+        check(case, cases.draw_commands(rng, case, 3), gaps=0.3 * (seed % 2))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "elements"),
+    [((1, 1, 2), 1), ((9, 6, 4), 9), ((7, 3, 3), 1), ((34, 33, 2), 33)],
+    ids=["one neuron", "all at once", "one at a time", "two words of states"],
+)
+@pytest.mark.parametrize("learns", [False, True])
+def test_edges_of_sizes(sizes: tuple[int, int, int], elements: int, learns: bool) -> None:
+    rng = np.random.default_rng(elements)
+    case = cases.draw_case(rng, learns=learns, sizes=sizes, elements=elements)
+    check(case, cases.draw_commands(rng, case, 2))
+
+
+def test_wrong_commands_are_passed_over_and_noted() -> None:
+    rng = np.random.default_rng(3)
+    case = cases.draw_case(rng, learns=True, sizes=(4, 3, 2))
+    words = []
+    for header in (
+        pack_header(99),
+        pack_header(Operation.LEARN, 0, 2),
+        pack_header(Operation.GET, 200),
+        pack_header(Operation.WRITE, 17),
+    ):
+        words += [header, *get_register(case.design, "STATUS")]
+        words += set_register(case.design, "CONTROL", 1)
+        words += get_register(case.design, "STATUS")
+    words += [pack_header(Operation.READ, 0), 3, 10_000 % 7, *get_register(case.design, "STATUS")]
+    words += [pack_header(Operation.READ, 0), 1 << 30, 2, *get_register(case.design, "STATUS")]
+    words += set_register(case.design, "NEURONS", 3) + get_register(case.design, "NEURONS")
+    answers = check(case, words)
+    assert [word for word, _ in answers[:8]] == [1, 0] * 4
+    assert answers[-2] == (2, True)
+    assert answers[-1] == (4, True)
+
+
+def test_an_inference_core_does_not_learn() -> None:
+    rng = np.random.default_rng(4)
+    case = cases.draw_case(rng, learns=False, sizes=(4, 3, 2))
+    words = [pack_header(Operation.LEARN), *get_register(case.design, "STATUS")]
+    words += [pack_header(Operation.UPDATE), *get_register(case.design, "STATUS")]
+    assert check(case, words) == [(1, True)] * 2
+
+
+def test_every_register_is_what_it_was_set_to() -> None:
+    rng = np.random.default_rng(5)
+    case = cases.draw_case(rng, learns=True, sizes=(4, 3, 2))
+    words = []
+    for value in (0x12345678, -2):
+        for row in list_registers(case.design):
+            words += set_register(case.design, row.name, value)
+            words += get_register(case.design, row.name)
+    check(case, words)
+
+
+def test_a_wrong_weight_is_found() -> None:
+    """The comparison can fail: another weight gives other words."""
+    rng = np.random.default_rng(6)
+    case = cases.draw_case(rng, learns=False, sizes=(5, 4, 3), elements=2)
+    words = set_register(case.design, "CONTROL", 1)
+    words += infer(case.design, cases.draw_inputs(rng, case.network, 1)[0])
+    changed = dict(case.contents, readout=case.contents["readout"].copy())
+    changed["readout"][0, 0] = -changed["readout"][0, 0] or 1
+    expected = CoreModel(case.design, case.contents).run(words)
+    answers, _ = run_core(Core(case.design, changed), words, len(expected))
+    assert answers != expected
