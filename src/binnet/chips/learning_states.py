@@ -152,5 +152,5 @@ def add_learning_states(p: Parts) -> None:
         count = p.sample + 1
         m.d.sync += p.sample.eq(count)
         m.next = "IDLE"
-        with m.If((count >= registers["BATCH_SIZE"]) | (count == design.learning.batch_size)):
+        with m.If((count >= registers["BATCH_SIZE"]) | (count == p.most_samples)):
             m.next = "UPDATE"

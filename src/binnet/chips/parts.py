@@ -94,7 +94,9 @@ class Parts:
     def _add_sizes(self, design: CoreDesign) -> None:
         """Set widths and counts."""
         H, G, R = design.n_neurons, design.n_groups, design.n_readout_groups
-        B = 1 if design.learning is None else design.learning.batch_size
+        learning = design.learning
+        self.most_samples = B = 1 if learning is None else learning.batch_size
+        self.is_per_event = learning is not None and learning.rounding == "per-event"
         self.sources = (H, design.n_inputs, H)  # presynaptic neurons of each block
         self.group_bits = count_address_bits(max(G, R) + 1)
         self.word_bits = count_address_bits(G)
@@ -131,7 +133,7 @@ class Parts:
         if design.learning is not None:
             # Of each lane whether it learns, then its target; of all groups, and of the one whose
             # weights change.
-            B = design.learning.batch_size
+            B = self.most_samples
             self.add_memory("learns", 2 * P, [0] * (B << self.place_bits))
             self.add_memory("events", 2 * P, [0] * B)
 

@@ -227,7 +227,7 @@ def add_update_states(p: Parts, q: Plasticity) -> None:
             m.next = "SET_UNIT"
     with m.State("SET_UNIT"):
         is_fraction = exponent > 0
-        is_per_event = ~q.decays & (p.design.learning.rounding == "per-event")
+        is_per_event = ~q.decays & p.is_per_event
         m.d.sync += q.steps.eq(is_fraction & ~is_per_event)
         whole = Mux(exponent < -q.stored, -q.stored, exponent)
         # A sample counts where the highest k bits of its draw are 0; then it counts as a whole.
