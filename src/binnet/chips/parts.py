@@ -186,7 +186,6 @@ class Parts:
         self.changed, self.differs = Signal(), Signal()  # from those, any neuron so far
         self.settled, self.is_cycle, self.closes_cycle = Signal(), Signal(), Signal()
         self.is_end = Signal()  # of the relaxation
-        self.minus_self_coupling = Signal(signed(self.sum_bits))
         self.feedback_on = Signal()
         self.class_ = Signal(range(max(2, design.n_outputs)))
         self.best = Signal(signed(self.sum_bits))
@@ -271,7 +270,24 @@ class Parts:
         """
         return [self.readers[name].addr.eq(address), self.readers[name].en.eq(1)]
 
-    def write(self, name: str, address: Any, data: Any) -> Any:
+    def get_stored(self, memory: CoreMemory) -> Any:
+        """Return a word of a memory that has come in.
+
+        Parameters
+        ----------
+        memory : CoreMemory
+            The memory.
+
+        Returns
+        -------
+        Value
+            As many bits as it has.
+        """
+        return self.wide[len(self.wide) - WORD_BITS * memory.stream_words :][
+            : memory.lanes * memory.bits
+        ]
+
+    def write(self, name: str, address: Any, data: Any = None) -> Any:
         """Return the statements that write a word.
 
         Parameters
@@ -280,8 +296,8 @@ class Parts:
             The memory.
         address : Value
             Its address.
-        data : Value
-            The word.
+        data : Value, optional
+            The word. Default: what the port has in all cycles.
 
         Returns
         -------
@@ -289,7 +305,8 @@ class Parts:
             Statements.
         """
         port = self.writers[name]
-        return [port.addr.eq(address), port.data.eq(data), port.en.eq(1)]
+        word = [] if data is None else [port.data.eq(data)]
+        return [port.addr.eq(address), port.en.eq(1), *word]
 
     def push(self, word: Any, last: Any = 0) -> Any:
         """Return the statements that send a word, for a cycle in which `can_push` is up.
