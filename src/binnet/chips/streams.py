@@ -190,7 +190,9 @@ def add_input_states(p: Parts) -> None:
         m.d.comb += core.s_axis_tready.eq(1)
         m.d.sync += [n.eq(0), place.eq(0), p.group.eq(0), p.sweeps.eq(0), p.slot.eq(0)]
         m.d.sync += [p.silent.eq(1), p.feedback_on.eq(0), p.settled.eq(0), plane.eq(0)]
-        if p.design.learning is not None:
+        if design.event_driven:
+            m.d.sync += p.walks_all.eq(1)
+        if design.learning is not None:
             m.d.sync += [plane.eq(p.sample), p.turn.eq(0), p.testing.eq(0)]
         with m.If(core.s_axis_tvalid):
             m.d.sync += p.wide.eq(data)
