@@ -13,20 +13,28 @@
 #
 # A network that was trained in floating point is turned into integers of a few bits: what does
 # that lose, what does it save, and how does a chip designer check that a circuit does the same?
-# This notebook goes all the way: train, quantise, cost, memory images with golden vectors, and, if
-# the optional packages are installed, a circuit and a file for other neuromorphic tools.
+# This notebook goes all the way: train, quantise, cost, memory images with golden vectors, learning
+# that goes on in a chip, and, if the optional packages are installed, a circuit and a file for
+# other neuromorphic tools.
 
 # %%
 # %matplotlib inline
 import json
+import subprocess
+import sys
 import tempfile
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from binnet import BinaryNetwork, NetworkParameters, load_entangled_mnist, predict, preset, train
+from binnet import load_entangled_mnist, predict, preset, train
+from binnet.chips.contents import fill_memories
+from binnet.chips.design import design_core
+from binnet.chips.learning_images import make_learning_image, take_images
+from binnet.chips.learning_vectors import play_vectors, record_learning_vectors
 from binnet.hardware import (
     format_cost,
     quantize,
@@ -116,7 +124,7 @@ for path in sorted(folder.iterdir()):
 
 # %% [markdown]
 # A stranger needs nothing but these files. With the words of the memories as Python integers, a
-# check of the last vector is a few lines:
+# check of the last vector is a few lines; `check.py`, in the folder, checks everything:
 
 # %%
 manifest = json.loads((folder / "manifest.json").read_text())
@@ -142,20 +150,65 @@ for sweep in range(n_sweeps):
     assert np.array_equal(state, golden[sweep])
 print(f"{n_sweeps} sweeps of {H} neurons: every bit agrees")
 
+
+def run_checker(folder):
+    checked = subprocess.run([sys.executable, folder / "check.py"], capture_output=True, text=True)
+    print(checked.stdout, checked.stderr, sep="", end="")
+
+
+run_checker(folder)
+
 # %% [markdown]
-# ## A circuit (optional: `pip install 'binnet[hdl]'`)
-# `NeuronArray` adds one word of weight memory a clock to all accumulators. Amaranth's simulator
-# runs it against the golden vectors of a small network; `binnet export --format verilog` writes it
-# as Verilog beside the image.
+# ## A chip that learns
+# A run in integers, with a shift register in each neuron for its random numbers, can go on in a
+# chip. Its images keep its latent weights, and golden vectors of its next samples say
+# what each update must make of every one of them. The model of a core learns them here word by
+# word, as a circuit does, and is compared with the simulator.
 
 # %%
-small, _ = quantize(BinaryNetwork.random(NetworkParameters(12, 8, 3, input_strength=1.0)), 4)
-inputs = rng.choice(np.array([-1, 1], np.int8), (6, 8))
-if find_spec("amaranth"):
-    from binnet.hardware.neuron_array import check_neuron_array
+chip_settings = settings.replace(
+    n_hidden=16, epochs=1, batch_size=8, arithmetic="int4", latent_bits=8, generator="lfsr",
+    averaging=0.0,
+)  # fmt: skip
+X_few, y_few = data.X_train[:2000], data.y_train[:2000]
+run = train(X_few, y_few, chip_settings).run
+learned = record_learning_vectors(run, X_few, y_few, 24)
+changed = [
+    [(now != before).mean() for before, now in pairwise(blocks)]
+    for blocks in learned.weights.values()
+]
+for name, fractions in zip(learned.weights, changed, strict=True):
+    print(f"{name}: {np.mean(fractions):.2%} of the latent weights change in an update")
+print(f"unstable neurons in a sample: {learned.unstable.sum(axis=1).mean():.1f} of 16")
 
-    cycles = check_neuron_array(small, record_golden_vectors(small, inputs))
-    print(f"{len(cycles)} golden vectors agree; clock cycles: {cycles}")
+# %%
+folder = Path(tempfile.mkdtemp()) / "learning"
+network = run.relaxable()
+write_memory_images(
+    folder, network, record_golden_vectors(network, data.X_test[:4]),
+    learning=make_learning_image(run, learned), learning_files=learned.to_files(),
+)  # fmt: skip
+run_checker(folder)
+
+# %% [markdown]
+# ## A circuit (optional: `pip install 'binnet[hdl]'`)
+# `Core` computes P neurons at once, and this one learns. Amaranth's simulator plays words into it
+# that let it learn four samples; what comes out is compared with the model's answers, weights after
+# the update included. `binnet export --format verilog --learning 24` writes the same as Verilog,
+# beside the image.
+
+# %%
+_, learning, latent, registers = take_images(read_memory_images(folder))
+design = design_core(network, 8, learning=learning)
+contents = fill_memories(design, network, latent, registers)
+short = record_learning_vectors(run, X_few, y_few, 4)
+stimulus = play_vectors(design, short)
+print(f"{len(stimulus)} words in; {design.accumulator_bits}-bit sums")
+if find_spec("amaranth"):
+    from binnet.chips.equivalence import compare_core
+
+    n_words, cycles = compare_core(design, contents, stimulus)
+    print(f"{n_words} words out of the circuit, as from the model; {cycles} clock cycles")
 else:
     print("Amaranth is not installed: skipped")
 

@@ -31,7 +31,7 @@ def compare(
     assert cycles > len(words)
 
 
-@pytest.mark.parametrize("learns", [False])
+@pytest.mark.parametrize("learns", [False, True])
 @pytest.mark.parametrize(
     ("seed", "sizes", "elements"),
     [(1, SMALL, 1), (2, SMALL, 2), (3, SMALL, 5), (4, (1, 1, 2), 1), (5, (3, 1, 5), 2)],
@@ -44,7 +44,7 @@ def test_a_circuit_answers_as_the_model(
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(15))
-@pytest.mark.parametrize("learns", [False])
+@pytest.mark.parametrize("learns", [False, True])
 def test_more_circuits_answer_as_the_model(seed: int, learns: bool) -> None:
     compare(100 + seed, learns, None, None, 6)
 

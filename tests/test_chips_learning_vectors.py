@@ -44,6 +44,12 @@ CASES: dict[str, dict[str, Any]] = {
         "arithmetic": "int4", "latent_bits": 8, "batch_size": 1, "rate_couplings": 0.5,
         "decay_couplings": 0.5,
     },
+    "J of 2 bits and latent ones of 8, others of 8": {
+        "arithmetic": "int8", "block_bits": (2, 8, 8, 8), "block_latent_bits": (8, 0, 0),
+    },
+    "J and W_out of 1 and 4 bits, latent ones of 8, W_in of 8": {
+        "arithmetic": "int4", "block_bits": (1, 8, 4, 4), "latent_bits": 8,
+    },
     "int2 by events": {
         "arithmetic": "int2", "rounding": "per-event", "rate_exponents": (2, 1, 1),
     },

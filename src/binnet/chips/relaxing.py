@@ -5,6 +5,9 @@ The module needs the extra "hdl".
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 try:
     from amaranth.hdl import Array, Cat, Const, Mux, Signal
 except ImportError:
@@ -13,7 +16,15 @@ except ImportError:
 from binnet.chips.design import WORD_BITS
 from binnet.chips.lanes import Lanes
 from binnet.chips.learning_states import add_feedback, find_wrong, keep_unstable
-from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, NO_LIMIT, READOUT, SWEEP_BITS, Parts
+from binnet.chips.parts import (
+    COUPLINGS,
+    INPUT_WEIGHTS,
+    NO_LIMIT,
+    READOUT,
+    SWEEP_BITS,
+    Parts,
+    resize,
+)
 
 
 def add_relaxing(p: Parts, lanes: Lanes) -> None:
@@ -30,7 +41,6 @@ def add_relaxing(p: Parts, lanes: Lanes) -> None:
     signs = Cat(~total[-1] for total in lanes.sums)  # sign(0) = +1
     m.d.comb += p.spins.eq(signs & p.mask_lanes(p.design.n_neurons))
     m.d.comb += p.closes_cycle.eq(p.changed & ~p.differs & (p.sweeps >= 2))
-    m.d.sync += p.minus_self_coupling.eq(-registers["SELF_COUPLING"])
     limit = Signal(SWEEP_BITS)
     m.d.comb += limit.eq(Mux(registers["MAX_SWEEPS"] == 0, NO_LIMIT, registers["MAX_SWEEPS"]))
     stops = p.is_cycle & registers["CONTROL"][1]
@@ -56,7 +66,7 @@ def add_external_states(p: Parts, lanes: Lanes) -> None:
     with m.State("SUM_INPUTS"), m.If(lanes.is_over):
         m.next = "KEEP_INPUTS"
     with m.State("KEEP_INPUTS"):
-        m.d.comb += p.write("sums", p.group, Cat(lanes.sums))
+        m.d.comb += p.write("sums", p.group)
         m.d.sync += [p.group.eq(p.group + 1), p.base.eq(p.base + p.design.n_inputs)]
         m.next = "INPUTS"
         with m.If(p.group == p.design.n_groups - 1):
@@ -77,11 +87,12 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
         Its lanes.
     """
     m, P, learning = p.m, p.design.elements, p.design.learning
-    self_coupling = p.registers["SELF_COUPLING"]
     word, there = p.group[: p.word_bits], p.readers["states"].data
     with m.State("BEGIN_SWEEP"):
         m.d.sync += [p.block.eq(COUPLINGS), p.group.eq(0), p.base.eq(0)]
         m.d.sync += [p.changed.eq(p.silent), p.differs.eq(0)]
+        if p.design.event_driven:
+            m.d.sync += [p.n_new_flips.eq(0), p.first_source.eq(0)]
         m.next = "FETCH_GROUP"
     with m.State("FETCH_GROUP"):
         m.d.comb += p.read("states", Cat(word, p.slot)) + p.read("sums", p.group)
@@ -92,22 +103,22 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
     with m.State("ADD_INPUTS"):
         m.d.comb += p.read("states", Cat(word, ~p.slot))
         m.d.sync += p.own.eq(there)
-        m.d.sync += [term.eq(kept) for term, kept in zip(lanes.terms, p.sums, strict=True)]
-        with m.If(~p.silent):
+        m.d.comb += [other.eq(kept) for other, kept in zip(lanes.others, p.sums, strict=True)]
+        walks = p.walks_all | (p.n_flips != 0) if p.design.event_driven else Const(1)
+        with m.If(~p.silent & walks):
             m.d.sync += lanes.start()
-        m.next = "ADD_OWN"
-    with m.State("ADD_OWN"):
-        m.d.sync += p.old.eq(there)
-        with m.If(~p.silent):
-            for lane, term in enumerate(lanes.terms):
-                m.d.sync += term.eq(Mux(p.own[lane], self_coupling, p.minus_self_coupling))
-        m.next = "ADD_FEEDBACK"
-    with m.State("ADD_FEEDBACK"):
-        if learning is not None:
+        m.next = "FETCH_OLD"
+    if p.design.event_driven:
+        add_events_states(p, lanes)
+    else:
+        with m.State("FETCH_OLD"):
+            m.d.sync += p.old.eq(there)
+            m.next = "ADD_FEEDBACK"
+        with m.State("ADD_FEEDBACK"):
             add_feedback(p, lanes)
-        m.next = "SUM_GROUP"
-    with m.State("SUM_GROUP"), m.If(lanes.is_over):
-        m.next = "END_GROUP"
+            m.next = "SUM_GROUP"
+        with m.State("SUM_GROUP"), m.If(lanes.is_over):
+            m.next = "END_GROUP"
     with m.State("END_GROUP"):
         m.d.comb += p.write("states", Cat(word, ~p.slot), p.spins)
         m.d.sync += [p.wide.eq(p.spins), p.chunks.eq(-(-P // WORD_BITS))]
@@ -116,15 +127,79 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
                 keep_unstable(p)
         m.d.sync += p.changed.eq(p.changed | (p.spins != p.own))
         m.d.sync += p.differs.eq(p.differs | (p.spins != p.old))
-        with m.If(p.registers["CONTROL"][0]):
-            m.next = "SEND_SPINS"
-        with m.Else():
-            _go_on(p)
+        if p.design.event_driven:
+            # After silence all neurons are walked, and after the stabilities none.
+            is_last = p.testing if learning is not None else Const(0)
+            m.d.sync += p.flips.eq(Mux(p.silent | is_last, 0, p.spins ^ p.own))
+            m.next = "LIST_FLIPS"
+        else:
+            leave_group(p)
     with m.State("SEND_SPINS"), m.If(p.can_push):
         m.d.sync += p.push(p.wide[:WORD_BITS])
         m.d.sync += [p.wide.eq(p.wide >> WORD_BITS), p.chunks.eq(p.chunks - 1)]
         with m.If(p.chunks == 1):
             _go_on(p)
+
+
+def leave_group(p: Parts) -> None:
+    """Send what follows from the sums, where that is asked for, and go on.
+
+    Parameters
+    ----------
+    p : Parts
+        The circuit.
+    """
+    with p.m.If(p.registers["CONTROL"][0]):
+        p.m.next = "SEND_SPINS"
+    with p.m.Else():
+        _go_on(p)
+
+
+def add_events_states(p: Parts, lanes: Lanes) -> None:
+    """Add the states of a group where only neurons that have flipped are walked.
+
+    Sums of inputs and couplings, the self-coupling among them, are kept from sweep to sweep; the
+    feedback is added after that.
+
+    Parameters
+    ----------
+    p : Parts
+        The circuit.
+    lanes : Lanes
+        Its lanes.
+    """
+    m, P = p.m, p.design.elements
+    with m.State("FETCH_OLD"):
+        m.d.sync += p.old.eq(p.readers["states"].data)
+        m.next = "SUM_GROUP"
+    with m.State("SUM_GROUP"), m.If(lanes.is_over):
+        m.next = "KEEP_GROUP"
+    with m.State("KEEP_GROUP"):
+        m.d.comb += p.write("sums", p.group)
+        add_feedback(p, lanes)
+        m.next = "ADD_FEEDBACK"
+    with m.State("ADD_FEEDBACK"):
+        m.next = "END_GROUP"
+    lowest = Signal(P)
+    lane = Signal(p.lane_bits)
+    with m.State("LIST_FLIPS"):
+        m.d.comb += lowest.eq(p.flips & -p.flips)
+        places = (Mux(lowest[place], place, 0) for place in range(P))
+        m.d.comb += lane.eq(reduce(or_, places))
+        spin = (lowest & p.wide[:P]).any()
+        flip = Cat(
+            resize(p.first_source + lane, p.source_bits),
+            p.group[: p.word_bits],
+            lane,
+            spin,
+        )
+        with m.If(p.flips == 0):
+            leave_group(p)
+            m.d.sync += p.first_source.eq(p.first_source + P)
+        with m.Else():
+            m.d.comb += p.write("flips", Cat(resize(p.n_new_flips, p.source_bits), ~p.slot), flip)
+            m.d.sync += p.n_new_flips.eq(p.n_new_flips + 1)
+            m.d.sync += p.flips.eq(p.flips ^ lowest)
 
 
 def _go_on(p: Parts) -> None:
@@ -151,6 +226,8 @@ def add_end_states(p: Parts) -> None:
     m = p.m
     with m.State("END_SWEEP"):
         m.d.sync += [p.sweeps.eq(p.sweeps + 1), p.slot.eq(~p.slot), p.silent.eq(0)]
+        if p.design.event_driven:
+            m.d.sync += [p.n_flips.eq(p.n_new_flips), p.walks_all.eq(p.silent)]
         m.d.sync += [p.settled.eq(~p.changed), p.is_cycle.eq(p.closes_cycle & ~p.learns)]
         m.next = "NEXT_SWEEP"
         if p.design.learning is not None:

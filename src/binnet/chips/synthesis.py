@@ -1,7 +1,8 @@
 """Synthesis of a core: what it takes of a device, how fast it runs, how many samples it learns.
 
-Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the largest
-frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as well.
+Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the
+largest frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as
+well.
 """
 
 from __future__ import annotations
@@ -271,7 +272,10 @@ def to_circuit(design: CoreDesign, contents: Contents) -> str:
 
     from amaranth.back import rtlil  # isort: skip
 
-    return str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    text = str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    # That no word is read while it is written stands at each memory (no_rw_check). Yosys heeds it
+    # in Verilog; of a port in RTLIL that is clocked already it asks for this mask.
+    return text.replace("parameter \\COLLISION_X_MASK 1'0", "parameter \\COLLISION_X_MASK 1'1")
 
 
 def measure_circuit(
@@ -349,8 +353,13 @@ def _measure(
             cells = read_cells(folder, target)
             reason = None if device is None else find_excess(cells, device)
             if placed and device is not None and reason is None:
-                run_tool(NEXTPNR[target], list_nextpnr_arguments(device, frequency, seed), folder,
-                         lambda what, share: progress(what, share_of_yosys + 0.75 * share))  # fmt: skip
+                arguments = list_nextpnr_arguments(device, frequency, seed)
+                run_tool(
+                    NEXTPNR[target],
+                    arguments,
+                    folder,
+                    lambda what, share: progress(what, share_of_yosys + 0.75 * share),
+                )
                 achieved, utilization = read_timing(folder)
         except ToolFailed as error:
             reason = str(error)

@@ -47,6 +47,7 @@ _HEADER = """\
 // in {files}.
 `timescale 1ns / 1ps
 /* verilator lint_off DECLFILENAME */  // the file is core.v in every folder
+/* verilator lint_off UNUSEDSIGNAL */  // of some sums and shifts only the higher bits, or the lower, count
 """
 
 

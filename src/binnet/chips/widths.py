@@ -170,6 +170,8 @@ def _count_used_bits(text: str, widths: dict[str, int]) -> dict[str, int]:
 
 def _rewrite_cell(cell: re.Match[str], widths: dict[str, int]) -> str:
     head, kind, body, end = cell.groups()
+    if kind in ("$shr", "$shift") and "parameter \\Y_WIDTH 1\n" in body:
+        return _select(head, body, widths) + end
     if kind not in _MODULAR | _COMPARISONS:
         return cell[0]
     operands = {port: _read(_get(body, port), widths) for port in "AB" if f"\\{port} " in body}
@@ -189,6 +191,18 @@ def _rewrite_cell(cell: re.Match[str], widths: dict[str, int]) -> str:
             body = re.sub(_PARAMETER.format(f"{port}_SIGNED"), r"\g<1>0", body)
     body = re.sub(_PARAMETER.format("Y_WIDTH"), rf"\g<1>{len(result)}", body)
     return head + re.sub(_PARAMETER.format("WIDTH"), rf"\g<1>{width}", body) + end
+
+
+def _select(head: str, body: str, widths: dict[str, int]) -> str:
+    """Return a process in the place of a cell that shifts the bit it wants to the lowest place."""
+    bits, places = (_read(_get(body, port), widths) for port in "AB")
+    result = _write(_read(_get(body, "Y"), widths))
+    lines = [f"  process {head.split()[2]}", f"    assign {result} 1'0"]
+    lines.append(f"    switch {_write(places)}")
+    for place, bit in enumerate(bits[: 1 << len(places)]):
+        lines.append(f"      case {len(places)}'{place:0{len(places)}b}")
+        lines.append(f"        assign {result} {_write([bit])}")
+    return "\n".join([*lines, "    end", ""])
 
 
 def _get(body: str, port: str) -> str:

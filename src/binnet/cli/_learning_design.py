@@ -56,7 +56,7 @@ def _find_obstacle(settings: Configuration) -> str | None:
         (type(settings.rule) is not Perceptron, f"learning by the rule {settings.rule.name!r}"),
         (network.n_modules > 1, "learning in several modules"),
         (network.has_biases, "learning of biases"),
-        (network.has_sparse_couplings or network.has_sparse_inputs,
+        (network.has_sparse_inputs or min(network.each("density")) < 1.0,
          "learning where connections are missing"),
         (settings.training.update_order != "sync",
          f"learning with the update order {settings.training.update_order!r}"),

@@ -71,14 +71,16 @@ def _keep_what_there_is(run: Path, source: Source) -> Kept:
 
         # A network in floating point that is quantised here has learned nothing in integers.
         own = isinstance(source.network, QuantizedNetwork) and source.quantization is None
-        image, reason = load_learning(run) if own else None, ""
+        image, reason, has_latent = load_learning(run) if own else None, "", False
     elif training.configuration.arithmetic.bits == 0:
         return Kept(None, None, [])
     else:
         from binnet.chips.learning_images import keep_learning
+        from binnet.learning.integer_plasticity import take_latent
 
         image, reason = keep_learning(training)
+        has_latent = bool(take_latent(training)[0])
     lines = [] if image is None else [f"learning can go on from: {describe_kept(image)}"]
-    if reason and training is not None and training.configuration.arithmetic.latent_bits:
+    if reason and has_latent:
         lines.append(f"a core that learns cannot go on with this run: {reason}")
     return Kept(image, None, lines)

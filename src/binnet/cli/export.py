@@ -46,7 +46,7 @@ FORMATS = (*FORMS, "memh", "verilog")
 @click.option("--vectors", default=16, show_default=True, type=click.IntRange(1),
               help="golden vectors; the second half begins with random states")  # fmt: skip
 @click.option("--sweeps", default=10, show_default=True, type=click.IntRange(1),
-              help="of each golden vector; at most so many of an ONNX or unrolled graph")  # fmt: skip
+              help="of a golden vector; at most so many of an ONNX or unrolled graph")  # fmt: skip
 @click.option(
     "--inputs", type=click.Choice(["data", "random"]), default="data", show_default=True,
     help="golden vectors of held-out samples of entangled MNIST, or of random inputs",

@@ -38,7 +38,7 @@ except ImportError:
 from binnet._files import atomic_path, make_mark
 from binnet._provenance import get_version
 from binnet._validation import check_choice, check_integer
-from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
+from binnet.networks import BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-onnx-1"
 FORMS = ("loop", "unrolled")
@@ -173,26 +173,29 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.integer = isinstance(network, QuantizedNetwork) and not as_float
-        shifts = dict.fromkeys(BLOCKS, 0)
+        self.sum_type: np.dtype[Any] = np.dtype(np.float32)
+        self.input_type = self.sum_type
+        self.shifts = dict.fromkeys(("J", "W_in", "W_out"), 0)
+        graded = False
         if isinstance(network, QuantizedNetwork):
             if as_float:
                 _refuse_large(max(network.worst_field, network.worst_readout_field))
             formats = network.formats
-            shifts |= {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
-            self.sum_type = np.dtype(np.int32 if self.integer else np.float32)
-            graded = np.dtype(np.int8 if formats.inputs.signed else np.uint8)
-            self.input_type = graded if self.integer else self.sum_type
+            self.shifts |= {"J": formats.coupling_shift, "W_in": formats.input_shift}
+            graded = formats.inputs.bits > 1
+            if self.integer:
+                self.sum_type = np.dtype(np.int32)
+                self.input_type = np.dtype(np.int8 if formats.inputs.signed else np.uint8)
         else:
             self.sum_type = self.input_type = network.dtype
         self.spin_type = np.dtype(np.int8) if self.integer else self.sum_type
-        self.shifts = {"J": shifts["couplings"], "W_in": shifts["input_weights"], "W_out": 0}
         for name, block in (("J", "couplings"), ("W_in", "input_weights"), ("W_out", "readout")):
             weights = np.ascontiguousarray(getattr(network, block).T)
             self.add(name, weights if self.integer else weights.astype(self.sum_type))
             if self.shifts[name]:
                 self.add(f"{name}_scale", np.array(1 << self.shifts[name], self.sum_type))
         self.wide = {t.name for t in self.constants if t.data_type == onnx.TensorProto.INT16}
-        if self.integer and network.formats.inputs.bits > 1:
+        if self.integer and graded:
             # ONNX Runtime sums products of bytes in pairs of 16 bits on CPUs without VNNI: those
             # of spins fit, those of graded inputs would saturate.
             self.wide.add("W_in")
@@ -301,8 +304,8 @@ class _Graph:
 def _refuse_large(worst: int) -> None:
     if worst >= _EXACT_FLOAT:
         raise ValueError(
-            f"a field could reach {worst}, and float32 holds integers exactly below {_EXACT_FLOAT}; "
-            "choose fewer bits of weights or inputs, or the dtype 'native'"
+            f"a field could reach {worst}, and float32 holds integers exactly below "
+            f"{_EXACT_FLOAT}; choose fewer bits of weights or inputs, or the dtype 'native'"
         )
 
 
