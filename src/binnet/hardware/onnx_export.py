@@ -7,7 +7,7 @@ ends as `binnet.predict` ends. With the names of docs/model/arithmetic.md, eq. (
 
     external = MatMulInteger(inputs, W_in) << input_shift
     up       = external >= 0
-    sweep:     spins = Where(up, +1, -1)
+    sweep:     spins = Where(up, +1, -1), cast to int8
                up = MatMulInteger(spins, J) << coupling_shift + J_D * spins + external >= 0
     readout_fields = MatMulInteger(spins, W_out);  labels = ArgMax(readout_fields)
 
@@ -201,8 +201,8 @@ class _Graph:
             self.wide.add("W_in")
         self.add("zero", np.array(0, self.sum_type))
         self.add("self_coupling", np.array(network.self_coupling, self.sum_type))
-        self.add("plus", np.array(1, self.spin_type))
-        self.add("minus", np.array(-1, self.spin_type))
+        self.add("plus", np.array(1, self.sum_type))
+        self.add("minus", np.array(-1, self.sum_type))
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         self.constants.append(numpy_helper.from_array(array, name))
@@ -227,8 +227,15 @@ class _Graph:
             return name
         return self.node("Cast", [name], wide, to=onnx.TensorProto.INT32)
 
+    def choose(self, up: str, name: str) -> str:
+        """Add spins; ONNX Runtime 1.20 has no Where of int8."""
+        if not self.integer:
+            return self.node("Where", [up, "plus", "minus"], name)
+        chosen = self.node("Where", [up, "plus", "minus"], f"chosen_{name}")
+        return self.node("Cast", [chosen], name, to=onnx.TensorProto.INT8)
+
     def add_sweep(self, up: str, external: str, suffix: str) -> str:
-        spins = self.node("Where", [up, "plus", "minus"], f"spins{suffix}")
+        spins = self.choose(up, f"spins{suffix}")
         recurrent = self.field(spins, "J", f"recurrent{suffix}")
         own = self.widen(spins, f"wide_spins{suffix}")
         own = self.node("Mul", [own, "self_coupling"], f"own{suffix}")
@@ -276,7 +283,7 @@ class _Graph:
         return outputs[0], outputs[1]
 
     def add_readout(self, up: str, settled: str) -> None:
-        states = self.node("Where", [up, "plus", "minus"], "states")
+        states = self.choose(up, "states")
         fields = self.field(states, "W_out", "readout_fields")
         self.node("ArgMax", [fields], "labels", axis=1, keepdims=0)
         self.node("Identity", [settled], "fixed_points")
