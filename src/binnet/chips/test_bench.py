@@ -178,6 +178,8 @@ class _Script:
         for name, weights in blocks.items():
             number = BLOCKS.index(name)
             shown, stored = self.design.weight_bits[number], self.design.stored_bits[number]
+            if name == "couplings":  # whatever is on the diagonal
+                weights = np.where(np.eye(len(weights)) > 0, -1, weights)
             words = lay_out(weights.T << (stored - shown), self.design.elements)
             self.words += protocol.write_memory(self.design.memories[number], 0, words)
 
