@@ -17,6 +17,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ from binnet import relax
 from binnet.cli._networks import load_inputs, load_source
 from binnet.networks import QuantizedNetwork
 
-SAMPLES, SWEEPS, TIME_STEP, SECONDS = 1000, 10, 1e-4, 60
+SAMPLES, SWEEPS, TIME_STEP, SECONDS = 1000, 10, 1e-4, 120
 Array = NDArray[Any]
-# A graph's file and bits of the inputs -> readouts (sweeps, samples, C), or of the last sweep alone.
+# A graph's file, its inputs, whether it is unrolled -> readouts (sweeps or 1, samples, C).
 Runner = Callable[[Path, Array, bool], Array]
 
 
@@ -52,6 +53,7 @@ def step_module(module: Any, bits: Array, unrolled: bool) -> Array:
 def run_nirtorch(path: Path, bits: Array, unrolled: bool) -> Array:
     """NIRTorch itself, with a map of our own: its own one for Affine loses the biases."""
     torch, nir = load("torch"), load("nir")
+    module: Any = torch.nn.Module
 
     def affine(node: Any) -> Any:
         layer = torch.nn.Linear(node.weight.shape[1], node.weight.shape[0])
@@ -59,7 +61,7 @@ def run_nirtorch(path: Path, bits: Array, unrolled: bool) -> Array:
         layer.bias.data = torch.tensor(node.bias).float()
         return layer
 
-    class Threshold(torch.nn.Module):  # type: ignore[misc]
+    class Threshold(module):  # type: ignore[misc]
         def __init__(self, threshold: Array) -> None:
             super().__init__()
             self.register_buffer("threshold", torch.tensor(threshold).float())
@@ -198,8 +200,7 @@ def compare_nir(name: str, network: QuantizedNetwork, X: Array, fields: Array) -
             write_nir(path, network, form=form, dtype=dtype, sweeps=SWEEPS)
             inputs = bits if form == "threshold" else constant
             unrolled = form == "unrolled"
-            run = TOOLS[name][0]
-            outcome = compare(lambda p=path, x=inputs, u=unrolled: run(p, x, u), fields / 2)  # type: ignore[misc]
+            outcome = compare(partial(TOOLS[name][0], path, inputs, unrolled), fields / 2)
             yield f"{form}, {dtype} | {outcome}"
 
 
@@ -213,8 +214,7 @@ def compare_onnx(name: str, network: QuantizedNetwork, X: Array, fields: Array) 
                 path = Path(folder) / f"{form}-{dtype}.onnx"
                 write_onnx(path, network, form=form, dtype=dtype, sweeps=SWEEPS)
                 spins = X.astype(np.int8 if dtype == "native" else np.float32)
-                run = TOOLS[name][0]
-                outcome = compare(lambda p=path, x=spins: run(p, x, False), fields)  # type: ignore[misc]
+                outcome = compare(partial(TOOLS[name][0], path, spins, False), fields)
                 yield f"{form}, {dtype} | {outcome}"
 
 

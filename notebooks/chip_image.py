@@ -161,7 +161,7 @@ run_checker(folder)
 # %% [markdown]
 # ## A chip that learns
 # A run in integers, with a shift register in each neuron for its random numbers, can go on in a
-# chip. Its images keep the hidden bits of its weights, and golden vectors of its next samples say
+# chip. Its images keep its latent weights, and golden vectors of its next samples say
 # what each update must make of every one of them. The model of a core learns them here word by
 # word, as a circuit does, and is compared with the simulator.
 

@@ -5,7 +5,6 @@ import dataclasses
 import numpy as np
 import pytest
 
-import chip_cases as cases
 from binnet.chips.cycles import (
     count_inference_cycles,
     count_training_cycles,
@@ -22,14 +21,15 @@ from binnet.chips.protocol import (
     split_answers,
     update,
 )
+from binnet.chips.random_cores import RandomCore, draw_core, draw_inputs
 
 pytest.importorskip("amaranth")
 
 from binnet.chips.core import Core
-from chip_circuits import run_core
+from binnet.chips.equivalence import simulate_core
 
 
-def relax(case: cases.Case, words: list[int], *, learned: bool) -> tuple[Result, list[int]]:
+def relax(case: RandomCore, words: list[int], *, learned: bool) -> tuple[Result, list[int]]:
     """What the model says of a command, with trace, and the neurons that change in each sweep."""
     model = CoreModel(case.design, case.contents)
     answers = split_answers(model.run(set_register(case.design, "CONTROL", 1) + words))
@@ -38,14 +38,17 @@ def relax(case: cases.Case, words: list[int], *, learned: bool) -> tuple[Result,
     return result, (result.states != before).sum(axis=1).tolist()
 
 
-def measure(case: cases.Case, words: list[int]) -> int:
-    """Cycles of commands, between two GET."""
+def measure(case: RandomCore, words: list[int]) -> int:
+    """Cycles of commands, as far as they keep the one behind them from its answer."""
     get = get_register(case.design, "STATUS")
-    sent = get + words + get
-    expected = CoreModel(case.design, case.contents).run(sent)
-    answers, cycles = run_core(Core(case.design, case.contents), sent, len(expected))
-    assert answers == expected
-    return cycles[-1] - cycles[0] - 2  # those of the second GET
+    ends = []
+    for sent in (get, words + get):
+        expected = CoreModel(case.design, case.contents).run(sent)
+        circuit = Core(case.design, case.contents)
+        answers, cycles = simulate_core(circuit, sent, len(expected))
+        assert answers == expected
+        ends.append(cycles)
+    return ends[1] - ends[0]
 
 
 @pytest.mark.parametrize("event_driven", [False, True])
@@ -55,10 +58,11 @@ def test_inference(
     sizes: tuple[int, int, int], elements: int, silent: bool, event_driven: bool
 ) -> None:
     rng = np.random.default_rng(elements)
-    case = cases.draw_case(rng, learns=False, sizes=sizes, elements=elements)
-    case = case._replace(design=dataclasses.replace(case.design, event_driven=event_driven))
+    case = draw_core(rng, learns=False, sizes=sizes, elements=elements)
+    design = dataclasses.replace(case.design, event_driven=event_driven)
+    case = dataclasses.replace(case, design=design)
     start = None if silent else rng.choice([-1, 1], sizes[0])
-    words = infer(case.design, cases.draw_inputs(rng, case.network, 1)[0], start)
+    words = infer(case.design, draw_inputs(rng, case.network, 1)[0], start)
     result, changes = relax(case, words, learned=False)
     if start is not None:
         changes[0] = int((result.states[0] != start).sum())
@@ -70,7 +74,7 @@ def test_inference(
 @pytest.mark.parametrize(("sizes", "elements"), [((9, 5, 5), 4), ((1, 1, 2), 1)])
 def test_learning(sizes: tuple[int, int, int], elements: int, event_driven: bool) -> None:
     rng = np.random.default_rng(elements + 10)
-    case = cases.draw_case(rng, learns=True, sizes=sizes, elements=elements)
+    case = draw_core(rng, learns=True, sizes=sizes, elements=elements)
     learning = case.design.learning
     assert learning is not None
     learning = dataclasses.replace(
@@ -81,8 +85,8 @@ def test_learning(sizes: tuple[int, int, int], elements: int, event_driven: bool
         rounding="per-weight",
     )
     design = dataclasses.replace(case.design, event_driven=event_driven, learning=learning)
-    case = case._replace(design=design)
-    words = learn(design, cases.draw_inputs(rng, case.network, 1)[0], 1)
+    case = dataclasses.replace(case, design=design)
+    words = learn(design, draw_inputs(rng, case.network, 1)[0], 1)
     result, changes = relax(case, words, learned=True)
     counted = count_training_cycles(
         design, 1, result.sweeps, turns=learning.sweeps, changes=changes
@@ -99,7 +103,7 @@ def test_learning(sizes: tuple[int, int, int], elements: int, event_driven: bool
 
 def test_what_is_missing_is_named() -> None:
     rng = np.random.default_rng(1)
-    design = cases.draw_case(rng, learns=False).design
+    design = draw_core(rng, learns=False).design
     with pytest.raises(ValueError, match="must be of a core that learns"):
         count_update_cycles(design, 1)
     with pytest.raises(ValueError, match="changes must be given of each of the 3 sweeps"):

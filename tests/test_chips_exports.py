@@ -201,6 +201,7 @@ def test_cores_need_their_extra(run: Path, tmp_path: Path, monkeypatch: pytest.M
         ("--format memh --learning many", 2, "'many' is not a valid integer"),
         ("--format nir --learning 3", 1, "--learning 3 is of memory images, and a graph has no"),
         ("--format memh --bits 4 --learning 3", 1, "in integers already; leave out --bits"),
+        ("--format verilog --learning 999999999", 1, "the words that a test bench compares would"),
         ("--format memh --learning 99999999999", 1, "--learning 99999999999: all states and the"),
     ],
 )

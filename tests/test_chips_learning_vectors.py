@@ -44,6 +44,12 @@ CASES: dict[str, dict[str, Any]] = {
         "arithmetic": "int4", "latent_bits": 8, "batch_size": 1, "rate_couplings": 0.5,
         "decay_couplings": 0.5,
     },
+    "J of 2 bits and latent ones of 8, others of 8": {
+        "arithmetic": "int8", "block_bits": (2, 8, 8, 8), "block_latent_bits": (8, 0, 0),
+    },
+    "J and W_out of 1 and 4 bits, latent ones of 8, W_in of 8": {
+        "arithmetic": "int4", "block_bits": (1, 8, 4, 4), "latent_bits": 8,
+    },
     "int2 by events": {
         "arithmetic": "int2", "rounding": "per-event", "rate_exponents": (2, 1, 1),
     },
@@ -383,3 +389,38 @@ def test_latent_weights_must_be_those_of_the_network(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"do not expose the weights: readout\[1, 2\] is"):
         save_quantized(tmp_path / "a.safetensors", network, learning=image)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: m["latent"]["couplings"].update(bits=16), "words of 56 hexadecimal digits"),
+        (lambda m: m["latent"]["couplings"].update(fraction_bits=0), "must have more bits than"),
+        (lambda m: m["latent"].update(bias=m["latent"]["readout"]), "latent must be of couplings"),
+        (lambda m: m["learning"]["files"].pop("registers"), "its header lacks registers"),
+        (lambda m: m["learning"].pop("files"), "files in its header must be a table, got None"),
+        (lambda m: m.pop("latent"), "its header lacks latent"),
+        (lambda m: m["learning"]["files"]["learning_wrong"].update(sha256="0"), "says 0"),
+    ],
+)
+def test_damaged_manifests_are_refused(
+    change: Callable[[dict[str, Any]], object], message: str, images: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    shutil.copytree(images, folder)
+    edit(folder, change)
+    with pytest.raises(ValueError, match=message):
+        read_memory_images(folder)
+
+
+def test_registers_of_no_bit_are_refused(images: Path, tmp_path: Path) -> None:
+    """They would stay 0, and never round up."""
+    folder = tmp_path / "images"
+    shutil.copytree(images, folder)
+    digits = (folder / "registers.hex").read_text().strip()
+    (folder / "registers.hex").write_text(f"{digits[:-4]}0000\n")
+    edit(folder, partial(renew_hashes, folder=folder))
+    with pytest.raises(
+        ValueError, match=r"registers must be 18 integers of 1 to 65535, .* least 0"
+    ):
+        read_memory_images(folder)

@@ -55,6 +55,12 @@ CASES: dict[str, dict[str, Any]] = {
     "int2 in 4 bits, decay": {"arithmetic": "int2", "latent_bits": 4, **FAST_DECAY},
     "int1": {"arithmetic": "int1", "rate_exponents": (2, 1, 1), **NO_DECAY},
     "int1 in 8 bits": {"arithmetic": "int1", "latent_bits": 8, "batch_size": 16},
+    "bits by block": {
+        "arithmetic": "int4",
+        "block_bits": (1, 2, 8, 4),
+        "block_latent_bits": (4, 0, 16),
+        "rate_schedule": "linear",
+    },
     "int8 in 16 bits, another schedule": {
         "arithmetic": "int8",
         "latent_bits": 16,

@@ -12,7 +12,14 @@ import pytest
 from binnet import BinaryNetwork, NetworkParameters
 from binnet.chips import synthesis, synthesis_tools
 from binnet.chips.contents import fill_memories
-from binnet.chips.design import CoreDesign, design_core
+from binnet.chips.cycles import (
+    count_inference_cycles,
+    count_sweep_cycles,
+    count_training_cycles,
+    count_update_cycles,
+)
+from binnet.chips.design import CoreDesign, CoreLearning, design_core
+from binnet.chips.random_cores import draw_network
 from binnet.chips.synthesis import SynthesisReport, list_elements, synthesise, synthesise_largest
 from binnet.chips.synthesis_targets import (
     CELLS,
@@ -28,8 +35,8 @@ from binnet.chips.synthesis_targets import (
 )
 from binnet.chips.synthesis_text import describe_outcome, format_synthesis
 from binnet.chips.synthesis_tools import Tool, ToolFailed, check_tools, run_tool
-from binnet.chips.throughput import Throughput
-from binnet.networks import quantize
+from binnet.chips.throughput import Throughput, count_throughput
+from binnet.networks import BLOCKS, quantize
 
 # As Yosys 0.70 and nextpnr 0.11.1 wrote them of a small circuit.
 ECP5_CELLS = {
@@ -37,7 +44,8 @@ ECP5_CELLS = {
     "MULT18X18D": 1,
 }  # fmt: skip
 ICE40_CELLS = {
-    "SB_CARRY": 14, "SB_DFF": 33, "SB_DFFSR": 9, "SB_LUT4": 38, "SB_RAM40_4K": 1, "SB_RAM40_4KNR": 2,
+    "SB_CARRY": 14, "SB_DFF": 33, "SB_DFFSR": 9, "SB_LUT4": 38, "SB_RAM40_4K": 1,
+    "SB_RAM40_4KNR": 2,
 }  # fmt: skip
 GENERIC_CELLS = {"$_DFFE_PP_": 4, "$_DFF_P_": 15, "$_SDFF_PP0_": 9, "$lut": 36, "$mem_v2": 1}
 ECP5_TIMING = {
@@ -231,11 +239,13 @@ def test_the_largest_that_fits_is_found(
     """As many as have cells enough, then as can be placed, then as are fast enough."""
 
     def pretend(design: CoreDesign, contents: object, target: str, **options: object) -> object:
-        P, place = design.elements, options["place"]
-        fits = P <= (most_placed if place else most_cells)
-        frequency = (70.0 if P <= fastest else 50.0) if place and fits else None
+        place = options["place"]
+        fits = design.elements <= (most_placed if place else most_cells)
+        frequency = (70.0 if design.elements <= fastest else 50.0) if place and fits else None
         reason = None if fits else "too large"
-        return replace(REPORT, elements=P, fits=fits, frequency=frequency, reason=reason)
+        return replace(
+            REPORT, elements=design.elements, fits=fits, frequency=frequency, reason=reason
+        )
 
     monkeypatch.setattr(synthesis, "synthesise", pretend)
     found, tried = synthesise_largest(lambda P: make_core(P, 13), 13, "ecp5")
@@ -292,6 +302,27 @@ def test_text_and_json_hold_the_figures() -> None:
     unknown = Throughput(None, 100.0, 3.5, 725.0, None, None, None)
     assert unknown.inferences_per_second is None
     assert "per second" not in format_synthesis(design, REPORT, unknown)
+
+
+def test_throughput_is_the_mean_of_the_cycles_of_samples() -> None:
+    sweeps, labels = (2, 5, 3), (0, 1)
+    network = draw_network(np.random.default_rng(1), spins=True, sizes=(7, 5, 2))
+    stored = tuple(getattr(network.formats, name) for name in BLOCKS[:3])
+    ends, decays = (1, None, 2), (3, None, 2)
+    learning = CoreLearning(4, 1, 3, 6, 0, 0, ends, decays, 8, "per-weight", stored)
+    design = design_core(network, 3, learning=learning)
+    found = count_throughput(design, 50.0, np.mean(sweeps), np.mean(sweeps))
+    inferences = [count_inference_cycles(design, n) for n in sweeps]
+    assert found.inference == pytest.approx(np.mean(inferences))
+    # Seven batches of eight do not decay.
+    updates = [count_update_cycles(design, 4, decays=batch == 0) for batch in range(8)]
+    samples = [count_training_cycles(design, c, n, turns=6) for n in sweeps for c in labels]
+    expected = np.mean(samples) + np.mean(updates) / 4
+    assert found.learned_sample == pytest.approx(expected)
+    assert found.samples_learned_per_second == pytest.approx(50e6 / expected)
+    assert found.update == updates[1]
+    assert found.sweep == count_sweep_cycles(design, 7)
+    assert count_throughput(design, None, 2.0).learned_sample is None
 
 
 @pytest.mark.long

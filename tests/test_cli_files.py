@@ -28,6 +28,7 @@ COMMANDS = (
     ("sweep relaxation self_coupling=0.2,0.4 n_neurons=9 --output", ("a.nc", "a.png")),
     ("import network --output", ("a.safetensors",)),
     ("export network.safetensors --format nir --output", ("a.nir",)),
+    ("export network.safetensors --format onnx --output", ("a.onnx",)),
     ("hardware report network.safetensors --output", ("a.json",)),
     ("study sizes --output", ("a.png", "a.json")),
     ("study bits --output", ("a.png", "a.json")),

@@ -63,6 +63,27 @@ def test_a_float_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     assert cases.same_network(load_network(tmp_path / "a.safetensors"), trained)
 
 
+@pytest.mark.parametrize("form", ["threshold", "lif", "unrolled"])
+def test_every_form_of_nir_is_imported(form: str, network_file: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nir")
+    options = ("--format", "nir", "--form", form, "--dtype", "float32", "--sweeps", 3)
+    binnet("export", network_file, *options, "--output", tmp_path / "a.nir")
+    binnet("import", tmp_path / "a.nir", "--output", tmp_path / "a.safetensors")
+    assert cases.same_network(load_network(tmp_path / "a.safetensors"), load_network(network_file))
+
+
+def test_a_run_becomes_an_onnx_graph(run: Path, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    output = tmp_path / "a.onnx"
+    options = ("--format", "onnx", "--form", "unrolled", "--sweeps", 4, "--output", output)
+    assert binnet("export", run, "--bits", 8, *options) == f"ONNX graph: {output}\n"
+    notes = {entry.key: entry.value for entry in onnx.load(output).metadata_props}
+    assert (notes["form"], notes["sweeps"]) == ("unrolled", "4")
+    provenance = json.loads(notes["provenance"])
+    assert (provenance["seed"], provenance["epoch"]) == (0, 2)
+    assert len(provenance["data_fingerprint"]) == 16
+
+
 def test_a_quantised_run_goes_through_nir(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("nir")
     binnet("export", run, "--format", "nir", "--bits", 8, "--output", tmp_path / "a.nir")
@@ -266,6 +287,13 @@ def test_report_with_another_table(run: Path, tmp_path: Path) -> None:
         ("--format memh --bits 4 --vectors 0", 2, "0 is not in the range x>=1"),
         ("--format memh --bits 4 --sweeps 0", 2, "0 is not in the range x>=1"),
         ("--format gif", 2, "'gif' is not one of 'nir', 'onnx', 'memh', 'verilog'"),
+        (
+            "--format onnx --form lif",
+            1,
+            "--form lif is none of the format onnx, which has loop, un",
+        ),
+        ("--format memh --form lif", 1, "--form lif is none of the format memh, which has none"),
+        ("--format onnx --sweeps 1", 1, "sweeps must be"),
         ("", 2, "Missing option '--format'"),
     ],
 )

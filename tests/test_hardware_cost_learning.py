@@ -35,10 +35,16 @@ class Counter(dict):
 
 
 def relax_sample(
-    network: QuantizedNetwork, x: np.ndarray, label: int, dense: bool, lanes: int, counter: Counter
+    network: QuantizedNetwork,
+    x: np.ndarray,
+    label: int,
+    amplitudes: np.ndarray,
+    dense: bool,
+    lanes: int,
+    counter: Counter,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Follow one relaxation and its tests; return which neurons and readouts learn."""
-    formats, amplitudes = network.formats, SCHEDULE.amplitudes
+    formats = network.formats
     J, W = (w.astype(int) for w in (network.couplings, network.input_weights))
     groups = range(0, H, lanes)
 
@@ -81,6 +87,8 @@ def relax_sample(
         new = np.where(h >= 0, 1, -1)
         rests = np.array_equal(new, s)
         s = new
+    if before and not dense:
+        steer()
     send("stability", range(H) if dense else np.flatnonzero(s != sent))
     h = (J @ s << formats.coupling_shift) + network.self_coupling * s
     h = h + (W @ x << formats.input_shift)
@@ -107,7 +115,8 @@ def count_by_hand(
     """Return the counts of all samples, and of decays; where events are drawn, their means."""
     counter, decays = Counter(), Counter()
     learned = [
-        relax_sample(network, x, int(y), dense, lanes, counter) for x, y in zip(X, Y, strict=True)
+        relax_sample(network, x, int(y), design.schedule.amplitudes, dense, lanes, counter)
+        for x, y in zip(X, Y, strict=True)
     ]
     for number, first in enumerate(range(0, len(X), design.batch_size)):
         batch = learned[first : first + design.batch_size]
@@ -177,6 +186,7 @@ DESIGNS = {
     "nearest, frozen": {"rounding": "nearest", "generator": "lfsr", "exponents": (2, None, 1)},
     "single": {"rounding": "per-weight", "generator": "lfsr", "exponents": (1, 1, 1),
                "batch_size": 1},
+    "cut short": {"schedule": FeedbackSchedule(1, 2, 0)},  # neurons still flip, under feedback
 }  # fmt: skip
 
 
@@ -191,6 +201,7 @@ def test_items_are_those_of_a_plain_loop(name: str, lanes: int) -> None:
     design = make_design(**DESIGNS[name], decays=(True, False, True), decay_period=8)
     report = make_report(network, design, elements=lanes, latent_bits=stored)
     assert report.training is not None
+    assert (report.training.event_driven["stability"].operations > 0) == (name == "cut short")
     n_batches = -(-len(X) // design.batch_size)
     for kind in ("dense", "event_driven"):
         found = getattr(report.training, kind)

@@ -1,4 +1,4 @@
-"""ONNX: runtimes find what the simulator finds, in every form; what cannot be written is refused."""
+"""ONNX: runtimes find what the simulator finds, in every form; the rest is refused."""
 
 import dataclasses
 import json

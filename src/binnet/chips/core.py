@@ -39,6 +39,7 @@ from binnet.chips.streams import (
     add_streams,
 )
 from binnet.chips.updates import Plasticity, add_update_group_states, add_update_states
+from binnet.chips.weight_ports import WeightPorts
 
 
 class Core(Component):  # type: ignore[misc] # Amaranth has no types
@@ -84,16 +85,17 @@ class Core(Component):  # type: ignore[misc] # Amaranth has no types
         """Build the circuit: one state machine around lanes and memories."""
         m = Module()
         parts = Parts(m, self, self.design, self.contents)
-        lanes = Lanes(parts)
+        weights = WeightPorts(parts)
+        lanes = Lanes(parts, weights)
         add_streams(parts)
         add_relaxing(parts, lanes)
         learns = self.design.learning is not None
         if learns:
             add_learning(parts, lanes)
-            plasticity = Plasticity(parts)
+            plasticity = Plasticity(parts, weights)
         with m.FSM():
             add_command_states(parts)
-            add_memory_states(parts)
+            add_memory_states(parts, weights)
             add_input_states(parts)
             add_external_states(parts, lanes)
             add_sweep_states(parts, lanes)

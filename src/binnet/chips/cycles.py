@@ -34,7 +34,7 @@ def count_sweep_cycles(design: CoreDesign, walked: int, flips: int = 0) -> int:
 def _count_groups(design: CoreDesign, walked: int, flips: int) -> int:
     """Count the cycles of all groups: 6 to begin and end a dense one."""
     if design.event_driven:
-        return design.n_groups * (walked + 10 - (walked == 0)) + flips
+        return design.n_groups * (walked + 9 - (walked == 0)) + flips
     return design.n_groups * (walked + 6)
 
 

@@ -16,7 +16,8 @@ try:
 except ImportError:
     raise ImportError("a core needs Amaranth; pip install 'binnet[hdl]'") from None
 
-from binnet.chips.parts import BLOCKS, COUPLINGS, INPUT_WEIGHTS, Parts
+from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, Parts
+from binnet.chips.weight_ports import WeightPorts
 
 _TAPS = 0xB400  # x^16 + x^14 + x^13 + x^11 + 1, in Galois form
 
@@ -116,34 +117,34 @@ class Lanes:
     ----------
     p : Parts
         The circuit.
+    weights : WeightPorts
+        Its weights.
 
     Attributes
     ----------
     sums : list of Signal
         The sum of each lane.
-    terms : list of Signal
-        What is added in the next cycle; 0 where nothing else is said.
-    carries : list of Signal
-        1 more for each.
+    others : list of Signal
+        What is added where no weight is: 0 where nothing else is said.
     is_over : Signal
         Whether the sums are complete in the next cycle.
     """
 
-    def __init__(self, p: Parts) -> None:
+    def __init__(self, p: Parts, weights: WeightPorts) -> None:
         P, n = p.design.elements, p.sum_bits
         self.parts = p
         self.sums = [Signal(signed(n), name=f"sum_{lane}") for lane in range(P)]
-        self.terms = [Signal(signed(n), name=f"term_{lane}") for lane in range(P)]
-        self.carry = Signal()
+        self.others = [Signal(signed(n), name=f"other_{lane}") for lane in range(P)]
         self.walking, self.is_over = Signal(), Signal()
         self.source, self.word = Signal(p.source_bits), Signal(p.word_bits)
         self.lane = Signal(p.lane_bits)
         self.plane = Signal(p.plane_bits)
-        self._is_doubled = Signal()
         # Neurons that have flipped are walked past; each moves a field by twice its weight.
         self.is_listed, self._twice_2 = Signal(), Signal()
+        p.m.d.comb += p.writers["sums"].data.eq(Cat(self.sums))
         self._add_walk(p)
-        self._add_sums(p)
+        self._add_spins(p, weights)
+        self._add_sums(p, weights)
 
     def start(self) -> Any:
         """Return the statements that begin a walk over all presynaptic neurons of a group.
@@ -164,7 +165,7 @@ class Lanes:
         ]
 
     def _add_walk(self, p: Parts) -> None:
-        """Add the first two stages."""
+        """Add the first stage."""
         m, design, P = p.m, p.design, p.design.elements
         is_input = p.block == INPUT_WEIGHTS
         last = Signal(p.source_bits)
@@ -176,7 +177,6 @@ class Lanes:
                 m.d.comb += last.eq(p.n_flips - 1)
         is_end = self.source == last
         is_lane_end = self.lane == P - 1
-        is_graded = design.input_bits > 1
         with m.If(self.walking):
             m.d.comb += p.read("states", Cat(self.word, p.slot))
             m.d.comb += p.read("inputs", Cat(self.plane, self.source))
@@ -187,13 +187,16 @@ class Lanes:
             with m.If(is_lane_end):
                 m.d.sync += self.word.eq(self.word + 1)
             with m.If(is_end):
-                if is_graded:
-                    m.d.sync += [self.plane.eq(self.plane - 1), self.walking.eq(0)]
+                m.d.sync += self.walking.eq(0)
+                if design.input_bits > 1:
+                    m.d.sync += self.plane.eq(self.plane - 1)
                     with m.If(is_input & (self.plane != 0)):
                         m.d.sync += self.walking.eq(1)
-                else:
-                    m.d.sync += self.walking.eq(0)
-        # Second stage: the spin, and the address of the weights.
+
+    def _add_spins(self, p: Parts, weights: WeightPorts) -> None:
+        """Add the second stage: the spin, and the address of the weights."""
+        m, design, P = p.m, p.design, p.design.elements
+        is_input = p.block == INPUT_WEIGHTS
         self._valid_1, source_1 = Signal(), Signal(p.source_bits)
         word_1, lane_1 = Signal.like(self.word), Signal.like(self.lane)
         first_1, top_1 = Signal(), Signal()
@@ -210,45 +213,57 @@ class Lanes:
             )
             m.d.sync += self._twice_2.eq(self.is_listed)
         with m.If(self._valid_1):
-            for name in BLOCKS:
-                m.d.comb += p.read(name, p.base + source_1)
+            m.d.comb += weights.read(p.base + source_1)
         bit = Mux(is_input, p.readers["inputs"].data, spin)
-        # Third stage: the weights, taken as they are, negative, or not at all.
-        self._valid_2, self._negative_2, self._double_2 = Signal(), Signal(), Signal()
-        self._off_2 = Signal(P)  # lanes that do not take this one
+        # For the third stage: whether there is a term, and is subtracted.
+        self._valid_2, self._adds_2, self._negative_2 = Signal(), Signal(), Signal()
+        self._doubles_2 = Signal()
+        self._own_2 = Signal(P)  # lanes that are the presynaptic neuron, and have J_D in its place
         m.d.sync += [self._valid_2.eq(self._valid_1), self._negative_2.eq(~bit)]
+        m.d.sync += self._adds_2.eq(self._valid_1)
         own = (word_1 == p.group) & (p.block == COUPLINGS)
-        m.d.sync += self._off_2.eq(Cat(own & (lane_1 == lane) for lane in range(P)))
-        if is_graded:
+        m.d.sync += self._own_2.eq(Cat(own & (lane_1 == lane) for lane in range(P)))
+        if design.input_bits > 1:
+            # Sums are doubled from bit to bit; in two's complement the highest counts negative.
+            m.d.sync += self._doubles_2.eq(self._valid_1 & first_1 & is_input)
             with m.If(is_input):
-                signed_top = top_1 if design.input_signed else Const(0)
-                m.d.sync += [self._negative_2.eq(bit & signed_top), self._double_2.eq(first_1)]
-                with m.If(~bit):
-                    m.d.sync += self._off_2.eq(~0)
-            with m.Else():
-                m.d.sync += self._double_2.eq(0)
+                m.d.sync += self._adds_2.eq(self._valid_1 & bit)
+                m.d.sync += self._negative_2.eq(top_1 if design.input_signed else 0)
 
-    def _add_sums(self, p: Parts) -> None:
-        """Add the last two stages."""
+    def _add_sums(self, p: Parts, weights: WeightPorts) -> None:
+        """Add the last two stages: terms and sums."""
+        m, design = p.m, p.design
+        carry, doubles_3 = Signal(), Signal()
+        m.d.comb += self.is_over.eq(~self.walking & ~self._valid_1 & ~self._valid_2)
+        m.d.sync += carry.eq(self._adds_2 & self._negative_2)
+        m.d.sync += doubles_3.eq(self._doubles_2)
+        for lane, (total, other) in enumerate(zip(self.sums, self.others, strict=True)):
+            term = Signal.like(total, name=f"term_{lane}")
+            before = Mux(doubles_3, total << 1, total) if design.input_bits > 1 else total
+            # The carry enters below the lowest bit.
+            m.d.sync += total.eq((Cat(Const(1, 1), before) + Cat(carry, term))[1:])
+            weight = self._add_weight(p, weights.codes[lane], lane)
+            taken = Mux(self._own_2[lane], p.registers["SELF_COUPLING"], weight)
+            if design.event_driven:
+                taken = Mux(self._twice_2, taken << 1, taken)
+            signs = self._negative_2.replicate(p.sum_bits)
+            m.d.sync += term.eq(Mux(self._adds_2, taken ^ signs, other))
+
+    def _add_weight(self, p: Parts, code: Any, lane: int) -> Any:
+        """Return the weight of a lane in units of the sums."""
         m, design = p.m, p.design
         shifts = (design.coupling_shift, design.input_shift, 0)
-        valid_3 = Signal()
-        m.d.comb += self.is_over.eq(~self.walking & ~self._valid_1 & ~self._valid_2)
-        m.d.sync += [valid_3.eq(self._valid_2), self.carry.eq(0)]
-        m.d.sync += self._is_doubled.eq(self._double_2 & self._valid_2)
-        with m.If(self._valid_2):
-            m.d.sync += self.carry.eq(self._negative_2)
-        for lane in range(design.elements):
-            total, term = self.sums[lane], self.terms[lane]
-            before = Mux(self._is_doubled, total << 1, total) if design.input_bits > 1 else total
-            m.d.sync += [total.eq(before + term + self.carry), term.eq(0)]
-            with m.If(self._valid_2), m.Switch(p.block):
-                for block, name in enumerate(BLOCKS):
-                    bits, stored = design.weight_bits[block], design.stored_bits[block]
-                    code = p.readers[name].data[stored * lane : stored * (lane + 1)]
-                    weight = expose_weight(code, stored, bits)
-                    taken = Mux(self._off_2[lane], 0, weight) << shifts[block]
-                    if design.event_driven and block == COUPLINGS:
-                        taken = Mux(self._twice_2, taken << 1, taken)
-                    with m.Case(block):
-                        m.d.sync += term.eq(taken ^ self._negative_2.replicate(len(term)))
+        kinds = list(zip(design.stored_bits, design.weight_bits, shifts, strict=True))
+        exposed = {}
+        for stored, bits, _ in kinds:
+            if (stored, bits) not in exposed:
+                value = expose_weight(code[:stored], stored, bits)
+                signal = Signal(value.shape(), name=f"exposed_{lane}_{stored}_{bits}")
+                m.d.comb += signal.eq(value)
+                exposed[stored, bits] = signal
+        weight = Signal(signed(p.sum_bits), name=f"weight_{lane}")
+        with m.Switch(p.block):
+            for block, (stored, bits, shift) in enumerate(kinds):
+                with m.Case(block) if block < len(kinds) - 1 else m.Default():
+                    m.d.comb += weight.eq(exposed[stored, bits] << shift)
+        return weight

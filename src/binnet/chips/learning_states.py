@@ -54,12 +54,12 @@ def add_feedback(p: Parts, lanes: Lanes) -> None:
         return
     m, threshold = p.m, p.registers["THRESHOLD"]
     bits, data = p.design.feedback_bits, p.readers["feedback"].data
-    for lane, term in enumerate(lanes.terms):
+    for lane, other in enumerate(lanes.others):
         with m.If(p.testing):
             # h - threshold - 1 < 0 and h + threshold >= 0 say h <= threshold, -h <= threshold.
-            m.d.sync += term.eq(Mux(p.own[lane], ~threshold, threshold))
+            m.d.comb += other.eq(threshold ^ p.own[lane].replicate(len(other)))
         with m.Elif(p.feedback_on):
-            m.d.sync += term.eq(data[bits * lane : bits * (lane + 1)].as_signed())
+            m.d.comb += other.eq(data[bits * lane : bits * (lane + 1)].as_signed())
 
 
 def keep_unstable(p: Parts) -> None:
@@ -152,5 +152,5 @@ def add_learning_states(p: Parts) -> None:
         count = p.sample + 1
         m.d.sync += p.sample.eq(count)
         m.next = "IDLE"
-        with m.If((count >= registers["BATCH_SIZE"]) | (count == design.learning.batch_size)):
+        with m.If((count >= registers["BATCH_SIZE"]) | (count == p.most_samples)):
             m.next = "UPDATE"

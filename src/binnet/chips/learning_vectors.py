@@ -39,6 +39,7 @@ from binnet.networks import QFormat
 #: In the place of an exponent of a block that does not learn, or decay.
 NONE = -99
 _REGISTER_BITS = 16
+_BYTES_OF_A_WORD = 100  # in a list of Python's integers and flags, and as text
 
 
 class Batch(NamedTuple):
@@ -204,6 +205,31 @@ def record_learning_vectors(
         {name: np.stack(blocks) for name, blocks in weights.items()},
         dict(zip(LEARNED, learning.formats, strict=True)),
         np.stack(stepped),
+    )
+
+
+def check_stimulus(design: CoreDesign, n_samples: int) -> None:
+    """Refuse more samples than there is memory for their words in and out of a core.
+
+    Parameters
+    ----------
+    design : CoreDesign
+        A core that learns.
+    n_samples : int
+        Samples for `play_vectors`.
+
+    Raises
+    ------
+    MemoryError
+        If there is less memory than that.
+    """
+    assert design.learning is not None
+    weights = sum(memory.words * memory.stream_words for memory in design.memories)
+    updates = -(-n_samples // design.learning.batch_size)
+    check_memory(
+        f"--learning {n_samples} for a core: the words that a test bench compares",
+        float(updates * weights * _BYTES_OF_A_WORD),
+        "take fewer samples, or --format memh",
     )
 
 

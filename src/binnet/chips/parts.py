@@ -27,6 +27,7 @@ from binnet.chips.registers import list_registers
 
 SWEEP_BITS = 16
 NO_LIMIT = (1 << SWEEP_BITS) - 1
+REGISTERS = ("hidden_registers", "readout_registers")
 BLOCKS = ("couplings", "input_weights", "readout")
 COUPLINGS, INPUT_WEIGHTS, READOUT = range(3)  # places in the triples of a design
 
@@ -94,7 +95,9 @@ class Parts:
     def _add_sizes(self, design: CoreDesign) -> None:
         """Set widths and counts."""
         H, G, R = design.n_neurons, design.n_groups, design.n_readout_groups
-        B = 1 if design.learning is None else design.learning.batch_size
+        learning = design.learning
+        self.most_samples = B = 1 if learning is None else learning.batch_size
+        self.is_per_event = learning is not None and learning.rounding == "per-event"
         self.sources = (H, design.n_inputs, H)  # presynaptic neurons of each block
         self.group_bits = count_address_bits(max(G, R) + 1)
         self.word_bits = count_address_bits(G)
@@ -131,7 +134,7 @@ class Parts:
         if design.learning is not None:
             # Of each lane whether it learns, then its target; of all groups, and of the one whose
             # weights change.
-            B = design.learning.batch_size
+            B = self.most_samples
             self.add_memory("learns", 2 * P, [0] * (B << self.place_bits))
             self.add_memory("events", 2 * P, [0] * B)
 
@@ -186,7 +189,6 @@ class Parts:
         self.changed, self.differs = Signal(), Signal()  # from those, any neuron so far
         self.settled, self.is_cycle, self.closes_cycle = Signal(), Signal(), Signal()
         self.is_end = Signal()  # of the relaxation
-        self.minus_self_coupling = Signal(signed(self.sum_bits))
         self.feedback_on = Signal()
         self.class_ = Signal(range(max(2, design.n_outputs)))
         self.best = Signal(signed(self.sum_bits))
@@ -214,6 +216,8 @@ class Parts:
         self.minus_readout_threshold = Signal(signed(self.sum_bits))
         self.has_feedback = Signal()  # whether the next sweep of the schedule has the feedback
         self.is_decay_due = Signal()
+        self.register_word = Signal(16 * P)  # that was asked for, of neurons or of readouts
+        self.is_readout_asked = Signal()
         self.thins, self.draw_mask = Signal(), Signal(16)  # of events, where they are rounded
 
     @property
@@ -271,7 +275,24 @@ class Parts:
         """
         return [self.readers[name].addr.eq(address), self.readers[name].en.eq(1)]
 
-    def write(self, name: str, address: Any, data: Any) -> Any:
+    def get_stored(self, memory: CoreMemory) -> Any:
+        """Return a word of a memory that has come in.
+
+        Parameters
+        ----------
+        memory : CoreMemory
+            The memory.
+
+        Returns
+        -------
+        Value
+            As many bits as it has.
+        """
+        return self.wide[len(self.wide) - WORD_BITS * memory.stream_words :][
+            : memory.lanes * memory.bits
+        ]
+
+    def write(self, name: str, address: Any, data: Any = None) -> Any:
         """Return the statements that write a word.
 
         Parameters
@@ -280,8 +301,8 @@ class Parts:
             The memory.
         address : Value
             Its address.
-        data : Value
-            The word.
+        data : Value, optional
+            The word. Default: what the port has in all cycles.
 
         Returns
         -------
@@ -289,7 +310,8 @@ class Parts:
             Statements.
         """
         port = self.writers[name]
-        return [port.addr.eq(address), port.data.eq(data), port.en.eq(1)]
+        word = [] if data is None else [port.data.eq(data)]
+        return [port.addr.eq(address), port.en.eq(1), *word]
 
     def push(self, word: Any, last: Any = 0) -> Any:
         """Return the statements that send a word, for a cycle in which `can_push` is up.

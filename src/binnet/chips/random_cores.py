@@ -13,15 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binnet.chips.contents import Contents, fill_memories
-from binnet.chips.design import CoreDesign, CoreLearning, design_core
+from binnet.chips.design import MOST_SAMPLES, CoreDesign, CoreLearning, design_core
 from binnet.chips.protocol import (
+    Operation,
     get_register,
     infer,
     learn,
+    pack_header,
     read_memory,
     set_register,
     update,
+    write_memory,
 )
+from binnet.chips.registers import list_registers
 from binnet.networks import (
     BITS,
     BLOCKS,
@@ -33,6 +37,20 @@ from binnet.networks import (
 
 Sizes = tuple[int, int, int]
 _CHANCES = (0.2, 0.2, 0.3, 0.2, 0.1)  # of BITS
+# Registers that may change while a core learns, and the ends of what they are set to.
+_CHANGES = (
+    ("WARMUP", 0, 3),
+    ("FEEDBACK", 0, 5),
+    ("SWEEPS", 1, 7),
+    ("THRESHOLD", -1, 1),
+    ("READOUT_THRESHOLD", -2, 1),
+    ("BATCH_SIZE", 1, MOST_SAMPLES),
+    ("BATCHES", 0, 9),
+    ("DECAY_PERIOD", 0, 3),
+    ("LEARNS", 0, 7),
+    *((f"EXPONENT_{block}", -14, 15) for block in range(3)),
+    *((f"DECAY_EXPONENT_{block}", 1, 15) for block in range(3)),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +237,7 @@ def draw_inputs(rng: np.random.Generator, network: QuantizedNetwork, n: int) -> 
 
 
 def draw_commands(rng: np.random.Generator, core: RandomCore, n_samples: int) -> list[int]:
-    """Return commands of all kinds; the last ones read all memories.
+    """Return commands of all kinds, wrong ones among them; the last ones read all that is there.
 
     Parameters
     ----------
@@ -246,8 +264,38 @@ def draw_commands(rng: np.random.Generator, core: RandomCore, n_samples: int) ->
             words += infer(design, x, start)
         if design.learning is not None and rng.random() < 0.15:
             words += update()
-    names = ("STATUS",) if design.learning is None else ("STATUS", "BATCHES")
-    words += [word for name in names for word in get_register(design, name)]
+        if rng.random() < 0.3:
+            words += _draw_aside(rng, core)
+    for register in list_registers(design):
+        words += get_register(design, register.name)
     for memory in design.memories:
         words += read_memory(memory, 0, memory.words)
     return words
+
+
+def _draw_aside(rng: np.random.Generator, core: RandomCore) -> list[int]:
+    """Return a command that is no sample: about registers or memories, or a wrong one."""
+    design = core.design
+    kind = int(rng.integers(6))
+    memory = design.memories[int(rng.integers(len(design.memories)))]
+    first = int(rng.integers(memory.words))
+    if kind == 0:
+        return [pack_header(int(rng.choice([0, 8, 255])), 3, 5)]
+    if kind == 1:
+        operation = rng.choice([Operation.SET, Operation.GET, Operation.WRITE, Operation.READ])
+        return [pack_header(int(operation), int(rng.choice([14, 200])))]
+    if kind == 2:
+        count = int(rng.integers(0, 4))  # perhaps beyond the end
+        return read_memory(memory, first, count)
+    if kind == 3:
+        # What was there at first: no weight is out of its format, nor a field too large.
+        lanes = core.contents[memory.name][first : first + 3]
+        beyond = np.zeros((int(rng.integers(2)) * (first + 3 > memory.words), memory.lanes), int)
+        return write_memory(memory, first, np.concatenate([lanes, beyond]))
+    if kind == 4 or design.learning is None:
+        return set_register(design, "NEURONS", 5) + set_register(
+            design, "SELF_COUPLING", int(rng.integers(0, design.self_coupling + 1))
+        )
+    name, low, high = _CHANGES[int(rng.integers(len(_CHANGES)))]
+    high = min(high, design.learning.batch_size if name == "BATCH_SIZE" else high)
+    return set_register(design, name, int(rng.integers(low, high + 1)))

@@ -41,7 +41,6 @@ def add_relaxing(p: Parts, lanes: Lanes) -> None:
     signs = Cat(~total[-1] for total in lanes.sums)  # sign(0) = +1
     m.d.comb += p.spins.eq(signs & p.mask_lanes(p.design.n_neurons))
     m.d.comb += p.closes_cycle.eq(p.changed & ~p.differs & (p.sweeps >= 2))
-    m.d.sync += p.minus_self_coupling.eq(-registers["SELF_COUPLING"])
     limit = Signal(SWEEP_BITS)
     m.d.comb += limit.eq(Mux(registers["MAX_SWEEPS"] == 0, NO_LIMIT, registers["MAX_SWEEPS"]))
     stops = p.is_cycle & registers["CONTROL"][1]
@@ -67,7 +66,7 @@ def add_external_states(p: Parts, lanes: Lanes) -> None:
     with m.State("SUM_INPUTS"), m.If(lanes.is_over):
         m.next = "KEEP_INPUTS"
     with m.State("KEEP_INPUTS"):
-        m.d.comb += p.write("sums", p.group, Cat(lanes.sums))
+        m.d.comb += p.write("sums", p.group)
         m.d.sync += [p.group.eq(p.group + 1), p.base.eq(p.base + p.design.n_inputs)]
         m.next = "INPUTS"
         with m.If(p.group == p.design.n_groups - 1):
@@ -104,17 +103,16 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
     with m.State("ADD_INPUTS"):
         m.d.comb += p.read("states", Cat(word, ~p.slot))
         m.d.sync += p.own.eq(there)
-        m.d.sync += [term.eq(kept) for term, kept in zip(lanes.terms, p.sums, strict=True)]
+        m.d.comb += [other.eq(kept) for other, kept in zip(lanes.others, p.sums, strict=True)]
         walks = p.walks_all | (p.n_flips != 0) if p.design.event_driven else Const(1)
         with m.If(~p.silent & walks):
             m.d.sync += lanes.start()
-        m.next = "ADD_OWN"
+        m.next = "FETCH_OLD"
     if p.design.event_driven:
         add_events_states(p, lanes)
     else:
-        with m.State("ADD_OWN"):
+        with m.State("FETCH_OLD"):
             m.d.sync += p.old.eq(there)
-            add_self_coupling(p, lanes)
             m.next = "ADD_FEEDBACK"
         with m.State("ADD_FEEDBACK"):
             add_feedback(p, lanes)
@@ -143,22 +141,6 @@ def add_sweep_states(p: Parts, lanes: Lanes) -> None:
             _go_on(p)
 
 
-def add_self_coupling(p: Parts, lanes: Lanes) -> None:
-    """Add the statements for the term of the self-coupling.
-
-    Parameters
-    ----------
-    p : Parts
-        The circuit.
-    lanes : Lanes
-        Its lanes.
-    """
-    with p.m.If(~p.silent):
-        for own, term in zip(p.own, lanes.terms, strict=True):
-            value = Mux(own, p.registers["SELF_COUPLING"], p.minus_self_coupling)
-            p.m.d.sync += term.eq(value)
-
-
 def leave_group(p: Parts) -> None:
     """Send what follows from the sums, where that is asked for, and go on.
 
@@ -176,8 +158,8 @@ def leave_group(p: Parts) -> None:
 def add_events_states(p: Parts, lanes: Lanes) -> None:
     """Add the states of a group where only neurons that have flipped are walked.
 
-    Sums of inputs and couplings are kept from sweep to sweep; what else is in a field is added
-    after that.
+    Sums of inputs and couplings, the self-coupling among them, are kept from sweep to sweep; the
+    feedback is added after that.
 
     Parameters
     ----------
@@ -187,19 +169,16 @@ def add_events_states(p: Parts, lanes: Lanes) -> None:
         Its lanes.
     """
     m, P = p.m, p.design.elements
-    with m.State("ADD_OWN"):
+    with m.State("FETCH_OLD"):
         m.d.sync += p.old.eq(p.readers["states"].data)
         m.next = "SUM_GROUP"
     with m.State("SUM_GROUP"), m.If(lanes.is_over):
         m.next = "KEEP_GROUP"
     with m.State("KEEP_GROUP"):
-        m.d.comb += p.write("sums", p.group, Cat(lanes.sums))
-        add_self_coupling(p, lanes)
+        m.d.comb += p.write("sums", p.group)
+        add_feedback(p, lanes)
         m.next = "ADD_FEEDBACK"
     with m.State("ADD_FEEDBACK"):
-        add_feedback(p, lanes)
-        m.next = "ADD_LAST"
-    with m.State("ADD_LAST"):
         m.next = "END_GROUP"
     lowest = Signal(P)
     lane = Signal(p.lane_bits)

@@ -13,9 +13,10 @@ except ImportError:
     raise ImportError("a core needs Amaranth; pip install 'binnet[hdl]'") from None
 
 from binnet.chips.design import WORD_BITS
-from binnet.chips.parts import Parts
+from binnet.chips.parts import BLOCKS, Parts
 from binnet.chips.protocol import Operation
 from binnet.chips.registers import list_registers
+from binnet.chips.weight_ports import WeightPorts
 
 
 def add_streams(p: Parts) -> None:
@@ -105,13 +106,15 @@ def _enter(p: Parts, is_known: Any, state: str) -> None:
         p.m.d.sync += p.registers["STATUS"][0].eq(1)
 
 
-def add_memory_states(p: Parts) -> None:
+def add_memory_states(p: Parts, weights: WeightPorts) -> None:
     """Add the states of WRITE and READ.
 
     Parameters
     ----------
     p : Parts
         The circuit.
+    weights : WeightPorts
+        Its weights.
     """
     m, core = p.m, p.core
     memories = p.design.memories
@@ -126,12 +129,15 @@ def add_memory_states(p: Parts) -> None:
     with m.State("TAKE_COUNT"):
         m.d.comb += core.s_axis_tready.eq(1)
         with m.If(core.s_axis_tvalid):
-            m.d.sync += remaining.eq(data)
+            m.d.sync += [remaining.eq(data), p.block.eq(p.argument)]
+            if p.design.learning is not None:
+                m.d.sync += p.is_readout_asked.eq(p.argument[0])  # of the last two memories
             m.next = "NEXT_WORD"
     with m.State("NEXT_WORD"):
         m.d.sync += p.chunks.eq(p.memory_chunks)
         m.d.sync += remaining.eq(remaining - 1)
-        for memory in memories:
+        m.d.comb += weights.read(p.base)
+        for memory in memories[len(BLOCKS) :]:
             m.d.comb += p.read(memory.name, p.base)
         with m.If(remaining == 0):
             m.next = "IDLE"
@@ -148,22 +154,30 @@ def add_memory_states(p: Parts) -> None:
             with m.If(p.chunks == 1):
                 m.next = "STORE"
     with m.State("STORE"):
+        m.d.comb += weights.is_stored.eq(1)
         with m.If(~p.is_beyond):
             m.d.sync += p.base.eq(p.base + 1)
             with m.Switch(p.argument):
-                for memory in memories:
-                    first = len(p.wide) - WORD_BITS * memory.stream_words
+                with m.Case(*range(len(BLOCKS))):
+                    m.d.comb += weights.is_written.eq(1)
+                for memory in memories[len(BLOCKS) :]:
                     with m.Case(memory.number):
-                        m.d.comb += p.write(memory.name, p.base, p.wide[first:])
+                        m.d.comb += p.write(memory.name, p.base)
         m.next = "NEXT_WORD"
     with m.State("FETCH"):
         m.d.sync += p.wide.eq(0)
         with m.If(~p.is_beyond):
             m.d.sync += p.base.eq(p.base + 1)
             with m.Switch(p.argument):
-                for memory in memories:
+                for memory in memories[: len(BLOCKS) + 1]:
+                    word = p.readers[memory.name].data
+                    if memory.number < len(BLOCKS):
+                        word = weights.get_word(memory.number)
                     with m.Case(memory.number):
-                        m.d.sync += p.wide.eq(p.readers[memory.name].data)
+                        m.d.sync += p.wide.eq(word)
+                if p.design.learning is not None:
+                    with m.Default():
+                        m.d.sync += p.wide.eq(p.register_word)
         m.next = "SEND_WORD"
     with m.State("SEND_WORD"), m.If(p.can_push):
         is_last = p.chunks == 1

@@ -1,7 +1,8 @@
 """Synthesis of a core: what it takes of a device, how fast it runs, how many samples it learns.
 
-Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the largest
-frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as well.
+Yosys maps the circuit to the cells of a target, nextpnr places and routes them and finds the
+largest frequency. Both come as wheels (the extra "fpga"). A core that does not fit is a result as
+well.
 """
 
 from __future__ import annotations
@@ -186,8 +187,14 @@ def synthesise_largest(
         H.
     target : {"ecp5", "ice40"}
         The target.
-    device, frequency, seed, progress
+    device : str, optional
         As of `synthesise`.
+    frequency : float, default 60
+        MHz that it must reach.
+    seed : int, default 1
+        Of the placement.
+    progress : callable, optional
+        As of `synthesise`; for each P anew.
 
     Returns
     -------
@@ -271,7 +278,10 @@ def to_circuit(design: CoreDesign, contents: Contents) -> str:
 
     from amaranth.back import rtlil  # isort: skip
 
-    return str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    text = str(rtlil.convert(Core(design, contents), name=TOP, emit_src=False))
+    # That no word is read while it is written stands at each memory (no_rw_check). Yosys heeds it
+    # in Verilog; of a port in RTLIL that is clocked already it asks for this mask.
+    return text.replace("parameter \\COLLISION_X_MASK 1'0", "parameter \\COLLISION_X_MASK 1'1")
 
 
 def measure_circuit(
@@ -284,7 +294,17 @@ def measure_circuit(
     ----------
     circuit : str
         RTLIL.
-    target, device, place, frequency, seed, progress
+    target : {"ecp5", "ice40", "generic"}
+        The target.
+    device : str, optional
+        Its device.
+    place : bool, default True
+        Whether to place and route it.
+    frequency : float, default 60
+        MHz to aim at.
+    seed : int, default 1
+        Of the placement.
+    progress : callable, optional
         As of `synthesise`.
 
     Returns
@@ -302,8 +322,12 @@ def check_extras(target: str, device: str | None = None, place: bool = True) -> 
 
     Parameters
     ----------
-    target, device, place
-        As of `synthesise`.
+    target : {"ecp5", "ice40", "generic"}
+        The target.
+    device : str, optional
+        Its device.
+    place : bool, default True
+        Whether it is going to be placed.
 
     Raises
     ------
@@ -349,8 +373,13 @@ def _measure(
             cells = read_cells(folder, target)
             reason = None if device is None else find_excess(cells, device)
             if placed and device is not None and reason is None:
-                run_tool(NEXTPNR[target], list_nextpnr_arguments(device, frequency, seed), folder,
-                         lambda what, share: progress(what, share_of_yosys + 0.75 * share))  # fmt: skip
+                arguments = list_nextpnr_arguments(device, frequency, seed)
+                run_tool(
+                    NEXTPNR[target],
+                    arguments,
+                    folder,
+                    lambda what, share: progress(what, share_of_yosys + 0.75 * share),
+                )
                 achieved, utilization = read_timing(folder)
         except ToolFailed as error:
             reason = str(error)

@@ -116,7 +116,9 @@ def find_device(target: str, device: str | None) -> Device | None:
     choice = {d.name: d for d in DEVICES if d.target == target}
     if not choice:
         if device is not None:
-            raise ValueError(f"the generic target has no devices, got device {device!r}; leave it out")
+            raise ValueError(
+                f"the generic target has no devices, got device {device!r}; leave it out"
+            )
         return None
     name = _DEFAULT[target] if device is None else device
     if name not in choice:

@@ -51,7 +51,11 @@ def format_synthesis(
         _row("accumulators", f"{design.accumulator_bits} bits"),
     ]
     if tried:
-        lines += ["", "tried:", *(f"  P = {own.elements}: {describe_outcome(own)}" for own in tried)]
+        lines += [
+            "",
+            "tried:",
+            *(f"  P = {own.elements}: {describe_outcome(own)}" for own in tried),
+        ]
     lines += ["", _name_target(report)]
     if report.cells is not None:
         lines += _format_cells(report)
@@ -134,7 +138,9 @@ def _format_cells(report: SynthesisReport) -> list[str]:
     carries, blocks = _NAMES.get(report.target, ("", ""))
 
     def of(count: int, most: int | None) -> str:
-        return f"{count:,}" if most is None else f"{count:,} of {most:,} ({100 * count / most:.1f} %)"
+        return (
+            f"{count:,}" if most is None else f"{count:,} of {most:,} ({100 * count / most:.1f} %)"
+        )
 
     luts = None if limit is None else limit.luts
     lines = [_row("LUT4, logic", f"{cells.luts:,}")]

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from binnet.chips.cycles import (
+    count_inference_cycles,
+    count_sweep_cycles,
+    count_training_cycles,
+    count_update_cycles,
+)
+from binnet.chips.design import CoreDesign
 
 
 @dataclass(frozen=True)
@@ -15,7 +24,7 @@ class Throughput:
     frequency : float or None
         MHz; None where it is not known.
     sweep : float
-        Cycles of a sweep.
+        Cycles of a sweep in which all neurons are walked.
     sweeps_inference : float
         Mean sweeps of an inference.
     inference : float
@@ -23,9 +32,9 @@ class Throughput:
     sweeps_learning : float or None
         Mean sweeps of a relaxation that learns; None of a core that infers, or where unknown.
     update : float or None
-        Cycles of an update after a full batch.
+        Cycles of an update after a full batch in which all groups learn: the most.
     learned_sample : float or None
-        Cycles of a sample that is learned, with its part of the update.
+        Cycles of a sample that is learned, with its part of the update and of decays.
     """
 
     frequency: float | None
@@ -77,3 +86,67 @@ class Throughput:
         """
         rates = ("inferences_per_second", "samples_learned_per_second")
         return {**asdict(self), **{name: getattr(self, name) for name in rates}}
+
+
+def count_throughput(
+    design: CoreDesign,
+    frequency: float | None,
+    sweeps: float,
+    sweeps_learning: float | None = None,
+    *,
+    flips: float = 0.0,
+    flips_learning: float = 0.0,
+) -> Throughput:
+    """Return the cycles of a core for samples that take so many sweeps in the mean.
+
+    Parameters
+    ----------
+    design : CoreDesign
+        The core.
+    frequency : float, optional
+        MHz.
+    sweeps : float
+        Mean sweeps of an inference, from 1.
+    sweeps_learning : float, optional
+        Mean sweeps of a relaxation that learns. Default: unknown.
+    flips, flips_learning : float, default 0
+        Mean number of neurons that flip after the first sweep, all together; of an event-driven
+        core, which walks them.
+
+    Returns
+    -------
+    Throughput
+        Cycles; exact means, but for an event-driven core, where they are off by a cycle for a
+        group in some sweeps.
+    """
+
+    def changes(n: int, flipped: float) -> list[int]:
+        return [design.n_neurons, round(flipped), *([0] * n)][:n] if design.event_driven else []
+
+    inference = _interpolate(
+        lambda n: count_inference_cycles(design, n, changes=changes(n, flips)), sweeps
+    )
+    sweep = count_sweep_cycles(design, design.n_neurons)
+    learning = design.learning
+    if learning is None:
+        return Throughput(frequency, sweep, sweeps, inference, None, None, None)
+    update = count_update_cycles(design, learning.batch_size)
+    if sweeps_learning is None:
+        return Throughput(frequency, sweep, sweeps, inference, None, update, None)
+
+    def train(n: int) -> float:
+        walks = changes(n, flips_learning)
+        ends = (count_training_cycles(design, label, n, turns=learning.sweeps, changes=walks)
+                for label in (0, design.n_outputs - 1))  # fmt: skip
+        return sum(ends) / 2  # of all labels
+
+    decays = count_update_cycles(design, learning.batch_size, decays=True) - update
+    shared = (update + decays / learning.decay_period) / learning.batch_size
+    sample = _interpolate(train, sweeps_learning) + shared
+    return Throughput(frequency, sweep, sweeps, inference, sweeps_learning, update, sample)
+
+
+def _interpolate(count: Callable[[int], float], sweeps: float) -> float:
+    """Return the mean of what is linear in the sweeps, or nearly so."""
+    low = max(1, int(sweeps))
+    return count(low) + (sweeps - low) * (count(low + 1) - count(low))

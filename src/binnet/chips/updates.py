@@ -21,7 +21,8 @@ except ImportError:
     raise ImportError("a core needs Amaranth; pip install 'binnet[hdl]'") from None
 
 from binnet.chips.lanes import decode_weight, saturate, step_register
-from binnet.chips.parts import BLOCKS, COUPLINGS, INPUT_WEIGHTS, READOUT, Parts, resize
+from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, READOUT, REGISTERS, Parts, resize
+from binnet.chips.weight_ports import WeightPorts
 
 _FRACTION_BITS = 16  # of amounts, as many as a register has
 
@@ -33,10 +34,13 @@ class Plasticity:
     ----------
     p : Parts
         The circuit, of a core that learns.
+    weights : WeightPorts
+        Its weights.
     """
 
-    def __init__(self, p: Parts) -> None:
+    def __init__(self, p: Parts, weights: WeightPorts) -> None:
         P = p.design.elements
+        self.weights = weights
         self.parts = p
         self.stored = max(p.design.stored_bits)
         self.whole_bits = self.stored + p.sample_count_bits + 1
@@ -62,6 +66,13 @@ class Plasticity:
         self.beat = Signal(max(p.sample_count_bits, (self.stored + 3).bit_length()))
         self.last_beat = Signal.like(self.beat)
         self.read_address, self.write_address = Signal(p.address_bits), Signal(p.address_bits)
+        memories = {memory.name: memory for memory in p.design.memories}
+        p.m.d.comb += p.writers["feedback"].data.eq(p.get_stored(memories["feedback"]))
+        hidden, readouts = (p.readers[name].data for name in REGISTERS)
+        p.m.d.comb += p.register_word.eq(Mux(p.is_readout_asked, readouts, hidden))
+        for name in REGISTERS:
+            word = Mux(weights.is_stored, p.get_stored(memories[name]), Cat(self.draws))
+            p.m.d.comb += p.writers[name].data.eq(word)
         self._add_beats(p)
         self._add_amounts(p)
         self._add_weights(p)
@@ -116,31 +127,20 @@ class Plasticity:
         spin = p.readers["states"].data.bit_select(lane_1, 1)
         spin = Mux(is_input, p.readers["inputs"].data, spin)
         learns, targets = p.readers["events"].data[:P], p.readers["events"].data[P:]
-        self._counts_2, self._negative_2, self._off_2 = Signal(P), Signal(P), Signal(P)
+        self._counts_2, self._negative_2 = Signal(P), Signal(P)
         with m.If(self.decays):
-            codes = self._codes(beat_1)
-            m.d.sync += self._counts_2.eq(codes & self.active)
+            bits = Cat(code.bit_select(beat_1, 1) for code in self.weights.codes)
+            m.d.sync += self._counts_2.eq(bits & self.active)
             m.d.sync += self._negative_2.eq(Mux(self._last_1, 0, ~0))
         with m.Else():
-            m.d.sync += self._counts_2.eq(learns)
+            # A neuron's coupling to itself is no weight; its register steps all the same.
+            own = (p.block == COUPLINGS) & (word_1 == p.group)
+            off = Cat(own & (lane_1 == lane) for lane in range(P))
+            m.d.sync += self._counts_2.eq(learns & ~off)
             m.d.sync += self._negative_2.eq(targets ^ spin.replicate(P))
-        own = ~self.decays & (p.block == COUPLINGS) & (word_1 == p.group)
-        m.d.sync += self._off_2.eq(Cat(own & (lane_1 == lane) for lane in range(P)))
         # A decay's bit is worth twice the one before.
         again = self.decays & ~self._first_1
         m.d.sync += self.unit.eq(Mux(again, self.unit << 1, self.first_unit))
-
-    def _codes(self, beat: Any) -> Any:
-        """Return a bit of each lane's weight."""
-        p, P = self.parts, self.parts.design.elements
-        bits = Signal(P)
-        with p.m.Switch(p.block):
-            for block, name in enumerate(BLOCKS):
-                n, data = p.design.stored_bits[block], p.readers[name].data
-                with p.m.Case(block):
-                    codes = (data[n * lane : n * (lane + 1)] for lane in range(P))
-                    p.m.d.comb += bits.eq(Cat(code.bit_select(beat, 1) for code in codes))
-        return bits
 
     def _add_amounts(self, p: Parts) -> None:
         """Add the next two stages: sums of events, and their rounding."""
@@ -148,8 +148,6 @@ class Plasticity:
         valid_2, first_2, last_2, last_3 = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [valid_2.eq(self._valid_1), first_2.eq(self._first_1)]
         m.d.sync += [last_2.eq(self._last_1), last_3.eq(last_2)]
-        off_3 = Signal(P)
-        m.d.sync += off_3.eq(self._off_2)
         self._last_4, last_5 = Signal(), Signal()
         m.d.sync += [self._last_4.eq(last_3), last_5.eq(self._last_4)]
         busy = self.walking | self._valid_1 | valid_2 | last_3 | self._last_4 | last_5
@@ -159,37 +157,46 @@ class Plasticity:
             amount, draw, stepped = self.amounts[lane], self.draws[lane], self.stepped[lane]
             counts, is_negative = self._counts_2[lane], self._negative_2[lane]
             with m.If(valid_2):
-                added = (self.unit & counts.replicate(len(self.unit))).as_unsigned()
+                added = Cat(self.unit & counts.replicate(len(self.unit)), Const(0, 1)).as_signed()
+                added ^= is_negative.replicate(len(amount)).as_signed()
                 before = Mux(first_2, 0, amount)
-                m.d.sync += amount.eq(Mux(is_negative, before - added, before + added))
+                # The carry of what is subtracted enters below the lowest bit.
+                m.d.sync += amount.eq((Cat(Const(1, 1), before) + Cat(is_negative, added))[1:])
             rounding = stepped ^ (~amount[-1]).replicate(16)
             rounded = (amount + rounding)[_FRACTION_BITS:].as_signed()
-            m.d.sync += self.levels[lane].eq(Mux(off_3[lane], 0, rounded))
+            m.d.sync += self.levels[lane].eq(rounded)
             with m.If(last_3 & self.steps & self.active[lane]):
                 m.d.sync += draw.eq(stepped)
 
     def _add_weights(self, p: Parts) -> None:
         """Add the last two stages: weights are read, changed and written."""
-        m, design, P = p.m, p.design, p.design.elements
+        m, design, weights = p.m, p.design, self.weights
         with m.If(self.walking & self.decays & (self.beat == 0) | self._last_3 & ~self.decays):
             m.d.sync += self.read_address.eq(self.read_address + 1)
-            for name in BLOCKS:
-                m.d.comb += p.read(name, self.read_address)
+            m.d.comb += weights.read(self.read_address)
         with m.If(self._last_5):
             m.d.sync += self.write_address.eq(self.write_address + 1)
-        with m.Switch(p.block):
-            for block, name in enumerate(BLOCKS):
-                bits, data = design.stored_bits[block], p.readers[name].data
-                with m.Case(block):
-                    codes = []
-                    for lane in range(P):
-                        weight = decode_weight(data[bits * lane : bits * (lane + 1)], bits)
-                        change = self.levels[lane] << (bits == 1)  # one bit steps from -1 to +1
-                        m.d.sync += self.totals[lane].eq(weight + change)
-                        new = saturate(self.totals[lane], bits)
-                        codes.append(~new[-1] if bits == 1 else new[:bits])
-                    with m.If(self._last_5):
-                        m.d.comb += p.write(name, self.write_address, Cat(codes))
+            m.d.comb += weights.write_address.eq(self.write_address)
+            m.d.comb += weights.is_written.eq(1)
+        for lane, (code, levels, total) in enumerate(
+            zip(weights.codes, self.levels, self.totals, strict=True)
+        ):
+            # One bit steps from -1 to +1.
+            pairs = [
+                (decode_weight(code[:bits], bits), levels << (bits == 1))
+                for bits in design.stored_bits
+            ]
+            weight = Signal(signed(max(2, self.stored)), name=f"stored_{lane}")
+            change = Signal(signed(self.whole_bits + 1), name=f"change_{lane}")
+            with m.Switch(p.block):
+                for block, (own_weight, own_change) in enumerate(pairs):
+                    with m.Case(block) if block < len(pairs) - 1 else m.Default():
+                        m.d.comb += [weight.eq(own_weight), change.eq(own_change)]
+            m.d.sync += total.eq(weight + change)
+        for block, bits in enumerate(design.stored_bits):
+            new = [saturate(total, bits) for total in self.totals]
+            codes = (~value[-1] if bits == 1 else value[:bits] for value in new)
+            m.d.comb += weights.new[block].eq(Cat(codes))
 
 
 def add_update_states(p: Parts, q: Plasticity) -> None:
@@ -221,7 +228,7 @@ def add_update_states(p: Parts, q: Plasticity) -> None:
             m.next = "SET_UNIT"
     with m.State("SET_UNIT"):
         is_fraction = exponent > 0
-        is_per_event = ~q.decays & (p.design.learning.rounding == "per-event")
+        is_per_event = ~q.decays & p.is_per_event
         m.d.sync += q.steps.eq(is_fraction & ~is_per_event)
         whole = Mux(exponent < -q.stored, -q.stored, exponent)
         # A sample counts where the highest k bits of its draw are 0; then it counts as a whole.
@@ -254,13 +261,12 @@ def add_update_group_states(p: Parts, q: Plasticity) -> None:
     m, design, P = p.m, p.design, p.design.elements
     is_readout = p.block == READOUT
     place = p.group + Mux(is_readout, design.n_groups, 0)
-    hidden, readouts = (p.readers[name].data for name in ("hidden_registers", "readout_registers"))
     with m.State("UPDATE_GROUP"):
         m.d.comb += p.read("hidden_registers", p.group) + p.read("readout_registers", p.group)
-        m.d.sync += [q.beat.eq(0), q.active.eq(0)]
+        m.d.sync += [q.beat.eq(0), q.active.eq(0), p.is_readout_asked.eq(is_readout)]
         m.next = "LOAD_REGISTERS"
     with m.State("LOAD_REGISTERS"):
-        m.d.sync += Cat(q.draws).eq(Mux(is_readout, readouts, hidden))
+        m.d.sync += Cat(q.draws).eq(p.register_word)
         m.next = "FETCH_EVENTS"
         with m.If(q.decays):
             there = p.mask_lanes(design.n_neurons), p.mask_lanes(design.n_outputs)
@@ -289,9 +295,9 @@ def add_update_group_states(p: Parts, q: Plasticity) -> None:
         m.next = "KEEP_REGISTERS"
     with m.State("KEEP_REGISTERS"):
         with m.If(is_readout):
-            m.d.comb += p.write("readout_registers", p.group, Cat(q.draws))
+            m.d.comb += p.write("readout_registers", p.group)
         with m.Else():
-            m.d.comb += p.write("hidden_registers", p.group, Cat(q.draws))
+            m.d.comb += p.write("hidden_registers", p.group)
         counts = Mux(p.block == INPUT_WEIGHTS, design.n_inputs, design.n_neurons)
         m.d.sync += [p.group.eq(p.group + 1), p.base.eq(p.base + counts)]
         m.next = "UPDATE_GROUP"

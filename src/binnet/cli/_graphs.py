@@ -18,7 +18,7 @@ def graph_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of graphs."""
     command = click.option(
         "--dtype", type=click.Choice(["native", "float32"]), default="native", show_default=True,
-        help="of the numbers in a graph: the network's own, or float32 that holds the same integers",
+        help="of the numbers in a graph: the network's, or float32 that holds the same integers",
     )(command)  # fmt: skip
     every = dict.fromkeys(form for forms in FORMS.values() for form in forms)
     return click.option(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from binnet._files import name_temporary
 from binnet._validation import check_integer
 from binnet.cli._common import clear_errors
 from binnet.cli._learning_images import Kept
@@ -62,10 +63,14 @@ def write_with_core(
     if kept.vectors is not None:
         stimulus += play_vectors(design, kept.vectors)
     expected = CoreModel(design, contents).run(stimulus)
-    with tempfile.TemporaryDirectory(prefix=".binnet-", dir=output.parent) as folder:
+    folder = name_temporary(output)  # beside it; what a kill leaves is known and removed later
+    folder.mkdir()
+    try:
         n_sweeps = golden.states.shape[1]
         write_core(folder, design, contents, stimulus, expected, max_sweeps=n_sweeps)
         manifest = write_images()
-        for path in Path(folder).iterdir():
+        for path in folder.iterdir():
             os.replace(path, output / path.name)
+    finally:
+        shutil.rmtree(folder)
     return manifest

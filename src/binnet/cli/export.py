@@ -117,7 +117,7 @@ def export_network(
                 "16"
             )
         P = choose_elements(network, elements)
-        kept = keep_learning(run, source, learning)
+        kept = keep_learning(run, source, learning, P if format == "verilog" else None)
         if inputs == "random":
             X = draw_inputs(network, vectors, seed)
         else:

@@ -15,7 +15,6 @@ from binnet.cli._figures import force_option
 from binnet.cli._lazy import LazyGroup
 from binnet.cli._networks import Source, input_options, load_inputs, load_source
 
-
 _COMMANDS = {
     "synthesise": "binnet.cli.synthesise:synthesise",
     # By the name that it had before there was `binnet study`.

@@ -21,28 +21,20 @@ from binnet.cli.hardware import read_training
 
 if TYPE_CHECKING:
     from binnet.chips.design import CoreDesign
-    from binnet.chips.synthesis import Contents
+    from binnet.chips.synthesis import Contents, SynthesisReport
     from binnet.hardware.cost import CostReport
 
 _AUTO = "auto"
+_OPTIONS = {"elements": "--elements", "device": "--device"}
 
 
-class _Elements(click.ParamType):
-    """A number from 1, or auto."""
-
-    name = "elements"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        return f"P|{_AUTO}"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | None:
-        if value is None or isinstance(value, int):
-            return value
-        if value == _AUTO:
-            return None
-        return click.IntRange(1).convert(value, param, ctx)
+def _read_elements(context: click.Context, option: click.Parameter, value: str) -> int | None:
+    """Return P, or None for auto."""
+    if value == _AUTO:
+        return None
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise click.BadParameter(f"{value!r} is neither a number from 1 nor {_AUTO}")
+    return int(value)
 
 
 @click.command()
@@ -50,7 +42,7 @@ class _Elements(click.ParamType):
 @click.option("--target", type=click.Choice(["ecp5", "ice40", "generic"]), required=True,
               help="FPGA; generic counts LUTs of 4 inputs and places nothing")  # fmt: skip
 @click.option("--device", help="25k, 45k, 85k (ecp5); hx1k, hx8k (ice40)  [default: 25k; hx8k]")
-@click.option("--elements", type=_Elements(), required=True,
+@click.option("--elements", callback=_read_elements, required=True, metavar=f"P|{_AUTO}",
               help="processing elements, 1..H; auto: the most of 1, 2, 4, .., H that fit the "
               "device at the frequency")  # fmt: skip
 @click.option("--learning", is_flag=True, help="the core that goes on learning as RUN does")
@@ -79,7 +71,7 @@ def synthesise(run: Path, as_json: bool, output: Path | None, **options: Any) ->
     RUN is a run folder of `binnet train` or a network file. Yosys and nextpnr come with the extra
     "fpga"; they take minutes, and some more when they run for the first time.
     """
-    with clear_errors():
+    with clear_errors(_OPTIONS):
         if output is not None:
             check_file(output)
         record, text = _work(run, **options)
@@ -111,13 +103,16 @@ def _work(
     from binnet.hardware.published import PUBLISHED_CHIPS
 
     check_extras(target, device, place)
-    if elements is None and not place:
-        raise ValueError("--elements auto needs a frequency; leave out --no-place, or name P")
+    if elements is None and (target == "generic" or not place):
+        raise click.UsageError(
+            "--elements auto fills a device at a frequency: it needs the target ecp5 or ice40, and "
+            "no --no-place; or name P"
+        )
     source = load_source(run, bits, input_bits, input_format)
     build = _find_builder(run, source, learning, event_driven)
     design, contents = build(1 if elements is None else elements)
     cost = _measure(run, source, learning, **measuring)
-    tried = []
+    tried: list[SynthesisReport] = []
     with _showing() as progress:
         if elements is not None:
             report = synthesise(
@@ -130,8 +125,11 @@ def _work(
                 progress=progress,
             )  # fmt: skip
             design, _ = build(report.elements)
-    sweeps = None if cost.training is None else cost.training.sweeps
-    throughput = count_throughput(design, report.frequency, cost.sweeps, sweeps, flips=cost.flips)
+    training = cost.training
+    throughput = count_throughput(
+        design, report.frequency, cost.sweeps, None if training is None else training.sweeps,
+        flips=cost.flips, flips_learning=0.0 if training is None else training.flips,
+    )  # fmt: skip
     record = {
         **describe_run(seed),
         "design": asdict(design),

@@ -40,10 +40,12 @@ LEARNING = {
     "training relaxation": "sweeps t = 1 .. sweeps from silence: the first has no J and no "
     "self-coupling; feedback_fields of the label are added where warmup < t <= feedback. After a "
     "sweep that changed nothing, sweeps are left out until the feedback sets in or ends; "
-    "learning_states then repeat the state, learning_sweeps count those that were done",
+    "learning_states then repeat the state, learning_sweeps count those that were done. The "
+    "diagonal of the couplings counts as 0 here, and self_coupling stands in the place of "
+    "self_coupling_constant",
     "who learns": "after it, with h_i of the last state without feedback: hidden neuron i where "
-    "s_i h_i <= threshold (learning_unstable is 1), readout c where y_c f_c <= readout_threshold "
-    "(learning_wrong is 1), y_c = +1 for the label, else -1",
+    "s_i h_i <= learning.threshold (learning_unstable is 1), readout c where y_c f_c <= "
+    "readout_threshold (learning_wrong is 1), y_c = +1 for the label, else -1",
     "weight update": "after each batch, of latent weights where there are some: decays of "
     "couplings, input_weights and readout, if the number of the batch is a multiple of "
     "decay_period; then updates of couplings, input_weights and readout. The target of a weight is "

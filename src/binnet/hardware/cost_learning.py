@@ -171,7 +171,7 @@ def find_sweeps(changes: NDArray[np.int64], amplitudes: NDArray[np.float64]) -> 
         if t > 0 and amplitudes[t] != amplitudes[t - 1]:
             rests[:] = False
         ran[:, t] = ~rests
-        rests = rests | (changes[:, t] == 0)
+        rests = changes[:, t] == 0  # of one that rests, too
     return ran
 
 

@@ -91,7 +91,7 @@ class LearningImage:
         ):
             raise ValueError(
                 f"registers must be {n} integers of 1 to 65535, one for each hidden neuron and "
-                f"readout, got shape {self.registers.shape}, smallest {self.registers.min()}"
+                f"readout, got shape {self.registers.shape}, the least {self.registers.min()}"
             )
 
 

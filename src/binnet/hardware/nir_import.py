@@ -1,7 +1,7 @@
 """Networks from graphs of the Neuromorphic Intermediate Representation (NIR).
 
-What a graph must look like, and why, is told in `binnet.hardware.nir_export`; graphs of the forms of
-`binnet.hardware.nir_forms` are turned into that one first. The module needs the
+What a graph must look like, and why, is told in `binnet.hardware.nir_export`; graphs of the forms
+of `binnet.hardware.nir_forms` are turned into that one first. The module needs the
 extra "hardware" (nir).
 """
 
@@ -71,8 +71,8 @@ def from_nir(graph: nir.NIRGraph) -> BinaryNetwork | QuantizedNetwork:
     """Read a network from a NIR graph.
 
     Graphs of `to_nir` come back identical, of each form; float64 weights as the float32 that they
-    were written as. Others are taken if they have the shape of the form ``threshold`` and compute on
-    bits with the same threshold convention; their W_back is 0.
+    were written as. Others are taken if they have the shape of the form ``threshold`` and compute
+    on bits with the same threshold convention; their W_back is 0.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ ends as `binnet.predict` ends. With the names of docs/model/arithmetic.md, eq. (
 
     external = MatMulInteger(inputs, W_in) << input_shift
     up       = external >= 0
-    sweep:     spins = Where(up, +1, -1)
+    sweep:     spins = Where(up, +1, -1), cast to int8
                up = MatMulInteger(spins, J) << coupling_shift + J_D * spins + external >= 0
     readout_fields = MatMulInteger(spins, W_out);  labels = ArgMax(readout_fields)
 
@@ -38,7 +38,7 @@ except ImportError:
 from binnet._files import atomic_path, make_mark
 from binnet._provenance import get_version
 from binnet._validation import check_choice, check_integer
-from binnet.networks import BLOCKS, BinaryNetwork, QuantizedNetwork
+from binnet.networks import BinaryNetwork, QuantizedNetwork
 
 FORMAT = "binnet-onnx-1"
 FORMS = ("loop", "unrolled")
@@ -173,33 +173,36 @@ class _Graph:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
         self.integer = isinstance(network, QuantizedNetwork) and not as_float
-        shifts = dict.fromkeys(BLOCKS, 0)
+        self.sum_type: np.dtype[Any] = np.dtype(np.float32)
+        self.input_type = self.sum_type
+        self.shifts = dict.fromkeys(("J", "W_in", "W_out"), 0)
+        graded = False
         if isinstance(network, QuantizedNetwork):
             if as_float:
                 _refuse_large(max(network.worst_field, network.worst_readout_field))
             formats = network.formats
-            shifts |= {"couplings": formats.coupling_shift, "input_weights": formats.input_shift}
-            self.sum_type = np.dtype(np.int32 if self.integer else np.float32)
-            graded = np.dtype(np.int8 if formats.inputs.signed else np.uint8)
-            self.input_type = graded if self.integer else self.sum_type
+            self.shifts |= {"J": formats.coupling_shift, "W_in": formats.input_shift}
+            graded = formats.inputs.bits > 1
+            if self.integer:
+                self.sum_type = np.dtype(np.int32)
+                self.input_type = np.dtype(np.int8 if formats.inputs.signed else np.uint8)
         else:
             self.sum_type = self.input_type = network.dtype
         self.spin_type = np.dtype(np.int8) if self.integer else self.sum_type
-        self.shifts = {"J": shifts["couplings"], "W_in": shifts["input_weights"], "W_out": 0}
         for name, block in (("J", "couplings"), ("W_in", "input_weights"), ("W_out", "readout")):
             weights = np.ascontiguousarray(getattr(network, block).T)
             self.add(name, weights if self.integer else weights.astype(self.sum_type))
             if self.shifts[name]:
                 self.add(f"{name}_scale", np.array(1 << self.shifts[name], self.sum_type))
         self.wide = {t.name for t in self.constants if t.data_type == onnx.TensorProto.INT16}
-        if self.integer and network.formats.inputs.bits > 1:
+        if self.integer and graded:
             # ONNX Runtime sums products of bytes in pairs of 16 bits on CPUs without VNNI: those
             # of spins fit, those of graded inputs would saturate.
             self.wide.add("W_in")
         self.add("zero", np.array(0, self.sum_type))
         self.add("self_coupling", np.array(network.self_coupling, self.sum_type))
-        self.add("plus", np.array(1, self.spin_type))
-        self.add("minus", np.array(-1, self.spin_type))
+        self.add("plus", np.array(1, self.sum_type))
+        self.add("minus", np.array(-1, self.sum_type))
 
     def add(self, name: str, array: NDArray[Any]) -> None:
         self.constants.append(numpy_helper.from_array(array, name))
@@ -224,8 +227,15 @@ class _Graph:
             return name
         return self.node("Cast", [name], wide, to=onnx.TensorProto.INT32)
 
+    def choose(self, up: str, name: str) -> str:
+        """Add spins; ONNX Runtime 1.20 has no Where of int8."""
+        if not self.integer:
+            return self.node("Where", [up, "plus", "minus"], name)
+        chosen = self.node("Where", [up, "plus", "minus"], f"chosen_{name}")
+        return self.node("Cast", [chosen], name, to=onnx.TensorProto.INT8)
+
     def add_sweep(self, up: str, external: str, suffix: str) -> str:
-        spins = self.node("Where", [up, "plus", "minus"], f"spins{suffix}")
+        spins = self.choose(up, f"spins{suffix}")
         recurrent = self.field(spins, "J", f"recurrent{suffix}")
         own = self.widen(spins, f"wide_spins{suffix}")
         own = self.node("Mul", [own, "self_coupling"], f"own{suffix}")
@@ -273,7 +283,7 @@ class _Graph:
         return outputs[0], outputs[1]
 
     def add_readout(self, up: str, settled: str) -> None:
-        states = self.node("Where", [up, "plus", "minus"], "states")
+        states = self.choose(up, "states")
         fields = self.field(states, "W_out", "readout_fields")
         self.node("ArgMax", [fields], "labels", axis=1, keepdims=0)
         self.node("Identity", [settled], "fixed_points")
@@ -301,8 +311,8 @@ class _Graph:
 def _refuse_large(worst: int) -> None:
     if worst >= _EXACT_FLOAT:
         raise ValueError(
-            f"a field could reach {worst}, and float32 holds integers exactly below {_EXACT_FLOAT}; "
-            "choose fewer bits of weights or inputs, or the dtype 'native'"
+            f"a field could reach {worst}, and float32 holds integers exactly below "
+            f"{_EXACT_FLOAT}; choose fewer bits of weights or inputs, or the dtype 'native'"
         )
 
 
