@@ -48,7 +48,7 @@ def make_learning(network: object, rounding: str, latent: int) -> CoreLearning:
         QFormat(latent, format.fraction_bits + latent - format.bits)
         for format in (getattr(network.formats, name) for name in BLOCKS[:3])
     )
-    return CoreLearning(3, 1, 3, 6, 2, 1, (3, 2, 2), (3, None, 2), 2, rounding, formats)
+    return CoreLearning(3, 1, 3, 6, 12, 6, (1, 1, 1), (3, None, 2), 2, rounding, formats)
 
 
 def make_core(
@@ -81,7 +81,7 @@ def make_core(
     vectors = record_golden_vectors(network, draw_spins(6, N_INPUTS, 2), start, sweeps=6)
     stimulus = inference_stimulus(design, contents, vectors)
     if learns:
-        n = 40
+        n = 60
         labels = np.random.default_rng(3).integers(N_OUTPUTS, size=n)
         stimulus += learning_stimulus(design, draw_spins(n, N_INPUTS, 4), labels)
     return design, contents, stimulus
