@@ -1,4 +1,4 @@
-"""Small cores with their folders, and Verilog simulators: for the tests of Verilog and of mutants."""
+"""Small cores with their folders, and Verilog simulators, for tests."""
 
 import os
 import shutil
@@ -67,11 +67,13 @@ def make_core(
     design = design_core(network, elements, learning=learning, event_driven=event_driven)
     stored, registers = None, None
     if learns:
-        shifts = (a - b for a, b in zip(design.stored_bits, design.weight_bits, strict=True))
-        stored = {
-            name: getattr(network, name).astype(np.int64) << shift
-            for name, shift in zip(BLOCKS[:3], shifts, strict=True)
-        }
+        # Any weights of their formats must do; only the feedback is the network's.
+        rng = np.random.default_rng(5)
+        shapes = {name: getattr(network, name).shape for name in BLOCKS[:3]}
+        low, high = -1 << latent - 1, (1 << latent - 1) - 1
+        stored = {name: rng.integers(low, high + 1, size) for name, size in shapes.items()}
+        for weights in stored.values():  # some saturate soon
+            weights[:, 0], weights[:, 1] = high, low
         registers = 1 + 4999 * np.arange(1, 1 + H + N_OUTPUTS)
     contents = fill_memories(design, network, stored, registers)
     start = draw_spins(6, H, 1)

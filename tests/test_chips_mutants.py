@@ -71,7 +71,7 @@ LEARNING = {
         "expose_weight(code, stored, bits)",
         "code.as_signed() >> (stored - bits)",
     ),
-    "decays in every batch": ("learning_states", '(registers["BATCHES"] & period) == 0', "Const(1)"),
+    "decays in every batch": ("learning_states", '(registers["BATCHES"] & period)', "(period & 0)"),
     "rounds towards one side": ("updates", "(~amount[-1]).replicate(16)", "Const(0, 16)"),
     "READOUT_THRESHOLD left out": (
         "learning_states",
@@ -83,7 +83,7 @@ LEARNING = {
     "settled states do not wait": (
         "learning_states",
         "p.settled & (p.has_feedback == p.feedback_on)",
-        "Const(0)",
+        "p.settled & 0",
     ),
     "BATCHES stands still": ("updates", 'registers["BATCHES"] + 1', 'registers["BATCHES"]'),
     "a weight decays once a sample": ("updates", "self.beat == stored - 1", "is_end"),
