@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from binnet.cli._block_options import BLOCK_OPTIONS
 from binnet.cli._numbers import PerModule
 from binnet.cli._preset_values import find_values
 from binnet.cli._update_order import UpdateOrderChoice, renamed_option
@@ -317,40 +318,6 @@ PARAMETERS = (
     ),
 )
 SCHEDULE = ("warmup", "feedback", "free")
-# Options of several numbers, which have no default to show: left out, they follow from the rest.
-_TUPLES = (
-    (
-        "--fraction-bits",
-        "fraction_bits",
-        4,
-        "J IN OUT BACK",
-        "in integers, fraction bits of couplings, input weights, readout and feedback  [-16 to 30; "
-        "default: from the initial weights]",
-    ),
-    (
-        "--rate-exponents",
-        "rate_exponents",
-        3,
-        "J IN OUT",
-        "in integers, k of couplings, input weights and readout: an unstable neuron changes a "
-        "weight by 2**-k levels  [-14 to 15; default: from the rates]",
-    ),
-    (
-        "--block-bits",
-        "block_bits",
-        4,
-        "J IN OUT BACK",
-        "in integers, bits of a weight of each block  [1, 2, 4, 8 or 16; default: as --arithmetic]",
-    ),
-    (
-        "--block-latent-bits",
-        "block_latent_bits",
-        3,
-        "J IN OUT",
-        "in integers, bits of the latent weights of couplings, input weights and readout  [0, 2, "
-        "4, 8 or 16; default: as --latent-bits]",
-    ),
-)
 
 
 def add_options(
@@ -374,7 +341,7 @@ def add_options(
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each parameter, and one for the three lengths of the schedule."""
     command = add_options(command, PARAMETERS, lambda p: _describe(p.valid, p.name))
-    for option, name, n_numbers, metavar, meaning in reversed(_TUPLES):
+    for option, name, n_numbers, metavar, meaning in reversed(BLOCK_OPTIONS):
         command = click.option(
             option, name, type=int, nargs=n_numbers, metavar=metavar, help=meaning
         )(command)
