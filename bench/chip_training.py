@@ -1,9 +1,9 @@
-"""A core that learns, in a Verilog simulator, against `binnet.train`: `python bench/chip_training.py`.
+"""A core that learns, in a Verilog simulator, against `binnet.train`.
 
 A folder with the core, its stimulus and what must come out is written and built, and its test bench
-run. The stimulus trains on entangled MNIST, reads all memories, and infers test samples. What must come
-out of the last two follows from the run that `binnet.train` made; the results of samples that learn
-follow from the core's model. The bench fails if one word differs.
+run. The stimulus trains on entangled MNIST, reads all memories, and infers test samples. What must
+come out of the last two follows from the run that `binnet.train` made; the results of samples that
+learn follow from the core's model. The bench fails if one word differs.
 
     python bench/chip_training.py --hidden 64 --samples 200 --simulator icarus
     python bench/chip_training.py --hidden 100 --samples 2000 --epochs 2 --simulator verilator
@@ -36,7 +36,16 @@ BENCH = {
         ["vvp", "-N", "core_tb.vvp"],
     ),
     "verilator": (
-        ["verilator", "--binary", "--timing", "-O3", "--top-module", "core_tb", "core_tb.v", "core.v"],
+        [
+            "verilator",
+            "--binary",
+            "--timing",
+            "-O3",
+            "--top-module",
+            "core_tb",
+            "core_tb.v",
+            "core.v",
+        ],
         ["obj_dir/Vcore_tb"],
     ),
 }
@@ -50,12 +59,16 @@ LINT = ["verilator", "--lint-only", "--timing", "-Wall", "--top-module", "core_t
 @click.option("--batch-size", default=16, show_default=True, help="Samples of a batch.")
 @click.option("--elements", default=16, show_default=True, help="P.")
 @click.option("--arithmetic", default="int4", show_default=True)
-@click.option("--latent-bits", default=8, show_default=True, help="Bits of stored weights; 0: as many.")
+@click.option(
+    "--latent-bits", default=8, show_default=True, help="Bits of stored weights; 0: as many."
+)
 @click.option("--rounding", default="per-weight", show_default=True)
 @click.option("--event-driven", is_flag=True, help="Walk flipped neurons alone.")
 @click.option("--test-samples", default=1000, show_default=True, help="Inferences at the end.")
 @click.option("--simulator", default="icarus", show_default=True, type=click.Choice(list(BENCH)))
-@click.option("--folder", type=click.Path(path_type=Path), help="To write to and keep; it must exist.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="To write to and keep; it must exist."
+)
 def main(
     samples: int,
     elements: int,
@@ -67,9 +80,16 @@ def main(
 ) -> None:
     """Let a core learn entangled MNIST in a Verilog simulator, and compare it with binnet.train."""
     X_train, y_train, X_test, y_test = load_entangled_mnist(return_X_y=True)
-    X, y, X_test, y_test = X_train[:samples], y_train[:samples], X_test[:test_samples], y_test[:test_samples]
+    X, y, X_test, y_test = (
+        X_train[:samples],
+        y_train[:samples],
+        X_test[:test_samples],
+        y_test[:test_samples],
+    )
     changes["n_hidden"] = changes.pop("hidden")
-    changes = {name: value for name, value in changes.items() if (name, value) != ("latent_bits", 0)}
+    changes = {
+        name: value for name, value in changes.items() if (name, value) != ("latent_bits", 0)
+    }
     configuration = preset("single").replace(generator="lfsr", **changes)
     run = Run.start(configuration, samples)
     network, learning, latent, registers = take_run(run)

@@ -1,4 +1,4 @@
-"""Small cores with their folders, and Verilog simulators: for the tests of Verilog and of mutants."""
+"""Small cores with their folders, and Verilog simulators, for tests."""
 
 import os
 import shutil
@@ -48,7 +48,7 @@ def make_learning(network: object, rounding: str, latent: int) -> CoreLearning:
         QFormat(latent, format.fraction_bits + latent - format.bits)
         for format in (getattr(network.formats, name) for name in BLOCKS[:3])
     )
-    return CoreLearning(3, 1, 3, 6, 2, 1, (3, 2, 2), (3, None, 2), 2, rounding, formats)
+    return CoreLearning(3, 1, 3, 6, 12, 6, (1, 1, 1), (3, None, 2), 2, rounding, formats)
 
 
 def make_core(
@@ -67,11 +67,13 @@ def make_core(
     design = design_core(network, elements, learning=learning, event_driven=event_driven)
     stored, registers = None, None
     if learns:
-        shifts = (a - b for a, b in zip(design.stored_bits, design.weight_bits, strict=True))
-        stored = {
-            name: getattr(network, name).astype(np.int64) << shift
-            for name, shift in zip(BLOCKS[:3], shifts, strict=True)
-        }
+        # Any weights of their formats must do; only the feedback is the network's.
+        rng = np.random.default_rng(5)
+        shapes = {name: getattr(network, name).shape for name in BLOCKS[:3]}
+        low, high = -1 << latent - 1, (1 << latent - 1) - 1
+        stored = {name: rng.integers(low, high + 1, size) for name, size in shapes.items()}
+        for weights in stored.values():  # some saturate soon
+            weights[:, 0], weights[:, 1] = high, low
         registers = 1 + 4999 * np.arange(1, 1 + H + N_OUTPUTS)
     contents = fill_memories(design, network, stored, registers)
     start = draw_spins(6, H, 1)
@@ -79,7 +81,7 @@ def make_core(
     vectors = record_golden_vectors(network, draw_spins(6, N_INPUTS, 2), start, sweeps=6)
     stimulus = inference_stimulus(design, contents, vectors)
     if learns:
-        n = 40
+        n = 60
         labels = np.random.default_rng(3).integers(N_OUTPUTS, size=n)
         stimulus += learning_stimulus(design, draw_spins(n, N_INPUTS, 4), labels)
     return design, contents, stimulus

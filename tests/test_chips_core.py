@@ -1,12 +1,13 @@
 """The circuit of a core answers as its model does, word by word."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from binnet.chips.model import CoreModel
-from binnet.chips.protocol import Operation, get_register, infer, pack_header, set_register
+from binnet.chips.protocol import Operation, get_register, infer, learn, pack_header, set_register
 from binnet.chips.random_cores import RandomCore, draw_commands, draw_core, draw_inputs
 from binnet.chips.registers import list_registers
 
@@ -79,6 +80,22 @@ def test_wrong_commands_are_passed_over_and_noted() -> None:
     assert [word for word, _ in answers[:8]] == [1, 0] * 4
     assert answers[-2] == (2, True)
     assert answers[-1] == (4, True)
+
+
+def test_a_settled_state_waits_until_the_feedback_changes() -> None:
+    rng = np.random.default_rng(7)
+    case = draw_core(rng, learns=True, sizes=(5, 4, 3), elements=2)
+    words = set_register(case.design, "CONTROL", 1)
+    # J of 0 settles in the second sweep of each part: of the warm-up, with feedback and without.
+    zeros = dict(case.contents, couplings=np.zeros_like(case.contents["couplings"]))
+    zeros["feedback"] = np.sign(case.contents["feedback"]) * case.contents["feedback"].max()
+    case = replace(case, contents=zeros)
+    for name, value in (("WARMUP", 5), ("FEEDBACK", 11), ("SWEEPS", 17), ("SELF_COUPLING", 0)):
+        words += set_register(case.design, name, value)
+    for x in draw_inputs(rng, case.network, 4):
+        words += learn(case.design, x, 1)
+    sweeps = {word >> 16 for word, last in check(case, words) if last}
+    assert sweeps == {6}  # the feedback changes a state, and so does its end
 
 
 def test_an_inference_core_does_not_learn() -> None:

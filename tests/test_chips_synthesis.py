@@ -36,7 +36,7 @@ from binnet.chips.synthesis_targets import (
 from binnet.chips.synthesis_text import describe_outcome, format_synthesis
 from binnet.chips.synthesis_tools import Tool, ToolFailed, check_tools, run_tool
 from binnet.chips.throughput import Throughput, count_throughput
-from binnet.networks import BLOCKS, QFormat, quantize
+from binnet.networks import BLOCKS, quantize
 
 # As Yosys 0.70 and nextpnr 0.11.1 wrote them of a small circuit.
 ECP5_CELLS = {
@@ -307,10 +307,7 @@ def test_text_and_json_hold_the_figures() -> None:
 def test_throughput_is_the_mean_of_the_cycles_of_samples() -> None:
     sweeps, labels = (2, 5, 3), (0, 1)
     network = draw_network(np.random.default_rng(1), spins=True, sizes=(7, 5, 2))
-    stored = tuple(
-        QFormat(format.bits + 2, format.fraction_bits + 2)
-        for format in (getattr(network.formats, name) for name in BLOCKS[:3])
-    )
+    stored = tuple(getattr(network.formats, name) for name in BLOCKS[:3])
     ends, decays = (1, None, 2), (3, None, 2)
     learning = CoreLearning(4, 1, 3, 6, 0, 0, ends, decays, 8, "per-weight", stored)
     design = design_core(network, 3, learning=learning)

@@ -1,4 +1,4 @@
-"""A core as Verilog: its folder passes in Icarus, Verilator and cocotb, lints, and fails where it must."""
+"""A core as Verilog: its folder passes in simulators, lints, and fails where it must."""
 
 import re
 import subprocess

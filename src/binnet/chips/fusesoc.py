@@ -37,7 +37,9 @@ def fill_templates(design: CoreDesign, time_out: int) -> dict[str, str]:
     }
     texts = {}
     for name in TEMPLATES:
-        text = files("binnet.chips").joinpath("data", name).read_text("utf-8")
+        # A template with gaps is no Python yet.
+        stored = f"{name}.txt" if name.endswith(".py") else name
+        text = files("binnet.chips").joinpath("data", stored).read_text("utf-8")
         for key, value in values.items():
             text = text.replace(f"@{key}@", value)
         texts[name] = text

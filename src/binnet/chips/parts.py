@@ -27,6 +27,7 @@ from binnet.chips.registers import list_registers
 
 SWEEP_BITS = 16
 NO_LIMIT = (1 << SWEEP_BITS) - 1
+REGISTERS = ("hidden_registers", "readout_registers")
 BLOCKS = ("couplings", "input_weights", "readout")
 COUPLINGS, INPUT_WEIGHTS, READOUT = range(3)  # places in the triples of a design
 
@@ -215,6 +216,8 @@ class Parts:
         self.minus_readout_threshold = Signal(signed(self.sum_bits))
         self.has_feedback = Signal()  # whether the next sweep of the schedule has the feedback
         self.is_decay_due = Signal()
+        self.register_word = Signal(16 * P)  # that was asked for, of neurons or of readouts
+        self.is_readout_asked = Signal()
         self.thins, self.draw_mask = Signal(), Signal(16)  # of events, where they are rounded
 
     @property

@@ -1,4 +1,4 @@
-"""The page of a core's streams, registers and memories, from the tables that the circuit is made of.
+"""The page of a core's streams, registers and memories, from the tables of which it is made.
 
 docs/core_registers.md is that page for one core, and a test holds it to what stands here:
 ``python -m binnet.chips.register_pages > docs/core_registers.md`` writes it anew.
@@ -16,8 +16,8 @@ from binnet.networks import QFormat
 _PAGE = """\
 # Words, registers and memories of a core
 
-Of the core with {H} neurons, {N_in} inputs, {C} outputs and {P} processing elements{learns}. This page is
-generated from the tables that the circuit is made of.
+Of the core with {H} neurons, {N_in} inputs, {C} outputs and {P} processing elements{learns}.
+This page is generated from the tables that the circuit is made of.
 
 ## Ports
 
@@ -118,7 +118,10 @@ def _describe_words() -> str:
             rows.append(cells)
         else:  # the row goes on
             rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
-    lines = ["| operation | code | arguments | what follows -> what is answered |", "|---|---|---|---|"]
+    lines = [
+        "| operation | code | arguments | what follows -> what is answered |",
+        "|---|---|---|---|",
+    ]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return before + "\n".join(lines) + "\n" + after
 

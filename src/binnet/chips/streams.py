@@ -130,6 +130,8 @@ def add_memory_states(p: Parts, weights: WeightPorts) -> None:
         m.d.comb += core.s_axis_tready.eq(1)
         with m.If(core.s_axis_tvalid):
             m.d.sync += [remaining.eq(data), p.block.eq(p.argument)]
+            if p.design.learning is not None:
+                m.d.sync += p.is_readout_asked.eq(p.argument[0])  # of the last two memories
             m.next = "NEXT_WORD"
     with m.State("NEXT_WORD"):
         m.d.sync += p.chunks.eq(p.memory_chunks)
@@ -167,12 +169,15 @@ def add_memory_states(p: Parts, weights: WeightPorts) -> None:
         with m.If(~p.is_beyond):
             m.d.sync += p.base.eq(p.base + 1)
             with m.Switch(p.argument):
-                for memory in memories:
+                for memory in memories[: len(BLOCKS) + 1]:
                     word = p.readers[memory.name].data
                     if memory.number < len(BLOCKS):
                         word = weights.get_word(memory.number)
                     with m.Case(memory.number):
                         m.d.sync += p.wide.eq(word)
+                if p.design.learning is not None:
+                    with m.Default():
+                        m.d.sync += p.wide.eq(p.register_word)
         m.next = "SEND_WORD"
     with m.State("SEND_WORD"), m.If(p.can_push):
         is_last = p.chunks == 1

@@ -187,8 +187,14 @@ def synthesise_largest(
         H.
     target : {"ecp5", "ice40"}
         The target.
-    device, frequency, seed, progress
+    device : str, optional
         As of `synthesise`.
+    frequency : float, default 60
+        MHz that it must reach.
+    seed : int, default 1
+        Of the placement.
+    progress : callable, optional
+        As of `synthesise`; for each P anew.
 
     Returns
     -------
@@ -288,7 +294,17 @@ def measure_circuit(
     ----------
     circuit : str
         RTLIL.
-    target, device, place, frequency, seed, progress
+    target : {"ecp5", "ice40", "generic"}
+        The target.
+    device : str, optional
+        Its device.
+    place : bool, default True
+        Whether to place and route it.
+    frequency : float, default 60
+        MHz to aim at.
+    seed : int, default 1
+        Of the placement.
+    progress : callable, optional
         As of `synthesise`.
 
     Returns
@@ -306,8 +322,12 @@ def check_extras(target: str, device: str | None = None, place: bool = True) -> 
 
     Parameters
     ----------
-    target, device, place
-        As of `synthesise`.
+    target : {"ecp5", "ice40", "generic"}
+        The target.
+    device : str, optional
+        Its device.
+    place : bool, default True
+        Whether it is going to be placed.
 
     Raises
     ------

@@ -33,8 +33,8 @@ def inference_stimulus(
     """Return words that show what a core does without learning.
 
     Registers and memories are read; the vectors run, each silent one after one that is awake; then
-    the worst fields of both signs, ties of fields and readouts, a 2-cycle with and without a stop, a
-    fixed point at once, MAX_SWEEPS of 1 and of 0, and commands that are wrong.
+    the worst fields of both signs, ties of fields and readouts, a 2-cycle with and without a stop,
+    a fixed point at once, MAX_SWEEPS of 1 and of 0, and commands that are wrong.
 
     Parameters
     ----------

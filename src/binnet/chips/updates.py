@@ -21,7 +21,7 @@ except ImportError:
     raise ImportError("a core needs Amaranth; pip install 'binnet[hdl]'") from None
 
 from binnet.chips.lanes import decode_weight, saturate, step_register
-from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, READOUT, Parts, resize
+from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, READOUT, REGISTERS, Parts, resize
 from binnet.chips.weight_ports import WeightPorts
 
 _FRACTION_BITS = 16  # of amounts, as many as a register has
@@ -68,7 +68,9 @@ class Plasticity:
         self.read_address, self.write_address = Signal(p.address_bits), Signal(p.address_bits)
         memories = {memory.name: memory for memory in p.design.memories}
         p.m.d.comb += p.writers["feedback"].data.eq(p.get_stored(memories["feedback"]))
-        for name in ("hidden_registers", "readout_registers"):
+        hidden, readouts = (p.readers[name].data for name in REGISTERS)
+        p.m.d.comb += p.register_word.eq(Mux(p.is_readout_asked, readouts, hidden))
+        for name in REGISTERS:
             word = Mux(weights.is_stored, p.get_stored(memories[name]), Cat(self.draws))
             p.m.d.comb += p.writers[name].data.eq(word)
         self._add_beats(p)
@@ -125,16 +127,17 @@ class Plasticity:
         spin = p.readers["states"].data.bit_select(lane_1, 1)
         spin = Mux(is_input, p.readers["inputs"].data, spin)
         learns, targets = p.readers["events"].data[:P], p.readers["events"].data[P:]
-        self._counts_2, self._negative_2, self._off_2 = Signal(P), Signal(P), Signal(P)
+        self._counts_2, self._negative_2 = Signal(P), Signal(P)
         with m.If(self.decays):
             bits = Cat(code.bit_select(beat_1, 1) for code in self.weights.codes)
             m.d.sync += self._counts_2.eq(bits & self.active)
             m.d.sync += self._negative_2.eq(Mux(self._last_1, 0, ~0))
         with m.Else():
-            m.d.sync += self._counts_2.eq(learns)
+            # A neuron's coupling to itself is no weight; its register steps all the same.
+            own = (p.block == COUPLINGS) & (word_1 == p.group)
+            off = Cat(own & (lane_1 == lane) for lane in range(P))
+            m.d.sync += self._counts_2.eq(learns & ~off)
             m.d.sync += self._negative_2.eq(targets ^ spin.replicate(P))
-        own = ~self.decays & (p.block == COUPLINGS) & (word_1 == p.group)
-        m.d.sync += self._off_2.eq(Cat(own & (lane_1 == lane) for lane in range(P)))
         # A decay's bit is worth twice the one before.
         again = self.decays & ~self._first_1
         m.d.sync += self.unit.eq(Mux(again, self.unit << 1, self.first_unit))
@@ -145,8 +148,6 @@ class Plasticity:
         valid_2, first_2, last_2, last_3 = Signal(), Signal(), Signal(), Signal()
         m.d.sync += [valid_2.eq(self._valid_1), first_2.eq(self._first_1)]
         m.d.sync += [last_2.eq(self._last_1), last_3.eq(last_2)]
-        off_3 = Signal(P)
-        m.d.sync += off_3.eq(self._off_2)
         self._last_4, last_5 = Signal(), Signal()
         m.d.sync += [self._last_4.eq(last_3), last_5.eq(self._last_4)]
         busy = self.walking | self._valid_1 | valid_2 | last_3 | self._last_4 | last_5
@@ -163,7 +164,7 @@ class Plasticity:
                 m.d.sync += amount.eq((Cat(Const(1, 1), before) + Cat(is_negative, added))[1:])
             rounding = stepped ^ (~amount[-1]).replicate(16)
             rounded = (amount + rounding)[_FRACTION_BITS:].as_signed()
-            m.d.sync += self.levels[lane].eq(Mux(off_3[lane], 0, rounded))
+            m.d.sync += self.levels[lane].eq(rounded)
             with m.If(last_3 & self.steps & self.active[lane]):
                 m.d.sync += draw.eq(stepped)
 
@@ -260,13 +261,12 @@ def add_update_group_states(p: Parts, q: Plasticity) -> None:
     m, design, P = p.m, p.design, p.design.elements
     is_readout = p.block == READOUT
     place = p.group + Mux(is_readout, design.n_groups, 0)
-    hidden, readouts = (p.readers[name].data for name in ("hidden_registers", "readout_registers"))
     with m.State("UPDATE_GROUP"):
         m.d.comb += p.read("hidden_registers", p.group) + p.read("readout_registers", p.group)
-        m.d.sync += [q.beat.eq(0), q.active.eq(0)]
+        m.d.sync += [q.beat.eq(0), q.active.eq(0), p.is_readout_asked.eq(is_readout)]
         m.next = "LOAD_REGISTERS"
     with m.State("LOAD_REGISTERS"):
-        m.d.sync += Cat(q.draws).eq(Mux(is_readout, readouts, hidden))
+        m.d.sync += Cat(q.draws).eq(p.register_word)
         m.next = "FETCH_EVENTS"
         with m.If(q.decays):
             there = p.mask_lanes(design.n_neurons), p.mask_lanes(design.n_outputs)

@@ -1,4 +1,4 @@
-"""A core as Verilog, module ``binnet_core``: one file of Verilog-2005 without primitives of a vendor.
+"""A core as Verilog, module ``binnet_core``: Verilog-2005 without primitives of a vendor.
 
 Its memories are read by ``$readmemh`` from files beside it, so that other weights of the same
 formats need no new Verilog. The module needs the extra "hdl" (Amaranth, and Yosys as a wheel).
@@ -41,13 +41,13 @@ write_verilog -norename
 """
 _INTERNAL = ("generator", "top", "src", "amaranth.hierarchy", "amaranth.decoding")
 _HEADER = """\
-// {module}: a network of {H} neurons, {N_in} inputs and {C} outputs that {does}, with {P} processing
-// elements. Written by binnet {version}; its streams and registers are described in REGISTERS.md.
+// {module}: {H} neurons, {N_in} inputs and {C} outputs; it {does}, with {P} processing elements.
+// Written by binnet {version}; its streams and registers are described in REGISTERS.md.
 // Reset is synchronous, by rst; memories keep what they hold. They begin with what $readmemh finds
 // in {files}.
 `timescale 1ns / 1ps
 /* verilator lint_off DECLFILENAME */  // the file is core.v in every folder
-/* verilator lint_off UNUSEDSIGNAL */  // of some sums and shifts only the higher bits, or the lower, count
+/* verilator lint_off UNUSEDSIGNAL */  // of some sums only the higher bits count
 """
 
 
@@ -111,7 +111,9 @@ def to_verilog(design: CoreDesign, contents: Mapping[str, NDArray[Any]]) -> str:
 
 def _drop_contents(circuit: str, name: str) -> str:
     """Return the circuit without the initial contents of a memory, for which there is a file."""
-    cell = rf'(?m)^  cell \$meminit_v2 \S+\n    parameter \\MEMID "\\\\{name}"\n(?:    .*\n)*  end\n'
+    cell = (
+        rf'(?m)^  cell \$meminit_v2 \S+\n    parameter \\MEMID "\\\\{name}"\n(?:    .*\n)*  end\n'
+    )
     return re.sub(cell, "", circuit)
 
 

@@ -2,7 +2,7 @@
 
 Amaranth leaves it to each operator to extend its operands, as Verilog does; a linter takes that for
 an accident. Here every extension and every bit that is cut off is written out, results are as wide
-as the bits of them that are used, and each case statement says that nothing else happens by default.
+as the bits of them that are used, and each case statement says what it does by default: nothing.
 The circuit stays the same.
 """
 
@@ -72,11 +72,16 @@ def _rewrite_module(text: str) -> str:
     while True:  # a result of fewer bits needs less of what it is made of
         widths = {m[4]: int(m[2]) for m in _WIRE.finditer(text)}
         widths |= _count_used_bits(text, widths)
-        rewritten = _WIRE.sub(lambda m: f"{m[1]}{widths[m[4]]}{m[3]}{m[4]}\n", text)
-        rewritten = _CELL.sub(lambda m: _rewrite_cell(m, widths), rewritten)
+        rewritten = _rewrite(text, widths)
         if rewritten == text:
             return text + "\n"
         text = rewritten
+
+
+def _rewrite(text: str, widths: dict[str, int]) -> str:
+    """Return the text with these widths of its wires, and operators that are as wide."""
+    text = _WIRE.sub(lambda m: f"{m[1]}{widths[m[4]]}{m[3]}{m[4]}\n", text)
+    return _CELL.sub(lambda m: _rewrite_cell(m, widths), text)
 
 
 def _drop_dead(lines: list[str]) -> list[str]:
@@ -243,12 +248,13 @@ def _join(bits: Bits) -> Iterator[str]:
     first = 0
     while first < len(bits):
         end = first + 1
-        if isinstance(bits[first], str):
+        bit = bits[first]
+        if isinstance(bit, str):
             while end < len(bits) and isinstance(bits[end], str):
                 end += 1
             yield f"{end - first}'" + "".join(str(bit) for bit in reversed(bits[first:end]))
         else:
-            name, low = bits[first]
+            name, low = bit
             while end < len(bits) and bits[end] == (name, low + end - first):
                 end += 1
             high = low + end - first - 1

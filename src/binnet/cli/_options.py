@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import click
 
 from binnet.cli._block_options import BLOCK_OPTIONS
 from binnet.cli._numbers import PerModule
+from binnet.cli._preset_values import find_values
 from binnet.cli._update_order import UpdateOrderChoice, renamed_option
 from binnet.learning import (
     ARITHMETICS,
@@ -362,18 +361,6 @@ def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _describe(valid: str, name: str) -> str:
     """Return range and defaults of a parameter."""
-    default, source = (_find_values(kind)[name] for kind in ("default", "source"))
+    default, source = (find_values(kind)[name] for kind in ("default", "source"))
     values = f"default {default}" + ("" if default == source else f"; source {source}")
     return f"{valid}; {values}" if valid else values
-
-
-@cache
-def _find_values(kind: str) -> dict[str, Any]:
-    """Return the values of all parameters in a preset, and those of the rules it does not take."""
-    configuration = preset(kind)
-    values: dict[str, Any] = {}
-    for rule in reversed(RULES.values()):
-        values |= vars(rule)
-    for part in dataclasses.fields(configuration):
-        values |= dataclasses.asdict(getattr(configuration, part.name))
-    return values | {"rule": configuration.rule.name}

@@ -1,7 +1,7 @@
 """Chip-style arithmetic: the same network in integers, its formats, dynamics, files and cost.
 
 What needs an optional package is not listed here: import it from its module, `nir_export` and
-`nir_import` (extra "hardware"), or `neuron_array` and `verilog` (extra "hdl").
+`nir_import` (extra "hardware"). Circuits are in `binnet.chips`.
 """
 
 from binnet.hardware.cost import CostReport, LearningEvents, report_cost

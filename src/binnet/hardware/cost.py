@@ -4,7 +4,7 @@ A *synaptic operation* adds one weight to, or subtracts it from, one neuron's fi
 design repeats all of them in each sweep; in an *event-driven* one only a neuron that has flipped
 sends its column of weights, into fields that are kept. Both read an input once, and the readout
 once, of the final state. A graded input of b bits takes b operations a weight, one after the other
-as in the neuron array; an event-driven design leaves out the bits that are 0.
+as in a core of `binnet.chips`; an event-driven design leaves out the bits that are 0.
 
 Inference is counted on a chip that does nothing else, whose memory holds the weights that fields
 read; a training sample (`binnet.hardware.cost_learning`) on one that holds latent weights.
