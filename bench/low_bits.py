@@ -134,7 +134,7 @@ def draw(record: Path, output: Path) -> None:
     panels = ((axes[0], 2, "mean of all synapses"), (axes[1], 3, "of J; part of the range"))
     for ax, column, label in panels:
         for k, kind in enumerate(kinds):
-            best: dict[float, float] = {}
+            best: dict[Any, float] = {}
             for row in (row for row in rows if row[0] == kind):
                 bits, mean = row[column], fmean(row[4])
                 best[bits] = max(mean, best.get(bits, 0.0))
