@@ -201,7 +201,13 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", list(CASES))
+# Types of weights that no other test compiles kernels for.
+LONG = ("one bit of J, with 4 latent ones, W_in of 8",)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.long] * (case in LONG)) for case in CASES]
+)
 def test_training_equals_the_reference(case: str) -> None:
     changes = dict(CASES[case])
     configuration = configure(changes.pop("arithmetic"), n_hidden=17, **changes)

@@ -278,7 +278,13 @@ class Run:
         return {name: block.tolist() for name, block in zip(BLOCKS, blocks, strict=True)}
 
 
-@pytest.mark.parametrize("name", CASES)
+# Types of weights that no other test compiles kernels for.
+LONG = ("one bit of J, latent, wide W_in", "bits of blocks, latent W_back")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name in LONG)) for name in CASES]
+)
 def test_equals_the_reference_on_any_banks_and_threads(name: str) -> None:
     case = CASES[name]
     run = Run(case)
