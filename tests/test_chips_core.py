@@ -98,6 +98,21 @@ def test_a_settled_state_waits_until_the_feedback_changes() -> None:
     assert sweeps == {6}  # the feedback changes a state, and so does its end
 
 
+@pytest.mark.parametrize("size", [0, 1, 31])
+def test_a_batch_has_room_for_the_samples_of_its_design(size: int) -> None:
+    """BATCH_SIZE of 0 counts as 1, and beyond what the core was built for as that."""
+    case = draw_core(np.random.default_rng(8), learns=True, sizes=(4, 3, 2), elements=2)
+    assert case.design.learning is not None
+    learning = replace(case.design.learning, batch_size=3)
+    design = replace(case.design, learning=learning)
+    words = set_register(design, "BATCH_SIZE", size)
+    for x in draw_inputs(np.random.default_rng(9), case.network, 7):
+        words += learn(design, x, 1) + get_register(design, "BATCHES")
+    answers = check(replace(case, design=design), words)
+    batches = [word for word, _ in answers[1::2]]
+    assert batches == ([0, 0, 1, 1, 1, 2, 2] if size > 3 else [1, 2, 3, 4, 5, 6, 7])
+
+
 def test_an_inference_core_does_not_learn() -> None:
     rng = np.random.default_rng(4)
     case = draw_core(rng, learns=False, sizes=(4, 3, 2))

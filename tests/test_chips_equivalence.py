@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ pytest.importorskip("amaranth")
 from binnet.chips import equivalence
 from binnet.chips.core import Core
 from binnet.chips.equivalence import compare_core, simulate_core
-from binnet.chips.protocol import infer, set_register
+from binnet.chips.model import CoreModel
+from binnet.chips.protocol import get_register, infer, learn, set_register
 from binnet.chips.random_cores import Sizes, draw_commands, draw_core
 
 SMALL: Sizes = (5, 4, 3)
@@ -64,12 +66,39 @@ def test_a_difference_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_core_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(equivalence, "_PATIENCE", 200)
+    monkeypatch.setattr(equivalence, "_STALLED", 100)
     core = draw_core(np.random.default_rng(1), learns=False, sizes=SMALL, elements=2)
     circuit = Core(core.design, core.contents)
     words = infer(core.design, np.ones(4, int))
     with pytest.raises(ValueError, match=r"the core hangs: 2 of 2 words went in, 1 of 2 came out"):
         simulate_core(circuit, words, 2)
+
+
+@pytest.mark.parametrize("event_driven", [False, True])
+@pytest.mark.parametrize("learns", [False, True])
+def test_no_command_lasts_longer_than_a_core_is_waited_for(
+    learns: bool, event_driven: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with more sweeps than it was designed for, and in cycles, which use them all."""
+    monkeypatch.setattr(equivalence, "_STALLED", 0)
+    core = draw_core(np.random.default_rng(3), learns=learns, sizes=SMALL, elements=2)
+    design = replace(core.design, event_driven=event_driven)
+    J = np.full_like(core.contents["couplings"], -1)  # all flip in each sweep
+    contents = core.contents | {
+        "couplings": J,
+        "input_weights": np.zeros_like(core.contents["input_weights"]),
+    }
+    x, start = np.ones(4, int), np.ones(5, int)
+    words = set_register(design, "SELF_COUPLING", 0) + set_register(design, "MAX_SWEEPS", 40)
+    words += infer(design, x, start)
+    if learns:
+        words += set_register(design, "SWEEPS", 60) + set_register(design, "BATCHES", 0)
+        words += learn(design, x, design.n_outputs - 1) * 2
+    expected = CoreModel(design, contents).run([*words, *get_register(design, "STATUS")])
+    words += get_register(design, "STATUS")
+    answers, _ = simulate_core(Core(design, contents), words, len(expected))
+    assert answers == expected
+    assert answers[0][0] >> 16 == 40
 
 
 def test_answers_beyond_those_expected_are_seen() -> None:

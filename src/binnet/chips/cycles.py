@@ -182,6 +182,30 @@ def count_update_cycles(
     return total
 
 
+def count_longest_command(design: CoreDesign, max_sweeps: int) -> int:
+    """Return cycles that no command of a core exceeds: for time-outs.
+
+    Parameters
+    ----------
+    design : CoreDesign
+        The core.
+    max_sweeps : int
+        Most sweeps of an inference, and of a training relaxation.
+
+    Returns
+    -------
+    int
+        Cycles without those in which a word is waited for.
+    """
+    changes = [design.n_neurons] * max_sweeps
+    inference = count_inference_cycles(design, max_sweeps, silent=False, changes=changes)
+    if design.learning is None:
+        return inference
+    label, size = design.n_outputs - 1, design.learning.batch_size
+    training = count_training_cycles(design, label, max_sweeps, turns=max_sweeps, changes=changes)
+    return max(inference, training + count_update_cycles(design, size, decays=True))
+
+
 def _get_learning(design: CoreDesign) -> CoreLearning:
     if design.learning is None:
         raise ValueError("design must be of a core that learns, got one that infers only")

@@ -8,22 +8,28 @@ The module needs the extra "hdl".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from binnet.chips.contents import Contents
 from binnet.chips.core import Core
+from binnet.chips.cycles import count_longest_command
 from binnet.chips.design import CoreDesign
 from binnet.chips.model import CoreModel
+from binnet.chips.parts import NO_LIMIT
+from binnet.chips.protocol import Operation
+from binnet.chips.registers import list_registers
 
-_PATIENCE = 1_000_000  # cycles without a word in or out, before a core is said to hang
+_LIMITS = ("MAX_SWEEPS", "SWEEPS")
+_STALLED = 1000  # cycles in which by chance no word is offered, or none taken
 _INVALID = 0xDEADBEEF
 _AFTERWARDS = 8  # cycles in which nothing more may come out
 
 
 def simulate_core(
-    circuit: Any,
+    circuit: Core,
     words: Sequence[int],
     n_answers: int,
     *,
@@ -34,8 +40,8 @@ def simulate_core(
 
     Parameters
     ----------
-    circuit : Component
-        A core, or another component with its streams.
+    circuit : Core
+        The core.
     words : sequence of int
         What goes in.
     n_answers : int
@@ -60,55 +66,96 @@ def simulate_core(
     """
     from amaranth.sim import Simulator
 
-    random = np.random.default_rng(0) if rng is None else rng
-    ports = (circuit.s_axis_tdata, circuit.s_axis_tvalid, circuit.m_axis_tready)
-    answers: list[tuple[int, bool]] = []
-    cycles = 0
+    bench = _Bench(circuit, words, n_answers, stalls, rng or np.random.default_rng(0))
+    simulator = Simulator(circuit)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench.play)
+    simulator.run()
+    return bench.answers, bench.cycles
 
-    async def bench(context: Any) -> None:
-        nonlocal cycles
-        n_taken, idle, afterwards = 0, 0, 0
-        offers = False
-        driven: tuple[int, ...] = (-1, -1, -1)
+
+class _Bench:
+    """What stands around a core: it offers words and takes those that come out."""
+
+    def __init__(
+        self,
+        circuit: Core,
+        words: Sequence[int],
+        n_answers: int,
+        stalls: float,
+        rng: np.random.Generator,
+    ) -> None:
+        self.circuit, self.words, self.n_answers = circuit, words, n_answers
+        self.stalls, self.rng = stalls, rng
+        self.patience = _count_patience(circuit.design, words)
+        self.answers: list[tuple[int, bool]] = []
+        self.cycles = 0
+        self.n_taken = 0
+        self.driven: tuple[int, ...] = (-1, -1, -1)
+
+    async def play(self, context: Any) -> None:
+        """Play the words; cycle after cycle."""
+        idle, afterwards, offers = 0, 0, False
         waiting = None  # the word that stood there and was not taken
         while afterwards < _AFTERWARDS:
-            offers = offers or (n_taken < len(words) and random.random() >= stalls)
-            takes = random.random() >= stalls
-            # What is not valid must not be read.
-            inputs = (words[n_taken] if offers else _INVALID, int(offers), int(takes))
-            for n, port in enumerate(ports):
-                if inputs[n] != driven[n]:  # to drive one takes the simulator a while
-                    context.set(port, inputs[n])
-            driven = inputs
-            is_in = offers and context.get(circuit.s_axis_tready)
-            there = None
-            if context.get(circuit.m_axis_tvalid):
-                there = (context.get(circuit.m_axis_tdata), bool(context.get(circuit.m_axis_tlast)))
+            has_more = self.n_taken < len(self.words)
+            offers = offers or (has_more and self.rng.random() >= self.stalls)
+            takes = self.rng.random() >= self.stalls
+            self._drive(context, offers, takes)
+            is_in = offers and context.get(self.circuit.s_axis_tready)
+            there = self._look(context)
             if waiting not in (None, there):
-                raise ValueError(f"word {len(answers)} must wait as {waiting}, it became {there}")
+                raise ValueError(
+                    f"word {len(self.answers)} must wait as {waiting}, it became {there}"
+                )
             await context.tick()
             is_out = takes and there is not None
             waiting = None if is_out else there
             if is_in:
-                n_taken, offers = n_taken + 1, False
+                self.n_taken, offers = self.n_taken + 1, False
             if is_out and there is not None:
-                answers.append(there)
+                self.answers.append(there)
             idle = 0 if is_in or is_out else idle + 1
-            if n_taken == len(words) and len(answers) >= n_answers:
+            if self.n_taken == len(self.words) and len(self.answers) >= self.n_answers:
                 afterwards += 1
             else:
-                cycles += 1
-            if idle > _PATIENCE:
+                self.cycles += 1
+            if idle > self.patience:
                 raise ValueError(
-                    f"the core hangs: {n_taken} of {len(words)} words went in, {len(answers)} of "
-                    f"{n_answers} came out, and then none in {_PATIENCE} cycles"
+                    f"the core hangs: {self.n_taken} of {len(self.words)} words went in, "
+                    f"{len(self.answers)} of {self.n_answers} came out, and then none in "
+                    f"{self.patience} cycles"
                 )
 
-    simulator = Simulator(circuit)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-    return answers, cycles
+    def _drive(self, context: Any, offers: bool, takes: bool) -> None:
+        core = self.circuit
+        ports = (core.s_axis_tdata, core.s_axis_tvalid, core.m_axis_tready)
+        # What is not valid must not be read.
+        inputs = (self.words[self.n_taken] if offers else _INVALID, int(offers), int(takes))
+        for port, value, old in zip(ports, inputs, self.driven, strict=True):
+            if value != old:  # to drive one takes the simulator a while
+                context.set(port, value)
+        self.driven = inputs
+
+    def _look(self, context: Any) -> tuple[int, bool] | None:
+        """Return the word that comes out."""
+        core = self.circuit
+        if not context.get(core.m_axis_tvalid):
+            return None
+        return context.get(core.m_axis_tdata), bool(context.get(core.m_axis_tlast))
+
+
+def _count_patience(design: CoreDesign, words: Sequence[int]) -> int:
+    """Return cycles without a word in or out, after which a core is said to hang.
+
+    A word of data that looks like a command makes it larger at most.
+    """
+    numbers = {row.number: row for row in list_registers(design) if row.name in _LIMITS}
+    limits = [row.reset for row in numbers.values()]
+    for header, value in pairwise(words):
+        if header & 0xFF == Operation.SET and header >> 8 & 0xFF in numbers:
+            limits.append(value & NO_LIMIT or NO_LIMIT)
+    return count_longest_command(design, max(limits)) + _STALLED
 
 
 def compare_core(

@@ -69,6 +69,8 @@ class CoreModel:
         self.values = {register.name: register.reset for register in self._registers.values()}
         H, C = design.n_neurons, design.n_outputs
         self._sizes = ((H, H), (H, design.n_inputs), (C, H))  # targets, presynaptic neurons
+        # BATCH_SIZE may ask for more samples than a batch has room for.
+        self._most_samples = 1 if design.learning is None else design.learning.batch_size
         self._waiting: list[int] = []
         self._exposed: list[Integers] = []  # the blocks as the fields see them, while it is true
         # Of each sample the state, the inputs, and what hidden neurons and readouts learn.
@@ -263,7 +265,7 @@ class CoreModel:
         trace = self._trace(path[1:], fields)
         answer = [*trace, *masks] if trace else []
         answer.append(_pack_head(fields, is_settled, False, path))
-        if len(self._batch) >= values["BATCH_SIZE"]:
+        if len(self._batch) >= min(values["BATCH_SIZE"], self._most_samples):
             self._update()
         return answer
 

@@ -297,5 +297,4 @@ def _draw_aside(rng: np.random.Generator, core: RandomCore) -> list[int]:
             design, "SELF_COUPLING", int(rng.integers(0, design.self_coupling + 1))
         )
     name, low, high = _CHANGES[int(rng.integers(len(_CHANGES)))]
-    high = min(high, design.learning.batch_size if name == "BATCH_SIZE" else high)
     return set_register(design, name, int(rng.integers(low, high + 1)))

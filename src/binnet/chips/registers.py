@@ -95,7 +95,7 @@ def list_registers(design: CoreDesign) -> tuple[Register, ...]:
             ("READOUT_THRESHOLD", 20, wide, True, learning.readout_threshold, True, True,
              "A readout learns where y f <= this."),
             ("BATCH_SIZE", 21, 6, False, learning.batch_size, True, True,
-             "Samples before an update, from 1 to its reset value."),
+             "Samples before an update, from 1; more than its reset value counts as that."),
             ("BATCHES", 22, 32, False, 0, True, True,
              "Updates done; the weights decay in an update that begins with this at a multiple of "
              "the period."),

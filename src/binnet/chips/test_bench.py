@@ -123,32 +123,6 @@ def learning_stimulus(
     return script.words
 
 
-def count_longest_command(design: CoreDesign, max_sweeps: int) -> int:
-    """Return cycles that no command of a core exceeds, roughly: for time-outs.
-
-    Parameters
-    ----------
-    design : CoreDesign
-        The core.
-    max_sweeps : int
-        Most sweeps of an inference.
-
-    Returns
-    -------
-    int
-        Cycles, with a factor of some 10 for safety.
-    """
-    H, N_in, C = design.n_neurons, design.n_inputs, design.n_outputs
-    G, R = design.n_groups, design.n_readout_groups
-    sweeps = max_sweeps
-    if design.learning is not None:
-        sweeps = max(sweeps, design.learning.sweeps + 1)
-    passes = G * (H + 16) * (sweeps + 1) + G * (N_in + 16) * design.input_bits + R * (H + C + 16)
-    if design.learning is not None:  # an update: a weight takes a step for each bit of a draw
-        passes += 16 * design.elements * (G * (H + N_in) + R * H)
-    return 10 * (1000 + passes)
-
-
 class _Script:
     """Words, as they are put together for one core."""
 

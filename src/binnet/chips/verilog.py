@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from binnet._files import atomic_path
 from binnet._provenance import get_version
+from binnet.chips.cycles import count_longest_command
 from binnet.chips.design import CoreDesign
 from binnet.chips.fusesoc import fill_templates
 from binnet.chips.register_pages import describe_registers
-from binnet.chips.test_bench import count_longest_command
 from binnet.chips.widths import make_widths_equal, tidy_verilog
 from binnet.hardware.hex_words import to_hex_words
 
@@ -157,7 +157,10 @@ def write_core(
         If a file cannot be written.
     """
     texts = {CORE_FILE: to_verilog(design, contents)}
-    texts |= fill_templates(design, count_longest_command(design, max_sweeps))
+    if design.learning is not None:
+        max_sweeps = max(max_sweeps, design.learning.sweeps)
+    # The test bench may offer words, and take them, late.
+    texts |= fill_templates(design, 10 * (1000 + count_longest_command(design, max_sweeps)))
     texts["REGISTERS.md"] = describe_registers(design)
     for memory in design.memories:
         texts[f"{_PREFIX}{memory.name}.hex"] = to_hex_words(contents[memory.name], memory.bits)
