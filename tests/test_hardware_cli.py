@@ -199,7 +199,8 @@ def test_report_of_one_bit(run: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"rule": "soft"}, "the rule 'soft'"),
+        # It compiles the kernels of that rule.
+        pytest.param({"rule": "soft"}, "the rule 'soft'", marks=pytest.mark.long),
         ({"update_order": "async"}, "the update order 'async'"),
         ({"readout_targets": "balanced"}, "readout targets 'balanced'"),
         ({"density": 0.5}, "where connections are missing"),
