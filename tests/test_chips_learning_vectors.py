@@ -63,6 +63,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "int8 without feedback": {"arithmetic": "int8", "warmup": 3, "feedback": 3, "free": 2},
 }  # fmt: skip
+COMPILES = "int8, latent of 16, rates that fall"  # kernels for weights of 16 bits
 STRANGE = CASES["int4, latent of 8, batches of 1, decay each time"] | {"batch_size": 4}
 
 
@@ -91,7 +92,9 @@ def write(folder: Path, run: Run, n_samples: int | None = None) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == COMPILES)) for name in CASES]
+)
 def test_a_stranger_replays_learning(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -286,7 +289,9 @@ def test_an_edited_manifest_is_found(images: Path, tmp_path: Path) -> None:
         check(folder)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == COMPILES)) for name in CASES]
+)
 def test_learning_goes_on_from_the_images(name: str, tmp_path: Path) -> None:
     """By way of a network file, too: a core that is filled from it learns what the run does."""
     run = start(**CASES[name])
