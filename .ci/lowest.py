@@ -14,7 +14,8 @@ for extra in EXTRAS:
 for requirement in required:
     if requirement.startswith("binnet["):
         continue
-    match = re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?>=([\w.]+)(,<[\w.]+)?", requirement)
+    needed, _, _ = requirement.partition(";")  # without the platforms where it is needed
+    match = re.fullmatch(r"([\w.-]+)(\[[\w,-]+\])?>=([\w.]+)(,<[\w.]+)?", needed)
     if match is None:
         raise SystemExit(f"pyproject.toml: {requirement!r} has no lowest version")
     print(f"{match[1]}=={match[3]}")

@@ -19,6 +19,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from binnet import preset
 from search import parameters, read_lines
 
@@ -27,7 +29,11 @@ SEEDS = (0, 1, 2)
 SHARED: Candidate = {"preset": "single", "n_hidden": 400, "epochs": 10}
 # J of fewer bits, all else of 8.
 SAME, FEW_J = "all blocks alike", "few bits in J, 8 in W_in and W_out"
-LATENT_J, LATENT = "4 latent bits in J, 8 in W_in and W_out", "latent weights in all blocks"
+LATENT_J, LATENT = "latent weights in J, 8 bits in W_in and W_out", "latent weights in all blocks"
+# Lines across, for the kinds that are controls: what is left where J learns nothing.
+FLOAT_CONTROL, INT8_CONTROL = (f"{kind}, J fixed (mean of seeds)" for kind in ("float32", "int8"))
+CONTROLS = {FLOAT_CONTROL: ":", INT8_CONTROL: "--"}
+STYLES = ("-", "--", "-.", ":", "-")
 CHIP = "as the learning core: shift registers, batches of 32"
 
 
@@ -43,6 +49,8 @@ INT4: Candidate = {
     "arithmetic": "int4", "batch_size": 1024, "rate_exponents": [8, 4, 4],
     "fraction_bits": [6, 3, 5, 3],
 }  # fmt: skip
+FIXED: Candidate = {"rate_couplings": 0.0}
+INT8_FIXED: Candidate = {"arithmetic": "int8", "batch_size": 256, **FIXED}
 AT_32: Candidate = {"batch_size": 32}
 REGISTERS: Candidate = {"generator": "lfsr", **AT_32}
 INT4_CHIP: Candidate = {
@@ -51,7 +59,8 @@ INT4_CHIP: Candidate = {
 #: Kind of memory, name and settings of each row.
 SETTINGS: tuple[tuple[str, str, Candidate], ...] = (
     (SAME, "float32", {}),
-    (SAME, "float32, J fixed", {"rate_couplings": 0.0}),
+    (FLOAT_CONTROL, "float32, J fixed", FIXED),
+    (INT8_CONTROL, "int8, J fixed, batches of 256", INT8_FIXED),
     (SAME, "int16", {"arithmetic": "int16"}),
     (SAME, "int8", {"arithmetic": "int8"}),
     (SAME, "int4, batches of 1024", INT4),
@@ -62,6 +71,7 @@ SETTINGS: tuple[tuple[str, str, Candidate], ...] = (
     (FEW_J, "J in 1 bit", _few(1, rate_exponents=[10, 2, 0])),
     (LATENT_J, "J in 2 bits of 4", _few(2, 4)),
     (LATENT_J, "J in 1 bit of 4", _few(1, 4)),
+    (LATENT_J, "J in 4 bits of 8, batches of 64", _few(4, 8, batch_size=64)),
     (LATENT, "int8 of 16", {"arithmetic": "int8", "latent_bits": 16}),
     (LATENT, "int4 of 8", {"arithmetic": "int4", "latent_bits": 8}),
     (LATENT, "int2 of 8", {"arithmetic": "int2", "latent_bits": 8}),
@@ -116,27 +126,37 @@ def print_table(record: Path) -> None:
 
 
 def draw(record: Path, output: Path) -> None:
-    """Draw accuracy against bits of memory per synapse: the mean of all, and of J."""
+    """Draw accuracy against bits of memory per synapse: the mean of all, and of J.
+
+    Lines join the best of each kind; bars reach from the lowest to the highest seed.
+    """
     from binnet.plotting import save_figure
     from binnet.plotting._style import colour, finish, make_panels, marker
 
     rows = find_rows(record)
-    kinds = list(dict.fromkeys(kind for kind, *_ in rows))
+    kinds = [kind for kind in dict.fromkeys(kind for kind, *_ in rows) if kind not in CONTROLS]
     figure, axes = make_panels(2)
-    for ax, column, label in ((axes[0], 2, "mean of all synapses"), (axes[1], 3, "of J")):
+    panels = ((axes[0], 2, "mean of all synapses"), (axes[1], 3, "of J; part of the range"))
+    for ax, column, label in panels:
         for k, kind in enumerate(kinds):
-            points = sorted((row[column], row[4]) for row in rows if row[0] == kind)
-            x, y = [bits for bits, _ in points], [fmean(scores) for _, scores in points]
-            below = [mean - min(scores) for mean, (_, scores) in zip(y, points, strict=True)]
-            above = [max(scores) - mean for mean, (_, scores) in zip(y, points, strict=True)]
-            style = "" if kind == CHIP else "-"
-            ax.errorbar(
-                x, y, [below, above], color=colour(k), marker=marker(k), linestyle=style, label=kind
-            )
+            best: dict[Any, float] = {}
+            for row in (row for row in rows if row[0] == kind):
+                bits, mean = row[column], fmean(row[4])
+                best[bits] = max(mean, best.get(bits, 0.0))
+                ends = [[mean - min(row[4])], [max(row[4]) - mean]]
+                ax.errorbar(bits, mean, np.maximum(ends, 0.0), color=colour(k), marker=marker(k))
+            x = sorted(best)
+            y = [best[bits] for bits in x]
+            ax.plot(x, y, color=colour(k), marker=marker(k), linestyle=STYLES[k], label=kind)
+        for kind, *_, scores in (row for row in rows if row[0] in CONTROLS):
+            style = CONTROLS[kind]
+            ax.axhline(fmean(scores), color="black", linewidth=1, linestyle=style, label=kind)
         ax.set_xscale("log", base=2)
         ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
         ax.set(xlabel=f"bits of memory per synapse, {label}", ylabel="test accuracy")
-        finish(ax, loc="lower right")
+    axes[1].set(xlim=(0.85, 40), ylim=(0.74, 0.865))
+    finish(axes[0], loc="lower right")
+    finish(axes[1], legend=False)
     save_figure(figure, output)
 
 

@@ -67,6 +67,28 @@ def test_commands_train_evaluate_and_resume_integers(name: str, tmp_path: Path) 
     assert "was trained in integers (int8)" in again.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("4", "3", "8", "8"), "--block-bits must be one of 1, 2, 4, 8, 16, got 3"),
+        (
+            ("4", "8", "8", "8", "--block-latent-bits", "2", "0", "0"),
+            "--block-latent-bits must be 0 or 4 or 8 or 16 for weights of 4 bits, got 2",
+        ),
+        (
+            ("1", "1", "8", "8", "--input", "0"),
+            "use 2 bits or more for its block in block_bits",
+        ),
+    ],
+)
+def test_bits_of_blocks_are_refused_by_their_options(
+    arguments: tuple[str, ...], message: str
+) -> None:
+    result = CliRunner().invoke(main, ["train", "--arithmetic", "int8", "--block-bits", *arguments])
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+
+
 @pytest.mark.usefixtures("few_samples")
 def test_quantize_reports_the_accuracy_lost(tmp_path: Path) -> None:
     run = tmp_path / "run"

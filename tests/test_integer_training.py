@@ -309,7 +309,11 @@ def test_relaxing_integers_is_relaxing_their_values() -> None:
         ({"block_bits": (4, 8, 8, 8)}, "block_bits must be left out for arithmetic 'float'"),
         (
             {"arithmetic": "int8", "block_bits": (4, 8, 8, 8), "block_latent_bits": (2, 0, 0)},
-            "block_latent_bits must be 0 or 4 or 8 or 16 for arithmetic 'int4', got 2",
+            "block_latent_bits must be 0 or 4 or 8 or 16 for weights of 4 bits, got 2",
+        ),
+        (
+            {"arithmetic": "int4", "block_bits": (8, 16, 8, 4), "latent_bits": 4},
+            "latent_bits must be 0 or 8 or 16 for block_bits of which the least is 8, got 4",
         ),
         ({"rate_exponents": (16, 0, 0)}, "rate_exponents must be an integer in -14..15, got 16"),
     ],

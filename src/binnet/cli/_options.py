@@ -338,6 +338,12 @@ def add_options(
     return command
 
 
+#: Options by the parameters of the library that messages name.
+OPTION_NAMES = {p.name: p.option for p in PARAMETERS} | {
+    name: option for option, name, *_ in BLOCK_OPTIONS
+}
+
+
 def parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for each parameter, and one for the three lengths of the schedule."""
     command = add_options(command, PARAMETERS, lambda p: _describe(p.valid, p.name))

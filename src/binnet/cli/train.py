@@ -19,7 +19,7 @@ from binnet.cli._common import (
 )
 from binnet.cli._data import data_options, fit_sizes, load_learned, take_source
 from binnet.cli._folders import describe_files
-from binnet.cli._options import PARAMETERS, SCHEDULE, parameter_options
+from binnet.cli._options import OPTION_NAMES, SCHEDULE, parameter_options
 from binnet.learning import (
     PRESETS,
     Configuration,
@@ -121,7 +121,7 @@ def _start(
     changes = {name: value for name, value in parameters.items() if value is not None}
     if schedule is not None:
         changes |= dict(zip(SCHEDULE, schedule, strict=True))
-    with clear_errors({p.name: p.option for p in PARAMETERS}):
+    with clear_errors(OPTION_NAMES):
         configuration = configuration.replace(**changes)
     validation = validation if validation is not None else held_out
     _check_patience(configuration, validation)
@@ -134,7 +134,7 @@ def _start(
         source, encoder = learned.source, learned.encoder
         configuration = fit_sizes(configuration, learned)
     check_labels("the labels", y, len(y), configuration.network.n_outputs)
-    with clear_errors({p.name: p.option for p in PARAMETERS}):
+    with clear_errors(OPTION_NAMES):
         check_size(configuration, len(y))
         with warnings.catch_warnings(action="ignore"):  # the run itself has its say
             (X, y), sets = check_samples("", X, y, configuration), check_sets(sets, configuration)

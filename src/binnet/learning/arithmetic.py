@@ -112,10 +112,12 @@ class Arithmetic:
                 )
         for bits in self.block_bits:
             check_bits("block_bits", bits)
-        least = min(self.bits_of_blocks[:3])
-        _check_latent_bits("latent_bits", self.latent_bits, least, self.arithmetic)
+        least, of_what = min(self.bits_of_blocks[:3]), f"arithmetic {self.arithmetic!r}"
+        if self.block_bits:
+            of_what = f"block_bits of which the least is {least}"
+        _check_latent_bits("latent_bits", self.latent_bits, least, of_what)
         for bits, latent in zip(self.bits_of_blocks, self.block_latent_bits, strict=False):
-            _check_latent_bits("block_latent_bits", latent, bits, f"int{bits}")
+            _check_latent_bits("block_latent_bits", latent, bits, f"weights of {bits} bits")
 
     @property
     def bits(self) -> int:
@@ -151,11 +153,11 @@ class Arithmetic:
     hidden_bits = renamed_attribute("hidden_bits", "unseen_bits")
 
 
-def _check_latent_bits(name: str, latent_bits: int, bits: int, arithmetic: str) -> None:
+def _check_latent_bits(name: str, latent_bits: int, bits: int, of_what: str) -> None:
     wider = [width for width in BITS if bits and width >= bits]
     if latent_bits not in (0, *wider):
         valid = " or ".join(map(str, [0, *wider]))
-        raise ValueError(f"{name} must be {valid} for arithmetic {arithmetic!r}, got {latent_bits}")
+        raise ValueError(f"{name} must be {valid} for {of_what}, got {latent_bits}")
 
 
 def _as_tuple(name: str, value: Any) -> tuple[Any, ...]:

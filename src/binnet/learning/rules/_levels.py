@@ -183,7 +183,10 @@ def refuse_gaps_of_one_bit(settings: Settings) -> None:
         names.append("feedback_strength")
     for name in names:
         if not all(settings.network.each(name)):
+            remedy = 'arithmetic = "int2" or wider'
+            if settings.arithmetic.block_bits:
+                remedy = "2 bits or more for its block in block_bits"
             raise ValueError(
                 f"{name} must be > 0 for all modules in int1, whose weights are -1 or +1, got "
-                f'{getattr(settings.network, name)}; use arithmetic = "int2" or wider'
+                f"{getattr(settings.network, name)}; use {remedy}"
             )
