@@ -76,7 +76,8 @@ class LearningImage:
             if block.shape != weights.shape or ((block < stored.low) | (block > stored.high)).any():
                 raise ValueError(
                     f"latent {name} must have shape {weights.shape} and lie within {stored.low} to "
-                    f"{stored.high}, got shape {block.shape}"
+                    f"{stored.high}, got shape {block.shape} and {block.min(initial=0)} to "
+                    f"{block.max(initial=0)}"
                 )
             differs = expose(block, format, unseen) != weights
             if name == "couplings":
@@ -93,7 +94,8 @@ class LearningImage:
         ):
             raise ValueError(
                 f"registers must be {n} integers of 1 to 65535, one for each hidden neuron and "
-                f"readout, got shape {self.registers.shape}, the least {self.registers.min()}"
+                f"readout, got shape {self.registers.shape} with "
+                f"{int((self.registers == 0).sum())} that are 0"
             )
 
 
