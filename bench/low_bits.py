@@ -30,7 +30,9 @@ SHARED: Candidate = {"preset": "single", "n_hidden": 400, "epochs": 10}
 # J of fewer bits, all else of 8.
 SAME, FEW_J = "all blocks alike", "few bits in J, 8 in W_in and W_out"
 LATENT_J, LATENT = "latent weights in J, 8 bits in W_in and W_out", "latent weights in all blocks"
-CONTROL = "float32, J fixed (mean of seeds)"
+# Lines across, for the kinds that are controls: what is left where J learns nothing.
+FLOAT_CONTROL, INT8_CONTROL = (f"{kind}, J fixed (mean of seeds)" for kind in ("float32", "int8"))
+CONTROLS = {FLOAT_CONTROL: ":", INT8_CONTROL: "--"}
 STYLES = ("-", "--", "-.", ":", "-")
 CHIP = "as the learning core: shift registers, batches of 32"
 
@@ -47,6 +49,8 @@ INT4: Candidate = {
     "arithmetic": "int4", "batch_size": 1024, "rate_exponents": [8, 4, 4],
     "fraction_bits": [6, 3, 5, 3],
 }  # fmt: skip
+FIXED: Candidate = {"rate_couplings": 0.0}
+INT8_FIXED: Candidate = {"arithmetic": "int8", "batch_size": 256, **FIXED}
 AT_32: Candidate = {"batch_size": 32}
 REGISTERS: Candidate = {"generator": "lfsr", **AT_32}
 INT4_CHIP: Candidate = {
@@ -55,7 +59,8 @@ INT4_CHIP: Candidate = {
 #: Kind of memory, name and settings of each row.
 SETTINGS: tuple[tuple[str, str, Candidate], ...] = (
     (SAME, "float32", {}),
-    (CONTROL, "float32, J fixed", {"rate_couplings": 0.0}),
+    (FLOAT_CONTROL, "float32, J fixed", FIXED),
+    (INT8_CONTROL, "int8, J fixed, batches of 256", INT8_FIXED),
     (SAME, "int16", {"arithmetic": "int16"}),
     (SAME, "int8", {"arithmetic": "int8"}),
     (SAME, "int4, batches of 1024", INT4),
@@ -129,7 +134,7 @@ def draw(record: Path, output: Path) -> None:
     from binnet.plotting._style import colour, finish, make_panels, marker
 
     rows = find_rows(record)
-    kinds = [kind for kind in dict.fromkeys(kind for kind, *_ in rows) if kind != CONTROL]
+    kinds = [kind for kind in dict.fromkeys(kind for kind, *_ in rows) if kind not in CONTROLS]
     figure, axes = make_panels(2)
     panels = ((axes[0], 2, "mean of all synapses"), (axes[1], 3, "of J; part of the range"))
     for ax, column, label in panels:
@@ -143,8 +148,9 @@ def draw(record: Path, output: Path) -> None:
             x = sorted(best)
             y = [best[bits] for bits in x]
             ax.plot(x, y, color=colour(k), marker=marker(k), linestyle=STYLES[k], label=kind)
-        for row in (row for row in rows if row[0] == CONTROL):
-            ax.axhline(fmean(row[4]), color="black", linewidth=1, linestyle=":", label=CONTROL)
+        for kind, *_, scores in (row for row in rows if row[0] in CONTROLS):
+            style = CONTROLS[kind]
+            ax.axhline(fmean(scores), color="black", linewidth=1, linestyle=style, label=kind)
         ax.set_xscale("log", base=2)
         ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
         ax.set(xlabel=f"bits of memory per synapse, {label}", ylabel="test accuracy")

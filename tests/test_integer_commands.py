@@ -49,7 +49,10 @@ KINDS = {
 
 
 @pytest.mark.usefixtures("few_samples")
-@pytest.mark.parametrize("name", list(ARITHMETICS))
+@pytest.mark.parametrize(
+    "name",
+    ["latent", pytest.param("blocks", marks=pytest.mark.long)],  # types of its own: compiled
+)
 def test_commands_train_evaluate_and_resume_integers(name: str, tmp_path: Path) -> None:
     run = tmp_path / "run"
     small = ("--hidden", "30", "--epochs", "2", "--threads", "1", "--out", str(run))
