@@ -124,6 +124,15 @@ def test_plasticity_that_is_not_that_of_the_network_is_refused() -> None:
     learning = draw_learning(rng, network)
     with pytest.raises(ValueError, match=r"batch_size must be an integer in 1\.\.32, got 33"):
         design_core(network, 1, learning=replace(learning, batch_size=33))
+    for change, message in (
+        ({"sweeps": 0}, r"sweeps must be an integer in 1\.\.65535, got 0"),
+        ({"exponents": (None, 16, 0)}, r"exponents must be an integer in -14\.\.15, got 16"),
+        ({"decays": (0, None, 3)}, r"decays must be an integer in 1\.\.15, got 0"),
+        ({"decay_period": 6}, r"decay_period must be a power of two .* got 6.*; take 4 or 8"),
+        ({"rounding": "nearest"}, "rounding must be .*per-weight.*, got 'nearest'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            design_core(network, 1, learning=replace(learning, **change))
     other = (QFormat(16, -3), *learning.formats[1:])
     with pytest.raises(ValueError, match="learning must store couplings with as many fraction"):
         design_core(network, 1, learning=replace(learning, formats=other))

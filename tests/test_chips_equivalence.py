@@ -89,16 +89,16 @@ def test_no_command_lasts_longer_than_a_core_is_waited_for(
         "input_weights": np.zeros_like(core.contents["input_weights"]),
     }
     x, start = np.ones(4, int), np.ones(5, int)
-    words = set_register(design, "SELF_COUPLING", 0) + set_register(design, "MAX_SWEEPS", 40)
+    words = set_register(design, "SELF_COUPLING", 0) + set_register(design, "MAX_SWEEPS", 20)
     words += infer(design, x, start)
     if learns:
-        words += set_register(design, "SWEEPS", 60) + set_register(design, "BATCHES", 0)
-        words += learn(design, x, design.n_outputs - 1) * 2
+        words += set_register(design, "SWEEPS", 24) + set_register(design, "BATCHES", 0)
+        words += learn(design, x, design.n_outputs - 1)
     expected = CoreModel(design, contents).run([*words, *get_register(design, "STATUS")])
     words += get_register(design, "STATUS")
     answers, _ = simulate_core(Core(design, contents), words, len(expected))
     assert answers == expected
-    assert answers[0][0] >> 16 == 40
+    assert answers[0][0] >> 16 == 20
 
 
 def test_answers_beyond_those_expected_are_seen() -> None:

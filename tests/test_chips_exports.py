@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from binnet.cli import main
 from binnet.hardware import load_learning, load_network, save_quantized
 from binnet.hardware._check_images import main as check
 from binnet.hardware.memory_images import read_memory_images
+from core_cases import need
 from library_cases import draw_spins
 
 INT4 = ("--arithmetic", "int4", "--latent-bits", 8, "--batch-size", 8)
@@ -137,9 +137,7 @@ def test_networks_of_other_runs_have_no_learning(float_run: Path, tmp_path: Path
 
 def run_bench(folder: Path) -> str:
     """Compile and run the test bench of a folder as its Makefile does; return its last line."""
-    program = shutil.which("iverilog")
-    if program is None:
-        pytest.skip("needs Icarus Verilog")
+    need("iverilog", "make")
     result = subprocess.run(["make", "-C", folder], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
     return next(line for line in result.stdout.splitlines() if line.startswith("PASS"))

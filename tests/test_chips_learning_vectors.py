@@ -26,7 +26,7 @@ from binnet.chips.protocol import learn, set_register
 from binnet.chips.runs import describe_learning, take_run
 from binnet.hardware import load_learning, load_quantized, record_golden_vectors, save_quantized
 from binnet.hardware._check_images import main as check
-from binnet.hardware.learning_image import LEARNED
+from binnet.hardware.learning_image import LEARNED, LearningImage
 from binnet.hardware.memory_images import read_memory_images, write_memory_images
 from binnet.learning import Run
 from binnet.networks import QuantizedNetwork
@@ -63,6 +63,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "int8 without feedback": {"arithmetic": "int8", "warmup": 3, "feedback": 3, "free": 2},
 }  # fmt: skip
+COMPILES = "int8, latent of 16, rates that fall"  # kernels for weights of 16 bits
 STRANGE = CASES["int4, latent of 8, batches of 1, decay each time"] | {"batch_size": 4}
 
 
@@ -91,7 +92,9 @@ def write(folder: Path, run: Run, n_samples: int | None = None) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == COMPILES)) for name in CASES]
+)
 def test_a_stranger_replays_learning(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -286,7 +289,9 @@ def test_an_edited_manifest_is_found(images: Path, tmp_path: Path) -> None:
         check(folder)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == COMPILES)) for name in CASES]
+)
 def test_learning_goes_on_from_the_images(name: str, tmp_path: Path) -> None:
     """By way of a network file, too: a core that is filled from it learns what the run does."""
     run = start(**CASES[name])
@@ -421,6 +426,16 @@ def test_registers_of_no_bit_are_refused(images: Path, tmp_path: Path) -> None:
     (folder / "registers.hex").write_text(f"{digits[:-4]}0000\n")
     edit(folder, partial(renew_hashes, folder=folder))
     with pytest.raises(
-        ValueError, match=r"registers must be 18 integers of 1 to 65535, .* least 0"
+        ValueError, match=r"registers must be 18 integers of 1 to 65535, .* with 1 that are 0"
     ):
         read_memory_images(folder)
+
+
+def test_what_is_not_of_the_network_is_refused(images: Path) -> None:
+    found = read_memory_images(images)
+    with pytest.raises(ValueError, match=r"registers must be 18 .* got shape \(0,\) with 0"):
+        LearningImage(registers=np.ones(0, np.uint16)).check(found.network)
+    beyond = {"couplings": np.full_like(found.latent["couplings"], 300, np.int16)}
+    assert found.learning is not None
+    with pytest.raises(ValueError, match=r"latent couplings .* -128 to 127, .* and 0 to 300"):
+        LearningImage(beyond, found.learning.formats).check(found.network)

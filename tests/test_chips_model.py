@@ -12,7 +12,7 @@ from binnet import relax
 from binnet.chips.bit_strings import pack_codes, pack_states, unpack_codes
 from binnet.chips.contents import fill_memories
 from binnet.chips.design import design_core
-from binnet.chips.model import BEYOND_THE_END, UNKNOWN_COMMAND, CoreModel, expose
+from binnet.chips.model import BEYOND_THE_END, UNKNOWN_COMMAND, CoreModel
 from binnet.chips.protocol import (
     Operation,
     get_register,
@@ -35,6 +35,7 @@ from binnet.chips.random_cores import (
     draw_network,
 )
 from binnet.chips.registers import MAGIC, list_registers
+from binnet.hardware.learning_image import expose
 from binnet.networks import NetworkFormats, QFormat, QuantizedNetwork
 
 SIZES = (7, 5, 3)
@@ -328,7 +329,7 @@ def test_latent_weights_are_exposed_by_their_highest_bits(
     stored: int, bits: int, expected: list[int]
 ) -> None:
     words = np.array([-8, -1, 0, 1, 7] if stored == 4 else [-128, -8, 7, 8, 127])
-    assert expose(words, stored, bits).tolist() == expected
+    assert expose(words, QFormat(bits, 0), stored - bits).tolist() == expected
 
 
 def test_a_result_of_another_length_is_refused() -> None:

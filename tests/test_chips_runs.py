@@ -71,6 +71,9 @@ CASES: dict[str, dict[str, Any]] = {
     },
 }
 
+# Of types that few others use, for which the simulator is compiled.
+COMPILES = ("int16", "bits by block", "int8 in 16 bits, another schedule")
+
 
 def start_core(run: Run, elements: int) -> CoreModel:
     network, learning, latent, registers = take_run(run)
@@ -101,7 +104,9 @@ def assert_same(model: CoreModel, run: Run) -> None:
     assert np.array_equal(np.concatenate(registers), tensors["registers"])
 
 
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.long] * (case in COMPILES)) for case in CASES]
+)
 def test_a_core_learns_what_the_run_learns(case: str) -> None:
     configuration = SMALL.replace(**CASES[case])
     run = Run.start(configuration, len(X))

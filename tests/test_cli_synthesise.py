@@ -1,6 +1,7 @@
 """`binnet hardware synthesise`: what it prints and writes, and what it refuses before any work."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,5 +131,19 @@ def test_a_missing_extra_is_named(network: Path, monkeypatch: pytest.MonkeyPatch
         raise ImportError("synthesis needs Yosys; pip install 'binnet[fpga]'")
 
     monkeypatch.setattr(synthesis, "check_tools", check)
+    arguments = (network, "--target", "ecp5", "--elements", 4)
+    assert "pip install 'binnet[fpga]'" in binnet(*arguments, code=1)
+
+
+def test_the_extra_that_brings_everything_is_named_first(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Amaranth is missing as well, "hdl" alone would not be enough."""
+
+    def check(tools: object) -> None:
+        raise ImportError("synthesis needs Yosys; pip install 'binnet[fpga]'")
+
+    monkeypatch.setattr(synthesis, "check_tools", check)
+    monkeypatch.setitem(sys.modules, "binnet.chips.core", None)
     arguments = (network, "--target", "ecp5", "--elements", 4)
     assert "pip install 'binnet[fpga]'" in binnet(*arguments, code=1)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from binnet._validation import check_integer
+from binnet._validation import check_choice, check_integer
+from binnet.learning.arithmetic import EXPONENTS
 from binnet.networks import BLOCKS, QFormat, QuantizedNetwork
 
 MOST_SAMPLES = 32  # of a batch: the sum of its events is rounded once
@@ -23,6 +24,8 @@ _FIRST_REGISTERS = 4  # the number of the first memory of shift registers
 @dataclass(frozen=True)
 class CoreLearning:
     """What a core that learns holds besides its network; all are integers (arithmetic.md, 3).
+
+    A core is built with it. `binnet.chips.runs.describe_learning` makes it of a run.
 
     Attributes
     ----------
@@ -295,6 +298,7 @@ def _refuse_learning(network: QuantizedNetwork, learning: CoreLearning) -> None:
             "design one that infers only, or train with input_bits = 1"
         )
     check_integer("batch_size", learning.batch_size, 1, MOST_SAMPLES)
+    _refuse_rates(learning)
     formats = network.formats
     blocks = (formats.couplings, formats.input_weights, formats.readout)
     for name, block, stored in zip(BLOCKS, blocks, learning.formats, strict=False):
@@ -304,3 +308,20 @@ def _refuse_learning(network: QuantizedNetwork, learning: CoreLearning) -> None:
                 f"learning must store {name} with as many fraction bits more as bits, got "
                 f"{stored} for weights of {block}; describe the learning of this network's run"
             )
+
+
+def _refuse_rates(learning: CoreLearning) -> None:
+    """Refuse a schedule or rates that the registers cannot hold, or that mean something else."""
+    check_choice("rounding", learning.rounding, ("per-weight", "per-event"))
+    for name in ("warmup", "feedback", "sweeps"):
+        check_integer(name, getattr(learning, name), int(name == "sweeps"), MOST_NEURONS)
+    for name, least in (("exponents", EXPONENTS[0]), ("decays", 1)):
+        for k in getattr(learning, name):
+            if k is not None:
+                check_integer(name, k, least, EXPONENTS[1])
+    period = check_integer("decay_period", learning.decay_period, 1, 1 << 31)
+    if period & (period - 1):
+        raise ValueError(
+            f"decay_period must be a power of two for a core, got {period}: it looks at the lowest "
+            f"bits of a counter; take {1 << period.bit_length() - 1} or {1 << period.bit_length()}"
+        )

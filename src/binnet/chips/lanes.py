@@ -18,8 +18,7 @@ except ImportError:
 
 from binnet.chips.parts import COUPLINGS, INPUT_WEIGHTS, Parts
 from binnet.chips.weight_ports import WeightPorts
-
-_TAPS = 0xB400  # x^16 + x^14 + x^13 + x^11 + 1, in Galois form
+from binnet.hardware.learning_image import TAPS
 
 
 def decode_weight(code: Any, bits: int) -> Any:
@@ -107,7 +106,7 @@ def step_register(register: Any) -> Any:
     Value
         16 bits.
     """
-    return register[1:] ^ Mux(register[0], _TAPS, 0)
+    return register[1:] ^ Mux(register[0], TAPS, 0)
 
 
 class Lanes:

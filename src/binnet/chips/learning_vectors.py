@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._memory import check_memory
+from binnet._progress import progress_bar
 from binnet._validation import Inputs, check_integer
 from binnet.chips.contents import fill_memories
 from binnet.chips.design import CoreDesign, CoreLearning, design_core
@@ -134,7 +135,7 @@ class LearningVectors:
 
 
 def record_learning_vectors(
-    run: Run, X: ArrayLike, y: ArrayLike, n_samples: int
+    run: Run, X: ArrayLike, y: ArrayLike, n_samples: int, *, progress: bool = False
 ) -> LearningVectors:
     """Let the model of a core learn the next samples of a run, which itself stays as it is.
 
@@ -148,6 +149,8 @@ def record_learning_vectors(
         Their labels.
     n_samples : int
         K, from 1; the last batch may be shorter than the others.
+    progress : bool, default False
+        Whether to show a bar, on a terminal.
 
     Returns
     -------
@@ -180,7 +183,8 @@ def record_learning_vectors(
     results: list[Result] = []
     weights: dict[str, list[NDArray[Any]]] = {name: [] for name in LEARNED}
     stepped: list[NDArray[np.uint16]] = []
-    for batch in batches:
+    bar = progress_bar(batches, unit="update", disable=None if progress else True, leave=False)
+    for batch in bar:
         words = _set_rates(design, batch)
         for sample in batch.samples:
             words += learn(design, inputs[sample], int(labels[sample]))

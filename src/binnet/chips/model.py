@@ -27,6 +27,8 @@ from binnet.chips.design import CoreDesign, CoreMemory
 from binnet.chips.model_updates import Events, decay_block, update_block
 from binnet.chips.protocol import Operation, read_memory_words
 from binnet.chips.registers import list_registers
+from binnet.hardware.learning_image import expose
+from binnet.networks import QFormat
 
 UNKNOWN_COMMAND, BEYOND_THE_END = 1, 2  # bits of STATUS
 _TRACE, _STOP_AT_CYCLE = 1, 2  # bits of CONTROL
@@ -217,7 +219,8 @@ class CoreModel:
             design = self.design
             widths = zip(design.stored_bits, design.weight_bits, strict=True)
             self._exposed = [
-                expose(self.read_block(block), *bits) for block, bits in enumerate(widths)
+                expose(self.read_block(block), QFormat(bits, 0), stored - bits).astype(np.int64)
+                for block, (stored, bits) in enumerate(widths)
             ]
             np.fill_diagonal(self._exposed[0], 0)
         return self._exposed
@@ -330,30 +333,6 @@ class CoreModel:
 def _pack_head(fields: Integers, is_fixed: bool, is_cycle: bool, path: list[Integers]) -> int:
     """Return the last word of a result."""
     return int(fields.argmax()) | is_fixed << 8 | is_cycle << 9 | (len(path) - 1) << 16
-
-
-def expose(words: Integers, stored_bits: int, bits: int) -> Integers:
-    """Return what fields see of stored weights (docs/model/arithmetic.md, eq. (3.5)).
-
-    Parameters
-    ----------
-    words : ndarray of int64
-        Stored weights.
-    stored_bits, bits : int
-        Bits that are stored, and those that the fields see.
-
-    Returns
-    -------
-    ndarray of int64
-        Weights of `bits` bits: halves are rounded up; of one bit the sign.
-    """
-    if stored_bits == bits:
-        return words
-    if bits == 1:
-        return np.where(words >= 0, 1, -1)
-    unseen, high = stored_bits - bits, (1 << (bits - 1)) - 1
-    low = -1 if bits == 2 else -high - 1
-    return np.asarray(np.clip((words + (1 << (unseen - 1))) >> unseen, low, high))
 
 
 def _to_codes(memory: CoreMemory, lanes: Integers) -> Integers:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet.hardware.learning_image import TAPS
 from binnet.networks import QFormat
 
 _BITS = 16
 _PERIOD = (1 << _BITS) - 1
-_TAPS = 0xB400  # x^16 + x^14 + x^13 + x^11 + 1, in Galois form
 
 Integers = NDArray[np.int64]
 
@@ -35,7 +35,7 @@ def _find_cycle() -> tuple[Integers, Integers]:
     register = 1
     for k in range(_PERIOD):
         cycle[k] = register
-        register = register >> 1 ^ (_TAPS if register & 1 else 0)
+        register = register >> 1 ^ (TAPS if register & 1 else 0)
     places = np.zeros(_PERIOD + 1, np.int64)
     places[cycle] = np.arange(_PERIOD)
     return cycle, places

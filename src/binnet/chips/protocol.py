@@ -40,7 +40,8 @@ memory or label that is not there, sets bit 0 of STATUS and is passed over with 
 address beyond the end of its memory sets bit 1; its words are taken and dropped, or read as 0. SET
 of a register that cannot be written takes its word and changes nothing. UPDATE of no sample changes
 nothing, and is no update that BATCHES counts. A batch ends with the LEARN that makes it BATCH_SIZE
-samples or more. SWEEPS = 0, as MAX_SWEEPS = 0, counts as 65535.
+samples or more, or as many as the core was built for. SWEEPS = 0, as MAX_SWEEPS = 0, counts as
+65535.
 """
 
 from __future__ import annotations

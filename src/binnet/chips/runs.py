@@ -19,7 +19,7 @@ from binnet.chips.design import (
 from binnet.chips.protocol import learn, set_register, update
 from binnet.learning import Run
 from binnet.learning.arithmetic import EXPONENTS
-from binnet.learning.integer_plasticity import describe_integer_plasticity
+from binnet.learning.integer_plasticity import describe_integer_plasticity, take_latent
 from binnet.learning.samples import check_samples, draw_order
 from binnet.networks import QuantizedNetwork
 
@@ -184,15 +184,10 @@ def take_run(
         If a core does not do what the run does.
     """
     learning = describe_learning(run)
-    tensors = run.synapses.tensors()
     network = run.synapses.relaxable()
     assert isinstance(network, QuantizedNetwork)
-    latent = {
-        name.removeprefix("latent_"): tensor
-        for name, tensor in tensors.items()
-        if name.startswith("latent_")
-    }
-    return network, learning, latent, tensors["registers"]
+    latent, _ = take_latent(run)
+    return network, learning, latent, run.synapses.tensors()["registers"]
 
 
 def training_words(run: Run, X: ArrayLike, y: ArrayLike, n_samples: int) -> list[int]:

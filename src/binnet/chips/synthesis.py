@@ -337,9 +337,8 @@ def check_extras(target: str, device: str | None = None, place: bool = True) -> 
         If there is no such target or device.
     """
     chosen = find_device(target, device)
+    _check_versions(chosen if place else None)  # first: their extra brings Amaranth, too
     import binnet.chips.core  # noqa: F401 # which needs Amaranth
-
-    _check_versions(chosen if place else None)
 
 
 def _check_versions(device: Device | None) -> dict[str, str]:

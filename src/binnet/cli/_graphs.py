@@ -28,11 +28,18 @@ def graph_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)  # fmt: skip
 
 
-def check_form(format: str, form: str | None) -> None:
-    """Refuse a form that the format does not have."""
-    if form is not None and form not in FORMS.get(format, ()):
-        has = ", ".join(FORMS[format]) if format in FORMS else "none"
-        raise ValueError(f"--form {form} is none of the format {format}, which has {has}")
+def check_graph(format: str, form: str | None, dtype: str) -> None:
+    """Refuse a form that the format does not have, and what is of graphs where none is written."""
+    if format not in FORMS:
+        given = [f"--form {form}"] * (form is not None) + [f"--dtype {dtype}"] * (dtype != "native")
+        if given:
+            raise ValueError(
+                f"{' and '.join(given)} is of a graph; choose --format nir or onnx, or leave it out"
+            )
+    elif form is not None and form not in FORMS[format]:
+        raise ValueError(
+            f"--form {form} is none of the format {format}; choose {' or '.join(FORMS[format])}"
+        )
 
 
 def write_graph(

@@ -50,7 +50,7 @@ def keep_learning(run: Path, source: Source, n_samples: int | None, elements: in
     if elements is not None and isinstance(source.network, QuantizedNetwork):
         check_stimulus(design_core(source.network, elements, learning=learning), n_samples)
     (X, y), _ = _runs.load_samples_of(run, training)
-    vectors = record_learning_vectors(training, X, y, n_samples)
+    vectors = record_learning_vectors(training, X, y, n_samples, progress=True)
     image = make_learning_image(training, vectors)
     line = (
         f"learning: {len(vectors.labels)} samples in {len(vectors.batches)} updates; "

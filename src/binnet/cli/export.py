@@ -11,7 +11,7 @@ from binnet._files import check_file
 from binnet._provenance import describe_run
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
-from binnet.cli._graphs import FORMS, check_form, graph_options, write_graph
+from binnet.cli._graphs import FORMS, check_graph, graph_options, write_graph
 from binnet.cli._learning_images import describe_kept, keep_learning
 from binnet.cli._networks import (
     draw_inputs,
@@ -101,7 +101,7 @@ def export_network(
                 "choose --format memh or verilog, or leave it out"
             )
         check_options(format, elements, event_driven)
-        check_form(format, form)
+        check_graph(format, form, dtype)
         if format in FORMS:
             check_file(output)
         else:

@@ -90,16 +90,17 @@ def report(
         table = find_table(energy)
         source = load_source(run, bits, input_bits, input_format)
         design, not_counted = find_design(run, source, samples)
-        result = report_cost(
-            source.network,
-            load_inputs(run, source, samples),
-            table=table,
-            max_sweeps=max_sweeps,
-            design=design,
-            elements=elements,
-            threads=threads,
-            **read_training(source),
-        )
+        with clear_errors({"elements": "--elements"}):
+            result = report_cost(
+                source.network,
+                load_inputs(run, source, samples),
+                table=table,
+                max_sweeps=max_sweeps,
+                design=design,
+                elements=elements,
+                threads=threads,
+                **read_training(source),
+            )
         record = {"binnet": get_version(), **result.to_dict()}
         record |= {"frequency": frequency, "training_not_counted": not_counted}
         if output is not None:

@@ -18,7 +18,10 @@ GENERATORS = ("counter", "lfsr")
 
 @dataclass(frozen=True, eq=False)
 class LearningDesign:
-    """How a chip learns, and the samples to measure it on (docs/model/arithmetic.md, section 3).
+    """What a cost is reported of: how a chip learns, and the samples to measure it on.
+
+    It is of any chip and rule that `binnet.hardware.report_cost` counts (docs/model/arithmetic.md,
+    section 3); what a core is built with is `binnet.chips.design.CoreLearning`.
 
     Parameters
     ----------

@@ -20,13 +20,15 @@ from binnet.networks.formats import FRACTION_BITS
 
 #: Blocks that a core learns.
 LEARNED = ("couplings", "input_weights", "readout")
-#: Galois form of x^16 + x^14 + x^13 + x^11 + 1 (docs/model/arithmetic.md, eq. (4.2)).
+#: Of shift registers: x^16 + x^14 + x^13 + x^11 + 1 in Galois form (docs/model/arithmetic.md, 4).
 TAPS = 0xB400
 
 
 @dataclass(frozen=True, eq=False)
 class LearningImage:
-    """Where learning stands (docs/model/arithmetic.md, section 3).
+    """Where learning stands, as files keep it (docs/model/arithmetic.md, section 3).
+
+    Of it and a network, `binnet.chips.learning_images.take_images` makes what a core is built with.
 
     Attributes
     ----------
@@ -74,7 +76,8 @@ class LearningImage:
             if block.shape != weights.shape or ((block < stored.low) | (block > stored.high)).any():
                 raise ValueError(
                     f"latent {name} must have shape {weights.shape} and lie within {stored.low} to "
-                    f"{stored.high}, got shape {block.shape}"
+                    f"{stored.high}, got shape {block.shape} and {block.min(initial=0)} to "
+                    f"{block.max(initial=0)}"
                 )
             differs = expose(block, format, unseen) != weights
             if name == "couplings":
@@ -91,7 +94,8 @@ class LearningImage:
         ):
             raise ValueError(
                 f"registers must be {n} integers of 1 to 65535, one for each hidden neuron and "
-                f"readout, got shape {self.registers.shape}, the least {self.registers.min()}"
+                f"readout, got shape {self.registers.shape} with "
+                f"{int((self.registers == 0).sum())} that are 0"
             )
 
 
@@ -105,7 +109,7 @@ def expose(latent: NDArray[Any], format: QFormat, unseen_bits: int) -> NDArray[A
     format : QFormat
         Format of the weights.
     unseen_bits : int
-        How many more bits a latent weight has.
+        How many more bits a latent weight has; 0 of one that is seen as it is.
 
     Returns
     -------
@@ -114,7 +118,7 @@ def expose(latent: NDArray[Any], format: QFormat, unseen_bits: int) -> NDArray[A
     """
     if format.bits == 1:
         return np.where(latent >= 0, 1, -1).astype(format.dtype)
-    rounded = (latent.astype(np.int32) + (1 << (unseen_bits - 1))) >> unseen_bits
+    rounded = (latent.astype(np.int32) + (1 << unseen_bits >> 1)) >> unseen_bits
     return np.asarray(np.clip(rounded, format.low, format.high), format.dtype)
 
 

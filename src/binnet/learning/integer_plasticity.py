@@ -24,7 +24,9 @@ _NEVER = EXPONENTS[1] + 1  # a gain of 0 raises k beyond all that is learned wit
 
 @dataclass(frozen=True)
 class IntegerPlasticity:
-    """The plasticity of a batch in integers, of J, W_in and W_out (docs/model/arithmetic.md, 3).
+    """The rates of one batch of a run in integers, of J, W_in, W_out (docs/model/arithmetic.md, 3).
+
+    `binnet.chips.design.CoreLearning` is all that a core needs, with the rates at factor 1.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@
 //
 // In the folder of this file:
 //   $ iverilog -g2012 -Wall -o core_tb.vvp core_tb.v core.v && vvp -N core_tb.vvp
-//   $ verilator --binary --timing --top-module core_tb core.vlt core_tb.v core.v && obj_dir/Vcore_tb
+//   $ verilator --binary --timing --top-module core_tb core_tb.v core.v && obj_dir/Vcore_tb
 `timescale 1ns / 1ps
 
 module core_tb;
