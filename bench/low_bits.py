@@ -131,7 +131,7 @@ def draw(record: Path, output: Path) -> None:
     Lines join the best of each kind; bars reach from the lowest to the highest seed.
     """
     from binnet.plotting import save_figure
-    from binnet.plotting._style import colour, finish, make_panels, marker
+    from binnet.plotting._style import colour, finish, make_panels, marker, plot_bars
 
     rows = find_rows(record)
     kinds = [kind for kind in dict.fromkeys(kind for kind, *_ in rows) if kind not in CONTROLS]
@@ -143,8 +143,9 @@ def draw(record: Path, output: Path) -> None:
             for row in (row for row in rows if row[0] == kind):
                 bits, mean = row[column], fmean(row[4])
                 best[bits] = max(mean, best.get(bits, 0.0))
-                ends = [[mean - min(row[4])], [max(row[4]) - mean]]
-                ax.errorbar(bits, mean, np.maximum(ends, 0.0), color=colour(k), marker=marker(k))
+                ends = np.maximum([[mean - min(row[4])], [max(row[4]) - mean]], 0.0)
+                points = {"color": colour(k), "marker": marker(k), "capsize": 0}
+                plot_bars(ax, [bits], [mean], ends, "lowest to highest seed", **points)
             x = sorted(best)
             y = [best[bits] for bits in x]
             ax.plot(x, y, color=colour(k), marker=marker(k), linestyle=STYLES[k], label=kind)

@@ -39,6 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::binnet._records.UncheckedFileWa
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
 CASES = sorted({name.split(".")[0] for name in MANIFEST["sha256"]})
 ON_TWO_THREADS = ("chain", "float", "int4-wide")
+COMPILE = ("int16-events", "int4-wide-decay")  # kernels that hardly any other test needs
 
 
 @functools.cache
@@ -118,7 +119,11 @@ def test_files_are_the_ones_that_were_written(case: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("case", "threads"), [*((c, 1) for c in CASES), *((c, 2) for c in ON_TWO_THREADS)]
+    ("case", "threads"),
+    [
+        *(pytest.param(c, 1, marks=[pytest.mark.long] * (c in COMPILE)) for c in CASES),
+        *((c, 2) for c in ON_TWO_THREADS),
+    ],
 )
 def test_stopped_runs_end_in_the_same_bytes(case: str, threads: int, tmp_path: Path) -> None:
     if case not in INTEGERS and not sums_like_the_golden_files():

@@ -194,6 +194,7 @@ def test_modules(dynamics: str) -> None:
     assert_equals_reference(run, np.float64, exact=False, banks=(1, 3))
 
 
+@pytest.mark.long
 def test_absent_couplings_stay_absent() -> None:
     net = make_modules("gaussian", (20, 31, 16), 9, 4, seed=7)
     model, _, _ = Run(net, 48, 16).run_kernel(np.float32, n_banks=3)

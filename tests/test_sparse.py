@@ -154,7 +154,7 @@ def assert_same_bits(first: BinaryNetwork, second: BinaryNetwork) -> None:
     ("rule", "update_order"),
     [
         ("perceptron", "async"),
-        ("third-factor", "random-subset"),
+        pytest.param("third-factor", "random-subset", marks=pytest.mark.long),
         ("symmetric", "sync"),
         ("soft", "block-sequential"),
     ],
@@ -177,7 +177,7 @@ def test_learning_equals_that_of_the_masked_dense_network(rule: str, update_orde
     assert not np.array_equal(one.couplings, Run.start(configuration, 1).network().to_dense())
 
 
-@pytest.mark.parametrize("kind", ["spins", "graded"])
+@pytest.mark.parametrize("kind", [pytest.param("spins", marks=pytest.mark.long), "graded"])
 def test_input_weights_that_are_all_there_learn_like_dense_ones(kind: str) -> None:
     X, y = make_samples(kind)
     sparse, dense = (Run.start(configure(bias_strength=0.3), len(X)) for _ in range(2))

@@ -70,7 +70,7 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path, logs: Path) -> 
         wait_until_all_have_ended()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.long), 2])
 def test_killed_and_run_again_gives_the_unbroken_file(
     tmp_path: Path, logs: Path, workers: int
 ) -> None:

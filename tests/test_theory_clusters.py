@@ -155,6 +155,7 @@ def test_critical_self_coupling_to_three_decimals():
     assert np.isnan(above.lower)
 
 
+@pytest.mark.long
 def test_monotone_self_coupling_lies_above_the_critical_one():
     point = theory.monotone_self_coupling()
     assert point.self_coupling == pytest.approx(0.0731, abs=1e-4)

@@ -250,7 +250,10 @@ def test_pairs_of_driven_networks_outnumber_those_of_unrelated_fixed_points():
     np.testing.assert_allclose(inside.free_entropy[known], np.array(pairs)[known], atol=1e-8)
 
 
-@pytest.mark.parametrize(("std", "expected"), [(1.0, 0.0415354809), (20.0, 0.0028711065)])
+@pytest.mark.parametrize(
+    ("std", "expected"),
+    [(1.0, 0.0415354809), pytest.param(20.0, 0.0028711065, marks=pytest.mark.long)],
+)
 def test_critical_self_coupling_falls_with_the_fields(std, expected):
     point = theory.critical_self_coupling(field_std=std)
     assert point.self_coupling == pytest.approx(expected, rel=1e-6)
@@ -264,6 +267,7 @@ def test_critical_self_coupling_falls_with_the_fields(std, expected):
     assert abs(shifted.self_coupling - 0.9 - point.self_coupling) < error
 
 
+@pytest.mark.long
 def test_gap_with_fields_has_zeros_at_its_ends():
     gap = theory.overlap_gap(0.508, margin=0.5, field_std=5.0, rtol=1e-4)
     ends = theory.local_entropy(0.008, [gap.lower, gap.distance, gap.upper], field_std=5.0)

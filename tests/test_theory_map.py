@@ -81,6 +81,7 @@ def test_wrong_planes_are_refused_before_the_work(parameters, words):
         theory.phase_map([0.1, 0.2], progress=never, **parameters)
 
 
+@pytest.mark.long
 def test_margins_shift_the_phase_diagram():
     plain, moved = theory.phase_diagram(0.03), theory.phase_diagram(0.28, margin=0.25)
     for name in set(plain) - {"self_coupling"}:

@@ -1,11 +1,12 @@
 """Write training/*.safetensors: runs stopped in the middle of an epoch, and how they end.
 
-    python tests/golden/make_training.py [FOLDER]
+    python tests/golden/make_training.py [FOLDER [CASE ...]]
 
 tests/test_golden_training.py continues NAME.midway.safetensors and wants the bytes of
 NAME.end.safetensors. The files in the repository are those of the commit that manifest.json names:
-make them again only for a change that is meant to change results. Times are set to constants, so
-that the same code writes the same bytes; into another FOLDER, they can be compared by cmp.
+make them again only for a change that is meant to change results, and name the cases that it
+changes, whose commit the manifest then names apart. Times are set to constants, so that the same
+code writes the same bytes; into another FOLDER, they can be compared by cmp.
 """
 
 from __future__ import annotations
@@ -155,30 +156,34 @@ def write_case(name: str, folder: Path) -> None:
     print(f"{name}: stopped at batch {stop} of {state.batches_per_epoch}, accuracies {accuracy}")
 
 
-def write_manifest(folder: Path) -> None:
-    """Write which commit and which software wrote the files, and their SHA-256."""
+def write_manifest(folder: Path, cases: list[str]) -> None:
+    """Write which commit and which software wrote the files, and their SHA-256.
+
+    Where only some cases were made again, the rest of the manifest stays.
+    """
     import numba
 
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=Path(__file__).parent, capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
+    manifest = {"commit": commit, "numpy": np.__version__, "numba": numba.__version__}
+    path = folder / "manifest.json"
+    if cases:
+        manifest = json.loads(path.read_text())
+        manifest["commits"] = manifest.get("commits", {}) | dict.fromkeys(cases, commit)
     files = sorted(folder.glob("*.safetensors"))
-    manifest = {
-        "commit": commit,
-        "numpy": np.__version__,
-        "numba": numba.__version__,
-        "sha256": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files},
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    sums = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    path.write_text(json.dumps({**manifest, "sha256": sums}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     target.mkdir(parents=True, exist_ok=True)
+    named = sys.argv[2:]
     with tempfile.TemporaryDirectory() as scratch:
-        for case in CASES:
+        for case in named or CASES:
             write_case(case, Path(scratch))
-        write_manifest(Path(scratch))
         for file in Path(scratch).iterdir():
             shutil.copy(file, target)
+    write_manifest(target, named)
