@@ -33,8 +33,9 @@ LATENT_J, LATENT = "latent weights in J, 8 bits in W_in and W_out", "latent weig
 # Lines across, for the kinds that are controls: what is left where J learns nothing.
 FLOAT_CONTROL, INT8_CONTROL = (f"{kind}, J fixed (mean of seeds)" for kind in ("float32", "int8"))
 CONTROLS = {FLOAT_CONTROL: ":", INT8_CONTROL: "--"}
-STYLES = ("-", "--", "-.", ":", "-")
+STYLES = ("-", "--", "-.", ":", "-", "-")
 CHIP = "as the learning core: shift registers, batches of 32"
+WIDE_INPUT = "16 bits in W_in, 8 in J and W_out"
 
 
 def _few(J: int, latent: int = 0, **changes: Any) -> Candidate:
@@ -67,6 +68,7 @@ SETTINGS: tuple[tuple[str, str, Candidate], ...] = (
     (SAME, "int4, batches of 16", {"arithmetic": "int4"}),
     (SAME, "int2, batches of 16", {"arithmetic": "int2"}),
     (SAME, "int1, batches of 16", {"arithmetic": "int1"}),
+    (WIDE_INPUT, "W_in in 16 bits", {"arithmetic": "int8", "block_bits": [8, 16, 8, 8]}),
     (FEW_J, "J in 4 bits", _few(4)),
     (FEW_J, "J in 1 bit", _few(1, rate_exponents=[10, 2, 0])),
     (LATENT_J, "J in 2 bits of 4", _few(2, 4)),

@@ -201,8 +201,8 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-# Types of weights that no other test compiles kernels for.
-LONG = ("one bit of J, with 4 latent ones, W_in of 8",)
+# Types of weights that hardly another test compiles kernels for.
+LONG = ("int16", "one bit of J, with 4 latent ones, W_in of 8")
 
 
 @pytest.mark.parametrize(

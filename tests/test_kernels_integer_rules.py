@@ -279,7 +279,12 @@ class Run:
 
 
 # Types of weights that no other test compiles kernels for.
-LONG = ("modules", "one bit of J, latent, wide W_in", "bits of blocks, latent W_back")
+LONG = (
+    "modules",
+    "modules by registers",
+    "one bit of J, latent, wide W_in",
+    "bits of blocks, latent W_back",
+)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ def assert_same_bits(first: BinaryNetwork, second: BinaryNetwork) -> None:
         ("perceptron", "async"),
         pytest.param("third-factor", "random-subset", marks=pytest.mark.long),
         ("symmetric", "sync"),
-        ("soft", "block-sequential"),
+        pytest.param("soft", "block-sequential", marks=pytest.mark.long),
     ],
 )
 def test_learning_equals_that_of_the_masked_dense_network(rule: str, update_order: str) -> None:
@@ -177,7 +177,8 @@ def test_learning_equals_that_of_the_masked_dense_network(rule: str, update_orde
     assert not np.array_equal(one.couplings, Run.start(configuration, 1).network().to_dense())
 
 
-@pytest.mark.parametrize("kind", [pytest.param("spins", marks=pytest.mark.long), "graded"])
+@pytest.mark.long
+@pytest.mark.parametrize("kind", ["spins", "graded"])
 def test_input_weights_that_are_all_there_learn_like_dense_ones(kind: str) -> None:
     X, y = make_samples(kind)
     sparse, dense = (Run.start(configure(bias_strength=0.3), len(X)) for _ in range(2))

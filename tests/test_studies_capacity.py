@@ -163,6 +163,7 @@ def test_bounds_are_those_of_the_rows(n_modules, attachment, read, inputs):
     assert bounds["hidden"] == pytest.approx(2.0 * inputs / 100)
 
 
+@pytest.mark.long
 def test_given_states_stay_below_their_bound_and_learned_ones_exceed_it():
     given = {"rate_couplings": 0.0, "rate_input": 0.0, "feedback_strength": 0.0}
     given["readout_margin"] = 0.5

@@ -52,7 +52,9 @@ def invoke(*words: object) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("name", STUDIES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name == "map")) for name in STUDIES]
+)
 def test_records_say_what_ran(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options, n_sweeps = STUDIES[name]
     small = {"trained": (0.5,), "relaxed": (0.0, 2.0), "calculated": (0.1,)}

@@ -108,6 +108,7 @@ def test_a_worker_that_dies_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
     assert left.x.values.tolist() == GRID["x"]
 
 
+@pytest.mark.long
 def test_cells_that_kill_their_workers_fail_and_the_others_are_measured(tmp_path: Path) -> None:
     path = tmp_path / "sweep.nc"
     options: dict[str, Any] = {"path": path, "workers": 2, "progress": False}

@@ -67,6 +67,7 @@ def test_phase_writes_figure_and_table(monkeypatch, tmp_path):
     assert data["thresholds"]["monotone"] == pytest.approx(0.0731, abs=1e-4)
 
 
+@pytest.mark.long
 def test_local_entropies_with_a_margin_and_with_fields(monkeypatch, tmp_path):
     figure = tmp_path / "curves.png"
     shifted = ["--margin", 0.3, "--self-coupling", 0.34, "--points", 3, "--output", figure]

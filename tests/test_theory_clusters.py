@@ -203,6 +203,7 @@ def test_impossible_requests_are_refused(call, words):
         call()
 
 
+@pytest.mark.long
 def test_phase_diagram_has_one_row_per_self_coupling():
     seen = []
     table = theory.phase_diagram(
@@ -214,6 +215,7 @@ def test_phase_diagram_has_one_row_per_self_coupling():
     assert np.isnan(table["gap_upper"][1])
 
 
+@pytest.mark.long
 def test_margins_shift_the_self_coupling():
     """Only J_D - kappa counts: entropies, gap and threshold are those of a smaller J_D."""
     shifted, plain = (

@@ -56,6 +56,7 @@ def test_mean_count_within_its_standard_error(n, j, draws):
     assert abs(counts.mean() - np.exp(theory.log_expected_count(n, j))) < 3.5 * standard_error
 
 
+@pytest.mark.long
 def test_pair_overlap_histogram_within_its_standard_error():
     n, j, draws = 20, 0.5, 120
     histograms = np.array([theory.overlap_histogram(states(n, j, [4, k])) for k in range(draws)])
