@@ -64,10 +64,10 @@ INFERENCE = {
     "STATUS stays": ("streams", 'p.registers["STATUS"].eq(0)', 'p.registers["STATUS"].eq(3)'),
 }
 LEARNING = {
-    "no step for the diagonal": (
+    "no step where nothing is summed, as on the diagonal": (
         "updates",
         "last_3 & self.steps & self.active[lane]",
-        "last_3 & self.steps & self.active[lane] & ~off_3[lane]",
+        "last_3 & self.steps & self.active[lane] & (amount != 0)",
     ),
     "no saturation": ("updates", "saturate(total, bits)", "total"),
     "the diagonal learns": (
