@@ -34,7 +34,7 @@ LATENT_J, LATENT = "latent weights in J, 8 bits in W_in and W_out", "latent weig
 FLOAT_CONTROL, INT8_CONTROL = (f"{kind}, J fixed (mean of seeds)" for kind in ("float32", "int8"))
 CONTROLS = {FLOAT_CONTROL: ":", INT8_CONTROL: "--"}
 STYLES = ("-", "--", "-.", ":", "-", "-")
-CHIP = "as the learning core: shift registers, batches of 32"
+CHIP = "batches of 32, as the learning core takes"
 WIDE_INPUT = "16 bits in W_in, 8 in J and W_out"
 
 

@@ -140,7 +140,7 @@ class Arithmetic:
         return self.block_bits or (self.bits,) * len(BLOCKS)
 
     @property
-    def stored_bits_of_blocks(self) -> tuple[int, ...]:
+    def stored_bits_of_blocks(self) -> tuple[int, ...]:  # numpydoc ignore=RT01
         """Bits that plasticity changes of a synapse of each block: latent ones, or the weight's.
 
         Those of the feedback hold where it learns.
