@@ -19,10 +19,10 @@ from threadpoolctl import threadpool_limits
 
 from binnet.benchmarks import measure_limits
 from binnet.rate import Adam, RateRNN, gradient, tasks
-from binnet.rate._gradients import compute_gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.model import WEIGHTS
+from binnet.rate.rules._gradients import compute_gradient
 from sides import describe, report
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, of the extra bench")

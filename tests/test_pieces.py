@@ -24,7 +24,7 @@ CUT = (
     "binnet.fixed_points._search",
     "binnet.hardware.packed",
     "binnet.networks.implicit",
-    "binnet.rate._gradients",
+    "binnet.rate.rules._exact",
     "binnet.rate._trajectories",
 )
 

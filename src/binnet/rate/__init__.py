@@ -20,12 +20,8 @@ from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
-from binnet.rate.trainer import (
-    load_result,
-    resume,
-    start_network,
-    train,
-)
+from binnet.rate.starting import start_network
+from binnet.rate.trainer import load_result, resume, train
 
 __all__ = [
     "ACTIVATIONS",

@@ -13,12 +13,14 @@ from binnet.rate._trajectories import check_leak
 from binnet.rate.flossing import FLOSSINGS
 from binnet.rate.model import ACTIVATIONS, DTYPES
 from binnet.rate.optimisers import OPTIMISERS
-from binnet.rate.rules import LOCAL_RULES, RULES
+from binnet.rate.rules import LOCAL_RULES
+from binnet.rate.rules._gradients import find_kind
 from binnet.rate.tasks import TASKS
 
 #: The task of a run whose task is a function of the user's.
 CUSTOM = "custom"
-FEEDBACKS = ("readout", "random")
+FEEDBACKS = ("readout", "random", "learned")
+LOSS_MASKS = ("task", "response")
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,21 @@ class RateConfiguration:
     ----------
     task : {"romo", "two-alternative", "delayed-match", "custom"}, default "romo"
         What is learned; "custom" for a function that is passed to `train`.
-    rule : {"bptt", "rtrl", "eprop", "eprop-self"}, default "bptt"
-        Learning rule.
-    feedback : {"readout", "random"}, default "readout"
-        What carries the error back in e-prop: the readout, or a fixed random matrix (RFLO).
+    loss_mask : {"task", "response"}, default "task"
+        Which steps count: those that the task says, or only those of the response.
+    rule : str, default "bptt"
+        Learning rule, one of those of `binnet.rate.gradient`.
+    feedback : {"readout", "random", "learned"}, default "readout"
+        What carries the error back in rules that are not exact: the readout, a fixed random matrix
+        (RFLO), or one that learns as the readout does (Kolen and Pollack 1994).
+    feedback_decay : float, default 1e-3
+        Decay of learned feedback and readout per update, in units of the learning rate, >= 0.
     n_hidden : int, default 64
         N, at least 1.
     gain : float, default 1.0
         Initial gain >= 0: W_h is drawn from N(0, gain²/N).
+    structure : str, default "gaussian"
+        How W_h is drawn, one of those of `binnet.rate.RateRNN.initialise`.
     leak : float, default 0.5
         a = 1 - dt/tau, in [0, 1).
     activation : {"relu", "tanh"}, default "relu"
@@ -57,6 +66,9 @@ class RateConfiguration:
         Steps of that pretraining.
     floss_batch_size : int, default 8
         Trials in each of them.
+    floss_every : int, default 0
+        Updates between two rounds of flossing during training, `floss_iterations` each; 0: only
+        before it.
     dtype : {"float32", "float64"}, default "float32"
         Precision.
     seed : int, default 0
@@ -69,10 +81,13 @@ class RateConfiguration:
     """
 
     task: str = "romo"
+    loss_mask: str = "task"
     rule: str = "bptt"
     feedback: str = "readout"
+    feedback_decay: float = 1e-3
     n_hidden: int = 64
     gain: float = 1.0
+    structure: str = "gaussian"
     leak: float = 0.5
     activation: str = "relu"
     iterations: int = 4000
@@ -83,13 +98,14 @@ class RateConfiguration:
     floss_version: str = "local"
     floss_iterations: int = 100
     floss_batch_size: int = 8
+    floss_every: int = 0
     dtype: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, choices in (
             ("task", (*TASKS, CUSTOM)),
-            ("rule", RULES),
+            ("loss_mask", LOSS_MASKS),
             ("feedback", FEEDBACKS),
             ("activation", ACTIVATIONS),
             ("optimiser", OPTIMISERS),
@@ -97,12 +113,14 @@ class RateConfiguration:
             ("dtype", DTYPES),
         ):
             check_choice(name, getattr(self, name), choices)
+        kind, _ = find_kind(self.rule)
         for name in ("n_hidden", "iterations", "batch_size", "floss_batch_size"):
             keep_integer(self, name, 1)
-        for name in ("floss_exponents", "floss_iterations"):
+        for name in ("floss_exponents", "floss_iterations", "floss_every"):
             keep_integer(self, name, 0)
         keep_integer(self, "seed", 0, None)
         keep_real(self, "gain", 0.0)
+        keep_real(self, "feedback_decay", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
         object.__setattr__(self, "leak", check_leak(self.leak))
         if self.floss_exponents > self.n_hidden:
@@ -110,9 +128,9 @@ class RateConfiguration:
                 f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "
                 f"{self.n_hidden} neurons has no more exponents, got {self.floss_exponents}"
             )
-        if self.feedback == "random" and self.rule not in LOCAL_RULES:
+        if self.feedback != "readout" and not kind.takes_feedback:
             raise ValueError(
-                f"feedback 'random' needs one of the rules {', '.join(LOCAL_RULES)}; "
+                f"feedback {self.feedback!r} needs one of the rules {', '.join(LOCAL_RULES)}; "
                 f"{self.rule} has no learning signal to replace"
             )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from binnet._deprecation import renamed_attribute
 from binnet._memory import check_memory
@@ -48,11 +48,14 @@ class RateRNN:
         a = 1 - dt/tau, in [0, 1).
     activation : {"relu", "tanh"}, default "relu"
         f.
+    connections : ndarray of bool, shape (N, N), optional
+        Couplings that exist: the others are 0 and have no gradient. Default: all exist.
 
     Raises
     ------
     TypeError, ValueError
-        If an array or value has the wrong type, shape or range, or the dtypes differ.
+        If an array or value has the wrong type, shape or range, the dtypes differ, or a coupling
+        that does not exist is not 0.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class RateRNN:
     readout: Floats
     leak: float = 0.5
     activation: str = "relu"
+    connections: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         for name in WEIGHTS:
@@ -84,6 +88,23 @@ class RateRNN:
                 )
         object.__setattr__(self, "leak", check_leak(self.leak))
         check_choice("activation", self.activation, ACTIVATIONS)
+        self._check_connections()
+
+    def _check_connections(self) -> None:
+        if self.connections is None:
+            return
+        there = np.asarray(self.connections)
+        if there.shape != self.recurrent.shape or there.dtype != np.bool_:
+            raise ValueError(
+                f"connections must be booleans of shape (N, N) = {self.recurrent.shape}, got "
+                f"{there.dtype} of shape {there.shape}"
+            )
+        if self.recurrent[~there].any():
+            i, j = np.argwhere((self.recurrent != 0) & ~there)[0].tolist()
+            raise ValueError(
+                f"recurrent[{i}, {j}] is {self.recurrent[i, j]:g}, but connections says that this "
+                "coupling does not exist: set it to 0, or let it exist"
+            )
 
     @classmethod
     def initialise(
@@ -166,7 +187,7 @@ class RateRNN:
     def copy(self) -> RateRNN:
         """Return the same network with weights of its own."""
         weights = (self.recurrent.copy(), self.input_weights.copy(), self.readout.copy())
-        return RateRNN(*weights, self.leak, self.activation)
+        return RateRNN(*weights, self.leak, self.activation, self.connections)
 
     def weights(self) -> dict[str, Floats]:
         """Return the trained arrays by name: the arrays themselves, not copies."""

@@ -5,83 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from binnet._files import check_file, overwriting
 from binnet._interrupts import DeferredInterrupt
 from binnet._progress import progress_bar
 from binnet._provenance import describe_run
-from binnet._records import Record, reading
-from binnet._tensors import read_tensors, write_tensors
 from binnet._threads import resolve_threads
-from binnet._validation import check_integer
-from binnet.rate._gradients import compute_gradient
-from binnet.rate._losses import make_goal
-from binnet.rate._trajectories import Floats, Workspace
-from binnet.rate.configuration import CUSTOM, RateConfiguration
+from binnet.rate._state import State
+from binnet.rate._trajectories import Workspace
+from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
-from binnet.rate.flossing import floss
-from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
-from binnet.rate.optimisers import make_optimiser
+from binnet.rate.model import RateRNN
 from binnet.rate.results import WINDOW, RateTrainingResult
-from binnet.rate.tasks import Task, get
+from binnet.rate.starting import find_task, start_network
+from binnet.rate.tasks import Task
 
-_FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
 # Updates between two checkpoints: a second or less of work.
 _ITERATIONS_PER_CHECKPOINT = 250
-# Independent random streams of a seed.
-_WEIGHTS, _TRIALS, _FEEDBACK, _FLOSSING = range(4)
-
-
-def start_network(
-    configuration: RateConfiguration, task: Task | None = None, *, flossed: bool = True
-) -> RateRNN:
-    """Return the network that a run begins with.
-
-    Parameters
-    ----------
-    configuration : RateConfiguration
-        Parameters of the run.
-    task : callable, optional
-        For a custom task, ``task(batch_size, seed) -> Trials``.
-    flossed : bool, default True
-        Whether after gradient flossing, where the configuration asks for it, or before.
-
-    Returns
-    -------
-    RateRNN
-        The network before its first update.
-    """
-    c = configuration
-    draw = _find_task(c, task)
-    trials = draw(1, (c.seed, _TRIALS, 0))
-    network = RateRNN.initialise(
-        trials.n_inputs,
-        trials.n_outputs,
-        c.n_hidden,
-        gain=c.gain,
-        leak=c.leak,
-        activation=c.activation,
-        dtype=c.dtype,
-        seed=(c.seed, _WEIGHTS),
-    )
-    if not flossed or c.floss_exponents == 0:
-        return network
-    return floss(
-        network,
-        lambda batch_size, seed: draw(batch_size, (c.seed, _FLOSSING, seed[1])),
-        c.floss_exponents,
-        version=c.floss_version,
-        iterations=c.floss_iterations,
-        batch_size=c.floss_batch_size,
-        seed=c.seed,
-    ).network
 
 
 def train(
@@ -150,7 +94,7 @@ def train(
     n_threads = resolve_threads(threads)
     if network is None:
         network = start_network(configuration, task)
-    state = _State(configuration, network.copy(), np.empty(0))
+    state = State(configuration, network.copy(), np.empty(0))
     with overwriting(overwrite):
         return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
 
@@ -187,7 +131,7 @@ def resume(
         If there is no checkpoint, it is damaged, or `iterations` is another number than before and
         not more than it has done.
     """
-    state = _State.load(checkpoint)
+    state = State.load(checkpoint)
     if iterations is not None:
         state.set_iterations(iterations)
     check_file(checkpoint)
@@ -212,109 +156,12 @@ def load_result(checkpoint: str | Path) -> RateTrainingResult:
     FileNotFoundError, ValueError
         If there is no checkpoint, or it is damaged.
     """
-    state = _State.load(checkpoint)
+    state = State.load(checkpoint)
     return state.result(describe_run(state.configuration.seed, 1))
 
 
-class _State:
-    """What a run needs to go on."""
-
-    def __init__(
-        self, configuration: RateConfiguration, network: RateRNN, losses: NDArray[np.float64]
-    ) -> None:
-        self.configuration, self.network = configuration, network
-        self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
-        self.iteration = len(losses)
-        self.losses = _lengthen(losses, configuration.iterations)
-        self.feedback = None
-        if configuration.feedback == "random":
-            rng = np.random.default_rng((configuration.seed, _FEEDBACK))
-            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
-            drawn = rng.uniform(-bound, bound, network.readout.shape)
-            self.feedback = drawn.astype(network.dtype)
-
-    @property
-    def finished(self) -> bool:
-        return self.iteration == self.configuration.iterations
-
-    def set_iterations(self, iterations: int) -> None:
-        """Let the run end after another number of updates, more than it has done."""
-        if iterations == self.configuration.iterations:
-            return  # the command that let it go on, once more: the run has perhaps ended since
-        remedy = f"the run has done {self.iteration}"
-        check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
-        self.configuration = replace(self.configuration, iterations=iterations)
-        self.losses = _lengthen(self.losses[: self.iteration], iterations)
-
-    def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
-        return RateTrainingResult(
-            self.network.copy(),
-            self.losses[: self.iteration].copy(),
-            self.configuration,
-            provenance,
-            self.finished,
-        )
-
-    def learn(self, draw: Task, threads: int, work: Workspace) -> float:
-        """Do one update and return the loss before it."""
-        c, network = self.configuration, self.network
-        trials = draw(c.batch_size, (c.seed, _TRIALS, self.iteration))
-        inputs = check_inputs(network, trials.inputs)
-        shape = (*inputs.shape[:2], network.n_outputs)
-        goal = make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
-        step = compute_gradient(network, inputs, goal, c.rule, self.feedback, threads, work)
-        if math.isfinite(step.loss):
-            self.optimiser.step(network.weights(), step.grads)
-            self.losses[self.iteration] = step.loss
-            self.iteration += 1
-        return step.loss
-
-    def save(self, path: str | Path) -> None:
-        tensors: dict[str, Floats] = self.network.weights()
-        tensors |= {f"optimiser.{key}": value for key, value in self.optimiser.state().items()}
-        tensors["losses"] = self.losses[: self.iteration].copy()
-        write_tensors(path, _FORMAT, tensors, {"configuration": self.configuration.to_dict()})
-
-    @classmethod
-    def load(cls, path: str | Path) -> _State:
-        path = Path(path)
-        tensors, info = read_tensors(path, _FORMAT, _KIND)
-        with reading(path, _KIND):
-            return cls._restore(path, tensors, info)
-
-    @classmethod
-    def _restore(cls, path: Path, tensors: dict[str, Any], info: Record) -> _State:
-        configuration = RateConfiguration.from_dict(info.table("configuration").values)
-        if not {*WEIGHTS, "losses"} <= tensors.keys():
-            raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
-        recurrent, input_weights, readout = (tensors[name].copy() for name in WEIGHTS)
-        network = RateRNN(
-            recurrent, input_weights, readout, configuration.leak, configuration.activation
-        )
-        losses = tensors["losses"]
-        if (
-            network.n_neurons != configuration.n_hidden
-            or network.dtype.name != configuration.dtype
-            or losses.ndim != 1
-            or losses.dtype != np.float64
-            or len(losses) > configuration.iterations
-        ):
-            raise ValueError(
-                f"{path} does not fit its configuration: {network.n_neurons} neurons in "
-                f"{network.dtype}, {losses.dtype} losses of shape {losses.shape}; use an undamaged "
-                "checkpoint"
-            )
-        state = cls(configuration, network, losses)
-        prefix = "optimiser."
-        state.optimiser.restore(
-            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)},
-            network.weights(),
-        )
-        return state
-
-
 def _run(
-    state: _State,
+    state: State,
     task: Task | None,
     threads: int,
     checkpoint: str | Path | None,
@@ -322,7 +169,7 @@ def _run(
     progress: bool,
 ) -> RateTrainingResult:
     c = state.configuration
-    draw, work = _find_task(c, task), Workspace()
+    draw, work = find_task(c, task), Workspace()
     provenance = describe_run(c.seed, threads)
     saved = state.iteration
 
@@ -361,16 +208,3 @@ def _run(
                     save()
         save()
     return state.result(provenance)
-
-
-def _lengthen(losses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
-    return np.concatenate([losses, np.zeros(n - len(losses))])
-
-
-def _find_task(configuration: RateConfiguration, task: Task | None) -> Task:
-    if (task is not None) != (configuration.task == CUSTOM):
-        raise ValueError(
-            f"pass a function as task with, and only with, the configuration's task {CUSTOM!r}; "
-            f"it is {configuration.task!r}"
-        )
-    return task if task is not None else get(configuration.task)

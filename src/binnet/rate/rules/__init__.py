@@ -14,15 +14,18 @@ from numpy.typing import ArrayLike
 
 from binnet._threads import resolve_threads
 from binnet._validation import check_choice, check_matrix
-from binnet.rate._gradients import RULES, Gradient, compute_gradient
 from binnet.rate._losses import LOSSES, make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.model import RateRNN, check_inputs
+from binnet.rate.rules._gradients import (
+    LOCAL_RULES,
+    RULES,
+    Gradient,
+    compute_gradient,
+    find_kind,
+)
 
 __all__ = ["LOCAL_RULES", "RULES", "Gradient", "gradient"]
-
-#: Those that need no more than local traces.
-LOCAL_RULES = RULES[2:]
 
 
 def gradient(
@@ -35,6 +38,7 @@ def gradient(
     loss: str = "squared",
     feedback: Floats | None = None,
     threads: int | None = 1,
+    seed: int | tuple[int, ...] = 0,
 ) -> Gradient:
     """Return loss, gradient and outputs of a batch of trials (docs/model/rate.md, section 2).
 
@@ -57,6 +61,8 @@ def gradient(
         gradient of the readout stays exact.
     threads : int, optional
         Threads for rtrl; the others run on one. None: all cores.
+    seed : int or tuple of int, default 0
+        Of what a stochastic rule draws; the others do not read it.
 
     Returns
     -------
@@ -77,13 +83,13 @@ def gradient(
     >>> exact.grads["recurrent"].shape
     (64, 64)
     """
-    check_choice("rule", rule, RULES)
+    kind, _ = find_kind(rule)
     check_choice("loss", loss, LOSSES)
     x = check_inputs(network, inputs)
     shape = (*x.shape[:2], network.n_outputs)
     goal = make_goal(loss, targets, mask, shape, network.dtype)
     if feedback is not None:
-        if rule not in LOCAL_RULES:
+        if not kind.takes_feedback:
             raise ValueError(
                 f"feedback replaces the readout in e-prop's learning signal; rule {rule!r} has "
                 f"none: pass rule='eprop', or no feedback"
@@ -91,4 +97,6 @@ def gradient(
         feedback = np.asarray(feedback)
         check_matrix("feedback", feedback, network.readout.shape, "(N_out, N)")
         feedback = feedback.astype(network.dtype, copy=False)
-    return compute_gradient(network, x, goal, rule, feedback, resolve_threads(threads), Workspace())
+    return compute_gradient(
+        network, x, goal, rule, feedback, resolve_threads(threads), Workspace(), seed
+    )

@@ -1,0 +1,135 @@
+"""A training run between two updates: what it knows, and how that is written and read back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from binnet._records import Record, reading
+from binnet._tensors import read_tensors, write_tensors
+from binnet._validation import check_integer
+from binnet.rate._losses import make_goal
+from binnet.rate._trajectories import Workspace
+from binnet.rate.configuration import RateConfiguration
+from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
+from binnet.rate.optimisers import make_optimiser
+from binnet.rate.results import RateTrainingResult
+from binnet.rate.rules._gradients import compute_gradient
+from binnet.rate.starting import FEEDBACK, NOISE, TRIALS
+from binnet.rate.tasks import Task
+
+_FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
+
+
+class State:
+    """What a run needs to go on."""
+
+    def __init__(
+        self, configuration: RateConfiguration, network: RateRNN, losses: NDArray[np.float64]
+    ) -> None:
+        self.configuration, self.network = configuration, network
+        self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
+        self.iteration = len(losses)
+        self.losses = _lengthen(losses, configuration.iterations)
+        self.feedback = None
+        if configuration.feedback == "random":
+            rng = np.random.default_rng((configuration.seed, FEEDBACK))
+            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
+            drawn = rng.uniform(-bound, bound, network.readout.shape)
+            self.feedback = drawn.astype(network.dtype)
+
+    @property
+    def finished(self) -> bool:
+        return self.iteration == self.configuration.iterations
+
+    def set_iterations(self, iterations: int) -> None:
+        """Let the run end after another number of updates, more than it has done."""
+        if iterations == self.configuration.iterations:
+            return  # the command that let it go on, once more: the run has perhaps ended since
+        remedy = f"the run has done {self.iteration}"
+        check_integer("iterations", iterations, self.iteration + 1, remedy=remedy)
+        self.configuration = replace(self.configuration, iterations=iterations)
+        self.losses = _lengthen(self.losses[: self.iteration], iterations)
+
+    def result(self, provenance: dict[str, Any]) -> RateTrainingResult:
+        return RateTrainingResult(
+            self.network.copy(),
+            self.losses[: self.iteration].copy(),
+            self.configuration,
+            provenance,
+            self.finished,
+        )
+
+    def learn(self, draw: Task, threads: int, work: Workspace) -> float:
+        """Do one update and return the loss before it."""
+        c, network = self.configuration, self.network
+        trials = draw(c.batch_size, (c.seed, TRIALS, self.iteration))
+        inputs = check_inputs(network, trials.inputs)
+        shape = (*inputs.shape[:2], network.n_outputs)
+        goal = make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
+        noise = (c.seed, NOISE, self.iteration)
+        step = compute_gradient(network, inputs, goal, c.rule, self.feedback, threads, work, noise)
+        if math.isfinite(step.loss):
+            self.optimiser.step(network.weights(), step.grads)
+            self.losses[self.iteration] = step.loss
+            self.iteration += 1
+        return step.loss
+
+    def save(self, path: str | Path) -> None:
+        tensors: dict[str, Any] = self.network.weights()
+        tensors |= {f"optimiser.{key}": value for key, value in self.optimiser.state().items()}
+        if self.network.connections is not None:
+            tensors["connections"] = self.network.connections
+        tensors["losses"] = self.losses[: self.iteration].copy()
+        write_tensors(path, _FORMAT, tensors, {"configuration": self.configuration.to_dict()})
+
+    @classmethod
+    def load(cls, path: str | Path) -> State:
+        path = Path(path)
+        tensors, info = read_tensors(path, _FORMAT, _KIND)
+        with reading(path, _KIND):
+            return cls._restore(path, tensors, info)
+
+    @classmethod
+    def _restore(cls, path: Path, tensors: dict[str, Any], info: Record) -> State:
+        configuration = RateConfiguration.from_dict(info.table("configuration").values)
+        if not {*WEIGHTS, "losses"} <= tensors.keys():
+            raise ValueError(f"{path} lacks weights or losses; use an undamaged checkpoint")
+        recurrent, input_weights, readout = (tensors[name].copy() for name in WEIGHTS)
+        network = RateRNN(
+            recurrent,
+            input_weights,
+            readout,
+            configuration.leak,
+            configuration.activation,
+            tensors.get("connections"),
+        )
+        losses = tensors["losses"]
+        if (
+            network.n_neurons != configuration.n_hidden
+            or network.dtype.name != configuration.dtype
+            or losses.ndim != 1
+            or losses.dtype != np.float64
+            or len(losses) > configuration.iterations
+        ):
+            raise ValueError(
+                f"{path} does not fit its configuration: {network.n_neurons} neurons in "
+                f"{network.dtype}, {losses.dtype} losses of shape {losses.shape}; use an undamaged "
+                "checkpoint"
+            )
+        state = cls(configuration, network, losses)
+        prefix = "optimiser."
+        state.optimiser.restore(
+            {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)},
+            network.weights(),
+        )
+        return state
+
+
+def _lengthen(losses: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    return np.concatenate([losses, np.zeros(n - len(losses))])

@@ -1,0 +1,128 @@
+"""The gradient of each learning rule, for arguments that are checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from binnet.rate._losses import Goal, compute_error
+from binnet.rate._names import parse_name
+from binnet.rate._trajectories import Floats, Workspace, compute_slopes
+from binnet.rate.model import RateRNN, follow
+from binnet.rate.rules import _eprop, _exact
+from binnet.rate.rules._pass import Pass
+
+
+class Kind(NamedTuple):
+    """One kind of learning rule.
+
+    Attributes
+    ----------
+    compute : callable
+        Returns the gradients "recurrent" and "input_weights" of a `Pass`.
+    letter : str, optional
+        What stands for the number in its name; None: its name has none.
+    usual : int, optional
+        That number, where nobody says another.
+    takes_feedback : bool
+        Whether another matrix may carry the error back in place of the readout.
+    is_stochastic : bool
+        Whether it draws random numbers.
+    """
+
+    compute: Callable[[Pass], dict[str, Floats]]
+    letter: str | None = None
+    usual: int | None = None
+    takes_feedback: bool = True
+    is_stochastic: bool = False
+
+
+KINDS = {
+    "bptt": Kind(_exact.bptt, takes_feedback=False),
+    "rtrl": Kind(_exact.rtrl, takes_feedback=False),
+    "eprop": Kind(_eprop.eprop),
+    "eprop-self": Kind(_eprop.eprop_self),
+}
+LETTERS = {name: kind.letter for name, kind in KINDS.items()}
+#: A rule of each kind, with the usual number where its name has one.
+RULES = tuple(
+    name if kind.usual is None else f"{name}-{kind.usual}" for name, kind in KINDS.items()
+)
+#: Those whose error another matrix than the readout may carry back.
+LOCAL_RULES = tuple(
+    rule for rule, kind in zip(RULES, KINDS.values(), strict=True) if kind.takes_feedback
+)
+
+
+def find_kind(rule: str) -> tuple[Kind, int | None]:
+    """Return the kind of a rule, and the number in its name.
+
+    Parameters
+    ----------
+    rule : str
+        Its name, such as "eprop" or "snap-2".
+
+    Returns
+    -------
+    Kind, int or None
+        What it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such rule.
+    """
+    name = parse_name("rule", rule, LETTERS)
+    return KINDS[name.kind], name.number
+
+
+class Gradient(NamedTuple):
+    """Loss, gradient and outputs of a batch of trials.
+
+    Attributes
+    ----------
+    loss : float
+        The loss.
+    grads : dict of str to ndarray
+        Its gradient by "recurrent", "input_weights" and "readout"; for e-prop, its approximation.
+    outputs : ndarray, shape (B, T, N_out)
+        What the network answers.
+    """
+
+    loss: float
+    grads: dict[str, Floats]
+    outputs: Floats
+
+
+def compute_gradient(
+    network: RateRNN,
+    inputs: Floats,
+    goal: Goal,
+    rule: str,
+    feedback: Floats | None,
+    threads: int,
+    work: Workspace,
+    seed: int | tuple[int, ...] = 0,
+) -> Gradient:
+    """Return the gradient for arguments that are checked; outputs are of the workspace."""
+    kind, number = find_kind(rule)
+    trajectory = follow(network, inputs, work)
+    n_samples, n_times, n = trajectory.rates.shape
+    loss, output_error = compute_error(trajectory.outputs, goal)
+    error = work.take("error", (n_samples, n_times, network.n_outputs), network.dtype)
+    error[:, 1:] = output_error  # h_0 has no output: its row stays 0
+    error = error.reshape(-1, network.n_outputs)
+    slopes = compute_slopes(network.activation, trajectory.rates, work)
+    # s_t, the part of dloss/dh_t that does not pass through later states.
+    signals = work.take("signals", slopes.shape, network.dtype)
+    np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))
+    signals *= slopes
+    grads = kind.compute(
+        Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
+    )
+    if network.connections is not None:
+        grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
+    grads["readout"] = error.T @ trajectory.rates.reshape(-1, n)
+    return Gradient(loss, grads, trajectory.outputs)
