@@ -15,6 +15,7 @@ from binnet.rate.model import ACTIVATIONS, DTYPES
 from binnet.rate.optimisers import OPTIMISERS
 from binnet.rate.rules import LOCAL_RULES
 from binnet.rate.rules._gradients import find_kind
+from binnet.rate.structures import check_structure
 from binnet.rate.tasks import TASKS
 
 #: The task of a run whose task is a function of the user's.
@@ -43,7 +44,7 @@ class RateConfiguration:
     n_hidden : int, default 64
         N, at least 1.
     gain : float, default 1.0
-        Initial gain >= 0: W_h is drawn from N(0, gain²/N).
+        Initial gain >= 0: the root mean square norm of W_h's rows, N(0, gain²/N) if Gaussian.
     structure : str, default "gaussian"
         How W_h is drawn, one of those of `binnet.rate.RateRNN.initialise`.
     leak : float, default 0.5
@@ -123,6 +124,7 @@ class RateConfiguration:
         keep_real(self, "feedback_decay", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
         object.__setattr__(self, "leak", check_leak(self.leak))
+        check_structure(self.structure, self.n_hidden)
         if self.floss_exponents > self.n_hidden:
             raise ValueError(
                 f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "
