@@ -48,8 +48,9 @@ class Alignment:
     cosine, norm_ratio : ndarray, shape (n_rules, n_blocks)
         Cosine of a rule's gradient with the exact one, and ratio of their norms; of a stochastic
         rule, of the mean of its draws, with the noise that is left in it.
-    single_cosine : ndarray, shape (n_rules, n_blocks)
-        Mean over the draws of the cosine of each.
+    single_cosine, single_norm_ratio : ndarray, shape (n_rules, n_blocks)
+        Of single draws: the mean of their cosines, and the root mean square of their norms over
+        that of the exact gradient.
     squared_bias, squared_bias_error : ndarray, shape (n_rules, n_blocks)
         |expected gradient - exact one|² / |exact one|², estimated without bias (so that it may be
         below 0 where there is none), and its standard error by the jackknife, which errs to the
@@ -67,6 +68,7 @@ class Alignment:
     cosine: _Values
     norm_ratio: _Values
     single_cosine: _Values
+    single_norm_ratio: _Values
     squared_bias: _Values
     squared_bias_error: _Values
     variance: _Values
@@ -98,7 +100,8 @@ class Alignment:
 
 #: The measures of a rule and a block.
 MEASURES = (
-    "cosine", "norm_ratio", "single_cosine", "squared_bias", "squared_bias_error", "variance",
+    "cosine", "norm_ratio", "single_cosine", "single_norm_ratio", "squared_bias",
+    "squared_bias_error", "variance",
 )  # fmt: skip
 
 
@@ -228,6 +231,7 @@ class _Products(NamedTuple):
         total, own = float(self.deviations.sum()), float(np.trace(self.deviations))
         found = {
             "norm_ratio": math.sqrt(self.square_of_mean / self.exact),
+            "single_norm_ratio": math.sqrt(self.squares.mean() / self.exact),
             "squared_bias": total / self.exact,
             "squared_bias_error": 0.0,
             "variance": 0.0,
