@@ -204,9 +204,9 @@ def _write_rates(folder: Path) -> Path:
 
 def _read_rates(path: Path) -> Any:
     from binnet.rate import load_result
-    from binnet.rate.trainer import _State
+    from binnet.rate._state import State
 
-    result, state = load_result(path), _State.load(path)
+    result, state = load_result(path), State.load(path)
     values = {"weights": result.network.weights(), "losses": result.losses}
     values |= {"memory": state.optimiser.state(), "configuration": result.configuration.to_dict()}
     return _plain(values)
