@@ -16,11 +16,12 @@ from binnet._validation import check_integer
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.configuration import RateConfiguration
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules._gradients import compute_gradient
-from binnet.rate.starting import FEEDBACK, NOISE, TRIALS
+from binnet.rate.starting import FEEDBACK, NOISE, TRIALS, floss_between
 from binnet.rate.tasks import Task
 
 _FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
@@ -66,19 +67,41 @@ class State:
         )
 
     def learn(self, draw: Task, threads: int, work: Workspace) -> float:
-        """Do one update and return the loss before it."""
+        """Do one update, after a round of flossing if one is due; return the loss before it.
+
+        Raises
+        ------
+        DivergenceError
+            If what it computes, or the weights that it leaves, are not finite: this state is then
+            of no use.
+        """
         c, network = self.configuration, self.network
+        floss_between(network, c, draw, self.iteration)
         trials = draw(c.batch_size, (c.seed, TRIALS, self.iteration))
         inputs = check_inputs(network, trials.inputs)
         shape = (*inputs.shape[:2], network.n_outputs)
         goal = make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
         noise = (c.seed, NOISE, self.iteration)
         step = compute_gradient(network, inputs, goal, c.rule, self.feedback, threads, work, noise)
-        if math.isfinite(step.loss):
-            self.optimiser.step(network.weights(), step.grads)
-            self.losses[self.iteration] = step.loss
-            self.iteration += 1
+        self.optimiser.step(network.weights(), step.grads)
+        self.losses[self.iteration] = step.loss
+        self.iteration += 1
+        for name, weights in network.weights().items():
+            if not np.isfinite(weights).all():
+                raise DivergenceError(f"the update leaves weights {name} that are not finite")
         return step.loss
+
+    def check(self) -> None:
+        """Refuse a memory of gradients that has overflowed: it would hold weights for good.
+
+        Raises
+        ------
+        DivergenceError
+            If it has.
+        """
+        for key, value in self.optimiser.state().items():
+            if not np.isfinite(value).all():
+                raise DivergenceError(f"the optimiser's {key} is not finite")
 
     def save(self, path: str | Path) -> None:
         tensors: dict[str, Any] = self.network.weights()

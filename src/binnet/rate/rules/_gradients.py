@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN, follow
 from binnet.rate.rules import _eprop, _exact
 from binnet.rate.rules._pass import Pass
@@ -106,7 +108,27 @@ def compute_gradient(
     work: Workspace,
     seed: int | tuple[int, ...] = 0,
 ) -> Gradient:
-    """Return the gradient for arguments that are checked; outputs are of the workspace."""
+    """Return the gradient for arguments that are checked; outputs are of the workspace.
+
+    Raises
+    ------
+    DivergenceError
+        If activity, loss or gradient is not finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
+        return _compute(network, inputs, goal, rule, feedback, threads, work, seed)
+
+
+def _compute(
+    network: RateRNN,
+    inputs: Floats,
+    goal: Goal,
+    rule: str,
+    feedback: Floats | None,
+    threads: int,
+    work: Workspace,
+    seed: int | tuple[int, ...],
+) -> Gradient:
     kind, number = find_kind(rule)
     trajectory = follow(network, inputs, work)
     n_samples, n_times, n = trajectory.rates.shape
@@ -125,4 +147,18 @@ def compute_gradient(
     if network.connections is not None:
         grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
     grads["readout"] = error.T @ trajectory.rates.reshape(-1, n)
+    _check_finite(loss, grads, rule)
     return Gradient(loss, grads, trajectory.outputs)
+
+
+def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:
+    if not math.isfinite(loss):
+        raise DivergenceError(
+            f"the loss is {loss}", "take a smaller gain or weights, or float64 in place of float32"
+        )
+    for name, grad in grads.items():
+        if not np.isfinite(grad).all():
+            raise DivergenceError(
+                f"the gradient of {name} by {rule} is not finite",
+                "take a smaller gain or weights, fewer steps, or float64 in place of float32",
+            )
