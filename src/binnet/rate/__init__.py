@@ -18,6 +18,7 @@ from binnet.rate.flossing import (
 from binnet.rate.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
+from binnet.rate.regimes import LearningRegime, learning_regime, tangent_kernel
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.starting import start_network
@@ -37,6 +38,7 @@ __all__ = [
     "FlossingGradient",
     "FlossingResult",
     "Gradient",
+    "LearningRegime",
     "LyapunovSpectrum",
     "RateConfiguration",
     "RateRNN",
@@ -45,10 +47,12 @@ __all__ = [
     "floss",
     "flossing_gradient",
     "gradient",
+    "learning_regime",
     "load_result",
     "lyapunov_spectrum",
     "resume",
     "start_network",
+    "tangent_kernel",
     "tasks",
     "train",
 ]
