@@ -6,6 +6,7 @@ Lyapunov exponents are measured, or pushed towards 0 before it learns (gradient 
 
 from binnet.rate import tasks
 from binnet.rate._trajectories import Trajectory
+from binnet.rate.alignments import Alignment, alignment
 from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import (
@@ -34,6 +35,7 @@ __all__ = [
     "SGD",
     "STRUCTURES",
     "Adam",
+    "Alignment",
     "DivergenceError",
     "FlossingGradient",
     "FlossingResult",
@@ -44,6 +46,7 @@ __all__ = [
     "RateRNN",
     "RateTrainingResult",
     "Trajectory",
+    "alignment",
     "floss",
     "flossing_gradient",
     "gradient",
