@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from binnet.rate._trajectories import Floats
 from binnet.rate.configuration import CUSTOM, RateConfiguration
 from binnet.rate.flossing import floss
 from binnet.rate.model import RateRNN
@@ -54,6 +59,26 @@ def start_network(
         batch_size=c.floss_batch_size,
         seed=c.seed,
     ).network
+
+
+def draw_feedback(seed: int, network: RateRNN) -> Floats:
+    """Return the random matrix that a run of the seed has in place of the readout.
+
+    Parameters
+    ----------
+    seed : int
+        Of the run.
+    network : RateRNN
+        Its network.
+
+    Returns
+    -------
+    ndarray, shape (N_out, N)
+        The matrix, drawn as the readout is.
+    """
+    rng = np.random.default_rng((seed, FEEDBACK))
+    bound = 1 / math.sqrt(network.n_neurons)
+    return rng.uniform(-bound, bound, network.readout.shape).astype(network.dtype)
 
 
 def find_task(configuration: RateConfiguration, task: Task | None) -> Task:
