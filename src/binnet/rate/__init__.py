@@ -22,6 +22,7 @@ from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.starting import start_network
+from binnet.rate.structures import STRUCTURES
 from binnet.rate.trainer import load_result, resume, train
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "OPTIMISERS",
     "RULES",
     "SGD",
+    "STRUCTURES",
     "Adam",
     "Alignment",
     "DivergenceError",

@@ -15,6 +15,7 @@ from binnet.rate.model import ACTIVATIONS, DTYPES
 from binnet.rate.optimisers import OPTIMISERS
 from binnet.rate.rules import LOCAL_RULES
 from binnet.rate.rules._gradients import find_kind
+from binnet.rate.structures import check_structure
 from binnet.rate.tasks import LOSS_MASKS, TASKS
 
 #: The task of a run whose task is a function of the user's.
@@ -44,7 +45,7 @@ class RateConfiguration:
     n_hidden : int, default 64
         N, at least 1.
     gain : float, default 1.0
-        Initial gain >= 0: W_h is drawn from N(0, gain²/N).
+        Initial gain >= 0: the root mean square norm of W_h's rows, N(0, gain²/N) if Gaussian.
     structure : str, default "gaussian"
         How W_h is drawn, one of those of `binnet.rate.RateRNN.initialise`.
     leak : float, default 0.5
@@ -129,6 +130,7 @@ class RateConfiguration:
                 f"as no update can take away more than all, got {self.feedback_decay:g}"
             )
         object.__setattr__(self, "leak", check_leak(self.leak))
+        check_structure(self.structure, self.n_hidden)
         if self.floss_exponents > self.n_hidden:
             raise ValueError(
                 f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "

@@ -43,6 +43,7 @@ def start_network(
         trials.n_outputs,
         c.n_hidden,
         gain=c.gain,
+        structure=c.structure,
         leak=c.leak,
         activation=c.activation,
         dtype=c.dtype,

@@ -11,7 +11,7 @@ from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
 from binnet.rate.model import RateRNN, follow
-from binnet.rate.rules import _eprop, _exact
+from binnet.rate.rules import _eprop, _exact, _snap, _stochastic
 from binnet.rate.rules._pass import Pass
 
 
@@ -44,6 +44,9 @@ KINDS = {
     "rtrl": Kind(_exact.rtrl, takes_feedback=False),
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
+    "snap": Kind(_snap.snap, letter="N", usual=2),
+    "uoro": Kind(_stochastic.uoro, is_stochastic=True),
+    "kf-rtrl": Kind(_stochastic.kf_rtrl, is_stochastic=True),
 }
 LETTERS = {name: kind.letter for name, kind in KINDS.items()}
 #: A rule of each kind, with the usual number where its name has one.
@@ -107,7 +110,29 @@ def compute_gradient(
     seed: int | tuple[int, ...] = 0,
 ) -> Gradient:
     """Return the gradient for arguments that are checked; outputs are of the workspace."""
-    kind, number = find_kind(rule)
+    kind, _ = find_kind(rule)
+    p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
+    grads = kind.compute(p)
+    if network.connections is not None:
+        grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
+    grads["readout"] = error.T @ p.trajectory.rates.reshape(-1, network.n_neurons)
+    return Gradient(loss, grads, p.trajectory.outputs)
+
+
+def go_through(
+    network: RateRNN,
+    inputs: Floats,
+    goal: Goal,
+    rule: str,
+    feedback: Floats | None,
+    threads: int,
+    work: Workspace,
+    seed: int | tuple[int, ...] = 0,
+) -> tuple[Pass, float, Floats]:
+    """Return the pass that rules are given, the loss and the error of the outputs.
+
+    The error has the shape (B (T + 1), N_out). All arrays are of the workspace.
+    """
     trajectory = follow(network, inputs, work)
     n_samples, n_times, n = trajectory.rates.shape
     loss, output_error = compute_error(trajectory.outputs, goal)
@@ -119,10 +144,6 @@ def compute_gradient(
     signals = work.take("signals", slopes.shape, network.dtype)
     np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))
     signals *= slopes
-    grads = kind.compute(
-        Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
-    )
-    if network.connections is not None:
-        grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
-    grads["readout"] = error.T @ trajectory.rates.reshape(-1, n)
-    return Gradient(loss, grads, trajectory.outputs)
+    _, number = find_kind(rule)
+    p = Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
+    return p, loss, error
