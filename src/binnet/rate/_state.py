@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules._gradients import Gradient, compute_gradient
-from binnet.rate.starting import FEEDBACK, NOISE, TRIALS, floss_between
+from binnet.rate.starting import NOISE, TRIALS, draw_feedback, floss_between
 from binnet.rate.tasks import Task
 
 _FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
@@ -39,10 +38,7 @@ class State:
         self.losses = _lengthen(losses, configuration.iterations)
         self.feedback: Floats | None = None
         if configuration.feedback != "readout":
-            rng = np.random.default_rng((configuration.seed, FEEDBACK))
-            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
-            drawn = rng.uniform(-bound, bound, network.readout.shape)
-            self.feedback = drawn.astype(network.dtype)
+            self.feedback = draw_feedback(configuration.seed, network)
 
     @property
     def learned(self) -> dict[str, Floats]:
