@@ -11,6 +11,7 @@ xr = pytest.importorskip("xarray", reason="needs the extra for sweeps")
 from binnet.plotting.rate_alignment import list_figures  # noqa: E402
 from binnet.rate import RateConfiguration, alignment, gradient, tasks, train  # noqa: E402
 from binnet.rate.alignments import BLOCKS, MEASURES  # noqa: E402
+from binnet.rate.starting import draw_feedback  # noqa: E402
 from binnet.studies import rate_alignment as study  # noqa: E402
 from binnet.studies.rate import Experiment  # noqa: E402
 
@@ -50,7 +51,7 @@ def test_rflo_has_the_feedback_that_training_has() -> None:
     end = train(c, on_update=keep).network
     assert start is not None
     moved = (start.recurrent - end.recurrent) / 1e-2
-    feedback = study.draw_feedback(c, start)
+    feedback = draw_feedback(3, start)
     grads = gradient(
         start, trials.inputs, trials.targets, trials.mask, rule="eprop", feedback=feedback
     ).grads

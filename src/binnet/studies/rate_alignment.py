@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from binnet._validation import check_integer
 from binnet.rate import RateConfiguration, RateRNN, alignment, start_network, train
-from binnet.rate._state import State
-from binnet.rate._trajectories import Floats
 from binnet.rate.alignments import BLOCKS, MEASURES
-from binnet.rate.rules._gradients import find_kind
+from binnet.rate.starting import draw_feedback
 from binnet.rate.tasks import TASKS, get
 from binnet.studies.rate import Experiment
 from binnet.sweeps import Observable
@@ -66,10 +63,10 @@ def measure_alignment(
         (update, block), and over (update) "probe_loss". NaN from where training diverged on.
     """
     c = RateConfiguration(**parameters, iterations=max(1, updates[-1]))
-    trials = get(c.task)(TRIALS, (c.seed, _PROBE))
+    trials = get(c.task)(TRIALS, (c.seed, _PROBE)).masked(c.loss_mask)
     batch = (trials.inputs, trials.targets, trials.mask)
     network = start_network(c)
-    random = draw_feedback(c, network)
+    random = draw_feedback(c.seed, network)
     shape = (len(updates), len(compared), len(BLOCKS))
     found = {name: np.full(shape, np.nan) for name in MEASURES}
     norms, losses = np.full((shape[0], shape[2]), np.nan), np.full(shape[0], np.nan)
@@ -108,27 +105,6 @@ def measure_alignment(
     }
 
 
-def draw_feedback(configuration: RateConfiguration, network: RateRNN) -> Floats:
-    """Return the random feedback that a run with these parameters has, or would have.
-
-    Parameters
-    ----------
-    configuration : RateConfiguration
-        Parameters of the run.
-    network : RateRNN
-        Its network.
-
-    Returns
-    -------
-    ndarray, shape (N_out, N)
-        The matrix.
-    """
-    random = replace(configuration, rule="eprop", feedback="random")
-    feedback = State(random, network, np.empty(0)).feedback
-    assert feedback is not None
-    return feedback
-
-
 def _find_rule(name: str) -> str:
     return "eprop" if name == RFLO else name
 
@@ -142,7 +118,7 @@ def _check(
     configuration.check_memory()
     check_integer("n_draws", n_draws, 3)
     for name in compared:
-        find_kind(_find_rule(name))
+        RateConfiguration(rule=_find_rule(name))
     if not compared or len(set(compared)) < len(compared):
         raise ValueError(f"compared must be at least one rule, each once, got {list(compared)}")
     whole = [check_integer("updates", n, 0) for n in updates]
