@@ -11,7 +11,7 @@ from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
 from binnet.rate.model import RateRNN, follow
-from binnet.rate.rules import _eprop, _exact
+from binnet.rate.rules import _eprop, _exact, _modprop
 from binnet.rate.rules._pass import Pass
 
 
@@ -44,6 +44,7 @@ KINDS = {
     "rtrl": Kind(_exact.rtrl, takes_feedback=False),
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
+    "modprop": Kind(_modprop.modprop, letter="C", usual=2),
 }
 LETTERS = {name: kind.letter for name, kind in KINDS.items()}
 #: A rule of each kind, with the usual number where its name has one.
