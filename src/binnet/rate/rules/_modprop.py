@@ -86,5 +86,6 @@ def average_couplings(recurrent: Floats, bounds: NDArray[np.int64]) -> NDArray[A
     """
     sizes = np.diff(bounds)
     rows = np.add.reduceat(recurrent.astype(np.float64), bounds[:-1], axis=0)
-    sums: NDArray[Any] = np.add.reduceat(rows, bounds[:-1], axis=1)
-    return sums / np.outer(sizes, sizes)
+    sums = np.add.reduceat(rows, bounds[:-1], axis=1)
+    means: NDArray[Any] = sums / np.outer(sizes, sizes)
+    return means
