@@ -37,6 +37,7 @@ from binnet.rate.configuration import FEEDBACKS
 from binnet.rate.lyapunov import WARMUP
 from binnet.rate.model import DTYPES
 from binnet.rate.results import WINDOW
+from binnet.rate.structures import STRUCTURES
 
 if TYPE_CHECKING:
     from binnet.rate import LyapunovSpectrum
@@ -57,6 +58,7 @@ PARAMETERS = (
     ),
     Parameter("--rule", "rule", str, f"learning rule: {', '.join(RULES)}", ""),
     Parameter("--gain", "gain", float, "initial gain: W_h is drawn from N(0, gain²/N)", ">= 0"),
+    Parameter("--structure", "structure", str, f"how W_h is drawn: {', '.join(STRUCTURES)}", ""),
     Parameter("--learning-rate", "learning_rate", float, "step size", "> 0"),
     Parameter("--iterations", "iterations", int, "updates, each on fresh trials", ">= 1"),
     Parameter("--batch-size", "batch_size", int, "trials per update", ">= 1"),
@@ -94,6 +96,14 @@ PARAMETERS = (
     ),
     Parameter("--floss-iterations", "floss_iterations", int, "steps of that", ">= 0"),
     Parameter("--floss-batch-size", "floss_batch_size", int, "trials in each of them", ">= 1"),
+    Parameter("--floss-learning-rate", "floss_learning_rate", float, "step size of that", "> 0"),
+    Parameter(
+        "--floss-every",
+        "floss_every",
+        int,
+        "updates between two rounds of flossing during training; 0: only before it",
+        ">= 0",
+    ),
     Parameter("--dtype", "dtype", click.Choice(DTYPES), "precision", ""),
     Parameter("--seed", "seed", int, "of weights and trials; repeats a run bit by bit", ">= 0"),
 )
