@@ -4,7 +4,8 @@
 exact. ``eprop`` cuts the influence down to what a synapse can know: the trace of its own
 presynaptic activity (the recurrent input is detached, as an autodiff framework does it).
 ``eprop-self`` also keeps the neuron's coupling to itself (Liu et al. 2024, Eq. 8). With a fixed
-random `feedback` in place of the readout, e-prop is RFLO (Murray 2019).
+random `feedback` in place of the readout, e-prop is RFLO (Murray 2019). ``modprop-C`` adds what C
+types of cells broadcast to all synapses, ModProp (Liu et al. 2022).
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def gradient(
         Of shape (B, T, N_out) for the squared loss, integer labels (B, T) for the cross-entropy.
     mask : array_like, shape (B, T) or that of `targets`, optional
         Weights >= 0 of the steps. Default: all 1.
-    rule : {"bptt", "rtrl", "eprop", "eprop-self"}, default "bptt"
-        The learning rule.
+    rule : {"bptt", "rtrl", "eprop", "eprop-self", "modprop-C"}, default "bptt"
+        The learning rule; C is a whole number.
     loss : {"squared", "cross_entropy"}, default "squared"
         ``sum m (y - target)² / (2 sum m)``, or the mean cross-entropy of softmax(y).
     feedback : ndarray, shape (N_out, N), optional
