@@ -5,20 +5,18 @@ have a known distribution if it is (see `measure`); a rule that forgets 3 % more
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import naive_rate_stochastic as naive
-from binnet.rate import RateConfiguration, RateRNN, gradient, resume, tasks, train
+from binnet.rate import RateRNN, gradient
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
 from binnet.rate.rules._gradients import go_through
 from binnet.rate.rules._pass import Pass
-from binnet.rate.rules._stochastic import draw_gradients, make_key
-from binnet_kernels.rate import stochastic
+from binnet.rate.rules._stochastic import draw_gradients
 
 RULES = tuple(naive.RULES)
 CASES = [(a, loss) for a in ("relu", "tanh") for loss in ("squared", "cross_entropy")]

@@ -16,6 +16,7 @@ from binnet.rate._trajectories import (
     Floats,
     Trajectory,
     Workspace,
+    check_finite,
     check_leak,
     cut_trials,
     pad_columns,
@@ -227,6 +228,8 @@ class RateRNN:
         ------
         TypeError, ValueError
             If the inputs have the wrong shape or are not finite.
+        DivergenceError
+            If the activity overflows: an ArithmeticError that names trial and step.
         """
         return follow(self, check_inputs(self, inputs), Workspace())
 
@@ -247,13 +250,19 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     -------
     Trajectory
         States, rates and outputs.
+
+    Raises
+    ------
+    DivergenceError
+        If they are not finite.
     """
     from binnet_kernels.rate.steps import run_rate
 
     n_samples, n_steps, n_inputs = inputs.shape
     n, dtype = network.n_neurons, network.dtype
     drive = work.take("drive", (n_samples, n_steps, n), dtype)
-    np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
     states = work.take("states", (n_samples, n_steps + 1, n), dtype)
     rates = work.take("rates", states.shape, dtype)
     states[:, 0] = rates[:, 0] = 0
@@ -266,8 +275,13 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
             active, np.arange(n),
         )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
-    np.matmul(rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs))
-    return Trajectory(states, rates, outputs[:, 1:])
+    trajectory = Trajectory(states, rates, outputs[:, 1:])
+    with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
+        np.matmul(
+            rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs)
+        )
+        check_finite(trajectory)
+    return trajectory
 
 
 def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:

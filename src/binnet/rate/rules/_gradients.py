@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN, follow
 from binnet.rate.rules import _eprop, _exact, _snap, _stochastic
 from binnet.rate.rules._pass import Pass
@@ -109,13 +111,21 @@ def compute_gradient(
     work: Workspace,
     seed: int | tuple[int, ...] = 0,
 ) -> Gradient:
-    """Return the gradient for arguments that are checked; outputs are of the workspace."""
+    """Return the gradient for arguments that are checked; outputs are of the workspace.
+
+    Raises
+    ------
+    DivergenceError
+        If activity, loss or gradient is not finite.
+    """
     kind, _ = find_kind(rule)
-    p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
-    grads = kind.compute(p)
-    if network.connections is not None:
-        grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
-    grads["readout"] = error.T @ p.trajectory.rates.reshape(-1, network.n_neurons)
+    with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
+        p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
+        grads = kind.compute(p)
+        if network.connections is not None:
+            grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
+        grads["readout"] = error.T @ p.trajectory.rates.reshape(-1, network.n_neurons)
+    _check_finite(loss, grads, rule)
     return Gradient(loss, grads, p.trajectory.outputs)
 
 
@@ -147,3 +157,16 @@ def go_through(
     _, number = find_kind(rule)
     p = Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
     return p, loss, error
+
+
+def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:
+    if not math.isfinite(loss):
+        raise DivergenceError(
+            f"the loss is {loss}", "take a smaller gain or weights, or float64 in place of float32"
+        )
+    for name, grad in grads.items():
+        if not np.isfinite(grad).all():
+            raise DivergenceError(
+                f"the gradient of {name} by {rule} is not finite",
+                "take a smaller gain or weights, fewer steps, or float64 in place of float32",
+            )

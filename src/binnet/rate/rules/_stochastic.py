@@ -63,7 +63,9 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
     n_padded = -(-n // PANEL) * PANEL
     compute, shape = (
-        (add_uoro, (n, n_presynaptic)) if kind == "uoro" else (add_kronecker, (2, n_padded, n_padded))
+        (add_uoro, (n, n_presynaptic))
+        if kind == "uoro"
+        else (add_kronecker, (2, n_padded, n_padded))
     )
     keys: NDArray[np.uint64] = np.array([make_key(seed) for seed in seeds], np.uint64)
     n_groups = -(-n_samples // GROUP)
