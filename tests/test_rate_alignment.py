@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from binnet.rate import Alignment, RateConfiguration, RateRNN, alignment, gradient, tasks, train
+from binnet.rate import (
+    Alignment,
+    DivergenceError,
+    RateConfiguration,
+    RateRNN,
+    alignment,
+    gradient,
+    tasks,
+    train,
+)
 from binnet.rate.alignments import BLOCKS, MEASURES
 from binnet.rate.model import WEIGHTS
 from binnet.rate.rules import _exact, _gradients
@@ -261,7 +270,7 @@ def test_arguments_out_of_range(add_rule: Any) -> None:
 def test_gradients_that_are_not_finite_are_refused(add_rule: Any) -> None:
     add_rule(np.inf)
     network, trials = make()
-    with pytest.raises(OverflowError, match="rule 'noisy': its gradient of recurrent is not"):
+    with pytest.raises(DivergenceError, match="the gradient of recurrent by noisy is not finite"):
         alignment(network, *trials, rules=["noisy"])
 
 
