@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +62,11 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     n_presynaptic = activity.shape[2]
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
     n_padded = -(-n // PANEL) * PANEL
-    compute, shape = (
-        (add_uoro, (n, n_presynaptic)) if kind == "uoro" else (add_kronecker, (2, n_padded, n_padded))
-    )
+    kinds: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
+        "uoro": (add_uoro, (n, n_presynaptic)),
+        "kf-rtrl": (add_kronecker, (2, n_padded, n_padded)),
+    }
+    compute, shape = kinds[kind]
     keys: NDArray[np.uint64] = np.array([make_key(seed) for seed in seeds], np.uint64)
     n_groups = -(-n_samples // GROUP)
     n_pieces = len(keys) * n_groups
