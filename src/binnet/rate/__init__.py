@@ -6,6 +6,7 @@ Lyapunov exponents are measured, or pushed towards 0 before it learns (gradient 
 
 from binnet.rate import tasks
 from binnet.rate._trajectories import Trajectory
+from binnet.rate.alignments import Alignment, alignment
 from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.flossing import (
@@ -21,6 +22,7 @@ from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.starting import start_network
+from binnet.rate.structures import STRUCTURES
 from binnet.rate.trainer import load_result, resume, train
 
 __all__ = [
@@ -30,7 +32,9 @@ __all__ = [
     "OPTIMISERS",
     "RULES",
     "SGD",
+    "STRUCTURES",
     "Adam",
+    "Alignment",
     "DivergenceError",
     "FlossingGradient",
     "FlossingResult",
@@ -40,6 +44,7 @@ __all__ = [
     "RateRNN",
     "RateTrainingResult",
     "Trajectory",
+    "alignment",
     "floss",
     "flossing_gradient",
     "gradient",

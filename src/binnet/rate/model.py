@@ -20,6 +20,7 @@ from binnet.rate._trajectories import (
     cut_trials,
     pad_columns,
 )
+from binnet.rate.structures import check_structure, draw_recurrent
 
 ACTIVATIONS = ("relu", "tanh")
 DTYPES = ("float32", "float64")
@@ -114,12 +115,15 @@ class RateRNN:
         n_hidden: int = 64,
         *,
         gain: float = 1.0,
+        structure: str = "gaussian",
         leak: float = 0.5,
         activation: str = "relu",
         dtype: str = "float32",
         seed: int | tuple[int, ...] = 0,
     ) -> RateRNN:
-        """Draw W_h from N(0, gain²/N), and W_x and w uniformly in ±1/√fan_in.
+        """Draw W_h from N(0, gain²/N) or with another structure, W_x and w uniformly in ±1/√fan_in.
+
+        Every structure has E sum_j W_ij² = gain², and the same W_x and w for the same seed.
 
         Parameters
         ----------
@@ -129,6 +133,12 @@ class RateRNN:
             N, at least 1.
         gain : float, default 1.0
             Initial gain, at least 0.
+        structure : str, default "gaussian"
+            How W_h is drawn: "gaussian"; "orthogonal", uniformly distributed times the gain;
+            "low-rank-R", of rank R, the product of two Gaussian matrices; "block-B", B groups of
+            neurons with couplings only within them; "sparse-K", K couplings per neuron, where the
+            others never come to exist; or "dale", 80 % excitatory and 20 % inhibitory neurons,
+            each row with mean 0. Of all but "sparse-K" learning may leave the structure.
         leak : float, default 0.5
             a, in [0, 1).
         activation : {"relu", "tanh"}, default "relu"
@@ -153,13 +163,20 @@ class RateRNN:
         check_memory(f"n_hidden = {n}: the weights", 16.0 * n * (n + n_inputs), "take fewer")
         gain = check_real("gain", gain, 0.0)
         check_choice("dtype", dtype, DTYPES)
+        kind = check_structure(structure, n)
         rng = np.random.default_rng(seed)
+        normal = rng.standard_normal((n, n))
+        input_weights = rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)
+        readout = rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)
+        # Last, as structures draw more or less: input weights and readout are the same for all.
+        recurrent, connections = draw_recurrent(kind, normal, gain, rng)
         return cls(
-            (rng.standard_normal((n, n)) * (gain / math.sqrt(n))).astype(dtype),
-            (rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)).astype(dtype),
-            (rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)).astype(dtype),
+            recurrent.astype(dtype),
+            input_weights.astype(dtype),
+            readout.astype(dtype),
             leak,
             activation,
+            connections,
         )
 
     @property

@@ -32,12 +32,13 @@ def start_network(
     """
     c = configuration
     draw = find_task(c, task)
-    trials = draw(1, (c.seed, TRIALS, 0))
+    trials = draw(1, (c.seed, TRIALS, 0)).masked(c.loss_mask)  # or says that it cannot be
     network = RateRNN.initialise(
         trials.n_inputs,
         trials.n_outputs,
         c.n_hidden,
         gain=c.gain,
+        structure=c.structure,
         leak=c.leak,
         activation=c.activation,
         dtype=c.dtype,

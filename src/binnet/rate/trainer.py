@@ -37,6 +37,7 @@ def train(
     checkpoint: str | Path | None = None,
     overwrite: bool = False,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
+    on_update: Callable[[int, RateRNN], None] | None = None,
     progress: bool = False,
 ) -> RateTrainingResult:
     """Train a rate network on a task by the rule of the configuration.
@@ -61,6 +62,9 @@ def train(
         Whether `checkpoint` may replace a file that binnet did not write.
     on_checkpoint : callable, optional
         Called with the result so far whenever a checkpoint is due.
+    on_update : callable, optional
+        Called as ``on_update(n, network)`` before the first update, with n = 0, and after each,
+        with how many have been done: the network at work, to be read and not to be kept.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -96,7 +100,7 @@ def train(
         network = start_network(configuration, task)
     state = State(configuration, network.copy(), np.empty(0))
     with overwriting(overwrite):
-        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress, on_update)
 
 
 def resume(
@@ -167,6 +171,7 @@ def _run(
     checkpoint: str | Path | None,
     on_checkpoint: Callable[[RateTrainingResult], None] | None,
     progress: bool,
+    on_update: Callable[[int, RateRNN], None] | None = None,
 ) -> RateTrainingResult:
     c = state.configuration
     draw, work = find_task(c, task), Workspace()
@@ -195,11 +200,15 @@ def _run(
         )  # fmt: skip
         if state.iteration == 0:
             save()
+            if on_update is not None:
+                on_update(0, state.network)
         while not state.finished and not interrupt.requested:
             loss = state.learn(draw, threads, work)
             if not math.isfinite(loss):
                 kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
                 raise DivergenceError.at(state.iteration, loss, c, kept)
+            if on_update is not None:
+                on_update(state.iteration, state.network)
             bar.update()
             if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
                 bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")

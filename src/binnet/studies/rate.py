@@ -103,12 +103,15 @@ class Experiment:
     name : str
         Its file is NAME.nc.
     axes, fixed : dict
-        Grid and constant parameters of `measure_training`.
+        Grid and constant parameters of the observable.
+    observable : Observable
+        What is measured of each cell. Default: `measure_training`.
     """
 
     name: str
     axes: dict[str, tuple[Any, ...]]
     fixed: dict[str, Any]
+    observable: Observable = TRAINING
 
     def run(self, folder: Path, *, workers: int = 1, progress: bool = True) -> xr.Dataset:
         """Run what is missing of it, and return all of it.
@@ -141,7 +144,7 @@ class Experiment:
         Part
             The sweep.
         """
-        return Part(folder / f"{self.name}.nc", self.axes, TRAINING, self.fixed)
+        return Part(folder / f"{self.name}.nc", self.axes, self.observable, self.fixed)
 
 
 def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:

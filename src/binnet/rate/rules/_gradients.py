@@ -11,7 +11,7 @@ from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
 from binnet.rate.model import RateRNN, follow
-from binnet.rate.rules import _eprop, _exact, _stochastic
+from binnet.rate.rules import _eprop, _exact, _snap, _stochastic
 from binnet.rate.rules._pass import Pass
 
 
@@ -44,6 +44,7 @@ KINDS = {
     "rtrl": Kind(_exact.rtrl, takes_feedback=False),
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
+    "snap": Kind(_snap.snap, letter="N", usual=2),
     "uoro": Kind(_stochastic.uoro, is_stochastic=True),
     "kf-rtrl": Kind(_stochastic.kf_rtrl, is_stochastic=True),
 }

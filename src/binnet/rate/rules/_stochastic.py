@@ -60,6 +60,7 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     (n_samples, _, n), dtype = p.slopes.shape, p.network.dtype
     activity = np.concatenate([p.trajectory.rates[:, :-1], p.inputs], axis=2)
     n_presynaptic = activity.shape[2]
+    slopes, signals = p.slopes[:, :-1], p.signals[:, 1:]
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
     n_padded = -(-n // PANEL) * PANEL
     kinds: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
@@ -79,9 +80,8 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
         vectors = np.zeros((N_VECTORS, max(weights.shape[1], n_presynaptic)), dtype)
         for begin, end in in_pieces(min(size, n_pieces - first)):
             compute(
-                weights, p.slopes[:, :-1], activity, p.signals[:, 1:],
-                dtype.type(p.network.leak), keys, first + begin, first + end, grads, influence,
-                vectors, active,
+                weights, slopes, activity, signals, dtype.type(p.network.leak), keys,
+                first + begin, first + end, grads, influence, vectors, active,
             )  # fmt: skip
 
     share_out(p.threads, take, range(0, n_pieces, size))
