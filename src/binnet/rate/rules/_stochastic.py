@@ -53,6 +53,7 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
         GROUP,
         N_VECTORS,
         PANEL,
+        ROWS,
         add_kronecker,
         add_uoro,
     )
@@ -62,10 +63,10 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     n_presynaptic = activity.shape[2]
     slopes, signals = p.slopes[:, :-1], p.signals[:, 1:]
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
-    n_padded = -(-n // PANEL) * PANEL
+    panels = (-(-n // PANEL) + 1, -(-n // ROWS) * ROWS, PANEL)
     kinds: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
         "uoro": (add_uoro, (n, n_presynaptic)),
-        "kf-rtrl": (add_kronecker, (2, n_padded, n_padded)),
+        "kf-rtrl": (add_kronecker, panels),
     }
     compute, shape = kinds[kind]
     keys: NDArray[np.uint64] = np.array([make_key(seed) for seed in seeds], np.uint64)
