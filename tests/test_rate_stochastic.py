@@ -46,9 +46,7 @@ def make(
 def make_pass(network: RateRNN, trials: dict[str, Any], threads: int = 1) -> Pass:
     inputs = np.ascontiguousarray(trials["inputs"], network.dtype)
     shape = (*inputs.shape[:2], network.n_outputs)
-    goal = make_goal(
-        trials["loss"], trials["targets"], trials.get("mask"), shape, network.dtype
-    )
+    goal = make_goal(trials["loss"], trials["targets"], trials.get("mask"), shape, network.dtype)
     return go_through(network, inputs, goal, "uoro", None, threads, Workspace())[0]
 
 

@@ -61,7 +61,7 @@ def make_product(lanes: int, adds: bool) -> Callable[..., None]:
 
 
 def make_any(lanes: int) -> Callable[..., bool]:
-    """Return a function ``(factors, row)`` for compiled code: is one of the numbers not 0?"""
+    """Return a function ``(factors, row)`` for compiled code: whether a number is not 0."""
 
     @intrinsic  # type: ignore[untyped-decorator]
     def is_any(typingctx: Any, factors: Any, row: Any) -> Any:

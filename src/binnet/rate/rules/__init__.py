@@ -5,6 +5,8 @@ exact. ``eprop`` cuts the influence down to what a synapse can know: the trace o
 presynaptic activity (the recurrent input is detached, as an autodiff framework does it).
 ``eprop-self`` also keeps the neuron's coupling to itself (Liu et al. 2024, Eq. 8). With a fixed
 random `feedback` in place of the readout, e-prop is RFLO (Murray 2019).
+
+``snap-N`` keeps the influence that arrives within N - 1 couplings (Menick et al. 2021).
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ def gradient(
         Fixed matrix B that e-prop's learning signal uses in place of the readout w. The
         gradient of the readout stays exact.
     threads : int, optional
-        Threads for rtrl; the others run on one. None: all cores.
+        Threads for rtrl and snap; the others run on one. None: all cores.
     seed : int or tuple of int, default 0
         Of what a stochastic rule draws; the others do not read it.
 
