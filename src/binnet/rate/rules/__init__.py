@@ -9,6 +9,8 @@ types of cells broadcast to all synapses, ModProp (Liu et al. 2022).
 
 ``uoro`` and ``kf-rtrl`` carry a random influence of a lower rank forward, whose expectation over
 the signs drawn is that of ``rtrl``: their mean is the gradient, and one draw has noise.
+
+``snap-N`` keeps the influence that arrives within N - 1 couplings (Menick et al. 2021).
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ def gradient(
         Fixed matrix B that e-prop's learning signal uses in place of the readout w. The
         gradient of the readout stays exact.
     threads : int, optional
-        Threads for rtrl, uoro and kf-rtrl; the others run on one. None: all cores.
+        Threads for rtrl, snap, uoro and kf-rtrl; the others run on one. None: all cores.
     seed : int or tuple of int, default 0
         Integers >= 0: the seed of the signs that uoro and kf-rtrl draw, each a function of seed,
         trial, step and neuron. The other rules do not read it.
