@@ -6,9 +6,9 @@ The network is that of docs/model/rate.md, eq. (1.1)::
 
 with f = ReLU, or tanh where `is_tanh`. Unlike the binary kernels, these keep the orientation of the
 equations, ``recurrent[i, j]`` couples j to i, as every autodiff framework does; where a copy is
-transposed its name says so. Arrays of trajectories have shape (sample, time, neuron) with T + 1 times,
-t = 0..T. One sample is followed at a time: the weights stay in the cache, and a ReLU that is silent
-costs nothing.
+transposed its name says so. Arrays of trajectories have shape (sample, time, neuron) with T + 1
+times, t = 0..T. One sample is followed at a time: the weights stay in the cache, and a ReLU that is
+silent costs nothing.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from binnet._threads import in_pieces
 from binnet._validation import check_real
+from binnet.rate.divergence import DivergenceError
 
 Floats = NDArray[np.floating[Any]]
 _WORK_AT_FIRST = 10**8  # products
@@ -31,6 +32,25 @@ class Trajectory(NamedTuple):
     states: Floats
     rates: Floats
     outputs: Floats
+
+
+def check_finite(trajectory: Trajectory) -> None:
+    """Refuse a trajectory that has overflowed, and say where.
+
+    A state that is not finite never is again, even one of a silent ReLU: the leak keeps it, and
+    where the leak is 0 it makes 0 times infinity, which is NaN. So the last state tells of all.
+
+    Raises
+    ------
+    DivergenceError
+        If a state or an output is not finite.
+    """
+    states, _, outputs = trajectory
+    if np.isfinite(states[:, -1]).all() and np.isfinite(outputs).all():
+        return
+    finite = np.isfinite(states[:, 1:]).all(axis=2) & np.isfinite(outputs).all(axis=2)
+    trial, step = np.argwhere(~finite)[0].tolist()
+    raise DivergenceError.in_states(trial, step, states.dtype.name)
 
 
 class Workspace:

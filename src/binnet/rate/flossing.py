@@ -145,6 +145,8 @@ def flossing_gradient(
         change = _through_states(network, trajectory.rates, slopes, slopes_bar, work)[:, :-1]
         recurrent_bar += np.tensordot(change, trajectory.rates[:, :-1], ((0, 1), (0, 1)))
         input_bar += np.tensordot(change, x, ((0, 1), (0, 1)))
+    if network.connections is not None:
+        recurrent_bar *= network.connections  # couplings that do not exist do not learn
     grads = {"recurrent": recurrent_bar, "input_weights": input_bar}
     return FlossingGradient(
         float((exponents**2).sum()),

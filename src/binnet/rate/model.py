@@ -16,10 +16,12 @@ from binnet.rate._trajectories import (
     Floats,
     Trajectory,
     Workspace,
+    check_finite,
     check_leak,
     cut_trials,
     pad_width,
 )
+from binnet.rate.structures import check_structure, draw_recurrent
 
 ACTIVATIONS = ("relu", "tanh")
 DTYPES = ("float32", "float64")
@@ -114,12 +116,15 @@ class RateRNN:
         n_hidden: int = 64,
         *,
         gain: float = 1.0,
+        structure: str = "gaussian",
         leak: float = 0.5,
         activation: str = "relu",
         dtype: str = "float32",
         seed: int | tuple[int, ...] = 0,
     ) -> RateRNN:
-        """Draw W_h from N(0, gain²/N), and W_x and w uniformly in ±1/√fan_in.
+        """Draw W_h from N(0, gain²/N) or with another structure, W_x and w uniformly in ±1/√fan_in.
+
+        Every structure has E sum_j W_ij² = gain², and the same W_x and w for the same seed.
 
         Parameters
         ----------
@@ -129,6 +134,12 @@ class RateRNN:
             N, at least 1.
         gain : float, default 1.0
             Initial gain, at least 0.
+        structure : str, default "gaussian"
+            How W_h is drawn: "gaussian"; "orthogonal", uniformly distributed times the gain;
+            "low-rank-R", of rank R, the product of two Gaussian matrices; "block-B", B groups of
+            neurons with couplings only within them; "sparse-K", K couplings per neuron, where the
+            others never come to exist; or "dale", 80 % excitatory and 20 % inhibitory neurons,
+            each row with mean 0. Of all but "sparse-K" learning may leave the structure.
         leak : float, default 0.5
             a, in [0, 1).
         activation : {"relu", "tanh"}, default "relu"
@@ -153,13 +164,20 @@ class RateRNN:
         check_memory(f"n_hidden = {n}: the weights", 16.0 * n * (n + n_inputs), "take fewer")
         gain = check_real("gain", gain, 0.0)
         check_choice("dtype", dtype, DTYPES)
+        kind = check_structure(structure, n)
         rng = np.random.default_rng(seed)
+        normal = rng.standard_normal((n, n))
+        input_weights = rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)
+        readout = rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)
+        # Last, as structures draw more or less: input weights and readout are the same for all.
+        recurrent, connections = draw_recurrent(kind, normal, gain, rng)
         return cls(
-            (rng.standard_normal((n, n)) * (gain / math.sqrt(n))).astype(dtype),
-            (rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)).astype(dtype),
-            (rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)).astype(dtype),
+            recurrent.astype(dtype),
+            input_weights.astype(dtype),
+            readout.astype(dtype),
             leak,
             activation,
+            connections,
         )
 
     @property
@@ -210,6 +228,8 @@ class RateRNN:
         ------
         TypeError, ValueError
             If the inputs have the wrong shape or are not finite.
+        DivergenceError
+            If the activity overflows: an ArithmeticError that names trial and step.
         """
         return follow(self, check_inputs(self, inputs), Workspace())
 
@@ -230,6 +250,11 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     -------
     Trajectory
         States, rates and outputs.
+
+    Raises
+    ------
+    DivergenceError
+        If they are not finite.
     """
     from binnet_kernels.rate.steps import run_rate
 
@@ -251,8 +276,13 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
             sources, active,
         )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
-    np.matmul(rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs))
-    return Trajectory(states, rates, outputs[:, 1:])
+    trajectory = Trajectory(states, rates, outputs[:, 1:])
+    with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
+        np.matmul(
+            rates.reshape(-1, n), network.readout.T, out=outputs.reshape(-1, network.n_outputs)
+        )
+        check_finite(trajectory)
+    return trajectory
 
 
 def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,6 +36,7 @@ def train(
     checkpoint: str | Path | None = None,
     overwrite: bool = False,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
+    on_update: Callable[[int, RateRNN], None] | None = None,
     progress: bool = False,
 ) -> RateTrainingResult:
     """Train a rate network on a task by the rule of the configuration.
@@ -61,6 +61,9 @@ def train(
         Whether `checkpoint` may replace a file that binnet did not write.
     on_checkpoint : callable, optional
         Called with the result so far whenever a checkpoint is due.
+    on_update : callable, optional
+        Called as ``on_update(n, network)`` before the first update, with n = 0, and after each,
+        with how many have been done: the network at work, to be read and not to be kept.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -78,7 +81,8 @@ def train(
     FileExistsError, IsADirectoryError
         If `checkpoint` is a folder or a file that binnet did not write.
     DivergenceError
-        If the loss is no longer finite; the last good checkpoint stays.
+        If activity, gradient, loss or weights are no longer finite; the last good checkpoint
+        stays.
 
     Examples
     --------
@@ -96,7 +100,7 @@ def train(
         network = start_network(configuration, task)
     state = State(configuration, network.copy(), np.empty(0))
     with overwriting(overwrite):
-        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress, on_update)
 
 
 def resume(
@@ -167,6 +171,7 @@ def _run(
     checkpoint: str | Path | None,
     on_checkpoint: Callable[[RateTrainingResult], None] | None,
     progress: bool,
+    on_update: Callable[[int, RateRNN], None] | None = None,
 ) -> RateTrainingResult:
     c = state.configuration
     draw, work = find_task(c, task), Workspace()
@@ -175,6 +180,7 @@ def _run(
 
     def save() -> None:
         nonlocal saved
+        state.check()
         if checkpoint is not None:
             state.save(checkpoint)
             saved = state.iteration
@@ -185,7 +191,7 @@ def _run(
         interrupt = stack.enter_context(DeferredInterrupt())
         # Products of small matrices, between compiled code: threads of BLAS would only wait.
         stack.enter_context(threadpool_limits(1, "blas"))
-        # Divergence is told by the loss, in one clear sentence.
+        # Divergence is told in one clear sentence.
         stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
         bar = stack.enter_context(
             progress_bar(
@@ -195,16 +201,19 @@ def _run(
         )  # fmt: skip
         if state.iteration == 0:
             save()
-        while not state.finished and not interrupt.requested:
-            loss = state.learn(draw, threads, work)
-            if not math.isfinite(loss):
-                kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
-                raise DivergenceError.at(state.iteration, loss, c, kept)
-            bar.update()
-            if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
-                bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
-                # After the loss of iteration k was finite, its update may not have been.
-                if all(np.isfinite(w).all() for w in state.network.weights().values()):
+            if on_update is not None:
+                on_update(0, state.network)
+        try:
+            while not state.finished and not interrupt.requested:
+                state.learn(draw, threads, work)
+                if on_update is not None:
+                    on_update(state.iteration, state.network)
+                bar.update()
+                if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
+                    bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
                     save()
-        save()
+            save()
+        except DivergenceError as error:  # nothing was saved: the state is of no use
+            kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
+            raise DivergenceError.at(state.iteration, error.cause, c, kept) from error
     return state.result(provenance)

@@ -8,6 +8,7 @@ best learning rate of each condition, as the source does, and read off what its 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ import numpy as np
 from binnet import sweeps
 from binnet._validation import check_integer
 from binnet.rate import DivergenceError, RateConfiguration, lyapunov_spectrum, start_network, train
-from binnet.rate.tasks import get
+from binnet.rate.tasks import Task, get
 from binnet.studies._parts import Part, run_parts
 from binnet.sweeps import Observable
 
@@ -55,15 +56,36 @@ def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[
         updates; "lowest_loss", the lowest mean of 100 in a row; "exponents_before" and
         "exponents_after" training (and after flossing, if any). NaN where training diverged.
     """
-    configuration = RateConfiguration(**parameters)
-    draw = get(configuration.task)
+    return measure_run(RateConfiguration(**parameters), n_exponents)
+
+
+def measure_run(
+    configuration: RateConfiguration, n_exponents: int | None = None, task: Task | None = None
+) -> dict[str, Any]:
+    """Train one network and return what `measure_training` does.
+
+    Parameters
+    ----------
+    configuration : RateConfiguration
+        Parameters of the run.
+    n_exponents : int, optional
+        Leading exponents to measure. Default: all.
+    task : callable, optional
+        For the task "custom", as of `binnet.rate.train`.
+
+    Returns
+    -------
+    dict
+        As of `measure_training`.
+    """
+    draw = get(configuration.task) if task is None else task
     inputs = draw(_TRIALS_FOR_EXPONENTS, (configuration.seed, _MEASURED)).inputs
-    network = start_network(configuration)
+    network = start_network(configuration, task)
     n_blocks, n = configuration.iterations // BLOCK, n_exponents or configuration.n_hidden
     before = lyapunov_spectrum(network, inputs, n).exponents
     curve, final, lowest, after = np.full(n_blocks, np.nan), np.nan, np.nan, np.full(n, np.nan)
     try:
-        result = train(configuration, network=network)
+        result = train(configuration, task=task, network=network)
     except DivergenceError:
         pass
     else:
@@ -103,12 +125,15 @@ class Experiment:
     name : str
         Its file is NAME.nc.
     axes, fixed : dict
-        Grid and constant parameters of `measure_training`.
+        Grid and constant parameters of the observable.
+    observable : Observable
+        What is measured of each cell. Default: `measure_training`.
     """
 
     name: str
     axes: dict[str, tuple[Any, ...]]
     fixed: dict[str, Any]
+    observable: Observable = TRAINING
 
     def run(self, folder: Path, *, workers: int = 1, progress: bool = True) -> xr.Dataset:
         """Run what is missing of it, and return all of it.
@@ -141,7 +166,7 @@ class Experiment:
         Part
             The sweep.
         """
-        return Part(folder / f"{self.name}.nc", self.axes, TRAINING, self.fixed)
+        return Part(folder / f"{self.name}.nc", self.axes, self.observable, self.fixed)
 
 
 def plan_study(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
@@ -244,7 +269,30 @@ def run_rate(
     dict
         The measurements of each grid by its name.
     """
-    plan = plan_study(quick=quick, seeds=seeds)
+    return run_plan(
+        plan_study(quick=quick, seeds=seeds), folder, workers=workers, progress=progress
+    )
+
+
+def run_plan(
+    plan: Sequence[Experiment], folder: Path, *, workers: int = 1, progress: bool = True
+) -> dict[str, xr.Dataset]:
+    """Run the grids of any study of rate networks, as `run_rate` does those of this one.
+
+    Parameters
+    ----------
+    plan : sequence of Experiment
+        The grids.
+    folder : Path
+        Where the files are.
+    workers, progress : optional
+        As of `binnet.sweeps.run`.
+
+    Returns
+    -------
+    dict
+        The measurements of each grid by its name.
+    """
     found = run_parts([grid.locate(folder) for grid in plan], workers=workers, progress=progress)
     return {grid.name: result for grid, result in zip(plan, found, strict=True)}
 
@@ -269,8 +317,31 @@ def load_study(folder: Path, *, quick: bool = False, seeds: int = 5) -> dict[str
     FileNotFoundError
         If there is nothing.
     """
+    return load_plan(plan_study(quick=quick, seeds=seeds), folder)
+
+
+def load_plan(plan: Sequence[Experiment], folder: Path) -> dict[str, xr.Dataset]:
+    """Load what there is of the grids of any study of rate networks.
+
+    Parameters
+    ----------
+    plan : sequence of Experiment
+        The grids.
+    folder : Path
+        Where the files are.
+
+    Returns
+    -------
+    dict
+        As of `run_plan`; without the grids that were not begun.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing.
+    """
     found = {}
-    for grid in plan_study(quick=quick, seeds=seeds):
+    for grid in plan:
         with contextlib.suppress(FileNotFoundError):
             found[grid.name] = sweeps.load(folder / f"{grid.name}.nc")
     if not found:

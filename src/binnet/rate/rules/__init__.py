@@ -73,6 +73,9 @@ def gradient(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or range, or the mask is all zeros.
+    DivergenceError
+        If activity, loss or gradient overflow: an ArithmeticError that names trial and step, or
+        what is not finite.
 
     Examples
     --------

@@ -1,0 +1,219 @@
+"""Sparse n-step approximation of real-time recurrent learning (SnAp-n, Menick et al. 2021).
+
+Of the influence dh_k/dW_ij only the entries are kept whose neuron k is in S_i: i itself, and what
+can be reached from i by at most n - 1 couplings that exist. All weights into neuron i share these
+rows, so its influence is a dense block (rows S_i, columns the K_i weights into i), which follows
+
+    P_k(t+1) = a P_k(t) + sum_{m in S_i} (1 - a) W_km f'(h_m(t)) P_m(t) + [k = i] (1 - a) z(t)
+
+The blocks of two neurons do not meet, nor do the columns of one, nor samples. A block is taken
+through all steps of 16 samples at a time, eight of its columns at most, so that it stays in the
+cache; the samples lie side by side, so that vectors are full however few weights a neuron has.
+Sums run over the couplings that exist, from neurons that are not silent in all 16 samples.
+"""
+
+from __future__ import annotations
+
+from binnet_kernels._jit import inlined_kernel, kernel
+from binnet_kernels.lowlevel.tiles import make_row_sum
+
+#: Samples side by side.
+LANES = 16
+#: Columns of a block that are taken through a trial together.
+COLUMNS = 8
+_WIDE = 4 * LANES
+_sum_wide = make_row_sum(1, _WIDE)
+_sum_narrow = make_row_sum(1, LANES)
+
+
+@kernel
+def find_reach(starts, targets, n_steps, reach, queue):
+    """Write which neurons each one reaches by at most `n_steps` couplings, itself among them.
+
+    Parameters
+    ----------
+    starts : int array (N + 1,)
+        Couplings of neuron j are ``starts[j]``..``starts[j + 1] - 1``.
+    targets : int array (E,)
+        The neurons they lead to.
+    n_steps : int
+    reach : bool array (N, N)
+        Written: ``reach[i, k]`` says whether i reaches k.
+    queue : int array (N,)
+        Scratch.
+    """
+    n = len(reach)
+    for i in range(n):
+        seen = reach[i]
+        seen[:] = False
+        seen[i] = True
+        queue[0] = i
+        begin, end = 0, 1
+        for _ in range(n_steps):
+            found = end
+            for q in range(begin, end):
+                j = queue[q]
+                for e in range(starts[j], starts[j + 1]):
+                    k = targets[e]
+                    if not seen[k]:
+                        seen[k] = True
+                        queue[found] = k
+                        found += 1
+            if found == end:
+                break
+            begin, end = end, found
+
+
+@inlined_kernel
+def _list_terms(seen, starts, sources, rows, places, begins, term_rows, term_weights):
+    """List the rows of a block, and the couplings between them; return how many rows."""
+    n_rows = 0
+    for k in range(len(seen)):
+        if seen[k]:
+            rows[n_rows] = k
+            places[k] = n_rows
+            n_rows += 1
+    n_terms = 0
+    for r in range(n_rows):
+        begins[r] = n_terms
+        for e in range(starts[rows[r]], starts[rows[r] + 1]):
+            if seen[sources[e]]:
+                term_rows[n_terms] = places[sources[e]]
+                term_weights[n_terms] = e
+                n_terms += 1
+    begins[n_rows] = n_terms
+    return n_rows
+
+
+@inlined_kernel
+def _scale_rows(block, scaled, rows, n_rows, n_columns, slopes, is_active):
+    """Write (1 - a) f'(h_m) P_m of the neurons that are not silent in all samples."""
+    for r in range(n_rows):
+        slope = slopes[rows[r]]
+        silent = True
+        for b in range(LANES):
+            silent &= slope[b] == 0
+        is_active[r] = not silent
+        if not silent:
+            source, target = block[r], scaled[r]
+            for c in range(0, n_columns * LANES, LANES):
+                for b in range(LANES):
+                    target[c + b] = slope[b] * source[c + b]
+
+
+@kernel
+def _advance_block(block, scaled, leak, width, n_rows, begins, terms, weights, is_active, chosen):
+    """Take one step with the rows of a block: P_k = a P_k + sum_m W_km scaled_m."""
+    term_rows, term_weights = terms
+    chosen_rows, chosen_weights = chosen
+    n_wide = width - width % _WIDE
+    for r in range(n_rows):
+        n_chosen = 0
+        for q in range(begins[r], begins[r + 1]):
+            chosen_rows[n_chosen] = term_rows[q]
+            chosen_weights[n_chosen] = term_weights[q]
+            n_chosen += is_active[term_rows[q]]
+        for c in range(0, n_wide, _WIDE):
+            _sum_wide(
+                block, r, c, leak, scaled, chosen_rows, weights, chosen_weights, 0, n_chosen
+            )  # fmt: skip
+        for c in range(n_wide, width, LANES):
+            _sum_narrow(
+                block, r, c, leak, scaled, chosen_rows, weights, chosen_weights, 0, n_chosen
+            )  # fmt: skip
+
+
+@inlined_kernel
+def _add_gradient(block, rows, n_rows, n_columns, signals, total):
+    """Add s^T P of each sample and column."""
+    for r in range(n_rows):
+        signal, row = signals[rows[r]], block[r]
+        zero = True
+        for b in range(LANES):
+            zero &= signal[b] == 0
+        if not zero:
+            for c in range(0, n_columns * LANES, LANES):
+                for b in range(LANES):
+                    total[c + b] += signal[b] * row[c + b]
+
+
+@kernel
+def advance_blocks(
+    reach,
+    starts,
+    sources,
+    weights,
+    slopes,
+    activity,
+    signals,
+    leak,
+    first,
+    stop,
+    grads,
+    blocks,
+    lists,
+):
+    """Take the blocks of some neurons through all trials, and add up the gradient along the way.
+
+    Parameters
+    ----------
+    reach : bool array (N, N)
+        ``reach[i, k]``: whether k is in S_i.
+    starts : int array (N + 1,)
+        Couplings into neuron k are ``starts[k]``..``starts[k + 1] - 1``.
+    sources : int array (E,)
+        The neurons they come from.
+    weights : array (E, 1)
+        Their W_h.
+    slopes : array (C, T, N, 16)
+        (1 - a) f'(h_t), t = 0..T-1, of C times 16 samples.
+    activity : array (C, T, N + N_in, 16)
+        (1 - a) z_t = (1 - a) [r_t x_t].
+    signals : array (C, T, N, 16)
+        dloss/dh_{t+1} through the output alone.
+    leak : float
+        a, in the arrays' precision.
+    first, stop : int
+        The neurons are first..stop-1.
+    grads : array (N, N + N_in)
+        Written in the rows of these neurons: the gradient, 0 where there is no coupling.
+    blocks : array (2, R, 128)
+        Scratch; R is more than the rows of any block.
+    lists : int array (8, max(E, N + 1))
+        Scratch.
+    """
+    n_chunks, n_steps, n, _ = slopes.shape
+    n_inputs = activity.shape[2] - n
+    rows, places, begins, is_active = lists[0], lists[1], lists[2], lists[3]
+    block, scaled = blocks
+    total = block[len(block) - 1]
+    for i in range(first, stop):
+        n_rows = _list_terms(reach[i], starts, sources, rows, places, begins, lists[4], lists[5])
+        own, n_sources = sources[starts[i] : starts[i + 1]], starts[i + 1] - starts[i]
+        n_groups = -(-(n_sources + n_inputs) // COLUMNS)
+        grads[i] = 0
+        for g in range(n_groups):
+            begin = g * (n_sources + n_inputs) // n_groups
+            n_columns = (g + 1) * (n_sources + n_inputs) // n_groups - begin
+            width = n_columns * LANES
+            total[:] = 0
+            for chunk in range(n_chunks):
+                block[:n_rows] = 0
+                for t in range(n_steps):
+                    _scale_rows(block, scaled, rows, n_rows, n_columns, slopes[chunk, t], is_active)
+                    _advance_block(
+                        block, scaled, leak, width, n_rows, begins, lists[4:6], weights, is_active,
+                        lists[6:8],
+                    )  # fmt: skip
+                    moved = block[places[i]]
+                    for c in range(n_columns):
+                        k = begin + c
+                        z = activity[chunk, t, own[k] if k < n_sources else n + k - n_sources]
+                        for b in range(LANES):
+                            moved[c * LANES + b] += z[b]
+                    _add_gradient(block, rows, n_rows, n_columns, signals[chunk, t], total)
+            for c in range(n_columns):
+                k = begin + c
+                column = own[k] if k < n_sources else n + k - n_sources
+                for b in range(LANES):
+                    grads[i, column] += total[c * LANES + b]
