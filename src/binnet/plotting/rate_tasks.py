@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from binnet.plotting._style import colour, finish, make_panels, marker, plot_bars
-from binnet.plotting.rate import LEVELS
+from binnet.plotting.rate import draw_levels
 from binnet.studies.rate import select_best
 
 if TYPE_CHECKING:
@@ -75,11 +75,6 @@ def plot_gains(result: xr.Dataset, ax: Axes, *, task: str = "") -> Axes:
             ax, result["gain"].values, np.nanmean(values, axis=1), np.nanstd(values, axis=1),
             "± std. dev. of runs", color=colour(k), marker=marker(k), capsize=3, label=label,
         )  # fmt: skip
-    for name, level in LEVELS.get(task.removesuffix("-first-step"), {}).items():
-        ax.axhline(level, color="0.3", lw=0.8)
-        ax.annotate(
-            name, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=7,
-            color="0.3", annotation_clip=False,
-        )  # fmt: skip
+    draw_levels(task.removesuffix("-first-step"), ax)
     ax.set(xlabel="initial gain", ylabel="final loss", yscale="log")
     return finish(ax)
