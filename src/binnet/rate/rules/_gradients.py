@@ -153,7 +153,7 @@ def go_through(
     carrier = network.readout if feedback is None else feedback
     _, number = find_kind(rule)
     p = Pass(network, inputs, trajectory, error, carrier, number, seed, threads, work)
-    return p, loss, error.reshape(n_samples * n_times, -1)
+    return p, loss, error.reshape(-1, network.n_outputs)
 
 
 def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:
