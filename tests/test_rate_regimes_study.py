@@ -8,6 +8,9 @@ import pytest
 
 xr = pytest.importorskip("xarray", reason="needs the extra for sweeps")
 
+from click.testing import CliRunner  # noqa: E402
+
+from binnet.cli import main  # noqa: E402
 from binnet.plotting._style import make_panels  # noqa: E402
 from binnet.plotting.rate_regimes import list_figures, plot_measure  # noqa: E402
 from binnet.rate import (  # noqa: E402
@@ -107,3 +110,25 @@ def test_conditions_that_are_not_measured_and_runs_that_diverged(tmp_path: Path)
         ax.lines[0].get_ydata(), losses.sel(structure="gaussian", seed=1).values
     )
     assert list_figures({"regimes-bptt": result.where(result["gain"] > 2)}) == {}
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = study.plan_regimes
+
+    def plan(**_: Any) -> list[Experiment]:
+        small = {"n_hidden": 8, "iterations": 20, "batch_size": 4}
+        axes = {"seed": (0, 1), "structure": ("dale", "block-2"), "gain": (0.5, 1.0)}
+        return [
+            Experiment(e.name, axes, {**e.fixed, **small}, e.observable)
+            for e in original(quick=True)
+        ]
+
+    monkeypatch.setattr(study, "plan_regimes", plan)
+    folder = tmp_path / "study"
+    arguments = ["rnn", "study", "--study", "regimes", "--quick", "--out", str(folder)]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"regimes-bptt.nc", "regimes-eprop.nc", "regimes.png", "summary.json"}
+    assert "kernel_alignment" in result.stdout
+    assert "block-2" in result.stdout

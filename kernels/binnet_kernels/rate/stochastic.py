@@ -24,13 +24,14 @@ from binnet_kernels.rate.steps import WIDTH
 
 #: Trials whose gradients are added up one after the other.
 GROUP = 4
-#: The matrix of KF-RTRL has a multiple of this many columns, 0 beyond N.
-PANEL = 32
+#: Columns of the matrix of KF-RTRL that lie together; the last panel is 0 beyond N.
+PANEL = 16
+#: Its rows are a multiple of this many.
+ROWS = 4
 #: Vectors that `add_uoro` and `add_kronecker` need as scratch.
 N_VECTORS = 6
-_ROWS = 4
 _sum_row = make_row_sum(1, WIDTH)
-_sum_rows = make_row_sum(_ROWS, PANEL)
+_sum_rows = make_row_sum(ROWS, PANEL)
 
 
 @kernel
@@ -193,69 +194,95 @@ def add_uoro(
                 squares[:] = 0
                 for i in range(n):
                     row, sums, factor = theta[i], total[i], add * signs[i]
-                    for c in range(n_presynaptic):
-                        value = keep * row[c] + factor * z[c]
-                        row[c] = value
-                        squares[c] += value * value
                     if error != 0:
                         for c in range(n_presynaptic):
-                            sums[c] += error * row[c]
+                            value = keep * row[c] + factor * z[c]
+                            row[c] = value
+                            squares[c] += value * value
+                            sums[c] += error * value
+                    else:
+                        for c in range(n_presynaptic):
+                            value = keep * row[c] + factor * z[c]
+                            row[c] = value
+                            squares[c] += value * value
                 square_theta = _sum(squares, n_presynaptic)
 
 
 @kernel
-def _multiply(weights, slope, leak, matrices, active, squares):
+def _multiply(weights, slope, leak, panels, active, squares):
     """Set A to D A, and return the square of its norm."""
-    matrix, scaled = matrices[0], matrices[1]
-    n, n_columns = len(slope), matrix.shape[1]
-    gain = matrix.dtype.type(1) - leak
+    n, last = len(slope), len(panels) - 1
+    scaled = panels[last]
+    gain = scaled.dtype.type(1) - leak
     n_active = _count_active(slope, active)
-    for k in range(n_active):
-        m = active[k]
-        factor, source, target = gain * slope[m], matrix[m], scaled[m]
-        for c in range(n_columns):
-            target[c] = factor * source[c]
-    for start in range(0, n_columns, PANEL):
-        for i in range(0, n, _ROWS):
-            _sum_rows(matrix, i, start, leak, scaled, active, weights, active, i, n_active)
     squares[:] = 0
-    for i in range(n):
-        row = matrix[i]
-        for c in range(n_columns):
-            squares[c] += row[c] * row[c]
-    return _sum(squares, n)
+    for p in range(last):
+        panel = panels[p]
+        for k in range(n_active):
+            m = active[k]
+            factor, source, target = gain * slope[m], panel[m], scaled[m]
+            for c in range(PANEL):
+                target[c] = factor * source[c]
+        for i in range(0, n, ROWS):
+            _sum_rows(panel, i, 0, leak, scaled, active, weights, active, i, n_active)
+        for i in range(n):
+            row = panel[i]
+            for c in range(PANEL):
+                squares[c] += row[c] * row[c]
+    return _sum(squares, PANEL)
 
 
 @kernel
-def _advance_kronecker(weights, slope, z, leak, key, matrices, vectors, active):
+def _advance_kronecker(weights, slope, z, leak, key, panels, vectors, active):
     """Take one step of the row u and the matrix A."""
-    matrix, row = matrices[0], vectors[0]
+    row = vectors[0]
     n, n_presynaptic = len(slope), len(z)
-    one = matrix.dtype.type(1)
-    square_row, square_matrix = _dot(row, row, n_presynaptic), matrix.dtype.type(0)
+    one = row.dtype.type(1)
+    square_row, square_matrix = _dot(row, row, n_presynaptic), row.dtype.type(0)
     if square_row != 0:  # or nothing is carried on
-        square_matrix = _multiply(weights, slope, leak, matrices, active, vectors[5])
+        square_matrix = _multiply(weights, slope, leak, panels, active, vectors[5])
     gain, square_z = one - leak, _dot(z, z, n_presynaptic)
-    square_one = gain * gain * matrix.dtype.type(n)
+    square_one = gain * gain * row.dtype.type(n)  # of (1 - a) I
     word = derive_key(key, 0)
     sign = one if word & np.uint64(1) else -one
     other = one if word & np.uint64(2) else -one
-    keep, carry = _balance(square_row, square_matrix), _balance(square_matrix, square_row)
-    keep, carry = sign * keep, sign * carry
-    grow, add = _balance(square_z, square_one), other * _balance(square_one, square_z)
-    grow = other * gain * grow
-    for i in range(n):
-        target = matrix[i]
-        for c in range(matrix.shape[1]):
-            target[c] *= keep
-        target[i] += grow
+    keep = sign * _balance(square_row, square_matrix)
+    carry = sign * _balance(square_matrix, square_row)
+    grow = other * gain * _balance(square_z, square_one)
+    add = other * _balance(square_one, square_z)
+    for p in range(len(panels) - 1):
+        panel, first = panels[p], p * PANEL
+        for i in range(n):
+            target = panel[i]
+            for c in range(PANEL):
+                target[c] *= keep
+        for i in range(first, min(first + PANEL, n)):
+            panel[i, i - first] += grow
     for c in range(n_presynaptic):
         row[c] = carry * row[c] + add * z[c]
 
 
 @kernel
+def _send_back(signal, panels, back):
+    """Write A^T s, in columns that are a multiple of PANEL, and return whether s is not 0."""
+    any_error = False
+    for i in range(len(signal)):
+        any_error |= signal[i] != 0
+    if any_error:
+        back[:] = 0
+        for p in range(len(panels) - 1):
+            panel, part = panels[p], back[p * PANEL : (p + 1) * PANEL]
+            for i in range(len(signal)):
+                if signal[i] != 0:
+                    factor, source = signal[i], panel[i]
+                    for c in range(PANEL):
+                        part[c] += factor * source[c]
+    return any_error
+
+
+@kernel
 def add_kronecker(
-    weights, slopes, activity, signals, leak, keys, first, stop, grads, matrices, vectors, active
+    weights, slopes, activity, signals, leak, keys, first, stop, grads, panels, vectors, active
 ):
     """Compute some gradients by Kronecker factors, P ~ u x A with a row u (K) and A (N x N).
 
@@ -263,15 +290,15 @@ def add_kronecker(
     ----------
     weights, slopes, activity, signals, leak, keys, first, stop, grads, active
         As for `add_uoro`.
-    matrices : array (2, >= N, N_padded)
-        Scratch, of whose rows and columns there are a multiple of 4 and of PANEL; what is beyond N
-        must be 0, and stays so.
+    panels : array (N_panels + 1, N_rows, PANEL)
+        Scratch: the columns of A, and one panel more; N_rows is N, rounded up to ROWS. What is
+        beyond N in A must be 0, and stays so.
     vectors : array (N_VECTORS, >= max(N_padded, K))
         Scratch.
     """
     n_samples, _, n_presynaptic = activity.shape
     n, n_groups = slopes.shape[2], (n_samples + GROUP - 1) // GROUP
-    matrix, row, back = matrices[0], vectors[0], vectors[1]
+    row, back = vectors[0], vectors[1]
     for p in range(first, stop):
         total = grads[p]
         total[:] = 0
@@ -279,21 +306,13 @@ def add_kronecker(
         for b in range(begin, min(begin + GROUP, n_samples)):
             key = derive_key(keys[p // n_groups], b)
             row[:] = 0
-            matrix[:] = 0
+            panels[:] = 0
             for t in range(_find_last(signals[b])):
                 _advance_kronecker(
-                    weights, slopes[b, t], activity[b, t], leak, derive_key(key, t), matrices,
+                    weights, slopes[b, t], activity[b, t], leak, derive_key(key, t), panels,
                     vectors, active,
                 )  # fmt: skip
-                back[:] = 0  # A^T s
-                any_error = False
-                for i in range(n):
-                    signal, source = signals[b, t, i], matrix[i]
-                    if signal != 0:
-                        any_error = True
-                        for c in range(n):
-                            back[c] += signal * source[c]
-                if any_error:
+                if _send_back(signals[b, t], panels, back):
                     for i in range(n):
                         sums, factor = total[i], back[i]
                         for c in range(n_presynaptic):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,7 +24,7 @@ _SHOWN = (
     "recurrent_change", "kernel_alignment", "centred_representation_alignment", "change_rank",
     "final_loss",
 )  # fmt: skip
-_LOGARITHMIC = ("recurrent_change", "change_rank", "final_loss")
+_LOGARITHMIC = ("recurrent_change", "final_loss")
 
 
 def list_figures(results: Mapping[str, xr.Dataset]) -> dict[str, Callable[[], Figure]]:
@@ -70,6 +71,8 @@ def plot_measure(values: xr.DataArray, name: str, ax: Axes) -> Axes:
     gains = values["gain"].values
     for k, structure in enumerate(values["structure"].values):
         here = values.sel(structure=structure)
+        if here.isnull().all():
+            continue
         mean, spread = here.mean("seed").values, here.std("seed").values
         style = curve_style(k)
         ax.plot(gains, mean, lw=1.4, label=str(structure), **style)
@@ -80,9 +83,11 @@ def plot_measure(values: xr.DataArray, name: str, ax: Axes) -> Axes:
             ax, gains, low, mean + spread, "± std. dev. of runs", color=style["color"], alpha=0.12
         )
     if name in _LOGARITHMIC:
-        ax.set_yscale("log")
+        _number_decades(ax)
+    elif name.endswith("alignment"):
+        ax.set_ylim(0.0, 1.02)
     ax.set_xticks(gains, [f"{gain:g}" for gain in gains])
-    ax.set(xlabel="initial gain", ylabel=MEASURES[name])
+    ax.set(xlabel="initial gain", ylabel=fill(MEASURES[name], 24))
     return finish(ax, legend=False)
 
 
@@ -112,8 +117,18 @@ def draw_regimes(results: Mapping[str, xr.Dataset], title: str) -> Figure:
                 level = LEVELS["romo"]["chance"]
                 ax.axhline(level, color="0.3", linestyle=":", lw=1.0)
                 ax.annotate("chance", (0.02, level), xycoords=("axes fraction", "data"),
-                            va="bottom", fontsize=7, color="0.3")  # fmt: skip
+                            va="top", fontsize=7, color="0.3")  # fmt: skip
             ax.label_outer()
         axes[column].set_title(rule)
     finish_beside(axes[n - 1])
     return figure
+
+
+def _number_decades(ax: Axes) -> None:
+    """Make the y axis logarithmic, with 1, 2 and 5 of each decade as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -2,7 +2,7 @@
 
 Lazy learning leaves the tangent kernel where it was, and solves the task by small changes of many
 weights; rich learning changes kernel and activity (docs/model/rate.md, section 7; Chizat et al.
-2019; Liu et al. 2024b).
+2019; Y. H. Liu et al. 2024).
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def train(
     network : RateRNN, optional
         What to begin with; it is not changed. Default: what `start_network` returns.
     threads : int, optional
-        Threads of rtrl; the other rules run on one. None: all cores.
+        Threads of rtrl and snap; the other rules run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
     overwrite : bool, default False

@@ -34,8 +34,13 @@ UPDATES = (0, 100, 300, 1000, 3000)
 LEARNING_RATES = {"bptt": 1e-3, "eprop": 3e-4}
 #: Trials whose gradient is compared, as many as a batch of training has.
 TRIALS = 32
-_PER_BLOCK = ("cosine", "norm_ratio", "single_cosine", "single_norm_ratio")
-_OF_RECURRENT = ("squared_bias", "squared_bias_error", "variance")
+_SHOWN = {
+    "recurrent": (
+        "single_cosine", "single_norm_ratio", "cosine", "squared_bias", "squared_bias_error",
+        "variance",
+    ),
+    "input_weights": ("single_cosine", "single_norm_ratio"),
+}  # fmt: skip
 # A seed of trials that no training draws: those of training end with the number of the update.
 _PROBE = 10**9 + 1
 
@@ -201,10 +206,11 @@ def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
     Returns
     -------
     list of dict
-        Task, number of updates and rule; for the recurrent and the input weights the mean and
-        standard deviation over seeds of the cosine, the norm ratio and the cosine of single draws;
-        squared bias with its mean standard error, and variance, of the recurrent weights; and how
-        many runs there are. Conditions that are not measured yet are left out.
+        Task, number of updates, rule and how many runs there are; for the recurrent and the input
+        weights the mean and standard deviation over seeds of cosine and norm ratio of single
+        draws; for the recurrent ones also of the cosine of the mean of draws, the squared bias
+        (with the mean of its standard errors) and the variance. Conditions that are not measured
+        yet are left out.
     """
     labelled = label(result)
     ends = [labelled["update"].values[0], labelled["update"].values[-1]]
@@ -219,8 +225,7 @@ def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
                 record: dict[str, Any] = {
                     "task": str(task), "updates": int(update), "compared": str(rule), "runs": runs,
                 }  # fmt: skip
-                for block in ("recurrent", "input_weights"):
-                    names = (*_PER_BLOCK, *(_OF_RECURRENT if block == "recurrent" else ()))
+                for block, names in _SHOWN.items():
                     for name in names:
                         values = row[name].sel(block=block)
                         key = f"{name}_{block}"

@@ -32,9 +32,9 @@ LEARNING_RATES = {"bptt": 1e-3, "eprop": 3e-4}
 ITERATIONS = 2000
 #: What is measured of a network, with what it means.
 MEASURES = {
-    "recurrent_change": "change of W_h, |W - W0| / |W0|",
-    "input_change": "change of W_x, |W - W0| / |W0|",
-    "readout_change": "change of w, |W - W0| / |W0|",
+    "recurrent_change": "relative change of W_h",
+    "input_change": "relative change of W_x",
+    "readout_change": "relative change of w",
     "change_rank": "participation ratio of the change of W_h",
     "change_entropy_rank": "entropy rank of the change of W_h",
     "kernel_alignment": "alignment of tangent kernels",

@@ -14,8 +14,8 @@ import numpy as np
 
 from binnet._validation import check_choice, check_integer
 from binnet.rate import RateConfiguration
-from binnet.rate.configuration import CUSTOM, LOSS_MASKS
-from binnet.rate.tasks import Task, Trials, delayed_match, two_alternative
+from binnet.rate.configuration import CUSTOM
+from binnet.rate.tasks import LOSS_MASKS, Task, Trials, delayed_match, two_alternative
 from binnet.studies.rate import GAINS, Experiment, measure_run, summarise
 from binnet.sweeps import Observable
 

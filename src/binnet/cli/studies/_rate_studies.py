@@ -71,7 +71,7 @@ def tabulate(table: list[dict[str, Any]]) -> list[str]:
     """Return the lines of a table: a number with its spread is one column."""
     if not table:
         return ["nothing is measured yet"]
-    if {"final_loss", "lowest_loss", "exponent_after"} <= table[0].keys():
+    if {"learning_rate", "final_loss", "lowest_loss", "exponent_after"} <= table[0].keys():
         return _tabulate_training(table)
     names = [name for name in table[0] if f"{name}_std" in table[0] or not name.endswith("_std")]
     rows = [names, *([_show(row, name) for name in names] for row in table)]

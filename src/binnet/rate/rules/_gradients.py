@@ -13,7 +13,7 @@ from binnet.rate._names import parse_name
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN, follow
-from binnet.rate.rules import _eprop, _exact, _snap, _stochastic
+from binnet.rate.rules import _eprop, _exact, _modprop, _snap, _stochastic
 from binnet.rate.rules._pass import Pass
 
 
@@ -47,6 +47,7 @@ KINDS = {
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
     "snap": Kind(_snap.snap, letter="N", usual=2),
+    "modprop": Kind(_modprop.modprop, letter="C", usual=2),
     "uoro": Kind(_stochastic.uoro, is_stochastic=True),
     "kf-rtrl": Kind(_stochastic.kf_rtrl, is_stochastic=True),
 }

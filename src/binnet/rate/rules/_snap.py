@@ -14,7 +14,7 @@ from binnet.rate.rules._pass import Pass
 
 
 def snap(p: Pass) -> dict[str, Floats]:
-    """Return the gradient by the sparse n-step approximation of RTRL (eq. (2.6)).
+    """Return the gradient by the sparse n-step approximation of RTRL (eq. (2.8)).
 
     Of dh_k/dW_ij the entries are kept whose neuron k is i, or can be reached from i by at most
     n - 1 couplings that exist (Menick et al. 2021). With R_i such neurons, d_i couplings into

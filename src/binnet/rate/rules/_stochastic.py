@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
         GROUP,
         N_VECTORS,
         PANEL,
+        ROWS,
         add_kronecker,
         add_uoro,
     )
@@ -60,13 +61,14 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     (n_samples, _, n), dtype = p.slopes.shape, p.network.dtype
     activity = np.concatenate([p.trajectory.rates[:, :-1], p.inputs], axis=2)
     n_presynaptic = activity.shape[2]
+    slopes, signals = p.slopes[:, :-1], p.signals[:, 1:]
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
-    n_padded = -(-n // PANEL) * PANEL
-    compute, shape = (
-        (add_uoro, (n, n_presynaptic))
-        if kind == "uoro"
-        else (add_kronecker, (2, n_padded, n_padded))
-    )
+    panels = (-(-n // PANEL) + 1, -(-n // ROWS) * ROWS, PANEL)
+    kinds: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
+        "uoro": (add_uoro, (n, n_presynaptic)),
+        "kf-rtrl": (add_kronecker, panels),
+    }
+    compute, shape = kinds[kind]
     keys: NDArray[np.uint64] = np.array([make_key(seed) for seed in seeds], np.uint64)
     n_groups = -(-n_samples // GROUP)
     n_pieces = len(keys) * n_groups
@@ -79,9 +81,8 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
         vectors = np.zeros((N_VECTORS, max(weights.shape[1], n_presynaptic)), dtype)
         for begin, end in in_pieces(min(size, n_pieces - first)):
             compute(
-                weights, p.slopes[:, :-1], activity, p.signals[:, 1:],
-                dtype.type(p.network.leak), keys, first + begin, first + end, grads, influence,
-                vectors, active,
+                weights, slopes, activity, signals, dtype.type(p.network.leak), keys,
+                first + begin, first + end, grads, influence, vectors, active,
             )  # fmt: skip
 
     share_out(p.threads, take, range(0, n_pieces, size))
