@@ -16,6 +16,48 @@ from binnet.rate.tasks import Trials
 Array = np.ndarray[Any, Any]
 
 
+def modprop_numpy(network: RateRNN, trials: Trials, n_types: int = 2) -> dict[str, Array]:
+    """Return ModProp's gradient, for the squared loss and ReLU (docs/model/rate.md, section 2)."""
+    dtype, n = network.dtype, network.n_neurons
+    x, a = trials.inputs.astype(dtype, copy=False), dtype.type(network.leak)
+    n_samples, n_steps, _ = x.shape
+    drive, recurrent_t = x @ network.input_weights.T, network.recurrent.T
+    h, r = np.zeros((2, n_samples, n), dtype)
+    p, p_in = np.zeros_like(h), np.zeros_like(x[:, 0])
+    rates, traces = np.empty((2, n_steps, n_samples, n), dtype)
+    input_traces = np.empty((n_steps, *p_in.shape), dtype)
+    for t in range(n_steps):  # forwards: the states, and the traces of e-prop
+        p = a * p + (1 - a) * r
+        p_in = a * p_in + (1 - a) * x[:, t]
+        h = a * h + (1 - a) * (r @ recurrent_t + drive[:, t])
+        r = np.maximum(h, 0)
+        rates[t], traces[t], input_traces[t] = r, p, p_in
+
+    outputs = rates @ network.readout.T
+    mask = trials.mask.T[..., None]
+    error = mask * (outputs - trials.targets.transpose(1, 0, 2))
+    error /= dtype.type(outputs.shape[2] * trials.mask.sum())
+    slopes = (rates > 0).astype(dtype)
+    signals = (error @ network.readout) * slopes
+
+    sizes = np.diff(np.arange(n_types + 1) * n // n_types).astype(dtype)
+    member = np.repeat(np.eye(n_types, dtype=dtype), sizes.astype(int), axis=0)  # of which type
+    couplings = member.T @ network.recurrent @ member / np.outer(sizes, sizes)
+    carry = slopes.mean() * sizes
+    sums, modulated = signals @ member, signals
+    total = np.zeros((n_samples, n_types), dtype)
+    for t in range(n_steps - 1, -1, -1):  # backwards: what the types broadcast
+        received = (1 - a) * (total @ couplings)
+        modulated[t] += slopes[t] * (received @ member.T)
+        total = sums[t] + a * total + carry * received
+    rows = modulated.reshape(-1, n)
+    return {
+        "recurrent": rows.T @ traces.reshape(-1, n),
+        "input_weights": rows.T @ input_traces.reshape(len(rows), -1),
+        "readout": error.reshape(len(rows), -1).T @ rates.reshape(-1, n),
+    }
+
+
 def uoro_numpy(network: RateRNN, trials: Trials, seed: int = 0) -> dict[str, Array]:
     """Return UORO's gradient, for the squared loss and ReLU (docs/model/rate.md, section 2)."""
     dtype, n = network.dtype, network.n_neurons
@@ -109,3 +151,61 @@ def draw_signs_numpy(seed: int, n_samples: int, n_steps: int, n: int) -> Array:
     words = derive(derive(derive(np.array(key), n_samples), n_steps), -(-n // 64))
     bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=-1, bitorder="little", count=n)
     return 2 * bits.transpose(1, 0, 2).astype(np.int8) - 1
+
+
+def snap_numpy(network: RateRNN, trials: Trials, number: int = 2) -> dict[str, Array]:
+    """Return SnAp-n's gradient, for the squared loss and ReLU (docs/model/rate.md, section 2).
+
+    The blocks of all neurons are one array (B, N, R, K), padded to the largest: a step is one
+    product of matrices in batches.
+    """
+    dtype, n = network.dtype, network.n_neurons
+    x, a = trials.inputs.astype(dtype, copy=False), dtype.type(network.leak)
+    n_samples, n_steps, n_inputs = x.shape
+    there = np.ones((n, n), bool) if network.connections is None else network.connections
+    reach = np.eye(n, dtype=bool)
+    for _ in range(min(number, n) - 1):
+        reach |= (there.astype(dtype) @ reach.astype(dtype)) > 0  # [k, i]: i reaches k
+    rows, has_row = _pad_lists(reach.T)
+    columns, has_column = _pad_lists(np.hstack([there, np.ones((n, n_inputs), bool)]))
+    first = (rows == np.arange(n)[:, None]) & has_row  # where neuron i is among its rows
+    within = has_row[:, :, None] & has_row[:, None, :]
+    couplings = network.recurrent[rows[:, :, None], rows[:, None, :]] * within
+
+    drive, recurrent_t = x @ network.input_weights.T, network.recurrent.T
+    h, r = np.zeros((2, n_samples, n), dtype)
+    states, pre = np.empty((2, n_steps, n_samples, n), dtype)
+    for t in range(n_steps):
+        pre[t] = r
+        h = a * h + (1 - a) * (r @ recurrent_t + drive[:, t])
+        states[t] = r = np.maximum(h, 0)
+    outputs = states @ network.readout.T
+    error = trials.mask.T[..., None] * (outputs - trials.targets.transpose(1, 0, 2))
+    error = (error / (outputs.shape[2] * trials.mask.sum())).astype(dtype)
+    signals = (error @ network.readout) * (states > 0)
+
+    influence = np.zeros((n_samples, *rows.shape, columns.shape[1]), dtype)
+    blocks = np.zeros((n, 1, columns.shape[1]), dtype)
+    for t in range(n_steps):
+        slopes = (1 - a) * (pre[t] > 0)[:, rows].astype(dtype)
+        influence = a * influence + couplings @ (slopes[..., None] * influence)
+        z = (1 - a) * np.hstack([pre[t], x[:, t]])[:, columns]
+        influence += first[..., None] * z[:, :, None]
+        blocks += (signals[t][:, rows, None].swapaxes(2, 3) @ influence).sum(axis=0)
+    grads = np.zeros((n, n + n_inputs), dtype)
+    neurons, places = np.nonzero(has_column)
+    grads[neurons, columns[neurons, places]] = blocks[neurons, 0, places]
+    flat_error = error.reshape(-1, error.shape[2])
+    return {
+        "recurrent": grads[:, :n],
+        "input_weights": grads[:, n:],
+        "readout": flat_error.T @ states.reshape(-1, n),
+    }
+
+
+def _pad_lists(chosen: Array) -> tuple[Array, Array]:
+    """Return the columns that are chosen in each row, and which of these lists' places count."""
+    n_chosen = chosen.sum(axis=1)
+    counts = np.arange(n_chosen.max()) < n_chosen[:, None]
+    lists = np.argsort(~chosen, axis=1, kind="stable")[:, : counts.shape[1]]
+    return lists * counts, counts

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from binnet.rate import Alignment, RateConfiguration, RateRNN, alignment, gradient, tasks, train
+from binnet.rate import (
+    Alignment,
+    DivergenceError,
+    RateConfiguration,
+    RateRNN,
+    alignment,
+    gradient,
+    tasks,
+    train,
+)
 from binnet.rate.alignments import BLOCKS, MEASURES
 from binnet.rate.model import WEIGHTS
 from binnet.rate.rules import _exact, _gradients
@@ -94,6 +103,7 @@ def test_local_rules_by_the_definition() -> None:
         assert pick(found, "cosine", rule, "recurrent") < 0.98
 
 
+@pytest.mark.long  # compiles the kernels of many rules
 def test_the_default_is_one_rule_of_each_kind_but_the_exact_ones() -> None:
     network, trials = make()
     found = alignment(network, *trials, n_draws=3)
@@ -260,7 +270,7 @@ def test_arguments_out_of_range(add_rule: Any) -> None:
 def test_gradients_that_are_not_finite_are_refused(add_rule: Any) -> None:
     add_rule(np.inf)
     network, trials = make()
-    with pytest.raises(OverflowError, match="rule 'noisy': its gradient of recurrent is not"):
+    with pytest.raises(DivergenceError, match="the gradient of recurrent by noisy is not finite"):
         alignment(network, *trials, rules=["noisy"])
 
 
@@ -279,3 +289,36 @@ def test_networks_seen_on_the_way_are_those_of_runs_that_end_there() -> None:
         for one, other in zip(seen[n].weights().values(), there.weights().values(), strict=True):
             assert np.array_equal(one, other)
     assert np.array_equal(train(c).losses, result.losses)
+
+
+@pytest.mark.long  # compiles their kernels
+@pytest.mark.parametrize("rule", ["uoro", "kf-rtrl"])
+def test_unbiased_rules_have_no_bias_and_the_variance_of_their_draws(rule: str) -> None:
+    network, trials = make()
+    n = 400
+    found = alignment(network, *trials, rules=[rule], n_draws=n, seed=7)
+    exact = gradient(network, *trials).grads
+    drawn = [gradient(network, *trials, rule=rule, seed=(7, k)).grads for k in range(n)]
+    for block in ("recurrent", "input_weights", "all"):
+        draws, e = np.stack([join(grads, block) for grads in drawn]), join(exact, block)
+        variance = draws.var(axis=0, ddof=1).sum() / (e @ e)
+        assert pick(found, "variance", rule, block) == pytest.approx(variance, rel=1e-9)
+        error = pick(found, "squared_bias_error", rule, block)
+        assert abs(pick(found, "squared_bias", rule, block)) < 3 * error
+        assert error < 0.04  # so that a bias would be seen: that of e-prop here is above 0.2
+    assert pick(found, "variance", rule, "readout") == 0
+    local = alignment(network, *trials, rules=["eprop"])
+    assert pick(local, "squared_bias", "eprop", "recurrent") > 0.2
+
+
+@pytest.mark.long  # compiles the kernels of many rules
+def test_couplings_that_do_not_exist_do_not_count() -> None:
+    network, trials = make(n=12, structure="sparse-3")
+    assert network.connections is not None
+    found = alignment(network, *trials, rules=["snap-1", "snap-12", "uoro"], n_draws=5)
+    np.testing.assert_allclose(found.cosine[1], 1.0, rtol=1e-12)  # as rtrl
+    assert pick(found, "cosine", "snap-1", "recurrent") < 0.99
+    exact = gradient(network, *trials).grads["recurrent"]
+    assert not exact[~network.connections].any()
+    drawn = gradient(network, *trials, rule="uoro", seed=(0, 3)).grads["recurrent"]
+    assert not drawn[~network.connections].any()

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 xr = pytest.importorskip("xarray", reason="needs the extra for sweeps")
 
+from binnet.cli import main  # noqa: E402
 from binnet.plotting.rate_alignment import list_figures  # noqa: E402
 from binnet.rate import RateConfiguration, alignment, gradient, tasks, train  # noqa: E402
 from binnet.rate.alignments import BLOCKS, MEASURES  # noqa: E402
+from binnet.rate.starting import draw_feedback  # noqa: E402
 from binnet.studies import rate_alignment as study  # noqa: E402
 from binnet.studies.rate import Experiment  # noqa: E402
 
@@ -50,7 +53,7 @@ def test_rflo_has_the_feedback_that_training_has() -> None:
     end = train(c, on_update=keep).network
     assert start is not None
     moved = (start.recurrent - end.recurrent) / 1e-2
-    feedback = study.draw_feedback(c, start)
+    feedback = draw_feedback(3, start)
     grads = gradient(
         start, trials.inputs, trials.targets, trials.mask, rule="eprop", feedback=feedback
     ).grads
@@ -92,6 +95,20 @@ def test_the_plan() -> None:
     assert plan["sparse-trained-by-bptt"].fixed["structure"] == "sparse-8"
     (quick, *_) = study.plan_alignment(quick=True)
     assert quick.axes == {"seed": (0, 1), "task": ("romo",)}
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = {"compared": ("eprop", "rflo"), "updates": (0, 2), "n_hidden": 8, "batch_size": 4}
+    grid = Experiment("tried", {"seed": (0,), "task": ("romo",)}, fixed, study.ALIGNMENT)
+    monkeypatch.setattr(study, "plan_alignment", lambda **options: [grid])
+    arguments = ["rnn", "study", "--study", "alignment", "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"tried.nc", "summary.json", "cosine-tried.png", "ends-tried.png"}
+    again = CliRunner().invoke(main, [*arguments, "--draw-only"])
+    assert again.exit_code == 0, again.output
+    assert again.stdout == result.stdout
 
 
 def test_the_table_and_the_figures(tmp_path: Path) -> None:

@@ -150,10 +150,41 @@ def test_divergence_is_one_clear_line(tmp_path: Path) -> None:
     result = run("train", *SMALL, "--optimiser", "sgd", "--learning-rate", "1e4", "--out", folder)
     assert result.exit_code == 1
     last = result.output.splitlines()[-1]
-    assert last.startswith("Error: training diverged: the loss is")
+    assert last.startswith("Error: training diverged: the activity grows beyond float32 at step")
     assert "with learning_rate 10000; try a lower one" in last
     kept = load_result(folder / "checkpoint.safetensors")
     assert np.isfinite(kept.network.recurrent).all()
     full = run("train", *SMALL, "--out", folder)
     assert "is not an empty folder" in full.output
     assert "binnet rnn train --resume" in full.output
+
+
+def test_a_divergence_in_the_last_update_leaves_a_run_that_can_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    diverged = run(
+        "train", "--optimiser", "sgd", "--learning-rate", "1e30", "--iterations", "1",
+        "--hidden", "16", "--gain", "2", "--out", folder,
+    )  # fmt: skip
+    assert diverged.exit_code == 1
+    assert "training diverged: the update leaves weights" in diverged.output.splitlines()[-1]
+    assert diverged.output.splitlines()[-1].endswith("the checkpoint of iteration 0 is kept")
+    assert run("lyapunov", folder).exit_code == 0
+    again = run("train", "--resume", folder)  # reads it, and diverges as before
+    assert again.exit_code == 1
+    assert again.output.splitlines()[-1] == diverged.output.splitlines()[-1]
+
+
+def test_flossing_between_updates_is_an_option(tmp_path: Path) -> None:
+    options = ["--floss", "1", "--floss-iterations", "2", "--floss-every", "15"]
+    flossed, plain = tmp_path / "flossed", tmp_path / "plain"
+    result = run("train", *SMALL, *options, "--floss-learning-rate", "2e-3", "--out", flossed)
+    assert result.exit_code == 0, result.output
+    configuration = tomllib.loads((flossed / "config.toml").read_text())["rnn"]
+    assert configuration["floss_every"] == 15
+    assert configuration["floss_learning_rate"] == 2e-3
+    assert run("train", *SMALL, *options[:4], "--out", plain).exit_code == 0
+    one, other = (load_result(f / "checkpoint.safetensors").losses for f in (flossed, plain))
+    assert not np.array_equal(one[15:], other[15:])
+    refused = run("train", "--floss-every", "5", "--out", tmp_path / "none")
+    assert refused.exit_code == 1
+    assert "--floss-every = 5 flosses during training and needs --floss >= 1" in refused.output

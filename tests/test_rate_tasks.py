@@ -5,6 +5,7 @@ environment of its own, which neurogym needs): of 2.0.0, whose fixation input we
 and of 2.3.1, where it ends with the first step.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from binnet.rate import tasks
+from binnet.rate import RateConfiguration, resume, tasks, train
 from binnet.rate._losses import compute_error, make_goal
 from binnet.rate.tasks import _delayed_match, _two_alternative
 from binnet.rate.tasks._trials import Trials
@@ -213,6 +214,42 @@ def test_the_adapter_pads_trials_and_is_seeded() -> None:
     assert np.array_equal(trials.mask[short], np.repeat([[1, 1, 1, 0, 0]], short.sum(), 0))
     with pytest.raises(TypeError, match="env must be a neurogym TrialEnv"):
         tasks.from_neurogym(object())
+
+
+class BlockEnvironment(OddEnvironment):
+    """It also keeps what no seed resets: trials are counted, and their number is shown."""
+
+    def __init__(self) -> None:
+        self.count = [0]
+
+    def new_trial(self) -> None:
+        super().new_trial()
+        self.count[0] += 1
+        self.ob[:, 0] = self.count[0]
+
+
+def test_batches_do_not_depend_on_those_before() -> None:
+    env = BlockEnvironment()
+    draw = tasks.from_neurogym(env)
+    first = draw(4, 1)
+    assert first.inputs[:, 0, 0].tolist() == [1, 2, 3, 4]  # within a batch it is kept
+    draw(5, 2)
+    env.count[0] = 100  # nor on what the user does with it
+    assert np.array_equal(draw(4, 1).inputs, first.inputs)
+    assert not hasattr(env, "ob")
+
+
+def test_a_run_on_an_environment_that_keeps_state_is_taken_up_bit_by_bit(tmp_path: Path) -> None:
+    def make() -> Any:
+        return tasks.from_neurogym(BlockEnvironment())
+
+    c = RateConfiguration(n_hidden=4, iterations=6, batch_size=3, task="custom")
+    unstopped = train(c, task=make())
+    path = tmp_path / "run.safetensors"
+    train(replace(c, iterations=2), task=make(), checkpoint=path)
+    resumed = resume(path, iterations=6, task=make())
+    assert np.array_equal(resumed.losses, unstopped.losses)
+    assert np.array_equal(resumed.network.recurrent, unstopped.network.recurrent)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from binnet.rate import (
     RateConfiguration,
     RateRNN,
     RateTrainingResult,
+    floss,
     gradient,
     load_result,
     resume,
@@ -164,7 +165,7 @@ def test_divergence_is_told_and_the_last_good_checkpoint_is_kept(
         train(c, checkpoint=path)
     kept = load_result(path)
     message = str(caught.value)
-    assert "training diverged: the loss is" in message
+    assert "training diverged: the activity grows beyond float32 at step" in message
     assert "with learning_rate 300; try a lower one" in message
     assert f"the checkpoint of iteration {len(kept.losses)} is kept" in message
     iteration = int(message.split("at iteration ")[1].split()[0])
@@ -174,6 +175,110 @@ def test_divergence_is_told_and_the_last_good_checkpoint_is_kept(
         assert np.isfinite(weights).all()
     with pytest.raises(DivergenceError, match=r"try a lower one$"):
         train(c)
+
+
+@pytest.mark.parametrize(
+    ("optimiser", "what"),
+    [("sgd", "the update leaves weights recurrent"), ("adam", "the optimiser's square")],
+)
+def test_a_divergence_in_the_last_update_keeps_the_last_good_checkpoint(
+    tmp_path: Path, optimiser: str, what: str
+) -> None:
+    def draw(batch_size: int, seed: Any) -> tasks.Trials:
+        trials = tasks.romo(batch_size, seed)
+        if optimiser == "adam":  # gradients whose squares overflow, behind a loss that does not
+            return replace(trials, targets=trials.targets + np.float32(1e16))
+        return trials
+
+    path = tmp_path / "run.safetensors"
+    rate, gain = (1e30, 2.0) if optimiser == "sgd" else (1e-3, 3.0)
+    c = replace(
+        SMALL, task="custom", gain=gain, optimiser=optimiser, learning_rate=rate, iterations=1
+    )
+    with pytest.raises(DivergenceError, match=f"training diverged: {what}.*at iteration 1 with"):
+        train(c, task=draw, checkpoint=path)
+    kept = load_result(path)
+    assert len(kept.losses) == 0
+    assert np.array_equal(kept.network.recurrent, start_network(c, draw).recurrent)
+
+
+def test_a_divergence_is_not_saved_at_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.safetensors"
+    interrupt_after(monkeypatch, 1)
+    c = replace(SMALL, gain=2.0, optimiser="sgd", learning_rate=1e30)
+    with pytest.raises(DivergenceError, match="the checkpoint of iteration 0 is kept"):
+        train(c, checkpoint=path)
+    assert len(load_result(path).losses) == 0
+
+
+def test_a_divergence_is_not_saved_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "_ITERATIONS_PER_CHECKPOINT", 1)
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(DivergenceError, match="the checkpoint of iteration 0 is kept"):
+        train(replace(SMALL, gain=2.0, optimiser="sgd", learning_rate=1e30), checkpoint=path)
+    assert len(load_result(path).losses) == 0
+
+
+REFLOSSED = replace(
+    SMALL, iterations=25, gain=0.3, floss_exponents=2, floss_iterations=3, floss_every=7
+)
+
+
+def test_flossing_between_updates() -> None:
+    """By its definition: rounds of flossing and stretches of plain training, put together."""
+    c, plain = REFLOSSED, replace(REFLOSSED, floss_every=0, optimiser="sgd")
+    seeds: list[Any] = []
+
+    def draw(batch_size: int, seed: Any) -> tasks.Trials:
+        seeds.append(seed)
+        return tasks.romo(batch_size, seed)
+
+    train(replace(c, task="custom"), task=draw)
+    flossing = [seed[2] for seed in seeds if seed[1] == 3]
+    assert flossing == list(range(4 * 3))  # before training, and after 7, 14 and 21 updates
+    # Plain gradient descent has no memory, so the pieces can be trained one by one.
+    network = start_network(plain)
+    for stretch in range(4):
+        if stretch:
+            network = floss(
+                network,
+                lambda n, seed, s=stretch: tasks.romo(n, (c.seed, 3, 3 * s + seed[1])),
+                2, iterations=3, batch_size=c.floss_batch_size, seed=c.seed,
+            ).network  # fmt: skip
+        updates = min(7, 25 - 7 * stretch)
+        piece = replace(plain, task="custom", iterations=updates)
+        network = train(
+            piece,
+            network=network,
+            task=lambda n, seed, s=stretch: tasks.romo(n, (*seed[:2], seed[2] + 7 * s)),
+        ).network
+    whole = train(replace(c, optimiser="sgd"))
+    for ours, theirs in zip(
+        whole.network.weights().values(), network.weights().values(), strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("n", [7, 10])
+def test_a_run_with_flossing_between_updates_is_taken_up_bit_by_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n: int
+) -> None:
+    path, unstopped = tmp_path / "run.safetensors", train(REFLOSSED)
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, n)
+        assert len(train(REFLOSSED, checkpoint=path).losses) == n
+    assert same(resume(path), unstopped)
+    assert not same(unstopped, train(replace(REFLOSSED, floss_every=0)))
+    rate = replace(REFLOSSED, floss_learning_rate=2e-3)
+    assert not same(unstopped, train(rate))
+    # A run that ends where a round is due, and goes on.
+    short = tmp_path / "short.safetensors"
+    train(replace(REFLOSSED, iterations=14), checkpoint=short)
+    assert same(resume(short, iterations=25), unstopped)
 
 
 def test_inputs_with_a_nan_are_refused() -> None:
@@ -219,6 +324,9 @@ def test_configurations_are_checked_and_written_and_read() -> None:
         ({"iterations": 0}, "iterations must be an integer >= 1, got 0"),
         ({"learning_rate": 0.0}, "learning_rate must be a finite number > 0, got 0"),
         ({"floss_exponents": 17}, r"floss_exponents must be 0\.\.16"),
+        ({"floss_every": 5}, "needs floss_exponents >= 1 and floss_iterations >= 1, got 0 and 100"),
+        ({"floss_every": 5, "floss_exponents": 1, "floss_iterations": 0}, "got 1 and 0; or take"),
+        ({"floss_learning_rate": 0.0}, "floss_learning_rate must be a finite number > 0, got 0"),
         ({"feedback": "random"}, "feedback 'random' needs one of the rules eprop, eprop-self"),
     ):
         with pytest.raises(ValueError, match=message):

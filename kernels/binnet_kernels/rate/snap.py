@@ -7,7 +7,7 @@ rows, so its influence is a dense block (rows S_i, columns the K_i weights into 
     P_k(t+1) = a P_k(t) + sum_{m in S_i} (1 - a) W_km f'(h_m(t)) P_m(t) + [k = i] (1 - a) z(t)
 
 The blocks of two neurons do not meet, nor do the columns of one, nor samples. A block is taken
-through all steps of 16 samples at a time, eight of its columns at most, so that it stays in the
+through all steps of 16 samples at a time, some of its columns at a time, so that it stays in the
 cache; the samples lie side by side, so that vectors are full however few weights a neuron has.
 Sums run over the couplings that exist, from neurons that are not silent in all 16 samples.
 """
@@ -15,15 +15,18 @@ Sums run over the couplings that exist, from neurons that are not silent in all 
 from __future__ import annotations
 
 from binnet_kernels._jit import inlined_kernel, kernel
+from binnet_kernels.lowlevel.products import make_any, make_product
 from binnet_kernels.lowlevel.tiles import make_row_sum
 
 #: Samples side by side.
 LANES = 16
 #: Columns of a block that are taken through a trial together.
-COLUMNS = 8
+COLUMNS = 20
 _WIDE = 4 * LANES
 _sum_wide = make_row_sum(1, _WIDE)
 _sum_narrow = make_row_sum(1, LANES)
+_multiply, _add_product = make_product(LANES, adds=False), make_product(LANES, adds=True)
+_is_any = make_any(LANES)
 
 
 @kernel
@@ -87,18 +90,11 @@ def _list_terms(seen, starts, sources, rows, places, begins, term_rows, term_wei
 
 @inlined_kernel
 def _scale_rows(block, scaled, rows, n_rows, n_columns, slopes, is_active):
-    """Write (1 - a) f'(h_m) P_m of the neurons that are not silent in all samples."""
+    """Write f'(h_m) P_m of the neurons that are not silent in all samples."""
     for r in range(n_rows):
-        slope = slopes[rows[r]]
-        silent = True
-        for b in range(LANES):
-            silent &= slope[b] == 0
-        is_active[r] = not silent
-        if not silent:
-            source, target = block[r], scaled[r]
-            for c in range(0, n_columns * LANES, LANES):
-                for b in range(LANES):
-                    target[c + b] = slope[b] * source[c + b]
+        is_active[r] = _is_any(slopes, rows[r])
+        if is_active[r]:
+            _multiply(scaled, r, block, r, slopes, rows[r], n_columns)
 
 
 @kernel
@@ -121,20 +117,6 @@ def _advance_block(block, scaled, leak, width, n_rows, begins, terms, weights, i
             _sum_narrow(
                 block, r, c, leak, scaled, chosen_rows, weights, chosen_weights, 0, n_chosen
             )  # fmt: skip
-
-
-@inlined_kernel
-def _add_gradient(block, rows, n_rows, n_columns, signals, total):
-    """Add s^T P of each sample and column."""
-    for r in range(n_rows):
-        signal, row = signals[rows[r]], block[r]
-        zero = True
-        for b in range(LANES):
-            zero &= signal[b] == 0
-        if not zero:
-            for c in range(0, n_columns * LANES, LANES):
-                for b in range(LANES):
-                    total[c + b] += signal[b] * row[c + b]
 
 
 @kernel
@@ -164,11 +146,11 @@ def advance_blocks(
     sources : int array (E,)
         The neurons they come from.
     weights : array (E, 1)
-        Their W_h.
+        (1 - a) W_h of each.
     slopes : array (C, T, N, 16)
-        (1 - a) f'(h_t), t = 0..T-1, of C times 16 samples.
+        f'(h_t), t = 0..T-1, of C times 16 samples.
     activity : array (C, T, N + N_in, 16)
-        (1 - a) z_t = (1 - a) [r_t x_t].
+        z_t = [r_t x_t].
     signals : array (C, T, N, 16)
         dloss/dh_{t+1} through the output alone.
     leak : float
@@ -177,7 +159,7 @@ def advance_blocks(
         The neurons are first..stop-1.
     grads : array (N, N + N_in)
         Written in the rows of these neurons: the gradient, 0 where there is no coupling.
-    blocks : array (2, R, 128)
+    blocks : array (2, R, 320)
         Scratch; R is more than the rows of any block.
     lists : int array (8, max(E, N + 1))
         Scratch.
@@ -186,7 +168,9 @@ def advance_blocks(
     n_inputs = activity.shape[2] - n
     rows, places, begins, is_active = lists[0], lists[1], lists[2], lists[3]
     block, scaled = blocks
-    total = block[len(block) - 1]
+    n_total = len(block) - 1  # the last row: the sum over time of s^T P, of each sample
+    total = block[n_total]
+    scaled[n_total, :LANES] = block.dtype.type(1) - leak
     for i in range(first, stop):
         n_rows = _list_terms(reach[i], starts, sources, rows, places, begins, lists[4], lists[5])
         own, n_sources = sources[starts[i] : starts[i + 1]], starts[i + 1] - starts[i]
@@ -205,13 +189,18 @@ def advance_blocks(
                         block, scaled, leak, width, n_rows, begins, lists[4:6], weights, is_active,
                         lists[6:8],
                     )  # fmt: skip
-                    moved = block[places[i]]
-                    for c in range(n_columns):
+                    for c in range(n_columns):  # what the weights into i do to i itself
                         k = begin + c
-                        z = activity[chunk, t, own[k] if k < n_sources else n + k - n_sources]
-                        for b in range(LANES):
-                            moved[c * LANES + b] += z[b]
-                    _add_gradient(block, rows, n_rows, n_columns, signals[chunk, t], total)
+                        _add_product(
+                            block[places[i] : places[i] + 1, c * LANES : (c + 1) * LANES], 0,
+                            activity[chunk, t], own[k] if k < n_sources else n + k - n_sources,
+                            scaled, n_total, 1,
+                        )  # fmt: skip
+                    for r in range(n_rows):
+                        if _is_any(signals[chunk, t], rows[r]):
+                            _add_product(
+                                block, n_total, block, r, signals[chunk, t], rows[r], n_columns
+                            )  # fmt: skip
             for c in range(n_columns):
                 k = begin + c
                 column = own[k] if k < n_sources else n + k - n_sources

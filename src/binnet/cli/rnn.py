@@ -96,6 +96,14 @@ PARAMETERS = (
     ),
     Parameter("--floss-iterations", "floss_iterations", int, "steps of that", ">= 0"),
     Parameter("--floss-batch-size", "floss_batch_size", int, "trials in each of them", ">= 1"),
+    Parameter("--floss-learning-rate", "floss_learning_rate", float, "step size of that", "> 0"),
+    Parameter(
+        "--floss-every",
+        "floss_every",
+        int,
+        "updates between two rounds of flossing during training; 0: only before it",
+        ">= 0",
+    ),
     Parameter("--dtype", "dtype", click.Choice(DTYPES), "precision", ""),
     Parameter("--seed", "seed", int, "of weights and trials; repeats a run bit by bit", ">= 0"),
 )

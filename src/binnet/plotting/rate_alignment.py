@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from binnet.plotting._style import (
     colour,
@@ -23,6 +22,7 @@ from binnet.plotting._style import (
 from binnet.studies.rate_alignment import label
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 

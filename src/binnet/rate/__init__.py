@@ -19,10 +19,12 @@ from binnet.rate.flossing import (
 from binnet.rate.lyapunov import LyapunovSpectrum, lyapunov_spectrum
 from binnet.rate.model import ACTIVATIONS, RateRNN
 from binnet.rate.optimisers import OPTIMISERS, SGD, Adam
+from binnet.rate.regimes import LearningRegime, learning_regime, tangent_kernel
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.starting import start_network
 from binnet.rate.structures import STRUCTURES
+from binnet.rate.together import train_together
 from binnet.rate.trainer import load_result, resume, train
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "FlossingGradient",
     "FlossingResult",
     "Gradient",
+    "LearningRegime",
     "LyapunovSpectrum",
     "RateConfiguration",
     "RateRNN",
@@ -48,10 +51,13 @@ __all__ = [
     "floss",
     "flossing_gradient",
     "gradient",
+    "learning_regime",
     "load_result",
     "lyapunov_spectrum",
     "resume",
     "start_network",
+    "tangent_kernel",
     "tasks",
     "train",
+    "train_together",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from binnet._validation import check_integer
 from binnet.rate._losses import Goal, make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.configuration import RateConfiguration
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules._gradients import Gradient, compute_gradient
-from binnet.rate.starting import FEEDBACK, NOISE, TRIALS
+from binnet.rate.starting import NOISE, TRIALS, draw_feedback, floss_between
 from binnet.rate.tasks import Task
 
 _FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
@@ -38,10 +38,7 @@ class State:
         self.losses = _lengthen(losses, configuration.iterations)
         self.feedback: Floats | None = None
         if configuration.feedback != "readout":
-            rng = np.random.default_rng((configuration.seed, FEEDBACK))
-            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
-            drawn = rng.uniform(-bound, bound, network.readout.shape)
-            self.feedback = drawn.astype(network.dtype)
+            self.feedback = draw_feedback(configuration.seed, network)
 
     @property
     def learned(self) -> dict[str, Floats]:
@@ -75,14 +72,23 @@ class State:
         )
 
     def learn(self, draw: Task, threads: int, work: Workspace) -> float:
-        """Do one update and return the loss before it."""
+        """Do one update, after a round of flossing if one is due; return the loss before it.
+
+        Raises
+        ------
+        DivergenceError
+            If what it computes, or the weights that it leaves, are not finite: this state is then
+            of no use.
+        """
         c = self.configuration
+        floss_between(self.network, c, draw, self.iteration)
         inputs, goal = self.draw_batch(draw)
         noise = (c.seed, NOISE, self.iteration)
         step = compute_gradient(
             self.network, inputs, goal, c.rule, self.feedback, threads, work, noise
         )
-        return self.apply(step)
+        self.apply(step)
+        return step.loss
 
     def draw_batch(self, draw: Task) -> tuple[Floats, Goal]:
         """Return inputs and goal of the next update's trials, checked."""
@@ -92,22 +98,32 @@ class State:
         shape = (*inputs.shape[:2], network.n_outputs)
         return inputs, make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
 
-    def apply(self, step: Gradient) -> float:
-        """Change the weights by a gradient, unless its loss is not finite, and return that loss."""
-        c = self.configuration
-        if math.isfinite(step.loss):
-            weights, grads = self.learned, step.grads
-            if "feedback" in weights:
-                # Kolen and Pollack 1994: the same changes and the same decay make both alike.
-                grads = grads | {"feedback": grads["readout"]}
-                for name in ("readout", "feedback"):
-                    weights[name] *= weights[name].dtype.type(
-                        1 - c.learning_rate * c.feedback_decay
-                    )
-            self.optimiser.step(weights, grads)
-            self.losses[self.iteration] = step.loss
-            self.iteration += 1
-        return step.loss
+    def apply(self, step: Gradient) -> None:
+        """Change the weights by a gradient; refuse those that it leaves if they are not finite."""
+        c, weights, grads = self.configuration, self.learned, step.grads
+        if "feedback" in weights:
+            # Kolen and Pollack 1994: the same changes and the same decay make both alike.
+            grads = grads | {"feedback": grads["readout"]}
+            for name in ("readout", "feedback"):
+                weights[name] *= weights[name].dtype.type(1 - c.learning_rate * c.feedback_decay)
+        self.optimiser.step(weights, grads)
+        self.losses[self.iteration] = step.loss
+        self.iteration += 1
+        for name, values in weights.items():
+            if not np.isfinite(values).all():
+                raise DivergenceError(f"the update leaves weights {name} that are not finite")
+
+    def check(self) -> None:
+        """Refuse a memory of gradients that has overflowed: it would hold weights for good.
+
+        Raises
+        ------
+        DivergenceError
+            If it has.
+        """
+        for key, value in self.optimiser.state().items():
+            if not np.isfinite(value).all():
+                raise DivergenceError(f"the optimiser's {key} is not finite")
 
     def save(self, path: str | Path) -> None:
         tensors: dict[str, Any] = self.learned

@@ -38,7 +38,7 @@ class RateConfiguration:
     feedback : {"readout", "random", "learned"}, default "readout"
         What carries the error back in rules that are not exact: the readout, a fixed random matrix
         (RFLO), or one that learns as the readout does (Kolen and Pollack 1994).
-    feedback_decay : float, default 1e-3
+    feedback_decay : float, default 3.0
         Decay of learned feedback and readout per update, in units of the learning rate: both are
         multiplied by 1 - learning_rate * feedback_decay, and so is their difference. From 0 to
         1 / learning_rate.
@@ -68,9 +68,11 @@ class RateConfiguration:
         Steps of that pretraining.
     floss_batch_size : int, default 8
         Trials in each of them.
+    floss_learning_rate : float, default 1e-3
+        Step size of flossing, above 0.
     floss_every : int, default 0
-        Updates between two rounds of flossing during training, `floss_iterations` each; 0: only
-        before it.
+        Updates between two rounds of flossing during training, `floss_iterations` steps each; 0:
+        only before it.
     dtype : {"float32", "float64"}, default "float32"
         Precision.
     seed : int, default 0
@@ -86,7 +88,7 @@ class RateConfiguration:
     loss_mask: str = "task"
     rule: str = "bptt"
     feedback: str = "readout"
-    feedback_decay: float = 1e-3
+    feedback_decay: float = 3.0
     n_hidden: int = 64
     gain: float = 1.0
     structure: str = "gaussian"
@@ -100,6 +102,7 @@ class RateConfiguration:
     floss_version: str = "local"
     floss_iterations: int = 100
     floss_batch_size: int = 8
+    floss_learning_rate: float = 1e-3
     floss_every: int = 0
     dtype: str = "float32"
     seed: int = 0
@@ -124,6 +127,7 @@ class RateConfiguration:
         keep_real(self, "gain", 0.0)
         keep_real(self, "feedback_decay", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
+        keep_real(self, "floss_learning_rate", 0.0, above=True)
         if self.feedback == "learned" and self.learning_rate * self.feedback_decay > 1:
             raise ValueError(
                 f"feedback_decay must be 0..{1 / self.learning_rate:g}, 1 over the learning rate, "
@@ -135,6 +139,12 @@ class RateConfiguration:
             raise ValueError(
                 f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "
                 f"{self.n_hidden} neurons has no more exponents, got {self.floss_exponents}"
+            )
+        if self.floss_every and not (self.floss_exponents and self.floss_iterations):
+            raise ValueError(
+                f"floss_every = {self.floss_every} flosses during training and needs "
+                "floss_exponents >= 1 and floss_iterations >= 1, got "
+                f"{self.floss_exponents} and {self.floss_iterations}; or take floss_every 0"
             )
         if self.feedback != "readout" and not kind.takes_feedback:
             raise ValueError(

@@ -1,25 +1,67 @@
-"""The loss of a training run that is no longer finite."""
+"""Activity, a gradient or a loss of a rate network that is no longer finite."""
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from binnet.rate.configuration import RateConfiguration
+if TYPE_CHECKING:
+    from binnet.rate.configuration import RateConfiguration
 
 
 class DivergenceError(ArithmeticError):
-    """The loss of a training run is no longer finite."""
+    """Activity, a gradient or the loss of a rate network is no longer finite.
+
+    Parameters
+    ----------
+    cause : str
+        What is not finite, and where.
+    remedy : str, optional
+        What to do about it.
+
+    Attributes
+    ----------
+    cause : str
+        The message without the remedy.
+    """
+
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(f"{cause}; {remedy}" if remedy else cause)
+        self.cause = cause
 
     @classmethod
-    def at(cls, iteration: int, loss: float, c: RateConfiguration, kept: str) -> Self:
-        """Return the error with its cause and a remedy.
+    def in_states(cls, trial: int, step: int, dtype: str) -> Self:
+        """Return the error of a trajectory that overflows.
+
+        Parameters
+        ----------
+        trial : int
+            The trial.
+        step : int
+            The first step whose state, or output, is not finite.
+        dtype : str
+            Precision that overflows.
+
+        Returns
+        -------
+        DivergenceError
+            To be raised.
+        """
+        more = "" if dtype == "float64" else ", or float64 in place of float32"
+        return cls(
+            f"the activity grows beyond {dtype} at step {step} of trial {trial}",
+            f"take a smaller gain or weights, trials of at most {step} steps{more}",
+        )
+
+    @classmethod
+    def at(cls, iteration: int, cause: float | str, c: RateConfiguration, kept: str) -> Self:
+        """Return the error of a training run, with its cause and a remedy.
 
         Parameters
         ----------
         iteration : int
             Updates that were done.
-        loss : float
-            What is not finite.
+        cause : float or str
+            A loss that is not finite, or what else is not.
         c : RateConfiguration
             Parameters of the run.
         kept : str
@@ -30,15 +72,15 @@ class DivergenceError(ArithmeticError):
         DivergenceError
             To be raised.
         """
+        what = cause if isinstance(cause, str) else f"the loss is {cause}"
         if iteration == 0:
             text = (
-                f"the loss is {loss} before the first update, whatever the learning rate: the "
-                "network that training begins with has no finite activity; try a gain below "
+                f"{what} before the first update, whatever the learning rate; try a gain below "
                 f"{c.gain:g}"
             )
         else:
             text = (
-                f"training diverged: the loss is {loss} at iteration {iteration} with "
-                f"learning_rate {c.learning_rate:g}; try a lower one"
+                f"training diverged: {what} at iteration {iteration} with learning_rate "
+                f"{c.learning_rate:g}; try a lower one"
             )
         return cls(f"{text}; {kept}" if kept else text)

@@ -9,7 +9,7 @@ et al. 2024; docs/model/rate.md, section 4.2).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,16 +17,11 @@ from threadpoolctl import threadpool_limits
 
 from binnet._progress import progress_bar
 from binnet._validation import check_choice, check_integer
-from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
-from binnet.rate._trajectories import (
-    Floats,
-    Workspace,
-    compute_slopes,
-    cut_trials,
-    pad_columns,
-)
+from binnet.rate._tangents import Doubles, Tangents, measure_tangents, pad
+from binnet.rate._trajectories import Floats, Workspace, cut_trials, pad_columns
+from binnet.rate.divergence import DivergenceError
 from binnet.rate.lyapunov import WARMUP
-from binnet.rate.model import RateRNN, check_inputs, follow
+from binnet.rate.model import RateRNN
 from binnet.rate.optimisers import Adam
 from binnet.rate.tasks import Task, get
 
@@ -44,7 +39,7 @@ class FlossingGradient(NamedTuple):
         Gradient by "recurrent" and "input_weights". The latter is 0 for ReLU, whose slopes do not
         change with small changes of the state, and in the local version.
     exponents : ndarray, shape (k,)
-        The exponents, means over trials, per step.
+        The exponents in falling order, means over trials, per step.
     """
 
     loss: float
@@ -103,56 +98,78 @@ def flossing_gradient(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
+    DivergenceError
+        If the activity overflows float64, or an exponent is -inf.
     """
     check_choice("version", version, FLOSSINGS)
-    x = check_inputs(network, inputs)
-    n_exponents, warmup = check_spectrum(network, x, n_exponents, warmup)
-    work = Workspace()
-    trajectory = follow(network, x, work)
-    slopes = compute_slopes(network.activation, trajectory.rates, work)
-    n_trials, n_steps = x.shape[:2]
+    return _compute(network, inputs, n_exponents, version == "full", warmup, seed, Workspace())
 
-    bases, factors = [first_basis(network, n_exponents, seed, n_trials)], []
-    for t in range(n_steps):
-        q, r = orthonormalise(apply_jacobian(network, slopes[:, t], bases[t]))
-        bases.append(q)
-        factors.append(r)
-    logs = np.log([np.diagonal(r, axis1=1, axis2=2) for r in factors[warmup:]])
-    exponents = logs.mean(axis=(0, 1))
 
-    # Reverse mode. A bar marks the derivative of the loss: q_bar is that with respect to Q_{t+1}.
-    a, n = network.leak, network.n_neurons
-    recurrent = network.recurrent.astype(np.float64)
-    g = 2 * exponents / (n_trials * (n_steps - warmup))
-    recurrent_bar = np.zeros((n, n))
-    slopes_bar = np.zeros(slopes.shape)
-    q_bar = np.zeros(bases[0].shape)
-    full = version == "full"
-    for t in range(n_steps - 1, -1, -1) if full else range(warmup, n_steps):
-        q_in, q_out, slope = bases[t], bases[t + 1], slopes[:, t, :, None]
-        inner = np.diag(g) if t >= warmup else np.zeros((n_exponents, n_exponents))
-        if full:
-            inner = inner - _copy_lower(np.swapaxes(q_bar, 1, 2) @ q_out)
-        # M_bar = (Q_bar + Q S) R^{-T}
-        m_bar = _solve_right(q_bar + q_out @ inner, factors[t])
-        recurrent_bar += (1 - a) * np.tensordot(m_bar, slope * q_in, ((0, 2), (0, 2)))
-        if full:
-            back = (1 - a) * (recurrent.T @ m_bar)
-            slopes_bar[:, t] = (back * q_in).sum(axis=2)
-            q_bar = a * m_bar + slope * back  # D_t^T M_bar
+def _compute(
+    network: RateRNN,
+    inputs: ArrayLike,
+    n_exponents: int,
+    full: bool,
+    warmup: int,
+    seed: int,
+    work: Workspace,
+) -> FlossingGradient:
+    found = measure_tangents(network, inputs, n_exponents, warmup, seed, work, keep=True)
+    n_trials, n_steps, k = found.diagonals.shape
+    _refuse_singular(found.diagonals, warmup, network.leak)
+    exponents = np.log(found.diagonals[:, warmup:]).mean(axis=(0, 1))
+    pulls = np.zeros((n_steps, k))
+    pulls[warmup:] = 2 * exponents / (n_trials * (n_steps - warmup))
+    recurrent_bar, slopes_bar = _pull_back(found, pulls, full, work)
     input_bar = np.zeros(network.input_weights.shape)
     if full and network.activation == "tanh":
-        change = _through_states(network, trajectory.rates, slopes, slopes_bar, work)[:, :-1]
-        recurrent_bar += np.tensordot(change, trajectory.rates[:, :-1], ((0, 1), (0, 1)))
-        input_bar += np.tensordot(change, x, ((0, 1), (0, 1)))
+        change = _through_states(found, slopes_bar, work)
+        recurrent_bar += np.tensordot(change, found.rates[:, :-1], ((0, 1), (0, 1)))
+        input_bar += np.tensordot(change, found.inputs, ((0, 1), (0, 1)))
     if network.connections is not None:
         recurrent_bar *= network.connections  # couplings that do not exist do not learn
     grads = {"recurrent": recurrent_bar, "input_weights": input_bar}
     return FlossingGradient(
         float((exponents**2).sum()),
         {name: value.astype(network.dtype) for name, value in grads.items()},
-        exponents,
+        np.sort(exponents)[::-1],
     )
+
+
+def _refuse_singular(diagonals: Doubles, warmup: int, leak: float) -> None:
+    """Refuse exponents that are -inf."""
+    lost = diagonals[:, warmup:] == 0
+    if not lost.any():
+        return
+    trial, step, _ = np.argwhere(lost)[0].tolist()
+    k, n_lost = lost.shape[2], int(lost[trial, step].sum())
+    why = "fewer ReLUs are active" if leak == 0 else "it is singular"
+    raise DivergenceError(
+        f"{n_lost} of {k} Lyapunov exponents are -inf, which no flossing brings to 0: the Jacobian "
+        f"of step {step + warmup} of trial {trial} has a rank of {k - n_lost}, as {why}",
+        f"floss at most {k - n_lost} exponents, drop more first steps (warmup), or take a leak > 0",
+    )
+
+
+def _pull_back(
+    found: Tangents, pulls: Doubles, full: bool, work: Workspace
+) -> tuple[Doubles, Doubles]:
+    """Return the derivatives with respect to W_h, for given slopes, and to the slopes."""
+    from binnet_kernels.rate.tangents import pull_back_tangents
+
+    n, width = found.bases.shape[2:]
+    n_trials = len(found.bases)
+    recurrent_bar = np.zeros((n, pad(n)))
+    slopes_bar = work.take("slopes_bar", found.slopes.shape, np.float64)
+    panels, inner = np.zeros((3, n, width)), np.zeros((3, width, width))
+    turned, counting = np.zeros((3, width, pad(n))), np.arange(max(n, width))
+    for b in range(n_trials):
+        pull_back_tangents(
+            found.network.recurrent, found.slopes[b : b + 1], found.network.leak,
+            found.bases[b : b + 1], found.factors[b : b + 1], pulls, full, recurrent_bar,
+            slopes_bar[b : b + 1], panels, inner, turned, counting,
+        )  # fmt: skip
+    return recurrent_bar[:, :n].copy(), slopes_bar
 
 
 def floss(
@@ -205,48 +222,48 @@ def floss(
     ------
     TypeError, ValueError
         If an argument has the wrong type or range.
+    DivergenceError
+        If the activity overflows float64, or an exponent is -inf.
     """
     draw = get(task) if isinstance(task, str) else task
     iterations = check_integer("iterations", iterations, 0)
-    optimiser = Adam(learning_rate)
+    check_choice("version", version, FLOSSINGS)
+    optimiser, work = Adam(learning_rate), Workspace()
     flossed = network.copy()
     exponents = np.zeros((iterations, n_exponents))
     with threadpool_limits(1):  # many small matrices
         for k in progress_bar(range(iterations), unit="it", disable=not progress, desc="flossing"):
             trials = draw(batch_size, (seed, k))
-            step = flossing_gradient(
-                flossed, trials.inputs, n_exponents, version=version, warmup=warmup, seed=seed
-            )
+            try:
+                step = _compute(
+                    flossed, trials.inputs, n_exponents, version == "full", warmup, seed, work
+                )
+            except DivergenceError as error:
+                if k == 0:
+                    raise
+                raise DivergenceError(
+                    f"flossing diverged: {error.cause} after {k} steps of learning_rate "
+                    f"{learning_rate:g}",
+                    "try a lower one",
+                ) from error
             exponents[k] = step.exponents
             optimiser.step(flossed.weights(), {"recurrent": step.grads["recurrent"]})
     return FlossingResult(flossed, exponents)
 
 
-def _copy_lower(matrices: NDArray[Any]) -> NDArray[Any]:
-    """Return tril(A) + tril(A, -1)^T: the lower triangle, mirrored."""
-    mirrored: NDArray[Any] = np.tril(matrices) + np.swapaxes(np.tril(matrices, -1), 1, 2)
-    return mirrored
-
-
-def _solve_right(matrices: NDArray[Any], r: NDArray[Any]) -> NDArray[Any]:
-    """Return X R^{-T} for each trial."""
-    solution: NDArray[Any] = np.linalg.solve(r, np.swapaxes(matrices, 1, 2))
-    return np.swapaxes(solution, 1, 2)
-
-
-def _through_states(
-    network: RateRNN, rates: Floats, slopes: Floats, slopes_bar: NDArray[Any], work: Workspace
-) -> Floats:
+def _through_states(found: Tangents, slopes_bar: Doubles, work: Workspace) -> Floats:
     """Return what a change of the slopes f'(h) of tanh means for the drive of each step."""
     from binnet_kernels.rate.steps import backpropagate_rate
 
-    curvature = -2 * rates * slopes  # f''(h)
-    deltas = np.zeros_like(slopes)
+    network, signals = found.network, np.zeros(found.rates.shape)
+    curvature = -2 * found.rates[:, :-1] * found.slopes  # f''(h)
+    signals[:, :-1] = curvature * slopes_bar
+    slopes, deltas = 1 - found.rates**2, np.zeros_like(signals)
     recurrent = pad_columns(network.recurrent, "recurrent", work)
-    signals, leak = (curvature * slopes_bar).astype(network.dtype), network.dtype.type(network.leak)
     field = work.take("field", (1, recurrent.shape[1]), network.dtype)
     for b in cut_trials(slopes):
         backpropagate_rate(
-            recurrent, signals[b], slopes[b], leak, deltas[b], field, np.arange(network.n_neurons)
+            recurrent, signals[b], slopes[b], network.leak, deltas[b], field,
+            np.arange(network.n_neurons),
         )  # fmt: skip
-    return deltas
+    return deltas[:, :-1]

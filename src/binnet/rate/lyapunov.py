@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from binnet._validation import check_real
-from binnet.rate._tangents import apply_jacobian, check_spectrum, first_basis, orthonormalise
-from binnet.rate._trajectories import Workspace, compute_slopes
-from binnet.rate.model import RateRNN, check_inputs, follow
+from binnet.rate._tangents import measure_tangents, take_logs
+from binnet.rate._trajectories import Workspace
+from binnet.rate.model import RateRNN
 
 #: Steps that are dropped by default. In the Romo task the first pulse ends at step 8; before it
 #: h = 0, where no ReLU is active, and its Jacobian says nothing about the network.
@@ -31,10 +31,12 @@ class LyapunovSpectrum:
     ----------
     exponents : ndarray, shape (k,)
         The k leading exponents in falling order, natural logarithm per step: means over trials.
+        -inf where a step that counts is singular: with leak = 0, where fewer ReLUs than k are
+        active.
     errors : ndarray, shape (k,)
-        Their standard errors over trials; nan for a single trial.
+        Their standard errors over trials; nan for a single trial, and where an exponent is -inf.
     per_trial : ndarray, shape (B, k)
-        The exponents of each trial.
+        The exponents of each trial, in the order of `exponents`.
     n_steps : int
         Steps that were averaged over, after the warm-up.
     """
@@ -70,6 +72,11 @@ def lyapunov_spectrum(
 ) -> LyapunovSpectrum:
     """Measure the leading Lyapunov exponents along trajectories that inputs drive.
 
+    Trajectories are followed in float64, whatever the network's precision is. With leak = 0 and
+    ReLUs the Jacobian can be singular, and is 0 while h = 0: tangent vectors that are lost are
+    drawn anew. That changes nothing if it happens in the warm-up, and makes an exponent -inf, that
+    one alone, if it happens later.
+
     Parameters
     ----------
     network : RateRNN
@@ -93,6 +100,9 @@ def lyapunov_spectrum(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or range.
+    DivergenceError
+        If the activity overflows float64: an ArithmeticError that names trial and step. There is
+        no average over what is not finite.
 
     Examples
     --------
@@ -101,19 +111,15 @@ def lyapunov_spectrum(
     >>> round(float(lyapunov_spectrum(network, tasks.romo().inputs).exponents[0]), 1)
     -0.6
     """
-    x = check_inputs(network, inputs)
-    n_exponents, warmup = check_spectrum(network, x, n_exponents, warmup)
-    work = Workspace()
-    slopes = compute_slopes(network.activation, follow(network, x, work).rates, work)
-    basis = first_basis(network, n_exponents, seed, len(x))
-    n_steps = x.shape[1]
-    total = np.zeros((len(x), n_exponents))
-    for t in range(n_steps):
-        basis, r = orthonormalise(apply_jacobian(network, slopes[:, t], basis))
-        if t >= warmup:
-            total += np.log(np.diagonal(r, axis1=1, axis2=2))
-    per_trial = total / (n_steps - warmup)
-    spread = per_trial.std(axis=0, ddof=1) if len(x) > 1 else np.full(n_exponents, math.nan)
-    return LyapunovSpectrum(
-        per_trial.mean(axis=0), spread / math.sqrt(len(x)), per_trial, n_steps - warmup
-    )
+    found = measure_tangents(network, inputs, n_exponents, warmup, seed, Workspace(), keep=False)
+    logs = take_logs(found.diagonals[:, warmup:])
+    per_trial = logs.mean(axis=1)
+    # In falling order of the means: where two are close, the basis may have them the other way.
+    order = np.argsort(-per_trial.mean(axis=0), kind="stable")
+    per_trial = np.ascontiguousarray(per_trial[:, order])
+    n_trials = len(per_trial)
+    errors = np.full(per_trial.shape[1], math.nan)
+    if n_trials > 1:
+        with np.errstate(invalid="ignore"):  # -inf has no spread
+            errors = per_trial.std(axis=0, ddof=1) / math.sqrt(n_trials)
+    return LyapunovSpectrum(per_trial.mean(axis=0), errors, per_trial, logs.shape[1])

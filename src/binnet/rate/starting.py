@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from binnet.rate._trajectories import Floats
 from binnet.rate.configuration import CUSTOM, RateConfiguration
 from binnet.rate.flossing import floss
 from binnet.rate.model import RateRNN
@@ -44,17 +49,72 @@ def start_network(
         dtype=c.dtype,
         seed=(c.seed, WEIGHTS),
     )
-    if not flossed or c.floss_exponents == 0:
-        return network
-    return floss(
+    if flossed and c.floss_exponents:
+        _floss(network, c, draw, 0)
+    return network
+
+
+def floss_between(network: RateRNN, c: RateConfiguration, draw: Task, iteration: int) -> None:
+    """Floss the network, in place, if a round is due between two updates of its training.
+
+    A round comes before update k (counted from 0) where k is `floss_every`, twice that and so on,
+    so that it follows on every `floss_every` updates and no run ends with one. Its trials are drawn
+    with seeds of their own, and it keeps nothing: a run that is taken up again goes the same way.
+
+    Parameters
+    ----------
+    network : RateRNN
+        Its recurrent weights change.
+    c : RateConfiguration
+        Parameters of the run.
+    draw : callable
+        Draws the trials.
+    iteration : int
+        Updates that were done.
+
+    Raises
+    ------
+    DivergenceError
+        If flossing drives the network out of bounds.
+    """
+    if c.floss_every and iteration and iteration % c.floss_every == 0:
+        _floss(network, c, draw, iteration // c.floss_every)
+
+
+def _floss(network: RateRNN, c: RateConfiguration, draw: Task, n_rounds: int) -> None:
+    """Do a round of flossing, in place; `n_rounds` of them were before it."""
+    first = n_rounds * c.floss_iterations
+    flossed = floss(
         network,
-        lambda batch_size, seed: draw(batch_size, (c.seed, FLOSSING, seed[1])),
+        lambda batch_size, seed: draw(batch_size, (c.seed, FLOSSING, first + seed[1])),
         c.floss_exponents,
         version=c.floss_version,
         iterations=c.floss_iterations,
+        learning_rate=c.floss_learning_rate,
         batch_size=c.floss_batch_size,
         seed=c.seed,
     ).network
+    network.recurrent[...] = flossed.recurrent
+
+
+def draw_feedback(seed: int, network: RateRNN) -> Floats:
+    """Return the random matrix that a run of the seed has in place of the readout.
+
+    Parameters
+    ----------
+    seed : int
+        Of the run.
+    network : RateRNN
+        Its network.
+
+    Returns
+    -------
+    ndarray, shape (N_out, N)
+        The matrix, drawn as the readout is.
+    """
+    rng = np.random.default_rng((seed, FEEDBACK))
+    bound = 1 / math.sqrt(network.n_neurons)
+    return rng.uniform(-bound, bound, network.readout.shape).astype(network.dtype)
 
 
 def find_task(configuration: RateConfiguration, task: Task | None) -> Task:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -55,7 +54,7 @@ def train(
     network : RateRNN, optional
         What to begin with; it is not changed. Default: what `start_network` returns.
     threads : int, optional
-        Threads of rtrl; the other rules run on one. None: all cores.
+        Threads of rtrl and snap; the other rules run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
     overwrite : bool, default False
@@ -82,7 +81,8 @@ def train(
     FileExistsError, IsADirectoryError
         If `checkpoint` is a folder or a file that binnet did not write.
     DivergenceError
-        If the loss is no longer finite; the last good checkpoint stays.
+        If activity, gradient, loss or weights are no longer finite; the last good checkpoint
+        stays.
 
     Examples
     --------
@@ -180,6 +180,7 @@ def _run(
 
     def save() -> None:
         nonlocal saved
+        state.check()
         if checkpoint is not None:
             state.save(checkpoint)
             saved = state.iteration
@@ -190,7 +191,7 @@ def _run(
         interrupt = stack.enter_context(DeferredInterrupt())
         # Products of small matrices, between compiled code: threads of BLAS would only wait.
         stack.enter_context(threadpool_limits(1, "blas"))
-        # Divergence is told by the loss, in one clear sentence.
+        # Divergence is told in one clear sentence.
         stack.enter_context(np.errstate(over="ignore", invalid="ignore"))
         bar = stack.enter_context(
             progress_bar(
@@ -202,18 +203,17 @@ def _run(
             save()
             if on_update is not None:
                 on_update(0, state.network)
-        while not state.finished and not interrupt.requested:
-            loss = state.learn(draw, threads, work)
-            if not math.isfinite(loss):
-                kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
-                raise DivergenceError.at(state.iteration, loss, c, kept)
-            if on_update is not None:
-                on_update(state.iteration, state.network)
-            bar.update()
-            if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
-                bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
-                # After the loss of iteration k was finite, its update may not have been.
-                if all(np.isfinite(w).all() for w in state.network.weights().values()):
+        try:
+            while not state.finished and not interrupt.requested:
+                state.learn(draw, threads, work)
+                if on_update is not None:
+                    on_update(state.iteration, state.network)
+                bar.update()
+                if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
+                    bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")
                     save()
-        save()
+            save()
+        except DivergenceError as error:  # nothing was saved: the state is of no use
+            kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
+            raise DivergenceError.at(state.iteration, error.cause, c, kept) from error
     return state.result(provenance)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from binnet._validation import check_integer
 from binnet.rate import RateConfiguration, RateRNN, alignment, start_network, train
-from binnet.rate._state import State
-from binnet.rate._trajectories import Floats
 from binnet.rate.alignments import BLOCKS, MEASURES
-from binnet.rate.rules._gradients import find_kind
+from binnet.rate.starting import draw_feedback
 from binnet.rate.tasks import TASKS, get
 from binnet.studies.rate import Experiment
 from binnet.sweeps import Observable
@@ -37,8 +34,13 @@ UPDATES = (0, 100, 300, 1000, 3000)
 LEARNING_RATES = {"bptt": 1e-3, "eprop": 3e-4}
 #: Trials whose gradient is compared, as many as a batch of training has.
 TRIALS = 32
-_PER_BLOCK = ("cosine", "norm_ratio", "single_cosine", "single_norm_ratio")
-_OF_RECURRENT = ("squared_bias", "squared_bias_error", "variance")
+_SHOWN = {
+    "recurrent": (
+        "single_cosine", "single_norm_ratio", "cosine", "squared_bias", "squared_bias_error",
+        "variance",
+    ),
+    "input_weights": ("single_cosine", "single_norm_ratio"),
+}  # fmt: skip
 # A seed of trials that no training draws: those of training end with the number of the update.
 _PROBE = 10**9 + 1
 
@@ -66,10 +68,10 @@ def measure_alignment(
         (update, block), and over (update) "probe_loss". NaN from where training diverged on.
     """
     c = RateConfiguration(**parameters, iterations=max(1, updates[-1]))
-    trials = get(c.task)(TRIALS, (c.seed, _PROBE))
+    trials = get(c.task)(TRIALS, (c.seed, _PROBE)).masked(c.loss_mask)
     batch = (trials.inputs, trials.targets, trials.mask)
     network = start_network(c)
-    random = draw_feedback(c, network)
+    random = draw_feedback(c.seed, network)
     shape = (len(updates), len(compared), len(BLOCKS))
     found = {name: np.full(shape, np.nan) for name in MEASURES}
     norms, losses = np.full((shape[0], shape[2]), np.nan), np.full(shape[0], np.nan)
@@ -108,27 +110,6 @@ def measure_alignment(
     }
 
 
-def draw_feedback(configuration: RateConfiguration, network: RateRNN) -> Floats:
-    """Return the random feedback that a run with these parameters has, or would have.
-
-    Parameters
-    ----------
-    configuration : RateConfiguration
-        Parameters of the run.
-    network : RateRNN
-        Its network.
-
-    Returns
-    -------
-    ndarray, shape (N_out, N)
-        The matrix.
-    """
-    random = replace(configuration, rule="eprop", feedback="random")
-    feedback = State(random, network, np.empty(0)).feedback
-    assert feedback is not None
-    return feedback
-
-
 def _find_rule(name: str) -> str:
     return "eprop" if name == RFLO else name
 
@@ -142,7 +123,7 @@ def _check(
     configuration.check_memory()
     check_integer("n_draws", n_draws, 3)
     for name in compared:
-        find_kind(_find_rule(name))
+        RateConfiguration(rule=_find_rule(name))
     if not compared or len(set(compared)) < len(compared):
         raise ValueError(f"compared must be at least one rule, each once, got {list(compared)}")
     whole = [check_integer("updates", n, 0) for n in updates]
@@ -225,10 +206,11 @@ def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
     Returns
     -------
     list of dict
-        Task, number of updates and rule; for the recurrent and the input weights the mean and
-        standard deviation over seeds of the cosine, the norm ratio and the cosine of single draws;
-        squared bias with its mean standard error, and variance, of the recurrent weights; and how
-        many runs there are. Conditions that are not measured yet are left out.
+        Task, number of updates, rule and how many runs there are; for the recurrent and the input
+        weights the mean and standard deviation over seeds of cosine and norm ratio of single
+        draws; for the recurrent ones also of the cosine of the mean of draws, the squared bias
+        (with the mean of its standard errors) and the variance. Conditions that are not measured
+        yet are left out.
     """
     labelled = label(result)
     ends = [labelled["update"].values[0], labelled["update"].values[-1]]
@@ -243,8 +225,7 @@ def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
                 record: dict[str, Any] = {
                     "task": str(task), "updates": int(update), "compared": str(rule), "runs": runs,
                 }  # fmt: skip
-                for block in ("recurrent", "input_weights"):
-                    names = (*_PER_BLOCK, *(_OF_RECURRENT if block == "recurrent" else ()))
+                for block, names in _SHOWN.items():
                     for name in names:
                         values = row[name].sel(block=block)
                         key = f"{name}_{block}"

@@ -4,10 +4,13 @@
 exact. ``eprop`` cuts the influence down to what a synapse can know: the trace of its own
 presynaptic activity (the recurrent input is detached, as an autodiff framework does it).
 ``eprop-self`` also keeps the neuron's coupling to itself (Liu et al. 2024, Eq. 8). With a fixed
-random `feedback` in place of the readout, e-prop is RFLO (Murray 2019).
+random `feedback` in place of the readout, e-prop is RFLO (Murray 2019). ``modprop-C`` adds what C
+types of cells broadcast to all synapses, ModProp (Liu et al. 2022).
 
 ``uoro`` and ``kf-rtrl`` carry a random influence of a lower rank forward, whose expectation over
 the signs drawn is that of ``rtrl``: their mean is the gradient, and one draw has noise.
+
+``snap-N`` keeps the influence that arrives within N - 1 couplings (Menick et al. 2021).
 """
 
 from __future__ import annotations
@@ -55,15 +58,16 @@ def gradient(
         Of shape (B, T, N_out) for the squared loss, integer labels (B, T) for the cross-entropy.
     mask : array_like, shape (B, T) or that of `targets`, optional
         Weights >= 0 of the steps. Default: all 1.
-    rule : {"bptt", "rtrl", "eprop", "eprop-self", "uoro", "kf-rtrl"}, default "bptt"
-        The learning rule.
+    rule : str, default "bptt"
+        The learning rule: "bptt", "tbptt-K", "rtrl", "eprop", "eprop-self", "snap-N", "uoro",
+        "kf-rtrl" or "modprop-C", with whole numbers K, N and C.
     loss : {"squared", "cross_entropy"}, default "squared"
         ``sum m (y - target)² / (2 sum m)``, or the mean cross-entropy of softmax(y).
     feedback : ndarray, shape (N_out, N), optional
         Fixed matrix B that e-prop's learning signal uses in place of the readout w. The
         gradient of the readout stays exact.
     threads : int, optional
-        Threads for rtrl, uoro and kf-rtrl; the others run on one. None: all cores.
+        Threads for rtrl, snap, uoro and kf-rtrl; the others run on one. None: all cores.
     seed : int or tuple of int, default 0
         Integers >= 0: the seed of the signs that uoro and kf-rtrl draw, each a function of seed,
         trial, step and neuron. The other rules do not read it.
@@ -77,6 +81,9 @@ def gradient(
     ------
     TypeError, ValueError
         If an argument has the wrong type, shape or range, or the mask is all zeros.
+    DivergenceError
+        If activity, loss or gradient overflow: an ArithmeticError that names trial and step, or
+        what is not finite.
 
     Examples
     --------

@@ -7,6 +7,7 @@ of its own. The adapter only uses what every `neurogym.TrialEnv` has: `new_trial
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,8 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
     ----------
     env : neurogym.TrialEnv
         A supervised environment with discrete actions, such as ``neurogym.make("GoNogo-v0")``;
-        wrappers around it are taken off.
+        wrappers around it are taken off. It is copied as it is now, and each batch begins with a
+        fresh copy: what it keeps from trial to trial, it keeps within a batch.
 
     Returns
     -------
@@ -48,13 +50,16 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
         raise TypeError(
             f"env must be a neurogym TrialEnv with discrete actions, got {type(env).__name__}"
         )
-    bare.seed(0)
-    _draw_trial(bare)  # refuses an environment without targets now, not when training begins
+    pristine = copy.deepcopy(bare)  # the user's may go on
+    # Refuse an environment without targets now, not when training begins.
+    _draw_trial(_copy_seeded(pristine, 0))
 
     def draw(batch_size: int = 32, seed: Seed = 0) -> Trials:
         batch_size, rng = start(batch_size, seed)
-        bare.seed(int(rng.integers(2**31)))
-        trials = [_draw_trial(bare) for _ in range(batch_size)]
+        # Some keep more between trials than a generator, such as a block that they are in: a batch
+        # would depend on those before it, and a run that is taken up again end otherwise.
+        fresh = _copy_seeded(pristine, int(rng.integers(2**31)))
+        trials = [_draw_trial(fresh) for _ in range(batch_size)]
         n_steps = max(len(labels) for _, labels in trials)
         inputs = np.zeros((batch_size, n_steps, trials[0][0].shape[1]), np.float32)
         labels = np.zeros((batch_size, n_steps), np.int64)
@@ -64,6 +69,12 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
         return Trials(inputs, labels, mask, "cross_entropy", int(n_actions), labels != 0)
 
     return draw
+
+
+def _copy_seeded(pristine: Any, seed: int) -> Any:
+    env = copy.deepcopy(pristine)
+    env.seed(seed)
+    return env
 
 
 def _draw_trial(env: Any) -> tuple[NDArray[Any], NDArray[Any]]:
