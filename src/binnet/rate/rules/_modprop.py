@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.rate._trajectories import Floats
+from binnet.rate._trajectories import Floats, cut_trials
 from binnet.rate.rules._eprop import eprop
 from binnet.rate.rules._pass import Pass
 
@@ -33,19 +33,15 @@ def modprop(p: Pass) -> dict[str, Floats]:
     bounds = split_types(n, n if p.number is None else p.number)
     sizes = np.diff(bounds)
     mean_slope = p.slopes[:, 1:].mean(dtype=np.float64)  # h_0 = 0 says nothing about the network
-    scratch = np.zeros((2, len(sizes)), dtype)
+    couplings = average_couplings(p.network.recurrent, bounds).astype(dtype)
+    carry, types = (mean_slope * sizes).astype(dtype), np.repeat(np.arange(len(sizes)), sizes)
+    total, received = np.zeros((2, len(sizes)), dtype)
     modulated = p.work.take("modulated signals", p.signals.shape, dtype)
-    add_modulation(
-        average_couplings(p.network.recurrent, bounds).astype(dtype),
-        (mean_slope * sizes).astype(dtype),
-        np.repeat(np.arange(len(sizes)), sizes),
-        p.signals,
-        p.slopes,
-        dtype.type(p.network.leak),
-        scratch[0],
-        scratch[1],
-        modulated,
-    )
+    for b in cut_trials(p.signals):
+        add_modulation(
+            couplings, carry, types, p.signals[b], p.slopes[b], dtype.type(p.network.leak), total,
+            received, modulated[b],
+        )  # fmt: skip
     return eprop(replace(p, signals=modulated))
 
 
