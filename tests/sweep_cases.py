@@ -94,3 +94,33 @@ def fail_on_demand(x: int) -> dict[str, int]:
     if x == 3 and os.environ.get("BINNET_TEST_FAIL"):
         raise ArithmeticError("not today")
     return {"y": x}
+
+
+def measure_many(cells: list[dict[str, object]]) -> list[dict[str, object]]:
+    """As `measure`, of many cells; notes which ones if they have a folder."""
+    results = [measure(**{k: v for k, v in c.items() if k != "folder"}) for c in cells]  # type: ignore[arg-type]
+    folder = cells[0].get("folder")
+    if folder is not None:
+        line = " ".join(f"{c['x']}-{c['kind']}-{c['seed']}" for c in cells)
+        with (Path(str(folder)) / f"{os.getpid()}.log").open("a") as log:
+            log.write(f"{line}\n")
+    return results
+
+
+def fail_many_at_two(cells: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [fail_at_two(**c) for c in cells]  # type: ignore[arg-type]
+
+
+def fail_together(cells: list[dict[str, object]]) -> list[dict[str, object]]:
+    raise MemoryError("too many at once")
+
+
+def stop_at_two(cells: list[dict[str, object]]) -> list[dict[str, object]]:
+    """As Ctrl-C, in the pieces that come to 2."""
+    if any(c["x"] == 2.0 for c in cells):
+        raise KeyboardInterrupt
+    return measure_many(cells)
+
+
+def die_many_at_two(cells: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [die_at_two(**c) for c in cells]  # type: ignore[arg-type]

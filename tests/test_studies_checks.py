@@ -22,7 +22,7 @@ from binnet.studies import (
     tuning,
 )
 from binnet.studies import weight_bits as bits
-from binnet.sweeps import _workers
+from binnet.sweeps import _pieces
 
 RUNS: dict[str, Any] = {
     "capacity": capacity.run_capacity,
@@ -49,7 +49,7 @@ def no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     def measure(*arguments: Any) -> None:
         raise AssertionError("a cell was measured")
 
-    monkeypatch.setattr(_workers, "measure_cell", measure)
+    monkeypatch.setattr(_pieces, "measure_cell", measure)
     _training.find_data.cache_clear()
 
 

@@ -37,6 +37,7 @@ from binnet.rate.configuration import FEEDBACKS
 from binnet.rate.lyapunov import WARMUP
 from binnet.rate.model import DTYPES
 from binnet.rate.results import WINDOW
+from binnet.rate.structures import STRUCTURES
 
 if TYPE_CHECKING:
     from binnet.rate import LyapunovSpectrum
@@ -48,8 +49,16 @@ _TRIALS, _TRIALS_SEED = 32, 2**31  # for exponents; no training draws this batch
 # Names are checked by the library, which says what there is.
 PARAMETERS = (
     Parameter("--task", "task", str, f"what is learned: {', '.join(tasks.TASKS)}", ""),
+    Parameter(
+        "--loss-mask",
+        "loss_mask",
+        click.Choice(tasks.LOSS_MASKS),
+        "steps that count: the task's, or those of the response alone",
+        "",
+    ),
     Parameter("--rule", "rule", str, f"learning rule: {', '.join(RULES)}", ""),
     Parameter("--gain", "gain", float, "initial gain: W_h is drawn from N(0, gain²/N)", ">= 0"),
+    Parameter("--structure", "structure", str, f"how W_h is drawn: {', '.join(STRUCTURES)}", ""),
     Parameter("--learning-rate", "learning_rate", float, "step size", "> 0"),
     Parameter("--iterations", "iterations", int, "updates, each on fresh trials", ">= 1"),
     Parameter("--batch-size", "batch_size", int, "trials per update", ">= 1"),
@@ -61,8 +70,15 @@ PARAMETERS = (
         "--feedback",
         "feedback",
         click.Choice(FEEDBACKS),
-        "what carries the error back in e-prop; random: RFLO",
+        "what carries the error back in e-prop; random: RFLO; learned: as the readout learns",
         "",
+    ),
+    Parameter(
+        "--feedback-decay",
+        "feedback_decay",
+        float,
+        "decay of learned feedback and readout, in units of the learning rate",
+        ">= 0",
     ),
     Parameter(
         "--floss",
@@ -228,7 +244,8 @@ def _draw(folder: Path, result: RateTrainingResult) -> None:
     if len(result.losses):
         c = result.configuration
         title = f"{c.task}, {c.rule}, gain {c.gain:g}, N = {c.n_hidden}, seed {c.seed}"
-        draw = partial(draw_losses, result.losses, c.task, title)
+        levels_of = c.task if c.loss_mask == "task" else ""  # they are known for that mask alone
+        draw = partial(draw_losses, result.losses, levels_of, title)
         save_pictures({folder / CURVE: draw}, overwrite=True)
 
 

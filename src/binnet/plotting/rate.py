@@ -65,7 +65,7 @@ def plot_learning_curves(
         ax.plot(updates, mean, color=colour(k), linestyle=dash(k), lw=1.6, label=name)
         low = np.maximum(mean - spread, 0.5 * mean)  # a band to 0 has no lower end on a log axis
         plot_band(ax, updates, low, mean + spread, _SPREAD, color=colour(k), alpha=0.2)
-    _draw_levels(task, ax)
+    draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
     if task in LEVELS:  # the first updates of a large gain would take most of the axis
         ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(LEVELS[task].values())))
@@ -167,7 +167,7 @@ def draw_losses(losses: ArrayLike, task: str, title: str, *, block: int = 20) ->
         means = values[: n * block].reshape(n, block).mean(axis=1)
         updates = (np.arange(n) + 0.5) * block
         ax.plot(updates, means, color=BLUE, lw=1.6, label=f"mean of {block}")
-    _draw_levels(task, ax)
+    draw_levels(task, ax)
     ax.set(xlabel="update", ylabel="loss", yscale="log")
     finish(ax)
     return figure
@@ -252,7 +252,16 @@ def draw_flossing(
     return figure
 
 
-def _draw_levels(task: str, ax: Axes) -> None:
+def draw_levels(task: str, ax: Axes) -> None:
+    """Draw the losses of a task that others are compared with.
+
+    Parameters
+    ----------
+    task : str
+        Its name; of one that is not known nothing is drawn.
+    ax : Axes
+        Where to draw.
+    """
     for k, (name, level) in enumerate(LEVELS.get(task, {}).items()):
         ax.axhline(level, color="0.3", linestyle=DASHES[3 - k], lw=1.0)
         ax.annotate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,15 @@ from numpy.typing import NDArray
 from binnet._records import Record, reading
 from binnet._tensors import read_tensors, write_tensors
 from binnet._validation import check_integer
-from binnet.rate._losses import make_goal
-from binnet.rate._trajectories import Workspace
+from binnet.rate._losses import Goal, make_goal
+from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
 from binnet.rate.optimisers import make_optimiser
 from binnet.rate.results import RateTrainingResult
-from binnet.rate.rules._gradients import compute_gradient
-from binnet.rate.starting import FEEDBACK, NOISE, TRIALS, floss_between
+from binnet.rate.rules._gradients import Gradient, compute_gradient
+from binnet.rate.starting import NOISE, TRIALS, draw_feedback, floss_between
 from binnet.rate.tasks import Task
 
 _FORMAT, _KIND = "binnet-rate", "checkpoint of a rate network"
@@ -37,12 +36,17 @@ class State:
         self.optimiser = make_optimiser(configuration.optimiser, configuration.learning_rate)
         self.iteration = len(losses)
         self.losses = _lengthen(losses, configuration.iterations)
-        self.feedback = None
-        if configuration.feedback == "random":
-            rng = np.random.default_rng((configuration.seed, FEEDBACK))
-            bound = 1 / math.sqrt(network.n_neurons)  # as the readout is drawn
-            drawn = rng.uniform(-bound, bound, network.readout.shape)
-            self.feedback = drawn.astype(network.dtype)
+        self.feedback: Floats | None = None
+        if configuration.feedback != "readout":
+            self.feedback = draw_feedback(configuration.seed, network)
+
+    @property
+    def learned(self) -> dict[str, Floats]:
+        """The arrays that the optimiser changes, by name."""
+        weights = self.network.weights()
+        if self.feedback is not None and self.configuration.feedback == "learned":
+            weights["feedback"] = self.feedback
+        return weights
 
     @property
     def finished(self) -> bool:
@@ -64,6 +68,7 @@ class State:
             self.configuration,
             provenance,
             self.finished,
+            None if self.feedback is None else self.feedback.copy(),
         )
 
     def learn(self, draw: Task, threads: int, work: Workspace) -> float:
@@ -75,21 +80,38 @@ class State:
             If what it computes, or the weights that it leaves, are not finite: this state is then
             of no use.
         """
+        c = self.configuration
+        floss_between(self.network, c, draw, self.iteration)
+        inputs, goal = self.draw_batch(draw)
+        noise = (c.seed, NOISE, self.iteration)
+        step = compute_gradient(
+            self.network, inputs, goal, c.rule, self.feedback, threads, work, noise
+        )
+        self.apply(step)
+        return step.loss
+
+    def draw_batch(self, draw: Task) -> tuple[Floats, Goal]:
+        """Return inputs and goal of the next update's trials, checked."""
         c, network = self.configuration, self.network
-        floss_between(network, c, draw, self.iteration)
-        trials = draw(c.batch_size, (c.seed, TRIALS, self.iteration))
+        trials = draw(c.batch_size, (c.seed, TRIALS, self.iteration)).masked(c.loss_mask)
         inputs = check_inputs(network, trials.inputs)
         shape = (*inputs.shape[:2], network.n_outputs)
-        goal = make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
-        noise = (c.seed, NOISE, self.iteration)
-        step = compute_gradient(network, inputs, goal, c.rule, self.feedback, threads, work, noise)
-        self.optimiser.step(network.weights(), step.grads)
+        return inputs, make_goal(trials.loss, trials.targets, trials.mask, shape, network.dtype)
+
+    def apply(self, step: Gradient) -> None:
+        """Change the weights by a gradient; refuse those that it leaves if they are not finite."""
+        c, weights, grads = self.configuration, self.learned, step.grads
+        if "feedback" in weights:
+            # Kolen and Pollack 1994: the same changes and the same decay make both alike.
+            grads = grads | {"feedback": grads["readout"]}
+            for name in ("readout", "feedback"):
+                weights[name] *= weights[name].dtype.type(1 - c.learning_rate * c.feedback_decay)
+        self.optimiser.step(weights, grads)
         self.losses[self.iteration] = step.loss
         self.iteration += 1
-        for name, weights in network.weights().items():
-            if not np.isfinite(weights).all():
+        for name, values in weights.items():
+            if not np.isfinite(values).all():
                 raise DivergenceError(f"the update leaves weights {name} that are not finite")
-        return step.loss
 
     def check(self) -> None:
         """Refuse a memory of gradients that has overflowed: it would hold weights for good.
@@ -104,7 +126,7 @@ class State:
                 raise DivergenceError(f"the optimiser's {key} is not finite")
 
     def save(self, path: str | Path) -> None:
-        tensors: dict[str, Any] = self.network.weights()
+        tensors: dict[str, Any] = self.learned
         tensors |= {f"optimiser.{key}": value for key, value in self.optimiser.state().items()}
         if self.network.connections is not None:
             tensors["connections"] = self.network.connections
@@ -146,10 +168,21 @@ class State:
                 "checkpoint"
             )
         state = cls(configuration, network, losses)
+        if "feedback" in state.learned:
+            feedback = tensors.get("feedback")
+            if feedback is None or (feedback.shape, feedback.dtype) != (
+                readout.shape,
+                readout.dtype,
+            ):
+                raise ValueError(
+                    f"{path} lacks the learned feedback, {readout.dtype} of shape {readout.shape}; "
+                    "use an undamaged checkpoint"
+                )
+            state.feedback = feedback.copy()
         prefix = "optimiser."
         state.optimiser.restore(
             {key[len(prefix) :]: v for key, v in tensors.items() if key.startswith(prefix)},
-            network.weights(),
+            state.learned,
         )
         return state
 

@@ -15,12 +15,12 @@ from binnet.rate.model import ACTIVATIONS, DTYPES
 from binnet.rate.optimisers import OPTIMISERS
 from binnet.rate.rules import LOCAL_RULES
 from binnet.rate.rules._gradients import find_kind
-from binnet.rate.tasks import TASKS
+from binnet.rate.structures import check_structure
+from binnet.rate.tasks import LOSS_MASKS, TASKS
 
 #: The task of a run whose task is a function of the user's.
 CUSTOM = "custom"
 FEEDBACKS = ("readout", "random", "learned")
-LOSS_MASKS = ("task", "response")
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,14 @@ class RateConfiguration:
     feedback : {"readout", "random", "learned"}, default "readout"
         What carries the error back in rules that are not exact: the readout, a fixed random matrix
         (RFLO), or one that learns as the readout does (Kolen and Pollack 1994).
-    feedback_decay : float, default 1e-3
-        Decay of learned feedback and readout per update, in units of the learning rate, >= 0.
+    feedback_decay : float, default 3.0
+        Decay of learned feedback and readout per update, in units of the learning rate: both are
+        multiplied by 1 - learning_rate * feedback_decay, and so is their difference. From 0 to
+        1 / learning_rate.
     n_hidden : int, default 64
         N, at least 1.
     gain : float, default 1.0
-        Initial gain >= 0: W_h is drawn from N(0, gain²/N).
+        Initial gain >= 0: the root mean square norm of W_h's rows, N(0, gain²/N) if Gaussian.
     structure : str, default "gaussian"
         How W_h is drawn, one of those of `binnet.rate.RateRNN.initialise`.
     leak : float, default 0.5
@@ -86,7 +88,7 @@ class RateConfiguration:
     loss_mask: str = "task"
     rule: str = "bptt"
     feedback: str = "readout"
-    feedback_decay: float = 1e-3
+    feedback_decay: float = 3.0
     n_hidden: int = 64
     gain: float = 1.0
     structure: str = "gaussian"
@@ -126,7 +128,13 @@ class RateConfiguration:
         keep_real(self, "feedback_decay", 0.0)
         keep_real(self, "learning_rate", 0.0, above=True)
         keep_real(self, "floss_learning_rate", 0.0, above=True)
+        if self.feedback == "learned" and self.learning_rate * self.feedback_decay > 1:
+            raise ValueError(
+                f"feedback_decay must be 0..{1 / self.learning_rate:g}, 1 over the learning rate, "
+                f"as no update can take away more than all, got {self.feedback_decay:g}"
+            )
         object.__setattr__(self, "leak", check_leak(self.leak))
+        check_structure(self.structure, self.n_hidden)
         if self.floss_exponents > self.n_hidden:
             raise ValueError(
                 f"floss_exponents must be 0..{self.n_hidden}, as a network of n_hidden = "

@@ -19,8 +19,9 @@ from binnet.rate._trajectories import (
     check_finite,
     check_leak,
     cut_trials,
-    pad_columns,
+    pad_width,
 )
+from binnet.rate.structures import check_structure, draw_recurrent
 
 ACTIVATIONS = ("relu", "tanh")
 DTYPES = ("float32", "float64")
@@ -115,12 +116,15 @@ class RateRNN:
         n_hidden: int = 64,
         *,
         gain: float = 1.0,
+        structure: str = "gaussian",
         leak: float = 0.5,
         activation: str = "relu",
         dtype: str = "float32",
         seed: int | tuple[int, ...] = 0,
     ) -> RateRNN:
-        """Draw W_h from N(0, gain²/N), and W_x and w uniformly in ±1/√fan_in.
+        """Draw W_h from N(0, gain²/N) or with another structure, W_x and w uniformly in ±1/√fan_in.
+
+        Every structure has E sum_j W_ij² = gain², and the same W_x and w for the same seed.
 
         Parameters
         ----------
@@ -130,6 +134,12 @@ class RateRNN:
             N, at least 1.
         gain : float, default 1.0
             Initial gain, at least 0.
+        structure : str, default "gaussian"
+            How W_h is drawn: "gaussian"; "orthogonal", uniformly distributed times the gain;
+            "low-rank-R", of rank R, the product of two Gaussian matrices; "block-B", B groups of
+            neurons with couplings only within them; "sparse-K", K couplings per neuron, where the
+            others never come to exist; or "dale", 80 % excitatory and 20 % inhibitory neurons,
+            each row with mean 0. Of all but "sparse-K" learning may leave the structure.
         leak : float, default 0.5
             a, in [0, 1).
         activation : {"relu", "tanh"}, default "relu"
@@ -154,13 +164,20 @@ class RateRNN:
         check_memory(f"n_hidden = {n}: the weights", 16.0 * n * (n + n_inputs), "take fewer")
         gain = check_real("gain", gain, 0.0)
         check_choice("dtype", dtype, DTYPES)
+        kind = check_structure(structure, n)
         rng = np.random.default_rng(seed)
+        normal = rng.standard_normal((n, n))
+        input_weights = rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)
+        readout = rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)
+        # Last, as structures draw more or less: input weights and readout are the same for all.
+        recurrent, connections = draw_recurrent(kind, normal, gain, rng)
         return cls(
-            (rng.standard_normal((n, n)) * (gain / math.sqrt(n))).astype(dtype),
-            (rng.uniform(-1, 1, (n, n_inputs)) / math.sqrt(n_inputs)).astype(dtype),
-            (rng.uniform(-1, 1, (n_outputs, n)) / math.sqrt(n)).astype(dtype),
+            recurrent.astype(dtype),
+            input_weights.astype(dtype),
+            readout.astype(dtype),
             leak,
             activation,
+            connections,
         )
 
     @property
@@ -243,19 +260,20 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
 
     n_samples, n_steps, n_inputs = inputs.shape
     n, dtype = network.n_neurons, network.dtype
-    drive = work.take("drive", (n_samples, n_steps, n), dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
     states = work.take("states", (n_samples, n_steps + 1, n), dtype)
     rates = work.take("rates", states.shape, dtype)
     states[:, 0] = rates[:, 0] = 0
-    recurrent_t = pad_columns(network.recurrent.T, "recurrent_t", work)
-    field = work.take("field", (1, recurrent_t.shape[1]), dtype)
-    active, is_tanh = work.take("active", (n,), np.int64), network.activation == "tanh"
+    n_sources = n + n_inputs
+    weights_t = work.take("weights_t", (n_sources, pad_width(n)), dtype)
+    weights_t[:n, :n], weights_t[n:, :n] = network.recurrent.T, network.input_weights.T
+    field = work.take("field", (1, weights_t.shape[1]), dtype)
+    sources = work.take("sources", (n_sources, 1), dtype)
+    active = work.take("active", (n_sources,), np.int64)
+    is_tanh = network.activation == "tanh"
     for b in cut_trials(states):
         run_rate(
-            recurrent_t, drive[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
-            active, np.arange(n),
+            weights_t, inputs[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
+            sources, active,
         )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
     trajectory = Trajectory(states, rates, outputs[:, 1:])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet.rate._trajectories import Floats
 from binnet.rate.configuration import RateConfiguration
 from binnet.rate.model import RateRNN
 
@@ -32,6 +33,10 @@ class RateTrainingResult:
         Version, seed, threads, CPU and packages.
     completed : bool
         False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run.
+    feedback : ndarray, shape (N_out, N), optional
+        What carries the error back; None: the readout.
+    diverged : bool
+        True if `train_together` ended it early, as something was no longer finite.
     """
 
     network: RateRNN
@@ -39,6 +44,8 @@ class RateTrainingResult:
     configuration: RateConfiguration
     provenance: dict[str, Any]
     completed: bool
+    feedback: Floats | None = None
+    diverged: bool = False
 
     @property
     def final_loss(self) -> float:

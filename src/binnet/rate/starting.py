@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
+from binnet.rate._trajectories import Floats
 from binnet.rate.configuration import CUSTOM, RateConfiguration
 from binnet.rate.flossing import floss
 from binnet.rate.model import RateRNN
@@ -32,12 +37,13 @@ def start_network(
     """
     c = configuration
     draw = find_task(c, task)
-    trials = draw(1, (c.seed, TRIALS, 0))
+    trials = draw(1, (c.seed, TRIALS, 0)).masked(c.loss_mask)  # or says that it cannot be
     network = RateRNN.initialise(
         trials.n_inputs,
         trials.n_outputs,
         c.n_hidden,
         gain=c.gain,
+        structure=c.structure,
         leak=c.leak,
         activation=c.activation,
         dtype=c.dtype,
@@ -89,6 +95,26 @@ def _floss(network: RateRNN, c: RateConfiguration, draw: Task, n_rounds: int) ->
         seed=c.seed,
     ).network
     network.recurrent[...] = flossed.recurrent
+
+
+def draw_feedback(seed: int, network: RateRNN) -> Floats:
+    """Return the random matrix that a run of the seed has in place of the readout.
+
+    Parameters
+    ----------
+    seed : int
+        Of the run.
+    network : RateRNN
+        Its network.
+
+    Returns
+    -------
+    ndarray, shape (N_out, N)
+        The matrix, drawn as the readout is.
+    """
+    rng = np.random.default_rng((seed, FEEDBACK))
+    bound = 1 / math.sqrt(network.n_neurons)
+    return rng.uniform(-bound, bound, network.readout.shape).astype(network.dtype)
 
 
 def find_task(configuration: RateConfiguration, task: Task | None) -> Task:

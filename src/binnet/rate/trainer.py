@@ -36,6 +36,7 @@ def train(
     checkpoint: str | Path | None = None,
     overwrite: bool = False,
     on_checkpoint: Callable[[RateTrainingResult], None] | None = None,
+    on_update: Callable[[int, RateRNN], None] | None = None,
     progress: bool = False,
 ) -> RateTrainingResult:
     """Train a rate network on a task by the rule of the configuration.
@@ -53,13 +54,16 @@ def train(
     network : RateRNN, optional
         What to begin with; it is not changed. Default: what `start_network` returns.
     threads : int, optional
-        Threads of rtrl; the other rules run on one. None: all cores.
+        Threads of rtrl and snap; the other rules run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
     overwrite : bool, default False
         Whether `checkpoint` may replace a file that binnet did not write.
     on_checkpoint : callable, optional
         Called with the result so far whenever a checkpoint is due.
+    on_update : callable, optional
+        Called as ``on_update(n, network)`` before the first update, with n = 0, and after each,
+        with how many have been done: the network at work, to be read and not to be kept.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -96,7 +100,7 @@ def train(
         network = start_network(configuration, task)
     state = State(configuration, network.copy(), np.empty(0))
     with overwriting(overwrite):
-        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress)
+        return _run(state, task, n_threads, checkpoint, on_checkpoint, progress, on_update)
 
 
 def resume(
@@ -167,6 +171,7 @@ def _run(
     checkpoint: str | Path | None,
     on_checkpoint: Callable[[RateTrainingResult], None] | None,
     progress: bool,
+    on_update: Callable[[int, RateRNN], None] | None = None,
 ) -> RateTrainingResult:
     c = state.configuration
     draw, work = find_task(c, task), Workspace()
@@ -196,9 +201,13 @@ def _run(
         )  # fmt: skip
         if state.iteration == 0:
             save()
+            if on_update is not None:
+                on_update(0, state.network)
         try:
             while not state.finished and not interrupt.requested:
                 state.learn(draw, threads, work)
+                if on_update is not None:
+                    on_update(state.iteration, state.network)
                 bar.update()
                 if state.iteration % _ITERATIONS_PER_CHECKPOINT == 0 and not state.finished:
                     bar.set_postfix(loss=f"{state.losses[: state.iteration][-WINDOW:].mean():.5f}")

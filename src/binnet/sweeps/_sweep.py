@@ -18,6 +18,7 @@ from binnet.sweeps import _workers as pool
 from binnet.sweeps._identity import list_changes
 from binnet.sweeps._journal import Journal, JournalGoneError, KeptCell, Measurement, identify_file
 from binnet.sweeps._layout import Layout
+from binnet.sweeps._pieces import Measure, Outcome, Piece, cut
 from binnet.sweeps._sameness import Match, is_adopting, match
 from binnet.sweeps._sessions import SweepRecord, begin_session, note_cell, note_sweep
 from binnet.sweeps._store import SUFFIXES
@@ -180,7 +181,7 @@ class Sweep:
         cost = self.observable.cost
         return 1.0 if cost is None else float(cost(**copy.deepcopy(cell)))
 
-    def pending(self) -> list[tuple[int, Cell]]:
+    def pending(self) -> Piece:
         """Return the cells that are not measured yet, with their numbers."""
         if self.finished is not None:
             return []
@@ -270,6 +271,8 @@ class Sweep:
         with bar, closing(self._outcomes(pending, n_workers, scheduler)) as outcomes:
             for n, outcome in enumerate(outcomes, 1):
                 key = cell_key(cells[outcome.number])
+                if outcome.note:
+                    _logger.warning("note: %s", outcome.note)
                 error = outcome.error or self._check_layout(key, outcome, errors)
                 if error:
                     failures.append(f"the cell {key} {error}")
@@ -301,7 +304,7 @@ class Sweep:
                 list_changes(before, now),
             )  # fmt: skip
 
-    def _check_layout(self, key: str, outcome: pool.Outcome, errors: str) -> str:
+    def _check_layout(self, key: str, outcome: Outcome, errors: str) -> str:
         """Return what is wrong with a measurement; of the first one, it is so with all."""
         assert outcome.measurement is not None
         try:
@@ -314,17 +317,18 @@ class Sweep:
         return ""
 
     def _outcomes(
-        self, pending: Sequence[tuple[int, Cell]], n_workers: int, scheduler: str | None
-    ) -> Generator[pool.Outcome]:
-        function = self.observable.function
+        self, pending: Piece, n_workers: int, scheduler: str | None
+    ) -> Generator[Outcome]:
         if not pending:
             return
+        measure = Measure(self.observable.function, self.observable.many)
+        pieces = cut(pending, self.observable, n_workers)
         if scheduler is not None:
-            yield from pool.measure_on_cluster(function, pending, scheduler)
+            yield from pool.measure_on_cluster(measure, pieces, scheduler)
         elif n_workers == 1:
-            yield from pool.measure_here(function, pending)
+            yield from pool.measure_here(measure, pieces)
         else:
-            yield from pool.measure_locally(function, pending, n_workers)
+            yield from pool.measure_locally(measure, pieces, n_workers)
 
     def _what_is_left(self) -> str:
         if self.path is None or not self._any_kept:

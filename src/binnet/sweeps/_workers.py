@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any
 
 from binnet._provenance import get_version
-from binnet._threads import count_cores, watch_threads
-from binnet.sweeps._journal import Measurement
-from binnet.sweeps._sessions import Surroundings, describe_surroundings
+from binnet._threads import count_cores
+from binnet.sweeps._pieces import Measure, Outcome, Piece
 from binnet.sweeps.grid import Cell
 
-Function = Callable[..., Mapping[str, Any]]
 _CONNECT_SECONDS = 20
 _TRIES = 2  # alone, of a cell whose process has died
 _LOOK_SECONDS = 0.5  # between two looks of a worker whether its parent is there
@@ -32,63 +27,13 @@ class SweepError(RuntimeError):
     """A sweep that could not be finished; what was measured is in its journal."""
 
 
-class Outcome(NamedTuple):
-    """What became of a cell."""
-
-    number: int  # of the cell
-    measurement: Measurement | None  # None where the function raised
-    error: str  # what became of it, then
-    seconds: float
-    surroundings: Surroundings | None = None  # None where the function raised
+def measure_here(measure: Measure, pieces: Sequence[Piece]) -> Iterator[Outcome]:
+    """Measure one piece after the other in this process."""
+    for piece in pieces:
+        yield from measure(piece)
 
 
-def measure_cell(function: Function, number: int, parameters: Cell) -> Outcome:
-    """Call the function; what it raises is part of the outcome."""
-    begun = time.perf_counter()
-    try:
-        with watch_threads() as threads:
-            # Its own copy: what the function does to its parameters must not reach the next cell.
-            measurement = _to_measurement(function(**copy.deepcopy(parameters)))
-    except Exception:
-        error = f"raised:\n{traceback.format_exc()}"
-        return Outcome(number, None, error, time.perf_counter() - begun)
-    seconds = time.perf_counter() - begun
-    return Outcome(number, measurement, "", seconds, describe_surroundings(threads))
-
-
-def _to_measurement(result: Any) -> Measurement:
-    if not isinstance(result, Mapping) or not result:
-        raise TypeError(
-            "an observable must return a mapping from names to numbers or (dims, array), got "
-            f"{result!r}"
-        )
-    measurement = {}
-    for name, value in result.items():
-        if not isinstance(name, str):
-            raise TypeError(f"names of variables must be strings, got {name!r}")
-        dims, values = value if isinstance(value, tuple) else ((), value)
-        dims = (dims,) if isinstance(dims, str) else tuple(dims)
-        array = np.array(values)  # a copy: the function may fill the same array in the next cell
-        if array.dtype.kind not in "biuf" or not all(isinstance(dim, str) for dim in dims):
-            raise TypeError(f"{name} must be numbers, with names of dimensions, got {value!r}")
-        if array.ndim != len(dims):
-            raise ValueError(
-                f"{name} has {array.ndim} axes but the dimensions {dims}, for the shape "
-                f"{array.shape}; return (dims, array)"
-            )
-        measurement[name] = (dims, array.astype(array.dtype.newbyteorder("="), copy=False))
-    return measurement
-
-
-def measure_here(function: Function, cells: Sequence[tuple[int, Cell]]) -> Iterator[Outcome]:
-    """Measure one cell after the other in this process."""
-    for number, cell in cells:
-        yield measure_cell(function, number, cell)
-
-
-def measure_locally(
-    function: Function, cells: Sequence[tuple[int, Cell]], workers: int
-) -> Iterator[Outcome]:
+def measure_locally(measure: Measure, pieces: Sequence[Piece], workers: int) -> Iterator[Outcome]:
     """Measure on `workers` processes that share the cores of this machine.
 
     Where one dies, those cells that may have killed it are measured alone, so that it is known
@@ -96,28 +41,29 @@ def measure_locally(
     """
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    left = dict(cells)
+    left = {piece[0][0]: piece for piece in pieces}
     while left:
         begun: list[int] = []
         try:
-            for outcome in _measure_together(function, left, begun, workers):
-                del left[outcome.number]
-                yield outcome
+            for outcomes in _measure_together(measure, left, begun, workers):
+                del left[outcomes[0].number]
+                yield from outcomes
         except BrokenProcessPool:
-            for number in [number for number in begun if number in left]:
-                yield _measure_alone(function, number, left.pop(number), workers)
+            for first in [first for first in begun if first in left]:
+                for number, cell in left.pop(first):
+                    yield _measure_alone(measure, number, cell, workers)
 
 
 def _measure_together(
-    function: Function, cells: Mapping[int, Cell], begun: list[int], workers: int
-) -> Generator[Outcome]:
-    """Measure the cells; `begun` gets the numbers of those that were handed out."""
+    measure: Measure, pieces: Mapping[int, Piece], begun: list[int], workers: int
+) -> Generator[list[Outcome]]:
+    """Measure pieces, each by its first cell's number; `begun` gets those that were handed out."""
     import joblib
 
     def hand_out() -> Iterator[Any]:
-        for number, cell in list(cells.items()):
-            begun.append(number)
-            yield joblib.delayed(_measure_as_worker)(os.getpid(), function, number, cell)
+        for first, piece in list(pieces.items()):
+            begun.append(first)
+            yield joblib.delayed(_measure_as_worker)(os.getpid(), measure, piece)
 
     threads = max(1, count_cores() // workers)
     with (
@@ -129,8 +75,8 @@ def _measure_together(
         yield from joblib.Parallel(return_as="generator_unordered")(hand_out())
 
 
-def _measure_as_worker(parent: int, *arguments: Any) -> Outcome:
-    """Measure a cell in a process that ends when its parent has: a kill reaches one process only.
+def _measure_as_worker(parent: int, measure: Measure, piece: Piece) -> list[Outcome]:
+    """Measure a piece in a process that ends when its parent has: a kill reaches one process only.
 
     The others would wait for work for minutes, or finish cells that nobody keeps.
     """
@@ -138,7 +84,7 @@ def _measure_as_worker(parent: int, *arguments: Any) -> Outcome:
     if not _watching:
         _watching = True
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    return measure_cell(*arguments)
+    return measure(piece)
 
 
 def _end_with(parent: int) -> None:
@@ -147,13 +93,13 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _measure_alone(function: Function, number: int, cell: Cell, workers: int) -> Outcome:
+def _measure_alone(measure: Measure, number: int, cell: Cell, workers: int) -> Outcome:
     """Measure one cell while no other is, as often as it may kill its process."""
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     for _ in range(_TRIES):
         try:
-            (outcome,) = _measure_together(function, {number: cell}, [], workers)
+            ((outcome,),) = _measure_together(measure, {number: [(number, cell)]}, [], workers)
             return outcome
         except BrokenProcessPool as error:
             codes = re.search(r"exit codes of the workers are \{(.*?)\}", str(error))
@@ -163,7 +109,7 @@ def _measure_alone(function: Function, number: int, cell: Cell, workers: int) ->
 
 
 def measure_on_cluster(
-    function: Function, cells: Sequence[tuple[int, Cell]], scheduler: str
+    measure: Measure, pieces: Sequence[Piece], scheduler: str
 ) -> Iterator[Outcome]:
     """Measure on the workers of a Dask scheduler; it repeats the cells of workers that die."""
     try:
@@ -182,18 +128,28 @@ def measure_on_cluster(
         ) from None
     with client:
         _check_workers(client, scheduler)
-        futures = {
-            client.submit(measure_cell, function, number, cell, pure=False): number
-            for number, cell in cells
-        }
-        for future in as_completed(list(futures), loop=client.loop):
-            number = futures.pop(future)
+
+        def submit(piece: Piece) -> Any:
+            future = client.submit(measure, piece, pure=False)
+            futures[future] = piece
+            return future
+
+        futures: dict[Any, Piece] = {}
+        finished = as_completed([submit(piece) for piece in pieces], loop=client.loop)
+        for future in finished:
+            piece = futures.pop(future)
             try:
-                yield future.result()
+                yield from future.result()
             except KilledWorker as error:
-                yield Outcome(number, None, f"killed the workers that measured it: {error}", 0.0)
+                if len(piece) > 1:  # which of the cells kills is known when each is alone
+                    for cell in piece:
+                        finished.add(submit([cell]))
+                else:
+                    error_text = f"killed the workers that measured it: {error}"
+                    yield Outcome(piece[0][0], None, error_text, 0.0)
             except Exception:  # the function could not even be loaded there
-                yield Outcome(number, None, f"raised:\n{traceback.format_exc()}", 0.0)
+                error_text = f"raised:\n{traceback.format_exc()}"
+                yield from (Outcome(number, None, error_text, 0.0) for number, _ in piece)
             future.release()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from binnet._validation import check_choice, check_integer
-from binnet.sweeps import _workers as pool
+from binnet.sweeps._pieces import measure_cell
 from binnet.sweeps._sweep import Sweep
 from binnet.sweeps._workers import SweepError
 from binnet.sweeps.grid import Cell, Grid, Observable, cell_key
@@ -110,7 +110,8 @@ def plan(
     -------
     Plan
         Grid, finished cells and estimated time; ``print`` shows it. The estimate scales the time of
-        the cheapest cell by the observable's cost, so it is as good as that is.
+        the cheapest cell by the observable's cost, so it is as good as that is; cells that are
+        measured together take less.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def plan(
     costs = [sweep.cost(cell) for _, cell in pending]
     pilot = pending[costs.index(min(costs))][1]
     for _ in range(2):  # the first call may compile
-        outcome = pool.measure_cell(sweep.observable.function, 0, pilot)
+        outcome = measure_cell(sweep.observable.function, 0, pilot)
         if outcome.measurement is None:
             raise SweepError(f"the cell {cell_key(pilot)} {outcome.error}")
     seconds = outcome.seconds * sum(costs) / min(costs) / n_workers

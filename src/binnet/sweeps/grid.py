@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 import numbers
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from binnet._deprecation import warn_of_old_name
 from binnet._provenance import get_version
+from binnet._validation import check_integer
 from binnet.sweeps._identity import identify, name_function
 
 Cell = dict[str, Any]  # a value for each parameter
@@ -46,12 +47,33 @@ class Observable:
     settings : mapping, optional
         What the function reads besides its parameters, such as a preset that one of them names, as
         plain values: with others it is another sweep. Default: nothing.
+    many : callable, optional
+        ``many(cells)`` measures some cells at once, where that is faster: takes a list of mappings
+        of parameters and returns as many results, those that `function` returns for each, bit by
+        bit. If it raises, each cell is measured by itself. Default: there is no such way.
+    chunk : int, default 32
+        Most cells that `many` is given at once. They are finished together: a sweep that is
+        stopped has measured the others before.
+    group : callable, optional
+        ``group(**parameters)``, something hashable: only cells of which it is the same are
+        measured at once. Default: any.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `chunk` is not an integer of at least 1.
     """
 
     function: Callable[..., Mapping[str, Any]]
     cost: Callable[..., float] | None = None
     check: Callable[..., None] | None = None
     settings: Mapping[str, Any] | None = None
+    many: Callable[[Sequence[Cell]], Sequence[Mapping[str, Any]]] | None = None
+    chunk: int = 32
+    group: Callable[..., Hashable] | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("chunk", self.chunk, 1)
 
     @property
     def name(self) -> str:
@@ -73,7 +95,11 @@ class Observable:
         TypeError
             If it refers to something that cannot be told from another, as an open file or a lock.
         """
-        return identify(self.function)
+        code = identify(self.function)
+        more = None if self.many is None else identify(self.many)
+        if more is None:
+            return code
+        return {**(code or {}), **{f"many: {name}": digest for name, digest in more.items()}}
 
     def rename_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters by the names that they have now.

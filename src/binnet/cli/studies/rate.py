@@ -1,4 +1,4 @@
-"""`binnet study rate`: the grids of initial connectivity, their tables and their figures."""
+"""`binnet study rate`: studies of rate networks, their tables and their figures."""
 
 from __future__ import annotations
 
@@ -12,70 +12,62 @@ from binnet._files import check_file
 from binnet.cli._common import clear_errors
 from binnet.cli._figures import force_option
 from binnet.cli._folders import make_study_folder
+from binnet.cli.studies._rate_studies import STUDIES, find_default_folder, tabulate
 from binnet.cli.studies._shared import MOST_SEEDS, Findings, run_study, whole_option, workers_option
 
-_WRITTEN = ("summary.json", "curves-*.png", "exponents.png", "flossing.png",
-            "more-gains.png")  # fmt: skip
+_LIST = "; ".join(f"{name}: {study.about}" for name, study in STUDIES.items())
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="about two minutes: two gains, 2000 updates, 2 seeds")
+@click.option(
+    "--study",
+    "name",
+    type=click.Choice(list(STUDIES)),
+    default="gains",
+    show_default=True,
+    help=_LIST,
+)
+@click.option("--quick", is_flag=True, help="a small form of the study, about a minute or two")
 @whole_option("--seeds", 5, "runs per condition", high=MOST_SEEDS)
 @workers_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    default=Path("rnn-study"),
-    show_default=True,
-    help="folder of results and figures; what is finished in it is not run again",
+    help="folder of results and figures; what is finished in it is not run again  "
+    "[default: rnn-study; rnn-study-NAME of the other studies]",
 )
 @force_option
 @click.option(
     "--draw-only", is_flag=True, help="run nothing: tables and figures of what is in the folder"
 )
-def rate(out: Path, draw_only: bool, workers: int, **options: Any) -> None:
-    """Train rate networks on a grid of initial gain, rule, learning rate and seed.
+def rate(name: str, out: Path | None, draw_only: bool, workers: int, **options: Any) -> None:
+    """Train rate networks on a grid of parameters, as initial gain, rule, learning rate and seed.
 
     The best learning rate of each condition is chosen. The study can be stopped at any time; the
     same command goes on with it.
     """
-    from binnet.plotting.rate_study import list_figures
-    from binnet.studies.rate import load_study, plan_study, run_rate, summarise
+    from binnet.studies.rate import load_plan, run_plan
+
+    study, folder = STUDIES[name], find_default_folder(name, out)
+    plan = study.find(study.plan)(**options)
 
     def work() -> Findings:
-        if draw_only:
-            results = load_study(out, **options)
-        else:
-            results = run_rate(out, workers=workers, **options)
-        tables = {name: summarise(result) for name, result in results.items()}
-        figures = {out / f"{name}.png": draw for name, draw in list_figures(results).items()}
-        lines = [line for name, table in tables.items() for line in ("", name, *_tabulate(table))]
+        results = load_plan(plan, folder) if draw_only else run_plan(plan, folder, workers=workers)
+        tables = {grid: study.find("summarise")(result) for grid, result in results.items()}
+        drawn = study.find("list_figures")(results)
+        figures = {folder / f"{figure}.png": draw for figure, draw in drawn.items()}
+        lines = [line for grid, table in tables.items() for line in ("", grid, *tabulate(table))]
         return Findings({"tables": _plain(tables)}, figures, lines)
 
     if not draw_only:
         with clear_errors():
-            make_study_folder(out, {grid.name for grid in plan_study(**options)})
-            for pattern in _WRITTEN:
-                for path in out.glob(pattern):
+            make_study_folder(folder, {grid.name for grid in plan})
+            for path in (folder / "summary.json", *folder.glob("*.png")):
+                if path.exists():
                     check_file(path)
-    run_study(out / "summary.json", options if draw_only else {**options, "workers": workers}, work)
-
-
-def _tabulate(table: list[dict[str, Any]]) -> list[str]:
-    condition = list(table[0])[: list(table[0]).index("learning_rate")]
-    head = "".join(f"{name.removeprefix('floss_'):>10}" for name in condition)
-    lines = [f"{head}    rate runs      final loss         lowest loss    max LE before    after"]
-    for row in table:
-        cells = "".join(f"{row[name]:>10}" for name in condition)
-        losses = "  ".join(
-            f"{row[key]:8.5f} ± {row[f'{key}_std']:7.5f}" for key in ("final_loss", "lowest_loss")
-        )
-        exponents = "  ".join(
-            f"{row[key]:6.3f} ± {row[f'{key}_std']:5.3f}"
-            for key in ("exponent_before", "exponent_after")
-        )
-        lines.append(f"{cells} {row['learning_rate']:7g} {row['runs']:4d} {losses} {exponents}")
-    return lines
+    record = options if name == "gains" else {"study": name, **options}
+    record = record if draw_only else {**record, "workers": workers}
+    run_study(folder / "summary.json", record, work)
 
 
 def _plain(tables: Mapping[str, list[dict[str, Any]]]) -> dict[str, Any]:

@@ -4,7 +4,13 @@
 exact. ``eprop`` cuts the influence down to what a synapse can know: the trace of its own
 presynaptic activity (the recurrent input is detached, as an autodiff framework does it).
 ``eprop-self`` also keeps the neuron's coupling to itself (Liu et al. 2024, Eq. 8). With a fixed
-random `feedback` in place of the readout, e-prop is RFLO (Murray 2019).
+random `feedback` in place of the readout, e-prop is RFLO (Murray 2019). ``modprop-C`` adds what C
+types of cells broadcast to all synapses, ModProp (Liu et al. 2022).
+
+``uoro`` and ``kf-rtrl`` carry a random influence of a lower rank forward, whose expectation over
+the signs drawn is that of ``rtrl``: their mean is the gradient, and one draw has noise.
+
+``snap-N`` keeps the influence that arrives within N - 1 couplings (Menick et al. 2021).
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from binnet._threads import resolve_threads
-from binnet._validation import check_choice, check_matrix
+from binnet._validation import check_choice, check_integer, check_matrix
 from binnet.rate._losses import LOSSES, make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.model import RateRNN, check_inputs
@@ -52,17 +58,19 @@ def gradient(
         Of shape (B, T, N_out) for the squared loss, integer labels (B, T) for the cross-entropy.
     mask : array_like, shape (B, T) or that of `targets`, optional
         Weights >= 0 of the steps. Default: all 1.
-    rule : {"bptt", "rtrl", "eprop", "eprop-self"}, default "bptt"
-        The learning rule.
+    rule : str, default "bptt"
+        The learning rule: "bptt", "tbptt-K", "rtrl", "eprop", "eprop-self", "snap-N", "uoro",
+        "kf-rtrl" or "modprop-C", with whole numbers K, N and C.
     loss : {"squared", "cross_entropy"}, default "squared"
         ``sum m (y - target)² / (2 sum m)``, or the mean cross-entropy of softmax(y).
     feedback : ndarray, shape (N_out, N), optional
         Fixed matrix B that e-prop's learning signal uses in place of the readout w. The
         gradient of the readout stays exact.
     threads : int, optional
-        Threads for rtrl; the others run on one. None: all cores.
+        Threads for rtrl, snap, uoro and kf-rtrl; the others run on one. None: all cores.
     seed : int or tuple of int, default 0
-        Of what a stochastic rule draws; the others do not read it.
+        Integers >= 0: the seed of the signs that uoro and kf-rtrl draw, each a function of seed,
+        trial, step and neuron. The other rules do not read it.
 
     Returns
     -------
@@ -87,6 +95,8 @@ def gradient(
     (64, 64)
     """
     kind, _ = find_kind(rule)
+    for part in seed if isinstance(seed, tuple) else (seed,):
+        check_integer("seed", part, 0, None)
     check_choice("loss", loss, LOSSES)
     x = check_inputs(network, inputs)
     shape = (*x.shape[:2], network.n_outputs)

@@ -10,10 +10,10 @@ import numpy as np
 
 from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
-from binnet.rate._trajectories import Floats, Workspace, compute_slopes
+from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN, follow
-from binnet.rate.rules import _eprop, _exact
+from binnet.rate.rules import _eprop, _exact, _modprop, _snap, _stochastic
 from binnet.rate.rules._pass import Pass
 
 
@@ -43,9 +43,14 @@ class Kind(NamedTuple):
 
 KINDS = {
     "bptt": Kind(_exact.bptt, takes_feedback=False),
+    "tbptt": Kind(_exact.bptt, "K", 8, takes_feedback=False),
     "rtrl": Kind(_exact.rtrl, takes_feedback=False),
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
+    "snap": Kind(_snap.snap, letter="N", usual=2),
+    "modprop": Kind(_modprop.modprop, letter="C", usual=2),
+    "uoro": Kind(_stochastic.uoro, is_stochastic=True),
+    "kf-rtrl": Kind(_stochastic.kf_rtrl, is_stochastic=True),
 }
 LETTERS = {name: kind.letter for name, kind in KINDS.items()}
 #: A rule of each kind, with the usual number where its name has one.
@@ -115,11 +120,18 @@ def compute_gradient(
     DivergenceError
         If activity, loss or gradient is not finite.
     """
+    kind, _ = find_kind(rule)
     with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
-        return _compute(network, inputs, goal, rule, feedback, threads, work, seed)
+        p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
+        grads = kind.compute(p)
+        if network.connections is not None:
+            grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
+        grads["readout"] = error.T @ p.trajectory.rates.reshape(-1, network.n_neurons)
+    _check_finite(loss, grads, rule)
+    return Gradient(loss, grads, p.trajectory.outputs)
 
 
-def _compute(
+def go_through(
     network: RateRNN,
     inputs: Floats,
     goal: Goal,
@@ -127,28 +139,21 @@ def _compute(
     feedback: Floats | None,
     threads: int,
     work: Workspace,
-    seed: int | tuple[int, ...],
-) -> Gradient:
-    kind, number = find_kind(rule)
+    seed: int | tuple[int, ...] = 0,
+) -> tuple[Pass, float, Floats]:
+    """Return the pass that rules are given, the loss and the error of the outputs.
+
+    The error has the shape (B (T + 1), N_out). All arrays are of the workspace.
+    """
     trajectory = follow(network, inputs, work)
-    n_samples, n_times, n = trajectory.rates.shape
+    n_samples, n_times, _ = trajectory.rates.shape
     loss, output_error = compute_error(trajectory.outputs, goal)
     error = work.take("error", (n_samples, n_times, network.n_outputs), network.dtype)
     error[:, 1:] = output_error  # h_0 has no output: its row stays 0
-    error = error.reshape(-1, network.n_outputs)
-    slopes = compute_slopes(network.activation, trajectory.rates, work)
-    # s_t, the part of dloss/dh_t that does not pass through later states.
-    signals = work.take("signals", slopes.shape, network.dtype)
-    np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))
-    signals *= slopes
-    grads = kind.compute(
-        Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
-    )
-    if network.connections is not None:
-        grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
-    grads["readout"] = error.T @ trajectory.rates.reshape(-1, n)
-    _check_finite(loss, grads, rule)
-    return Gradient(loss, grads, trajectory.outputs)
+    carrier = network.readout if feedback is None else feedback
+    _, number = find_kind(rule)
+    p = Pass(network, inputs, trajectory, error, carrier, number, seed, threads, work)
+    return p, loss, error.reshape(-1, network.n_outputs)
 
 
 def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:

@@ -8,10 +8,11 @@ from binnet._validation import check_choice
 from binnet.rate.tasks._delayed_match import delayed_match
 from binnet.rate.tasks._neurogym import from_neurogym
 from binnet.rate.tasks._romo import romo
-from binnet.rate.tasks._trials import Trials
+from binnet.rate.tasks._trials import LOSS_MASKS, Trials
 from binnet.rate.tasks._two_alternative import two_alternative
 
 __all__ = [
+    "LOSS_MASKS",
     "TASKS",
     "Task",
     "Trials",

@@ -18,7 +18,8 @@ def delayed_match(batch_size: int = 32, seed: Seed = 0) -> Trials:
     inputs: fixation, 1 until the decision, and two channels that show sample and test one-hot,
     with noise of standard deviation 0.1 while they are shown. Labels are 0 (fixate) until the
     decision, then 1 (match) or 2 (non-match). Perfect fixation with chance in the decision has
-    loss 9 log(2)/32 = 0.195.
+    loss 9 log(2)/32 = 0.195. `Trials.response` is the decision: with those steps alone chance has
+    loss log(2) = 0.693.
 
     Parameters
     ----------
@@ -49,4 +50,5 @@ def delayed_match(batch_size: int = 32, seed: Seed = 0) -> Trials:
         inputs[:, first:last, 1:] = np.eye(2)[shown][:, None] + NOISE * noise
     labels = np.zeros((batch_size, n_steps), np.int64)
     labels[:, stop["test"] :] = label[:, None]
-    return Trials(inputs, labels, np.ones(labels.shape, np.float32), "cross_entropy", 3)
+    mask = np.ones(labels.shape, np.float32)
+    return Trials(inputs, labels, mask, "cross_entropy", 3, labels != 0)

@@ -31,7 +31,8 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
     -------
     callable
         ``task(batch_size, seed) -> Trials``, for `binnet.rate.train`. Trials of different length
-        are padded with zeros at the end, where their mask is 0.
+        are padded with zeros at the end, where their mask is 0. `Trials.response` are the steps
+        whose target is not 0, the action of fixation.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def from_neurogym(env: Any) -> Callable[..., Trials]:
         mask = np.zeros((batch_size, n_steps), np.float32)
         for b, (ob, gt) in enumerate(trials):
             inputs[b, : len(gt)], labels[b, : len(gt)], mask[b, : len(gt)] = ob, gt, 1
-        return Trials(inputs, labels, mask, "cross_entropy", int(n_actions))
+        return Trials(inputs, labels, mask, "cross_entropy", int(n_actions), labels != 0)
 
     return draw
 

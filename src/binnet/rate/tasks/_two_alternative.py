@@ -22,7 +22,8 @@ def two_alternative(
     fixation, and two stimuli 0.5 ± coherence/200 with noise of standard deviation 0.1 while they
     are shown. Labels are 0 (fixate) until the last step, then 1 or 2, the stronger stimulus.
     Perfect fixation with chance in the decision has loss log(2)/22 = 0.0315; no observer does
-    better than 0.0089, as coherences are small or 0.
+    better than 0.0089, as coherences are small or 0. `Trials.response` is the decision: with that
+    step alone chance has loss log(2) = 0.693.
 
     Parameters
     ----------
@@ -51,4 +52,5 @@ def two_alternative(
     inputs[:, 1:-1, 1:] = means[:, None] + NOISE * noise
     labels = np.zeros((batch_size, N_STEPS), np.int64)
     labels[:, -1] = choice + 1
-    return Trials(inputs, labels, np.ones(labels.shape, np.float32), "cross_entropy", 3)
+    mask = np.ones(labels.shape, np.float32)
+    return Trials(inputs, labels, mask, "cross_entropy", 3, labels != 0)
