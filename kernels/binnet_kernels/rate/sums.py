@@ -91,6 +91,32 @@ def accumulate_eprop(
 
 
 @kernel
+def accumulate_traces(signals, rates, inputs, leak, scratch, counting, grads, input_grads_t):
+    """Add sum_t s_t p_t^T with traces p as of e-prop, for signals s that are given.
+
+    Parameters
+    ----------
+    signals : array (B, T + 1, N)
+        s_t.
+    rates, inputs, leak, scratch, grads, input_grads_t
+        As of `accumulate_eprop`.
+    counting : int array (>= T + 1,)
+        0, 1, 2, ...
+    """
+    n, n_inputs, n_times = rates.shape[2], inputs.shape[2], rates.shape[1]
+    padded, traces, input_traces = scratch[1], scratch[2], scratch[3]
+    for b in range(len(rates)):
+        for t in range(n_times):
+            row, signal = padded[t], signals[b, t]
+            for i in range(n):
+                row[i] = signal[i]
+        _filter_trace(rates[b], leak, n, traces)
+        _filter_trace(inputs[b], leak, n_inputs, input_traces)
+        _add_products(padded, traces, n, counting, n_times, grads)
+        _add_inputs(padded, input_traces, counting, n_times, input_grads_t)
+
+
+@kernel
 def accumulate_bptt(
     recurrent, rates, inputs, error, carrier, leak, is_tanh, chunk, scratch, field, lists, grads,
     input_grads_t,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.rate._trajectories import Floats
-from binnet.rate.rules._eprop import eprop
+from binnet.rate._trajectories import Floats, cut_trials
 from binnet.rate.rules._pass import Pass
+from binnet.rate.rules._sums import Sums
 
 
 def modprop(p: Pass) -> dict[str, Floats]:
@@ -28,6 +27,7 @@ def modprop(p: Pass) -> dict[str, Floats]:
         O(B T N (N + N_in)) of e-prop, memory O(B T N + C²).
     """
     from binnet_kernels.rate.modprop import add_modulation
+    from binnet_kernels.rate.sums import accumulate_traces
 
     dtype, n = p.network.dtype, p.network.n_neurons
     bounds = split_types(n, n if p.number is None else p.number)
@@ -46,7 +46,13 @@ def modprop(p: Pass) -> dict[str, Floats]:
         scratch[1],
         modulated,
     )
-    return eprop(replace(p, signals=modulated))
+    rates, sums = p.trajectory.rates, Sums(p)
+    for b in cut_trials(rates):
+        accumulate_traces(
+            modulated[b], rates[b], p.inputs[b], sums.leak, sums.scratch, sums.lists[1],
+            sums.grads, sums.input_grads_t,
+        )  # fmt: skip
+    return sums.gradients()
 
 
 def split_types(n_neurons: int, n_types: int) -> NDArray[np.int64]:
