@@ -32,12 +32,17 @@ def run_rate(w_h: Array, drive: Array, leak: float, activation: str) -> tuple[Ar
     return h, np.array([[f(x, activation) for x in row] for row in h])
 
 
-def backpropagate_rate(w_h: Array, signals: Array, slopes: Array, leak: float) -> Array:
-    """delta_t = (1 - a) dloss/dh_{t+1} of one trial (T + 1, N)."""
+def backpropagate_rate(
+    w_h: Array, signals: Array, slopes: Array, leak: float, chunk: int = 10**9
+) -> Array:
+    """delta_t = (1 - a) dloss/dh_{t+1} of one trial (T + 1, N), within chunks of steps."""
     n_times, n = signals.shape
     g = np.zeros((n_times + 1, n))  # g[t] = dloss/dh_t
     for t in range(n_times - 1, 0, -1):
         for j in range(n):
+            if t % chunk == 0:  # h_t is a given for the steps behind it
+                g[t, j] = signals[t, j]
+                continue
             back = sum(w_h[i, j] * g[t + 1, i] for i in range(n))
             g[t, j] = signals[t, j] + leak * g[t + 1, j] + (1 - leak) * slopes[t, j] * back
     return (1 - leak) * g[1:]
@@ -49,6 +54,16 @@ def filter_traces(activity: Array, n_times: int, leak: float) -> Array:
         for k in range(activity.shape[1]):
             traces[t + 1, k] = leak * traces[t, k] + (1 - leak) * activity[t, k]
     return traces
+
+
+def sum_products(left: Array, right: Array) -> Array:
+    """Sum over t of left_t right_t^T."""
+    total = np.zeros((left.shape[1], right.shape[1]))
+    for t in range(len(left)):
+        for i in range(left.shape[1]):
+            for k in range(right.shape[1]):
+                total[i, k] += left[t, i] * right[t, k]
+    return total
 
 
 def accumulate_self_traces(

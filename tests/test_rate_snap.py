@@ -112,19 +112,20 @@ def test_kernel_equals_the_plain_loop(number: int, n_samples: int, dtype: str) -
 
     n_chunks = -(-n_samples // snap.LANES)
     lanes = []
-    for array, factor in ((slopes, 1 - leak), (activity, 1 - leak), (signals, 1.0)):
+    for array in (slopes, activity, signals):
         padded = np.zeros((n_chunks * snap.LANES, *array.shape[1:]), dtype)
-        padded[:n_samples] = array.dtype.type(factor) * array
+        padded[:n_samples] = array
         cut = padded.reshape(n_chunks, snap.LANES, *array.shape[1:])
         lanes.append(np.ascontiguousarray(cut.transpose(0, 2, 3, 1)))
     receivers, sources = np.nonzero(connections)
     starts = np.searchsorted(receivers, np.arange(n + 1))
+    couplings = w.dtype.type(1 - leak) * w[connections][:, None]
     grads = np.full((n, n + n_in), np.nan, dtype)  # what it and scratch hold must not matter
     blocks = np.full((2, n + 1, snap.COLUMNS * snap.LANES), np.nan, dtype)
     lists = np.full((8, max(len(sources), n + 1)), -1)
     for first, stop in ((0, 5), (5, n)):
         snap.advance_blocks(
-            reach, starts, sources, w[connections][:, None], *lanes, w.dtype.type(leak), first,
+            reach, starts, sources, couplings, *lanes, w.dtype.type(leak), first,
             stop, grads, blocks, lists,
         )  # fmt: skip
     expected = sum(
@@ -240,6 +241,15 @@ def test_on_a_network_of_all_couplings_snap_2_is_rtrl(activation: str, loss: str
     feedback = np.random.default_rng(1).standard_normal(network.readout.shape)
     other = gradient(network, **trials, rule="snap-2", feedback=feedback)
     assert not np.allclose(other.grads["recurrent"], exact.grads["recurrent"])
+
+
+def test_without_couplings_it_is_exact_for_every_n() -> None:
+    network, trials = make(np.zeros((5, 5), bool))
+    exact = gradient(network, **trials)
+    for rule in ("snap-1", "snap-2"):
+        ours = gradient(network, **trials, rule=rule)
+        close(ours.grads["input_weights"], exact.grads["input_weights"], 1e-12)
+        assert not ours.grads["recurrent"].any()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -12,13 +12,24 @@ from binnet.rate._trajectories import Workspace
 from binnet.rate.flossing import _pull_back
 
 
-def orthonormalise(vectors: Any, tolerance: float = 0.0) -> tuple[Any, Any]:
-    from binnet_kernels.rate.tangents import orthonormalise as kernel
+def factorise(q: Any, k: int, tolerance: float, spare: Any) -> Any:
+    """Q in place; R is returned."""
+    from binnet_kernels.rate.tangents import orthonormalise
 
+    n, width = q.shape
+    r, most = np.zeros((width, width)), max(n, width)
+    orthonormalise(
+        q, r, k, tolerance, spare, np.zeros((width, n)), np.zeros((2, width + 1, width)),
+        np.zeros(most), np.arange(most + 1),
+    )  # fmt: skip
+    return r
+
+
+def orthonormalise(vectors: Any, tolerance: float = 0.0) -> tuple[Any, Any]:
     n, k = vectors.shape
-    q, r, spare = np.zeros((n, pad(k))), np.zeros((pad(k), pad(k))), np.zeros((n, pad(k)))
+    q, spare = np.zeros((n, pad(k))), np.zeros((n, pad(k)))
     q[:, :k], spare[:, :k] = vectors, first_basis(n, k, 5)
-    kernel(q, r, k, tolerance, spare, np.zeros(n), np.zeros((2, pad(k))))
+    r = factorise(q, k, tolerance, spare)
     assert not q[:, k:].any()
     return q[:, :k], r[:k, :k]
 
@@ -62,12 +73,9 @@ def test_columns_that_depend_on_others_are_drawn_anew(lost: tuple[int, ...]) -> 
 
 
 def test_a_stand_in_that_depends_on_the_others_too() -> None:
-    from binnet_kernels.rate.tangents import orthonormalise as kernel
-
-    q, r = np.zeros((3, 8)), np.zeros((8, 8))
-    spare = np.zeros((3, 8))
+    q, spare = np.zeros((3, 8)), np.zeros((3, 8))
     q[:, 0], spare[0, 1], spare[0, 0] = (2, 0, 0), 1, 1  # the second column is lost, and its spare
-    kernel(q, r, 2, 0.0, spare, np.zeros(3), np.zeros((2, 8)))
+    r = factorise(q, 2, 0.0, spare)
     np.testing.assert_allclose(q[:, :2], np.eye(3)[:, :2])
     assert np.diagonal(r).tolist() == [2, 0] + [0] * 6
 

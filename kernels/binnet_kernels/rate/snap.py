@@ -90,7 +90,7 @@ def _list_terms(seen, starts, sources, rows, places, begins, term_rows, term_wei
 
 @inlined_kernel
 def _scale_rows(block, scaled, rows, n_rows, n_columns, slopes, is_active):
-    """Write (1 - a) f'(h_m) P_m of the neurons that are not silent in all samples."""
+    """Write f'(h_m) P_m of the neurons that are not silent in all samples."""
     for r in range(n_rows):
         is_active[r] = _is_any(slopes, rows[r])
         if is_active[r]:
@@ -146,11 +146,11 @@ def advance_blocks(
     sources : int array (E,)
         The neurons they come from.
     weights : array (E, 1)
-        Their W_h.
+        (1 - a) W_h of each.
     slopes : array (C, T, N, 16)
-        (1 - a) f'(h_t), t = 0..T-1, of C times 16 samples.
+        f'(h_t), t = 0..T-1, of C times 16 samples.
     activity : array (C, T, N + N_in, 16)
-        (1 - a) z_t = (1 - a) [r_t x_t].
+        z_t = [r_t x_t].
     signals : array (C, T, N, 16)
         dloss/dh_{t+1} through the output alone.
     leak : float
@@ -170,6 +170,7 @@ def advance_blocks(
     block, scaled = blocks
     n_total = len(block) - 1  # the last row: the sum over time of s^T P, of each sample
     total = block[n_total]
+    scaled[n_total, :LANES] = block.dtype.type(1) - leak
     for i in range(first, stop):
         n_rows = _list_terms(reach[i], starts, sources, rows, places, begins, lists[4], lists[5])
         own, n_sources = sources[starts[i] : starts[i + 1]], starts[i + 1] - starts[i]
@@ -188,12 +189,13 @@ def advance_blocks(
                         block, scaled, leak, width, n_rows, begins, lists[4:6], weights, is_active,
                         lists[6:8],
                     )  # fmt: skip
-                    moved = block[places[i]]
-                    for c in range(n_columns):
+                    for c in range(n_columns):  # what the weights into i do to i itself
                         k = begin + c
-                        z = activity[chunk, t, own[k] if k < n_sources else n + k - n_sources]
-                        for b in range(LANES):
-                            moved[c * LANES + b] += z[b]
+                        _add_product(
+                            block[places[i] : places[i] + 1, c * LANES : (c + 1) * LANES], 0,
+                            activity[chunk, t], own[k] if k < n_sources else n + k - n_sources,
+                            scaled, n_total, 1,
+                        )  # fmt: skip
                     for r in range(n_rows):
                         if _is_any(signals[chunk, t], rows[r]):
                             _add_product(

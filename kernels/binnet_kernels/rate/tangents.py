@@ -18,7 +18,7 @@ from binnet_kernels.lowlevel.tiles import make_row_sum
 
 #: Tangent vectors, and neurons of square matrices, are padded to a multiple of this.
 PADDING = 8
-_ROWS = 8  # of a result that are summed at once
+_ROWS = 4  # of a result that are summed at once: what fits 16 registers
 _EPSILON = 2.0**-52
 _sum_tile = make_row_sum(_ROWS, PADDING)
 _sum_row = make_row_sum(1, PADDING)
@@ -106,8 +106,44 @@ def _draw_missing(vectors, factor, k, spare, column, sums):
 
 
 @kernel
-def orthonormalise(vectors, factor, k, tolerance, spare, column, sums):
-    """Replace V by Q and write R, V = Q R: modified Gram-Schmidt, twice where digits are lost.
+def _reduce_panel(vectors, turned, first, stop, tolerance, step, counting):
+    """Make columns first..stop-1 orthonormal, once: against those before them, and in themselves.
+
+    With V = Q S, where Q has all columns before `stop`: ``step[:, first:]`` gets S, and ``turned``
+    the rows -Q^T. A column that is not longer than the tolerance becomes 0.
+    """
+    n, parts = len(vectors), step[len(step) - 1]  # the last row is scratch
+    for c in range(0, first, _ROWS):
+        _sum_tile(step, c, first, 0.0, vectors, counting, vectors, counting, c, n)
+    n_full = n - n % _ROWS if first > 0 else 0
+    for i in range(0, n_full, _ROWS):
+        _sum_tile(vectors, i, first, 1.0, step, counting, turned, counting, i, first)
+    for i in range(n_full, n):
+        _sum_row(vectors, i, first, 1.0, step, counting, turned, counting, i, first)
+    for j in range(first, stop):
+        _sum_row(step, j, first, 0.0, vectors, counting, vectors, counting, j, n)
+        norm = math.sqrt(step[j, j])
+        if norm <= tolerance:
+            norm, scale = 0.0, 0.0
+        else:
+            scale = 1.0 / norm
+        for c in range(PADDING):
+            part = scale * step[j, first + c] if first + c > j else 0.0
+            step[j, first + c] = part
+            parts[c] = part
+        step[j, j] = norm
+        for i in range(n):
+            entries = vectors[i, first : first + PADDING]
+            x = scale * vectors[i, j]
+            for c in range(PADDING):
+                entries[c] -= x * parts[c]
+            vectors[i, j] = x
+            turned[j, i] = -x
+
+
+@kernel
+def orthonormalise(vectors, factor, k, tolerance, spare, turned, steps, column, counting):
+    """Replace V by Q and write R, V = Q R: Gram-Schmidt by panels, twice where digits are lost.
 
     Parameters
     ----------
@@ -116,59 +152,55 @@ def orthonormalise(vectors, factor, k, tolerance, spare, column, sums):
     factor : array (K, K)
         R, written.
     k : int
-        Columns that count.
+        Columns that count; the others are 0.
     tolerance : float
         A column whose rest, after those before it are taken out, is not longer depends on them.
     spare : array (N, K)
         What stands in for such columns.
-    column : array (N,)
+    turned : array (K, N)
         Scratch.
-    sums : array (2, K)
+    steps : array (2, K + 1, K)
         Scratch.
+    column : array (max(N, K),)
+        Scratch.
+    counting : int array (> max(N, K),)
+        0, 1, ...
     """
-    n = len(vectors)
-    lengths, parts = sums[0], sums[1]
+    n, width = vectors.shape
+    lengths, once, again = column, steps[0], steps[1]
     factor[:] = 0.0
-    lengths[:] = 0.0
-    for i in range(n):
-        for c in range(k):
-            lengths[c] += vectors[i, c] * vectors[i, c]
     n_missing = 0
-    for j in range(k):
-        total = 0.0
+    for first in range(0, k, PADDING):
+        stop = min(first + PADDING, k)
+        lengths[first:stop] = 0.0
         for i in range(n):
-            column[i] = vectors[i, j]
-            total += column[i] * column[i]
-        if total < 0.25 * lengths[j]:  # digits are lost: once more
-            total = _project_out(vectors, column, j, parts) ** 2
-            for c in range(j):
-                factor[c, j] += parts[c]
-        norm = math.sqrt(total)
-        missing = norm <= tolerance
-        n_missing += missing
-        scale = 0.0 if missing else 1.0 / norm
-        factor[j, j] = 0.0 if missing else norm
-        for c in range(j + 1, k):
-            parts[c] = 0.0
-        for i in range(n):
-            x = scale * column[i]
-            vectors[i, j] = x
-            for c in range(j + 1, k):
-                parts[c] += x * vectors[i, c]
-        for i in range(n):
-            x = vectors[i, j]
-            for c in range(j + 1, k):
-                vectors[i, c] -= x * parts[c]
-        for c in range(j + 1, k):
-            factor[j, c] = parts[c]
+            for c in range(first, stop):
+                lengths[c] += vectors[i, c] * vectors[i, c]
+        _reduce_panel(vectors, turned, first, stop, tolerance, once, counting)
+        digits_are_lost = False
+        for c in range(first, stop):
+            n_missing += once[c, c] == 0
+            digits_are_lost |= once[c, c] * once[c, c] < 0.25 * lengths[c]
+        for c in range(stop):
+            for d in range(max(c, first), stop):
+                factor[c, d] = once[c, d]
+        if digits_are_lost:
+            _reduce_panel(vectors, turned, first, stop, 0.0, again, counting)
+            # V = [Q Q'] [C; S] and Q' = Q C' + Q'' S', so that R is [C + C' S; S' S].
+            for c in range(stop):
+                for d in range(max(c, first), stop):
+                    total = once[c, d] if c < first else 0.0
+                    for m in range(max(c, first), d + 1):
+                        total += again[c, m] * once[m, d]
+                    factor[c, d] = total
     if n_missing > 0:
-        _draw_missing(vectors, factor, k, spare, column, parts)
+        _draw_missing(vectors, factor, k, spare, column[:n], once[width])
 
 
 @kernel
 def follow_tangents(
-    recurrent_t, slopes, leak, spare, bases, factors, diagonals, squares, scaled, column, sums,
-    active, counting,
+    recurrent_t, slopes, leak, spare, bases, factors, diagonals, squares, scaled, turned, steps,
+    column, active, counting,
 ):  # fmt: skip
     """Follow tangent vectors along the trajectory of each trial.
 
@@ -191,14 +223,16 @@ def follow_tangents(
         sum_i W_h[i, j]² of each j.
     scaled : array (N, K)
         Scratch.
-    column : array (N,)
+    turned : array (K, N)
         Scratch.
-    sums : array (2, K)
+    steps : array (2, K + 1, K)
+        Scratch.
+    column : array (max(N, K),)
         Scratch.
     active : int array (N,)
         Scratch.
-    counting : int array (N,)
-        0..N-1.
+    counting : int array (> max(N, K),)
+        0, 1, ...
     """
     n_trials, n_steps, k = diagonals.shape
     n_bases, n_factors = bases.shape[1], factors.shape[1]
@@ -213,50 +247,42 @@ def follow_tangents(
                 bases[b, t % n_bases], basis, recurrent_t, slope, leak, scaled, active, counting
             )
             tolerance = _measure_rounding(recurrent_t, squares, slope, leak)
-            orthonormalise(basis, factor, k, tolerance, spare, column, sums)
+            orthonormalise(basis, factor, k, tolerance, spare, turned, steps, column, counting)
             for c in range(k):
                 diagonals[b, t, c] = factor[c, c]
 
 
 @kernel
-def _pull_back_factorisation(q, q_bar, factor, pull, is_full, m_bar, inner, k):
-    """Write M_bar of M = Q R from Q_bar and R_bar = diag(pull / R): eq. (4.3).
-
-    ``inner[1]`` gets S; ``inner[0]`` is R transposed.
-    """
-    n = len(q)
-    turned, s = inner[0], inner[1]
-    for c in range(k):
-        for d in range(k):
-            turned[c, d] = factor[d, c]
-    if is_full:
-        s[:] = 0.0
-        for i in range(n):
-            for c in range(k):
-                x = q_bar[i, c]
-                for d in range(c + 1):
-                    s[c, d] -= x * q[i, d]
+def _turn(matrix, scale, out, k):
+    """Write the transpose of the first k columns, with column i times scale[i]."""
+    for i in range(len(matrix)):
         for c in range(k):
-            for d in range(c):
-                s[d, c] = s[c, d]
-            s[c, c] += pull[c]
-    for i in range(n):
-        row = m_bar[i]
-        if is_full:
-            for c in range(k):
-                row[c] = q_bar[i, c]
-            for d in range(k):
-                x = q[i, d]
-                for c in range(k):
-                    row[c] += x * s[d, c]
-        else:
-            for c in range(k):
-                row[c] = pull[c] * q[i, c]
-        for c in range(k - 1, -1, -1):  # X R^T = Y, from the last column on
-            x = row[c] / turned[c, c]
-            row[c] = x
-            for d in range(c):
-                row[d] -= x * turned[c, d]
+            out[c, i] = scale[i] * matrix[i, c]
+
+
+@kernel
+def _invert_factor(factor, k, inverse, counting):
+    """Write R^{-T}, row by row; zeros beyond k."""
+    inverse[:] = 0.0
+    for c in range(k):
+        for column in range(0, c, PADDING):
+            _sum_row(inverse, c, column, 0.0, inverse, counting, factor, counting, c, c)
+        scale = 1.0 / factor[c, c]
+        for d in range(c):
+            inverse[c, d] *= -scale
+        inverse[c, c] = scale
+
+
+@kernel
+def _write_symmetric(q_bar, q, pull, s, counting):
+    """Write S = diag(pull) - copyltu(Q_bar^T Q)."""
+    k = len(pull)
+    _multiply(s, 0.0, q_bar, counting, q, counting, len(q))
+    for c in range(k):
+        for d in range(c + 1):
+            s[c, d] = -s[c, d]
+            s[d, c] = s[c, d]
+        s[c, c] += pull[c]
 
 
 @kernel
@@ -266,9 +292,12 @@ def pull_back_tangents(
 ):  # fmt: skip
     """Carry the gradient of a function of the exponents back through the tangent vectors.
 
+    With S and R of eq. (4.3), M_bar = Q_bar R^{-T} + Q' (S R^{-T}); products are taken with the
+    transposed matrices, whose rows are long.
+
     Parameters
     ----------
-    recurrent : array (N, N_padded)
+    recurrent : array (N, N)
         ``recurrent[i, j]`` = W_h[i, j].
     slopes : array (B, T, N)
     leak : float
@@ -286,20 +315,22 @@ def pull_back_tangents(
         Written if full: derivative with respect to the slopes.
     panels : array (3, N, K)
         Scratch.
-    inner : array (2, K, K)
+    inner : array (3, K, K)
         Scratch.
-    turned : array (2, K, N_padded)
-        Scratch; zeros beyond N and k.
-    counting : int array (max(N, K),)
+    turned : array (3, K, N_padded)
+        Scratch; zeros beyond N.
+    counting : int array (>= max(N, K),)
         0, 1, ...
     """
     n_trials, n_steps, n = slopes.shape
-    k = pulls.shape[1]
+    k, gain = pulls.shape[1], 1.0 - leak
     q_bar, m_bar, back = panels[0], panels[1], panels[2]
-    m_turned, q_turned = turned[0], turned[1]
+    inverse, s, product = inner[0], inner[1], inner[2]
+    m_turned, q_turned, scale = turned[0], turned[1], turned[2, 0]
+    s[:] = 0.0
+    m_bar[:] = 0.0
     for b in range(n_trials):
         q_bar[:] = 0.0
-        m_bar[:] = 0.0
         for t in range(n_steps - 1, -1, -1):
             pull, factor, before, slope = pulls[t], factors[b, t], bases[b, t], slopes[b, t]
             singular, idle = False, not is_full
@@ -311,18 +342,35 @@ def pull_back_tangents(
                 if is_full:
                     slopes_bar[b, t] = 0.0
                 continue
-            _pull_back_factorisation(bases[b, t + 1], q_bar, factor, pull, is_full, m_bar, inner, k)
+            _invert_factor(factor, k, inverse, counting)
+            after = bases[b, t + 1]
+            scale[:n] = 1.0
+            _turn(after, scale, q_turned, k)
+            if is_full:
+                _write_symmetric(q_bar, after, pull, s, counting)
+                _multiply(product, 0.0, s, counting, inverse, counting, k)
+            else:
+                for c in range(k):
+                    for d in range(k):
+                        product[c, d] = pull[c] * inverse[c, d]
+            _multiply(m_turned, 0.0, product, counting, q_turned, counting, k)
+            if is_full:
+                _turn(q_bar, scale, q_turned, k)
+                _multiply(m_turned, 1.0, inverse, counting, q_turned, counting, k)
+            for i in range(n):
+                scale[i] = gain * slope[i]
+            _turn(before, scale, q_turned, k)
+            _multiply(recurrent_bar, 1.0, m_turned, counting, q_turned, counting, k)
+            if not is_full:
+                continue
             for i in range(n):
                 for c in range(k):
-                    m_turned[c, i] = (1.0 - leak) * m_bar[i, c]
-                    q_turned[c, i] = slope[i] * before[i, c]
-            _multiply(recurrent_bar, 1.0, m_turned, counting, q_turned, counting, k)
-            if is_full:
-                _multiply(back, 0.0, recurrent, counting, m_bar, counting, n)
-                for j in range(n):
-                    total = 0.0
-                    for c in range(k):
-                        pulled = (1.0 - leak) * back[j, c]
-                        total += pulled * before[j, c]
-                        q_bar[j, c] = leak * m_bar[j, c] + slope[j] * pulled
-                    slopes_bar[b, t, j] = total
+                    m_bar[i, c] = m_turned[c, i]
+            _multiply(back, 0.0, recurrent, counting, m_bar, counting, n)
+            for j in range(n):
+                total = 0.0
+                for c in range(k):
+                    pulled = gain * back[j, c]
+                    total += pulled * before[j, c]
+                    q_bar[j, c] = leak * m_bar[j, c] + slope[j] * pulled
+                slopes_bar[b, t, j] = total

@@ -24,6 +24,7 @@ from binnet.rate.results import RateTrainingResult
 from binnet.rate.rules import LOCAL_RULES, RULES, Gradient, gradient
 from binnet.rate.starting import start_network
 from binnet.rate.structures import STRUCTURES
+from binnet.rate.together import train_together
 from binnet.rate.trainer import load_result, resume, train
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "tangent_kernel",
     "tasks",
     "train",
+    "train_together",
 ]

@@ -111,12 +111,14 @@ def measure_tangents(
     factors = work.take("factors", (n_trials, n_kept, width, width), np.float64)
     diagonals = np.zeros((n_trials, n_steps, k))
     recurrent_t = np.ascontiguousarray(double.recurrent.T)
+    most = max(n, width)
     squares = (recurrent_t**2).sum(axis=1)
     for b in range(n_trials):  # a call for each, so that Ctrl-C comes between
         follow_tangents(
             recurrent_t, slopes[b : b + 1], network.leak, spare, bases[b : b + 1],
-            factors[b : b + 1], diagonals[b : b + 1], squares, np.zeros((n, width)), np.zeros(n),
-            np.zeros((2, width)), np.zeros(n, np.int64), np.arange(n),
+            factors[b : b + 1], diagonals[b : b + 1], squares, np.zeros((n, width)),
+            np.zeros((width, n)), np.zeros((2, width + 1, width)), np.zeros(most),
+            np.zeros(n, np.int64), np.arange(most + 1),
         )  # fmt: skip
     return Tangents(double, x, rates, slopes, diagonals, bases, factors)
 

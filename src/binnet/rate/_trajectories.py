@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from binnet.rate.divergence import DivergenceError
 
 Floats = NDArray[np.floating[Any]]
 _WORK_AT_FIRST = 10**8  # products
+_LINE = 64  # bytes of a cache line
 
 
 class Trajectory(NamedTuple):
@@ -61,8 +63,16 @@ class Workspace:
         """Return the array of that name; what it holds is what was last written into it."""
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
-            array = self._arrays[name] = np.zeros(shape, dtype)
+            array = self._arrays[name] = aligned_zeros(shape, dtype)
         return array
+
+
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDArray[Any]:
+    """Return zeros that begin with a cache line: vectors then lie in one line, not across two."""
+    n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.zeros(n_bytes + _LINE, np.uint8)
+    first = -memory.ctypes.data % _LINE
+    return memory[first : first + n_bytes].view(dtype).reshape(shape)
 
 
 def cut_trials(trajectories: Floats) -> Iterator[slice]:
@@ -74,12 +84,16 @@ def cut_trials(trajectories: Floats) -> Iterator[slice]:
 
 def pad_columns(weights: Floats, name: str, work: Workspace) -> Floats:
     """Return weights as the kernels of a trajectory take them, with columns of 0 at the end."""
+    padded = work.take(name, (len(weights), pad_width(weights.shape[1])), weights.dtype)
+    padded[:, : weights.shape[1]] = weights
+    return padded
+
+
+def pad_width(n: int) -> int:
+    """Return the width that arrays of the kernels have for n neurons."""
     from binnet_kernels.rate.steps import WIDTH
 
-    n_rows, n_columns = weights.shape
-    padded = work.take(name, (n_rows, -(-n_columns // WIDTH) * WIDTH), weights.dtype)
-    padded[:, :n_columns] = weights
-    return padded
+    return -(-n // WIDTH) * WIDTH
 
 
 def compute_slopes(activation: str, rates: Floats, work: Workspace) -> Floats:

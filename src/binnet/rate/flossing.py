@@ -159,17 +159,15 @@ def _pull_back(
 
     n, width = found.bases.shape[2:]
     n_trials = len(found.bases)
-    recurrent = np.zeros((n, pad(n)))
-    recurrent[:, :n] = found.network.recurrent
-    recurrent_bar = np.zeros_like(recurrent)
+    recurrent_bar = np.zeros((n, pad(n)))
     slopes_bar = work.take("slopes_bar", found.slopes.shape, np.float64)
-    panels, inner = np.zeros((3, n, width)), np.zeros((2, width, width))
-    turned, counting = np.zeros((2, width, pad(n))), np.arange(max(n, width))
+    panels, inner = np.zeros((3, n, width)), np.zeros((3, width, width))
+    turned, counting = np.zeros((3, width, pad(n))), np.arange(max(n, width))
     for b in range(n_trials):
         pull_back_tangents(
-            recurrent, found.slopes[b : b + 1], found.network.leak, found.bases[b : b + 1],
-            found.factors[b : b + 1], pulls, full, recurrent_bar, slopes_bar[b : b + 1], panels,
-            inner, turned, counting,
+            found.network.recurrent, found.slopes[b : b + 1], found.network.leak,
+            found.bases[b : b + 1], found.factors[b : b + 1], pulls, full, recurrent_bar,
+            slopes_bar[b : b + 1], panels, inner, turned, counting,
         )  # fmt: skip
     return recurrent_bar[:, :n].copy(), slopes_bar
 

@@ -19,7 +19,7 @@ from binnet.rate._trajectories import (
     check_finite,
     check_leak,
     cut_trials,
-    pad_columns,
+    pad_width,
 )
 from binnet.rate.structures import check_structure, draw_recurrent
 
@@ -260,19 +260,20 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
 
     n_samples, n_steps, n_inputs = inputs.shape
     n, dtype = network.n_neurons, network.dtype
-    drive = work.take("drive", (n_samples, n_steps, n), dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        np.matmul(inputs.reshape(-1, n_inputs), network.input_weights.T, out=drive.reshape(-1, n))
     states = work.take("states", (n_samples, n_steps + 1, n), dtype)
     rates = work.take("rates", states.shape, dtype)
     states[:, 0] = rates[:, 0] = 0
-    recurrent_t = pad_columns(network.recurrent.T, "recurrent_t", work)
-    field = work.take("field", (1, recurrent_t.shape[1]), dtype)
-    active, is_tanh = work.take("active", (n,), np.int64), network.activation == "tanh"
+    n_sources = n + n_inputs
+    weights_t = work.take("weights_t", (n_sources, pad_width(n)), dtype)
+    weights_t[:n, :n], weights_t[n:, :n] = network.recurrent.T, network.input_weights.T
+    field = work.take("field", (1, weights_t.shape[1]), dtype)
+    sources = work.take("sources", (n_sources, 1), dtype)
+    active = work.take("active", (n_sources,), np.int64)
+    is_tanh = network.activation == "tanh"
     for b in cut_trials(states):
         run_rate(
-            recurrent_t, drive[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
-            active, np.arange(n),
+            weights_t, inputs[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
+            sources, active,
         )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
     trajectory = Trajectory(states, rates, outputs[:, 1:])

@@ -35,6 +35,8 @@ class RateTrainingResult:
         False if Ctrl-C (or SIGTERM, SIGHUP) stopped the run.
     feedback : ndarray, shape (N_out, N), optional
         What carries the error back; None: the readout.
+    diverged : bool
+        True if `train_together` ended it early, as something was no longer finite.
     """
 
     network: RateRNN
@@ -43,6 +45,7 @@ class RateTrainingResult:
     provenance: dict[str, Any]
     completed: bool
     feedback: Floats | None = None
+    diverged: bool = False
 
     @property
     def final_loss(self) -> float:

@@ -8,35 +8,51 @@ best learning rate of each condition, as the source does, and read off what its 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from binnet import sweeps
 from binnet._validation import check_integer
-from binnet.rate import DivergenceError, RateConfiguration, lyapunov_spectrum, start_network, train
-from binnet.rate.tasks import Task, get
+from binnet.rate import RateConfiguration
+from binnet.rate.tasks import get
 from binnet.studies._parts import Part, run_parts
+from binnet.studies.rate_measuring import BLOCK, measure_run, measure_runs
+from binnet.studies.rate_tables import count_until, select_best, summarise
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
     import xarray as xr
 
-#: Updates that one point of a stored learning curve is the mean of.
-BLOCK = 20
+__all__ = [
+    "BLOCK",
+    "GAINS",
+    "ITERATIONS",
+    "TRAINING",
+    "Experiment",
+    "count_until",
+    "load_plan",
+    "load_study",
+    "measure_run",
+    "measure_training",
+    "measure_trainings",
+    "plan_study",
+    "run_plan",
+    "run_rate",
+    "select_best",
+    "summarise",
+]
+
 GAINS = (0.2, 0.5, 1.0, 1.5)
 MORE_GAINS = (0.3, 0.4, 0.75, 1.25)
 LEARNING_RATES = (1e-4, 3e-4, 1e-3, 3e-3)
 ITERATIONS = {"bptt": 3400, "eprop": 4400}
 FLOSSED = (1, 8, 16, 64)
 FLOSSED_GAIN = 0.2
-_TRIALS_FOR_EXPONENTS = 32
 _LARGEST = {"n_exponents": 1}
-# A seed of trials that no training draws: those of training end with the number of the update.
-_MEASURED = 10**9
+# Networks that are trained at once: enough for a few cores, and few are lost by a stop.
+_CHUNK = 8
 
 
 def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[str, Any]:
@@ -59,48 +75,22 @@ def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[
     return measure_run(RateConfiguration(**parameters), n_exponents)
 
 
-def measure_run(
-    configuration: RateConfiguration, n_exponents: int | None = None, task: Task | None = None
-) -> dict[str, Any]:
-    """Train one network and return what `measure_training` does.
+def measure_trainings(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Train many networks at once and return what `measure_training` does for each.
 
     Parameters
     ----------
-    configuration : RateConfiguration
-        Parameters of the run.
-    n_exponents : int, optional
-        Leading exponents to measure. Default: all.
-    task : callable, optional
-        For the task "custom", as of `binnet.rate.train`.
+    cells : sequence of mapping
+        Parameters of `measure_training`.
 
     Returns
     -------
-    dict
-        As of `measure_training`.
+    list of dict
+        As of `measure_training`, in the same order.
     """
-    draw = get(configuration.task) if task is None else task
-    inputs = draw(_TRIALS_FOR_EXPONENTS, (configuration.seed, _MEASURED)).inputs
-    network = start_network(configuration, task)
-    n_blocks, n = configuration.iterations // BLOCK, n_exponents or configuration.n_hidden
-    before = lyapunov_spectrum(network, inputs, n).exponents
-    curve, final, lowest, after = np.full(n_blocks, np.nan), np.nan, np.nan, np.full(n, np.nan)
-    try:
-        result = train(configuration, task=task, network=network)
-    except DivergenceError:
-        pass
-    else:
-        if not result.completed:
-            raise KeyboardInterrupt  # no half-trained network among the results
-        curve = result.losses[: n_blocks * BLOCK].reshape(n_blocks, BLOCK).mean(axis=1)
-        final, lowest = result.final_loss, result.lowest_loss
-        after = lyapunov_spectrum(result.network, inputs, n).exponents
-    return {
-        "loss": ("block", curve),
-        "final_loss": final,
-        "lowest_loss": lowest,
-        "exponents_before": ("exponent", before),
-        "exponents_after": ("exponent", after),
-    }
+    parts = [dict(cell) for cell in cells]
+    n_exponents = [part.pop("n_exponents", None) for part in parts]
+    return measure_runs([RateConfiguration(**part) for part in parts], n_exponents)
 
 
 def _check(n_exponents: int | None = None, **parameters: Any) -> None:
@@ -112,7 +102,7 @@ def _check(n_exponents: int | None = None, **parameters: Any) -> None:
         check_integer("n_exponents", n_exponents, 1, configuration.n_hidden)
 
 
-TRAINING = Observable(measure_training, check=_check)
+TRAINING = Observable(measure_training, check=_check, many=measure_trainings, chunk=_CHUNK)
 """`measure_training` with its checks, for `sweeps.run`."""
 
 
@@ -347,84 +337,3 @@ def load_plan(plan: Sequence[Experiment], folder: Path) -> dict[str, xr.Dataset]
     if not found:
         raise FileNotFoundError(f"{folder} holds no results; run the study without --draw-only")
     return found
-
-
-def select_best(result: xr.Dataset, criterion: str = "final_loss") -> xr.Dataset:
-    """Keep, of each condition, the learning rate with the lowest mean loss over seeds.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        Measurements with the dimensions learning_rate and seed.
-    criterion : {"final_loss", "lowest_loss"}, default "final_loss"
-        Which loss decides. A learning rate at which a seed diverged is not chosen, unless all
-        have one; seeds that are not measured yet do not count.
-
-    Returns
-    -------
-    xarray.Dataset
-        The same without the dimension learning_rate, which becomes a coordinate.
-    """
-    # A run that diverged has exponents before it, but no loss; one not measured has neither.
-    measured = result["exponents_before"].notnull().any("exponent")
-    loss = result[criterion].fillna(np.inf).where(measured)
-    score = loss.mean("seed").fillna(np.inf)
-    return result.isel(learning_rate=score.argmin("learning_rate"))
-
-
-def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
-    """Return what a table of the study shows, one record for each condition.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        Measurements with the dimensions learning_rate and seed.
-
-    Returns
-    -------
-    list of dict
-        The condition; of the learning rate with the lowest final loss, the mean and standard
-        deviation over seeds of the losses and of the largest exponent before and after training;
-        the lowest mean of the lowest loss at any learning rate; and how many runs there are.
-        Conditions that are not measured yet are left out.
-    """
-    final, lowest = select_best(result), select_best(result, "lowest_loss")
-    dims = [name for name in result["final_loss"].dims if name not in ("learning_rate", "seed")]
-    records = []
-    for index in np.ndindex(*(result.sizes[name] for name in dims)):
-        here = dict(zip(dims, index, strict=True))
-        row, low = final.isel(here), lowest.isel(here)
-        if row["exponents_before"].isnull().all():
-            continue  # nothing is measured yet
-        record: dict[str, Any] = {str(name): row[name].item() for name in dims}
-        record["learning_rate"] = float(row["learning_rate"])
-        record["runs"] = int(row["final_loss"].notnull().sum())
-        for name, values in (
-            ("final_loss", row["final_loss"]),
-            ("lowest_loss", low["lowest_loss"]),
-            ("exponent_before", row["exponents_before"].isel(exponent=0)),
-            ("exponent_after", row["exponents_after"].isel(exponent=0)),
-        ):
-            record[name], record[f"{name}_std"] = float(values.mean()), float(values.std())
-        records.append(record)
-    return records
-
-
-def count_until(result: xr.Dataset, loss: float) -> xr.DataArray:
-    """Return after how many updates the learning curves first fall below a loss.
-
-    Parameters
-    ----------
-    result : xarray.Dataset
-        Measurements with a learning curve.
-    loss : float
-        The level.
-
-    Returns
-    -------
-    xarray.DataArray
-        Updates, in steps of the curve's blocks; NaN where a curve never does.
-    """
-    below = result["loss"] < loss
-    updates = (below.argmax("block") + 1) * BLOCK
-    return updates.where(below.any("block"))

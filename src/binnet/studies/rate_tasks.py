@@ -153,9 +153,10 @@ def plan_tasks(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     seeds = check_integer("seeds", seeds, 1)
     few = tuple(range(min(seeds, 2)))
     if quick:
-        axes = {"seed": few, "gain": (0.2, 1.0), "learning_rate": (3e-4, 3e-3), "leak": (0.5, 0.8)}
-        fixed = {"variant": "two-alternative", "rule": "eprop", "iterations": 1000}
-        return [Experiment("tasks-leak", axes, {**fixed, "n_exponents": 1}, TASKS)]
+        axes = {"seed": few, "variant": VARIANTS[:1], "leak": (0.5, 0.8), "gain": (0.2, 1.0),
+                "learning_rate": (3e-4, 3e-3)}  # fmt: skip
+        fixed = {"rule": "eprop", "iterations": 1000, "n_exponents": 1}
+        return [Experiment("tasks-leak", axes, fixed, TASKS)]
     plain = ("two-alternative", "delayed-match")
     common = {"iterations": ITERATIONS, "n_exponents": 1}
     middle = LEARNING_RATES[1:4]

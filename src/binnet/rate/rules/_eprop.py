@@ -6,22 +6,23 @@ import numpy as np
 
 from binnet.rate._trajectories import Floats, cut_trials
 from binnet.rate.rules._pass import Pass
+from binnet.rate.rules._sums import Sums
 
 
 def eprop(p: Pass) -> dict[str, Floats]:
-    """Return the gradient by presynaptic traces that leak (eq. (2.4))."""
-    from binnet_kernels.rate.steps import filter_traces
+    """Return the gradient by presynaptic traces that leak (eq. (2.4)).
 
-    n_samples, n_times, n = p.signals.shape
-    grads = {}
-    for name, activity in (("recurrent", p.trajectory.rates), ("input_weights", p.inputs)):
-        traces = p.work.take(
-            f"traces of {name}", (n_samples, n_times, activity.shape[2]), p.network.dtype
-        )
-        filter_traces(activity, p.network.dtype.type(p.network.leak), traces)
-        # A trace is the same for all targets: the sum over time is one matrix product.
-        grads[name] = p.signals.reshape(-1, n).T @ traces.reshape(-1, traces.shape[2])
-    return grads
+    O(N^2) time per step and trial, the sum over time, and O(N T) memory, of one trial.
+    """
+    from binnet_kernels.rate.sums import accumulate_eprop
+
+    rates, sums = p.trajectory.rates, Sums(p)
+    for b in cut_trials(rates):
+        accumulate_eprop(
+            rates[b], p.inputs[b], p.error[b], p.carrier, sums.leak, sums.is_tanh, sums.scratch,
+            sums.lists[0], sums.grads, sums.input_grads_t,
+        )  # fmt: skip
+    return sums.gradients()
 
 
 def eprop_self(p: Pass) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""The exact rules: backwards through time, and forwards with the influence of every weight."""
+"""Backwards through time, whole or truncated, and forwards with the influence of every weight."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import numpy as np
 from binnet._threads import cut_for, in_pieces, share_out
 from binnet.rate._trajectories import Floats, cut_trials, pad_columns
 from binnet.rate.rules._pass import Pass
+from binnet.rate.rules._sums import Sums
 
 _WORK_PER_CALL = 10**9  # products: a fraction of a second
 
 
 def bptt(p: Pass) -> dict[str, Floats]:
-    """Return the gradient by backpropagation through time (eq. (2.2))."""
-    from binnet_kernels.rate.steps import backpropagate_rate
+    """Return the gradient by backpropagation through time (eq. (2.2)), whole or truncated.
 
-    n = p.network.n_neurons
-    deltas = p.work.take("deltas", p.signals.shape, p.network.dtype)
-    leak = p.network.dtype.type(p.network.leak)
+    With a number K in the rule's name nothing flows back over steps that are multiples of K.
+    O(N^2) time per step and trial; O(N T) memory, as the trajectory is kept.
+    """
+    from binnet_kernels.rate.sums import accumulate_bptt
+
+    rates, sums = p.trajectory.rates, Sums(p)
     recurrent = pad_columns(p.network.recurrent, "recurrent", p.work)
     field = p.work.take("field", (1, recurrent.shape[1]), p.network.dtype)
-    for b in cut_trials(p.signals):
-        backpropagate_rate(
-            recurrent, p.signals[b], p.slopes[b], leak, deltas[b], field, np.arange(n)
+    chunk = rates.shape[1] if p.number is None else p.number
+    for b in cut_trials(rates):
+        accumulate_bptt(
+            recurrent, rates[b], p.inputs[b], p.error[b], p.carrier, sums.leak, sums.is_tanh,
+            chunk, sums.scratch, field, sums.lists, sums.grads, sums.input_grads_t,
         )  # fmt: skip
-    return {
-        "recurrent": deltas.reshape(-1, n).T @ p.trajectory.rates.reshape(-1, n),
-        "input_weights": np.tensordot(deltas[:, :-1], p.inputs, ((0, 1), (0, 1))),
-    }
+    return sums.gradients()
 
 
 def rtrl(p: Pass) -> dict[str, Floats]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from binnet.rate._losses import Goal, compute_error
 from binnet.rate._names import parse_name
-from binnet.rate._trajectories import Floats, Workspace, compute_slopes
+from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN, follow
 from binnet.rate.rules import _eprop, _exact, _modprop, _snap, _stochastic
@@ -43,6 +43,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "bptt": Kind(_exact.bptt, takes_feedback=False),
+    "tbptt": Kind(_exact.bptt, "K", 8, takes_feedback=False),
     "rtrl": Kind(_exact.rtrl, takes_feedback=False),
     "eprop": Kind(_eprop.eprop),
     "eprop-self": Kind(_eprop.eprop_self),
@@ -145,19 +146,14 @@ def go_through(
     The error has the shape (B (T + 1), N_out). All arrays are of the workspace.
     """
     trajectory = follow(network, inputs, work)
-    n_samples, n_times, n = trajectory.rates.shape
+    n_samples, n_times, _ = trajectory.rates.shape
     loss, output_error = compute_error(trajectory.outputs, goal)
     error = work.take("error", (n_samples, n_times, network.n_outputs), network.dtype)
     error[:, 1:] = output_error  # h_0 has no output: its row stays 0
-    error = error.reshape(-1, network.n_outputs)
-    slopes = compute_slopes(network.activation, trajectory.rates, work)
-    # s_t, the part of dloss/dh_t that does not pass through later states.
-    signals = work.take("signals", slopes.shape, network.dtype)
-    np.matmul(error, network.readout if feedback is None else feedback, out=signals.reshape(-1, n))
-    signals *= slopes
+    carrier = network.readout if feedback is None else feedback
     _, number = find_kind(rule)
-    p = Pass(network, inputs, trajectory, slopes, signals, number, seed, threads, work)
-    return p, loss, error
+    p = Pass(network, inputs, trajectory, error, carrier, number, seed, threads, work)
+    return p, loss, error.reshape(-1, network.n_outputs)
 
 
 def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:

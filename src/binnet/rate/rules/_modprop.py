@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet.rate._trajectories import Floats
-from binnet.rate.rules._eprop import eprop
+from binnet.rate._trajectories import Floats, cut_trials
 from binnet.rate.rules._pass import Pass
+from binnet.rate.rules._sums import Sums
 
 
 def modprop(p: Pass) -> dict[str, Floats]:
@@ -28,25 +27,27 @@ def modprop(p: Pass) -> dict[str, Floats]:
         O(B T N (N + N_in)) of e-prop, memory O(B T N + C²).
     """
     from binnet_kernels.rate.modprop import add_modulation
+    from binnet_kernels.rate.sums import accumulate_traces
 
     dtype, n = p.network.dtype, p.network.n_neurons
     bounds = split_types(n, n if p.number is None else p.number)
     sizes = np.diff(bounds)
     mean_slope = p.slopes[:, 1:].mean(dtype=np.float64)  # h_0 = 0 says nothing about the network
-    scratch = np.zeros((2, len(sizes)), dtype)
+    couplings = average_couplings(p.network.recurrent, bounds).astype(dtype)
+    carry, types = (mean_slope * sizes).astype(dtype), np.repeat(np.arange(len(sizes)), sizes)
+    total, received = np.zeros((2, len(sizes)), dtype)
     modulated = p.work.take("modulated signals", p.signals.shape, dtype)
-    add_modulation(
-        average_couplings(p.network.recurrent, bounds).astype(dtype),
-        (mean_slope * sizes).astype(dtype),
-        np.repeat(np.arange(len(sizes)), sizes),
-        p.signals,
-        p.slopes,
-        dtype.type(p.network.leak),
-        scratch[0],
-        scratch[1],
-        modulated,
-    )
-    return eprop(replace(p, signals=modulated))
+    rates, sums = p.trajectory.rates, Sums(p)
+    for b in cut_trials(rates):
+        add_modulation(
+            couplings, carry, types, p.signals[b], p.slopes[b], sums.leak, total, received,
+            modulated[b],
+        )  # fmt: skip
+        accumulate_traces(
+            modulated[b], rates[b], p.inputs[b], sums.leak, sums.scratch, sums.lists[1],
+            sums.grads, sums.input_grads_t,
+        )  # fmt: skip
+    return sums.gradients()
 
 
 def split_types(n_neurons: int, n_types: int) -> NDArray[np.int64]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
 
-from binnet.rate._trajectories import Floats, Trajectory, Workspace
+import numpy as np
+
+from binnet.rate._trajectories import Floats, Trajectory, Workspace, compute_slopes
 from binnet.rate.model import RateRNN
 
 
@@ -20,10 +24,10 @@ class Pass:
         x_0..x_{T-1}.
     trajectory : Trajectory
         States, rates and outputs.
-    slopes : ndarray, shape (B, T + 1, N)
-        f'(h_t).
-    signals : ndarray, shape (B, T + 1, N)
-        s_t, the part of dloss/dh_t that does not pass through later states; that of t = 0 is 0.
+    error : ndarray, shape (B, T + 1, N_out)
+        dloss/dy_t; that of t = 0 is 0.
+    carrier : ndarray, shape (N_out, N)
+        What carries the error back: the readout, or a feedback matrix.
     number : int or None
         The number in the rule's name, such as 2 in "snap-2".
     seed : int or tuple of int
@@ -32,14 +36,46 @@ class Pass:
         How many there may be.
     work : Workspace
         Arrays that are used again at the next call.
+    lock : RLock
+        Held while slopes and signals are computed, for the first thread that asks for them.
     """
 
     network: RateRNN
     inputs: Floats
     trajectory: Trajectory
-    slopes: Floats
-    signals: Floats
+    error: Floats
+    carrier: Floats
     number: int | None
     seed: int | tuple[int, ...]
     threads: int
     work: Workspace
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    @property
+    def slopes(self) -> Floats:
+        """f'(h_t) as (B, T + 1, N)."""
+        with self.lock:
+            return self._slopes
+
+    @property
+    def signals(self) -> Floats:
+        """s_t as (B, T + 1, N), what of dloss/dh_t does not pass through later states; s_0 = 0."""
+        with self.lock:
+            return self._signals
+
+    @cached_property
+    def _slopes(self) -> Floats:
+        return compute_slopes(self.network.activation, self.trajectory.rates, self.work)
+
+    @cached_property
+    def _signals(self) -> Floats:
+        from binnet_kernels.rate.steps import send_back
+
+        slopes = self._slopes
+        n_rows, n = slopes.shape[0] * slopes.shape[1], slopes.shape[2]
+        signals = self.work.take("signals", slopes.shape, slopes.dtype)
+        send_back(
+            self.error.reshape(n_rows, -1), self.carrier, slopes.reshape(n_rows, n),
+            signals.reshape(n_rows, n), self.work.take("steps", (n_rows,), np.int64),
+        )  # fmt: skip
+        return signals

@@ -12,6 +12,8 @@ from binnet.rate.rules._eprop import eprop_self
 from binnet.rate.rules._exact import rtrl
 from binnet.rate.rules._pass import Pass
 
+_WORK_AT_FIRST = 10**8  # products
+
 
 def snap(p: Pass) -> dict[str, Floats]:
     """Return the gradient by the sparse n-step approximation of RTRL (eq. (2.8)).
@@ -50,23 +52,25 @@ def advance(p: Pass, connections: NDArray[np.bool_]) -> dict[str, Floats]:
     number = min(p.number or 1, n)  # longer ways reach nothing new
     find_reach(_find_starts(senders, n), targets, number - 1, reach, np.empty(n, np.int64))
     receivers, sources = np.nonzero(connections)
-    couplings = (_find_starts(receivers, n), sources, p.network.recurrent[connections][:, None])
+    weights = gain * p.network.recurrent[receivers, sources]
+    couplings = (_find_starts(receivers, n), sources, weights[:, None])
     lanes = (
-        _in_lanes("slopes", gain * p.slopes[:, :-1], p),
-        _in_lanes(
-            "activity", gain * np.concatenate([p.trajectory.rates[:, :-1], p.inputs], axis=2), p
-        ),
-        _in_lanes("signals", p.signals[:, 1:], p),
+        _in_lanes("slopes", p, p.slopes[:, :-1]),
+        _in_lanes("activity", p, p.trajectory.rates[:, :-1], p.inputs),
+        _in_lanes("signals", p, p.signals[:, 1:]),
     )
     n_rows = int(reach.sum(axis=1).max()) + 1  # one for the sums over time
     grads = np.empty((n, n + p.network.n_inputs), dtype)
     size = cut_for(p.threads, n)
+    # Products of one neuron, were the blocks of all alike.
+    work = lanes[0].size // n * int(reach.sum()) * len(sources) ** 2 // n**3 + 1
+    at_first = max(1, _WORK_AT_FIRST // work)
 
     def take(first: int) -> None:
         """Take the blocks of some neurons through all steps of all samples."""
         blocks = np.empty((2, n_rows, COLUMNS * LANES), dtype)
         lists = np.empty((8, max(len(sources), n + 1)), np.int64)
-        for begin, end in in_pieces(min(size, n - first)):
+        for begin, end in in_pieces(min(size, n - first), first=at_first):
             advance_blocks(
                 reach, *couplings, *lanes, dtype.type(p.network.leak), first + begin, first + end,
                 grads, blocks, lists,
@@ -81,15 +85,18 @@ def _find_starts(neurons: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     return np.searchsorted(neurons, np.arange(n + 1))
 
 
-def _in_lanes(name: str, array: Floats, p: Pass) -> Floats:
-    """Return trajectories (B, T, K) with samples innermost, (B / 16, T, K, 16), 0 beyond B."""
+def _in_lanes(name: str, p: Pass, *parts: Floats) -> Floats:
+    """Return trajectories (B, T, K), side by side, as (B / 16, T, K, 16), 0 beyond sample B."""
     from binnet_kernels.rate.snap import LANES
 
-    n_samples, n_times, n_columns = array.shape
-    n_chunks = -(-n_samples // LANES)
+    n_samples, n_times, _ = parts[0].shape
+    n_chunks, n_columns = -(-n_samples // LANES), sum(part.shape[2] for part in parts)
     out = p.work.take(f"{name} in lanes", (n_chunks, n_times, n_columns, LANES), p.network.dtype)
     for c in range(n_chunks):
-        some = array[c * LANES : (c + 1) * LANES]
-        out[c, ..., : len(some)] = some.transpose(1, 2, 0)
-        out[c, ..., len(some) :] = 0
+        begin = 0
+        for part in parts:
+            some, end = part[c * LANES : (c + 1) * LANES], begin + part.shape[2]
+            out[c, :, begin:end, : len(some)] = some.transpose(1, 2, 0)
+            out[c, :, begin:end, len(some) :] = 0
+            begin = end
     return out
