@@ -176,6 +176,16 @@ def plan_tasks(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
             "fixation",
             {"variant": VARIANTS[1:2], **leaks, **gains, "learning_rate": middle},
         ),
+        # Small learning rates with all seeds, where the scans show differences between the gains.
+        grid(
+            "small-rates",
+            {
+                "seed": tuple(range(seeds)),
+                "variant": VARIANTS,
+                **gains,
+                "learning_rate": LEARNING_RATES[:2],
+            },
+        ),
     ]
 
 
