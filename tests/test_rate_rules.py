@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from binnet.rate import RULES, Adam, RateRNN, gradient, tasks
+from binnet.rate._losses import compute_error, make_goal
 from golden import make_eprop
 
 CASES = make_eprop.CASES
@@ -74,6 +75,48 @@ def test_exact_rules_equal_central_differences(activation: str, loss: str, rule:
                 sides.append(gradient(replace(network, **{name: weights}), **trials).loss)
             differences[index] = (sides[0] - sides[1]) / (2 * step)
         close(grads[name], differences, 1e-6)
+
+
+@pytest.mark.parametrize(("activation", "loss"), CASES)
+def test_truncated_bptt_is_bptt_of_chunks_whose_first_state_is_a_given(
+    activation: str, loss: str
+) -> None:
+    network, trials = make(activation, loss)
+    n_steps = trials["inputs"].shape[1]
+    exact = gradient(network, **trials).grads
+    for k in (n_steps, n_steps + 1):
+        whole = gradient(network, **trials, rule=f"tbptt-{k}").grads
+        assert all(np.array_equal(whole[name], exact[name]) for name in WEIGHTS)
+    for k in (1, 4):
+        # By its definition: central differences of the loss of each chunk, from a first state that
+        # does not depend on the weights.
+        ours = gradient(network, **trials, rule=f"tbptt-{k}").grads
+        assert np.array_equal(ours["readout"], exact["readout"])
+        states = network.run(trials["inputs"]).states
+        expected, step = np.zeros_like(network.recurrent), 1e-6
+        for index in np.ndindex(expected.shape):
+            for sign in (1, -1):
+                weights = network.recurrent.copy()
+                weights[index] += sign * step
+                changed = replace(network, recurrent=weights)
+                outputs = run_in_chunks(changed, trials["inputs"], states, k)
+                shape = outputs.shape
+                goal = make_goal(loss, trials["targets"], trials["mask"], shape, network.dtype)
+                expected[index] += sign * compute_error(outputs, goal)[0] / (2 * step)
+        close(ours["recurrent"], expected, 1e-6)
+        assert np.abs(ours["recurrent"] - exact["recurrent"]).max() > 1e-3 * np.abs(expected).max()
+
+
+def run_in_chunks(network: RateRNN, inputs: Any, states: Any, chunk: int) -> Any:
+    """Return the outputs where each chunk of steps begins with the given state."""
+    a, outputs, h = network.leak, [], states[:, 0]
+    f = np.tanh if network.activation == "tanh" else lambda x: np.maximum(x, 0)
+    for t in range(inputs.shape[1]):
+        h = states[:, t] if t % chunk == 0 else h
+        drive = f(h) @ network.recurrent.T + inputs[:, t] @ network.input_weights.T
+        h = a * h + (1 - a) * drive
+        outputs.append(f(h) @ network.readout.T)
+    return np.stack(outputs, 1)
 
 
 @pytest.mark.parametrize(("activation", "loss"), CASES)

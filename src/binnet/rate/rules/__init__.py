@@ -1,11 +1,12 @@
 """Learning rules: the gradient of the loss, exact or truncated, behind one function.
 
 ``bptt`` goes back through time, ``rtrl`` carries the influence of every weight forward; both are
-exact. ``eprop`` cuts the influence down to what a synapse can know: the trace of its own
-presynaptic activity (the recurrent input is detached, as an autodiff framework does it).
-``eprop-self`` also keeps the neuron's coupling to itself (Liu et al. 2024, Eq. 8). With a fixed
-random `feedback` in place of the readout, e-prop is RFLO (Murray 2019). ``modprop-C`` adds what C
-types of cells broadcast to all synapses, ModProp (Liu et al. 2022).
+exact. ``tbptt-K`` truncates the former to chunks of K steps. ``eprop`` cuts the influence down to
+what a synapse can know: the trace of its own presynaptic activity (the recurrent input is detached,
+as an autodiff framework does it). ``eprop-self`` also keeps the neuron's coupling to itself (Liu et
+al. 2024, Eq. 8). With a fixed random `feedback` in place of the readout, e-prop is RFLO (Murray
+2019). ``modprop-C`` adds what C types of cells broadcast to all synapses, ModProp (Liu et al.
+2022).
 
 ``uoro`` and ``kf-rtrl`` carry a random influence of a lower rank forward, whose expectation over
 the signs drawn is that of ``rtrl``: their mean is the gradient, and one draw has noise.

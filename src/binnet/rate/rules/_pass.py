@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -35,6 +36,8 @@ class Pass:
         How many there may be.
     work : Workspace
         Arrays that are used again at the next call.
+    lock : RLock
+        Held while slopes and signals are computed, for the first thread that asks for them.
     """
 
     network: RateRNN
@@ -46,18 +49,29 @@ class Pass:
     seed: int | tuple[int, ...]
     threads: int
     work: Workspace
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
-    @cached_property
+    @property
     def slopes(self) -> Floats:
         """f'(h_t) as (B, T + 1, N)."""
+        with self.lock:
+            return self._slopes
+
+    @property
+    def signals(self) -> Floats:
+        """s_t as (B, T + 1, N), what of dloss/dh_t does not pass through later states; s_0 = 0."""
+        with self.lock:
+            return self._signals
+
+    @cached_property
+    def _slopes(self) -> Floats:
         return compute_slopes(self.network.activation, self.trajectory.rates, self.work)
 
     @cached_property
-    def signals(self) -> Floats:
-        """s_t as (B, T + 1, N), what of dloss/dh_t does not pass through later states; s_0 = 0."""
+    def _signals(self) -> Floats:
         from binnet_kernels.rate.steps import send_back
 
-        slopes = self.slopes
+        slopes = self._slopes
         n_rows, n = slopes.shape[0] * slopes.shape[1], slopes.shape[2]
         signals = self.work.take("signals", slopes.shape, slopes.dtype)
         send_back(
