@@ -91,10 +91,32 @@ def test_the_plan() -> None:
         assert grid.fixed["updates"] == (0, 100, 300, 1000, 3000)
         assert grid.fixed["rule"] == rule
         assert "gain" not in grid.fixed  # the default, 1
-        assert plan[f"gain-0.2-trained-by-{rule}"].fixed["gain"] == 0.2
-    assert plan["sparse-trained-by-bptt"].fixed["structure"] == "sparse-8"
-    (quick, *_) = study.plan_alignment(quick=True)
-    assert quick.axes == {"seed": (0, 1), "task": ("romo",)}
+        assert plan[f"trained-by-{rule}-gain-0.2"].fixed["gain"] == 0.2
+    assert plan["trained-by-bptt-sparse"].fixed["structure"] == "sparse-8"
+    assert plan["start"].axes["gain"] == (0.2, 0.5, 1.0, 1.5)
+    assert plan["start"].fixed["updates"] == (0,)
+    for plan_of in (list(plan.values()), study.plan_alignment(quick=True)):
+        for grid in plan_of:
+            grid.observable.check(**grid.fixed, task="romo")
+    quick = study.plan_alignment(quick=True)
+    assert all(grid.axes["task"] == ("romo",) for grid in quick)
+
+
+def test_over_gains_before_training(tmp_path: Path) -> None:
+    fixed = {"compared": ("eprop",), "updates": (0,), "n_hidden": 8}
+    axes = {"seed": (0, 1), "task": ("romo", "delayed-match"), "gain": (0.2, 1.0)}
+    result = Experiment("start", axes, fixed, study.ALIGNMENT).run(tmp_path, progress=False)
+    table = study.summarise(result)
+    assert [(row["task"], row["gain"], row["runs"]) for row in table] == [
+        (task, gain, 2) for task in axes["task"] for gain in axes["gain"]
+    ]
+    figures = {name: draw() for name, draw in list_figures({"start": result}).items()}
+    assert list(figures) == ["cosine-start"]
+    ax = figures["cosine-start"].axes[-1]
+    assert ax.get_xlabel() == "initial gain"
+    means = study.label(result)["cosine"].sel(task="delayed-match", block="input_weights")
+    curve = next(line for line in ax.lines if line.get_label() == "eprop")
+    np.testing.assert_allclose(curve.get_ydata(), means.mean("seed").values.ravel(), rtol=1e-12)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

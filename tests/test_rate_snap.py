@@ -243,6 +243,15 @@ def test_on_a_network_of_all_couplings_snap_2_is_rtrl(activation: str, loss: str
     assert not np.allclose(other.grads["recurrent"], exact.grads["recurrent"])
 
 
+def test_without_couplings_it_is_exact_for_every_n() -> None:
+    network, trials = make(np.zeros((5, 5), bool))
+    exact = gradient(network, **trials)
+    for rule in ("snap-1", "snap-2"):
+        ours = gradient(network, **trials, rule=rule)
+        close(ours.grads["input_weights"], exact.grads["input_weights"], 1e-12)
+        assert not ours.grads["recurrent"].any()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_threads_change_no_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")

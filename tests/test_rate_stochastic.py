@@ -16,6 +16,7 @@ import naive_rate_stochastic as naive
 from binnet.rate import RateConfiguration, RateRNN, gradient, resume, train
 from binnet.rate._losses import make_goal
 from binnet.rate._trajectories import Workspace
+from binnet.rate.rules import _stochastic
 from binnet.rate.rules._gradients import go_through
 from binnet.rate.rules._stochastic import draw_gradients, make_key
 from binnet_kernels.lowlevel.rng import derive_keys
@@ -178,7 +179,9 @@ def test_a_rule_that_forgets_too_much_fails_the_same_statistics(rule: str) -> No
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_draws_are_those_of_the_seed_alone_on_any_threads(rule: str) -> None:
+def test_draws_are_those_of_the_seed_alone_on_any_threads(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     network, trials = make("relu", "squared", n_trials=11)
     arguments = (network, *(trials[k] for k in ("inputs", "targets", "mask")))
     one, again, other, on_all = (
@@ -195,6 +198,10 @@ def test_draws_are_those_of_the_seed_alone_on_any_threads(rule: str) -> None:
         assert not np.allclose(one[name], other[name], rtol=0.01)
         assert np.array_equal(drawn[name], [other[name], one[name]])
         assert np.array_equal(drawn[name], on_two[name])
+    monkeypatch.setattr(_stochastic, "_MOST_AT_ONCE", 1)
+    one_by_one = draw_gradients(make_pass(network, trials), rule, seeds)
+    for name in BLOCKS:
+        assert np.array_equal(drawn[name], one_by_one[name])
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -346,3 +353,15 @@ def test_signs_are_those_of_the_loops() -> None:
         at = derive_keys(derive_keys(key, trial, 1)[0], step, 1)[0]
         stochastic.draw_signs(at, 130, signs)
         assert signs.tolist() == naive.draw_signs((1, 2), trial, step, 130)
+
+
+@pytest.mark.parametrize(("activation", "loss"), CASES)
+def test_kf_rtrl_is_exact_for_a_single_step_and_uoro_is_not(activation: str, loss: str) -> None:
+    network, trials = make(activation, loss, n_steps=1)
+    trials["mask"][:] = 1
+    exact, kronecker, of_rank_one = (
+        gradient(network, **trials, rule=rule).grads for rule in ("bptt", "kf-rtrl", "uoro")
+    )
+    name = "input_weights"  # h_0 = 0: the couplings have no gradient yet
+    close(kronecker[name], exact[name], 1e-12)
+    assert np.abs(of_rank_one[name] - exact[name]).max() > 0.1 * np.abs(exact[name]).max()

@@ -85,6 +85,28 @@ def test_a_single_trial_is_measured_as_the_task_itself() -> None:
     assert found["final_loss"] == result.final_loss
 
 
+def test_networks_that_are_measured_at_once_are_as_alone() -> None:
+    common = {"n_hidden": 8, "iterations": 60, "batch_size": 4, "n_exponents": 3}
+    cells = [
+        {**common, "rule": "bptt", "seed": 1},
+        {**common, "rule": "eprop", "gain": 0.2, "learning_rate": 3e-3},
+        {**common, "optimiser": "sgd", "learning_rate": 1e6},  # diverges
+        {**common, "rule": "uoro", "floss_exponents": 2, "floss_iterations": 3},
+        {**common, "task": "delayed-match", "n_exponents": 1, "rule": "kf-rtrl"},
+    ]
+    together = study.measure_trainings(cells)
+    for cell, found in zip(cells, together, strict=True):
+        alone = study.measure_training(**cell)
+        assert found.keys() == alone.keys()
+        for name, value in alone.items():
+            assert np.array_equal(
+                value[1] if isinstance(value, tuple) else value,
+                found[name][1] if isinstance(value, tuple) else found[name],
+                equal_nan=True,
+            ), (cell, name)
+    assert np.isnan(together[2]["final_loss"])
+
+
 def test_tasks_that_are_not_known_are_refused() -> None:
     with pytest.raises(ValueError, match="variant must be"):
         make_task("romo")

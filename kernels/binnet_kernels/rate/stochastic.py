@@ -26,7 +26,7 @@ from binnet_kernels.rate.steps import WIDTH
 GROUP = 4
 #: Columns of the matrix of KF-RTRL that lie together; the last panel is 0 beyond N.
 PANEL = 16
-#: Its rows are a multiple of this many.
+#: The rows of a matrix that is carried on are a multiple of this many, 0 beyond N.
 ROWS = 4
 #: Vectors that `add_uoro` and `add_kronecker` need as scratch.
 N_VECTORS = 6
@@ -117,7 +117,7 @@ def _advance_uoro(weights, slope, z, leak, key, theta, vectors, active, square_t
 
     That is what theta~ is multiplied by, and what the outer product of signs and z is.
     """
-    n, n_presynaptic = theta.shape
+    n, n_presynaptic = len(slope), len(z)
     one = theta.dtype.type(1)
     gain = one - leak
     tangent, after, signs, field, scaled = (
@@ -139,6 +139,23 @@ def _advance_uoro(weights, slope, z, leak, key, theta, vectors, active, square_t
     for i in range(n):
         tangent[i] = carry * after[i] + add * signs[i]
     return _balance(square_after, square_theta), gain * _balance(size, square_z)
+
+
+@kernel
+def _add_product(theta, keep, add, signs, z, squares):
+    """Set theta~ to keep theta~ + add signs z^T, and return the square of its norm."""
+    n_rows, n_columns = theta.shape
+    squares[:] = 0
+    for i in range(0, n_rows, ROWS):
+        r0, r1, r2, r3 = theta[i], theta[i + 1], theta[i + 2], theta[i + 3]
+        f0, f1, f2, f3 = add * signs[i], add * signs[i + 1], add * signs[i + 2], add * signs[i + 3]
+        for c in range(n_columns):
+            activity = z[c]
+            t0, t1 = keep * r0[c] + f0 * activity, keep * r1[c] + f1 * activity
+            t2, t3 = keep * r2[c] + f2 * activity, keep * r3[c] + f3 * activity
+            r0[c], r1[c], r2[c], r3[c] = t0, t1, t2, t3
+            squares[c] += (t0 * t0 + t1 * t1) + (t2 * t2 + t3 * t3)
+    return _sum(squares, n_columns)
 
 
 @kernel
@@ -165,15 +182,15 @@ def add_uoro(
         Piece p of work is group p % n of the trials with key p // n, n the number of groups.
     grads : array (S n, N, K)
         Written for pieces first..stop-1: the sum over the trials of the group.
-    theta : array (N, K)
-        Scratch.
+    theta : array (N_rows, K)
+        Scratch; N_rows is N, rounded up to ROWS.
     vectors : array (N_VECTORS, >= max(N_padded, K))
-        Scratch.
+        Scratch, and 0 at first.
     active : int array (N,)
         Scratch.
     """
     n_samples, _, n_presynaptic = activity.shape
-    n, n_groups = theta.shape[0], (n_samples + GROUP - 1) // GROUP
+    n, n_groups = slopes.shape[2], (n_samples + GROUP - 1) // GROUP
     tangent, signs, squares = vectors[0], vectors[2], vectors[5]
     zero = theta.dtype.type(0)
     for p in range(first, stop):
@@ -191,56 +208,51 @@ def add_uoro(
                     square_theta,
                 )  # fmt: skip
                 error = _dot(signals[b, t], tangent, n)
-                squares[:] = 0
-                for i in range(n):
-                    row, sums, factor = theta[i], total[i], add * signs[i]
-                    if error != 0:
+                square_theta = _add_product(theta, keep, add, signs, z, squares)
+                if error != 0:
+                    for i in range(n):
+                        row, sums = theta[i], total[i]
                         for c in range(n_presynaptic):
-                            value = keep * row[c] + factor * z[c]
-                            row[c] = value
-                            squares[c] += value * value
-                            sums[c] += error * value
-                    else:
-                        for c in range(n_presynaptic):
-                            value = keep * row[c] + factor * z[c]
-                            row[c] = value
-                            squares[c] += value * value
-                square_theta = _sum(squares, n_presynaptic)
+                            sums[c] += error * row[c]
 
 
 @kernel
-def _multiply(weights, slope, leak, panels, active, squares):
-    """Set A to D A, and return the square of its norm."""
-    n, last = len(slope), len(panels) - 1
+def _multiply(weights, slope, leak, factor, panels, active, squares):
+    """Set A to D A times a factor, and return the square of its norm."""
+    last = len(panels) - 1
     scaled = panels[last]
-    gain = scaled.dtype.type(1) - leak
+    gain, keep = (scaled.dtype.type(1) - leak) * factor, leak * factor
     n_active = _count_active(slope, active)
+    n_rows = panels.shape[1]
     squares[:] = 0
     for p in range(last):
         panel = panels[p]
         for k in range(n_active):
             m = active[k]
-            factor, source, target = gain * slope[m], panel[m], scaled[m]
+            weight, source, target = gain * slope[m], panel[m], scaled[m]
             for c in range(PANEL):
-                target[c] = factor * source[c]
-        for i in range(0, n, ROWS):
-            _sum_rows(panel, i, 0, leak, scaled, active, weights, active, i, n_active)
-        for i in range(n):
-            row = panel[i]
+                target[c] = weight * source[c]
+        for i in range(0, n_rows, ROWS):
+            _sum_rows(panel, i, 0, keep, scaled, active, weights, active, i, n_active)
+            r0, r1, r2, r3 = panel[i], panel[i + 1], panel[i + 2], panel[i + 3]
             for c in range(PANEL):
-                squares[c] += row[c] * row[c]
+                squares[c] += (r0[c] * r0[c] + r1[c] * r1[c]) + (r2[c] * r2[c] + r3[c] * r3[c])
     return _sum(squares, PANEL)
 
 
 @kernel
-def _advance_kronecker(weights, slope, z, leak, key, panels, vectors, active):
-    """Take one step of the row u and the matrix A."""
+def _advance_kronecker(weights, slope, z, leak, key, factor, panels, vectors, active):
+    """Take one step of the row u and the matrix A, and return a factor that A is to be given.
+
+    The panels hold A but for a factor, the one before this step as an argument: A passes through
+    the cache once.
+    """
     row = vectors[0]
     n, n_presynaptic = len(slope), len(z)
     one = row.dtype.type(1)
     square_row, square_matrix = _dot(row, row, n_presynaptic), row.dtype.type(0)
     if square_row != 0:  # or nothing is carried on
-        square_matrix = _multiply(weights, slope, leak, panels, active, vectors[5])
+        square_matrix = _multiply(weights, slope, leak, factor, panels, active, vectors[5])
     gain, square_z = one - leak, _dot(z, z, n_presynaptic)
     square_one = gain * gain * row.dtype.type(n)  # of (1 - a) I
     word = derive_key(key, 0)
@@ -248,22 +260,22 @@ def _advance_kronecker(weights, slope, z, leak, key, panels, vectors, active):
     other = one if word & np.uint64(2) else -one
     keep = sign * _balance(square_row, square_matrix)
     carry = sign * _balance(square_matrix, square_row)
-    grow = other * gain * _balance(square_z, square_one)
     add = other * _balance(square_one, square_z)
-    for p in range(len(panels) - 1):
-        panel, first = panels[p], p * PANEL
-        for i in range(n):
-            target = panel[i]
-            for c in range(PANEL):
-                target[c] *= keep
-        for i in range(first, min(first + PANEL, n)):
-            panel[i, i - first] += grow
+    grow = other * gain * _balance(square_z, square_one)
+    if keep == 0:
+        panels[:] = 0
+        keep = one
+    else:
+        grow *= carry  # 1 / keep
+    for i in range(n):
+        panels[i // PANEL, i, i % PANEL] += grow
     for c in range(n_presynaptic):
         row[c] = carry * row[c] + add * z[c]
+    return keep
 
 
 @kernel
-def _send_back(signal, panels, back):
+def _send_back(signal, factor, panels, back):
     """Write A^T s, in columns that are a multiple of PANEL, and return whether s is not 0."""
     any_error = False
     for i in range(len(signal)):
@@ -274,9 +286,9 @@ def _send_back(signal, panels, back):
             panel, part = panels[p], back[p * PANEL : (p + 1) * PANEL]
             for i in range(len(signal)):
                 if signal[i] != 0:
-                    factor, source = signal[i], panel[i]
+                    weight, source = factor * signal[i], panel[i]
                     for c in range(PANEL):
-                        part[c] += factor * source[c]
+                        part[c] += weight * source[c]
     return any_error
 
 
@@ -298,7 +310,7 @@ def add_kronecker(
     """
     n_samples, _, n_presynaptic = activity.shape
     n, n_groups = slopes.shape[2], (n_samples + GROUP - 1) // GROUP
-    row, back = vectors[0], vectors[1]
+    row, back, one = vectors[0], vectors[1], grads.dtype.type(1)
     for p in range(first, stop):
         total = grads[p]
         total[:] = 0
@@ -307,13 +319,14 @@ def add_kronecker(
             key = derive_key(keys[p // n_groups], b)
             row[:] = 0
             panels[:] = 0
+            factor = one
             for t in range(_find_last(signals[b])):
-                _advance_kronecker(
-                    weights, slopes[b, t], activity[b, t], leak, derive_key(key, t), panels,
-                    vectors, active,
+                factor = _advance_kronecker(
+                    weights, slopes[b, t], activity[b, t], leak, derive_key(key, t), factor,
+                    panels, vectors, active,
                 )  # fmt: skip
-                if _send_back(signals[b, t], panels, back):
+                if _send_back(signals[b, t], factor, panels, back):
                     for i in range(n):
-                        sums, factor = total[i], back[i]
+                        sums, part = total[i], back[i]
                         for c in range(n_presynaptic):
-                            sums[c] += factor * row[c]
+                            sums[c] += part * row[c]

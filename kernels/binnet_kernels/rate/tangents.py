@@ -112,7 +112,7 @@ def _reduce_panel(vectors, turned, first, stop, tolerance, step, counting):
     With V = Q S, where Q has all columns before `stop`: ``step[:, first:]`` gets S, and ``turned``
     the rows -Q^T. A column that is not longer than the tolerance becomes 0.
     """
-    n, row = len(vectors), len(step) - 1  # the last row is scratch
+    n, parts = len(vectors), step[len(step) - 1]  # the last row is scratch
     for c in range(0, first, _ROWS):
         _sum_tile(step, c, first, 0.0, vectors, counting, vectors, counting, c, n)
     n_full = n - n % _ROWS if first > 0 else 0
@@ -127,18 +127,18 @@ def _reduce_panel(vectors, turned, first, stop, tolerance, step, counting):
             norm, scale = 0.0, 0.0
         else:
             scale = 1.0 / norm
-        for c in range(first, first + PADDING):
-            step[j, c] = scale * step[j, c] if c > j else 0.0
-            step[row, c] = step[j, c]
+        for c in range(PADDING):
+            part = scale * step[j, first + c] if first + c > j else 0.0
+            step[j, first + c] = part
+            parts[c] = part
         step[j, j] = norm
         for i in range(n):
-            vectors[i, j] *= scale
-            turned[j, i] = -vectors[i, j]
-        n_full = n - n % _ROWS
-        for i in range(0, n_full, _ROWS):
-            _sum_tile(vectors, i, first, 1.0, step, counting[row:], turned, counting[j:], i, 1)
-        for i in range(n_full, n):
-            _sum_row(vectors, i, first, 1.0, step, counting[row:], turned, counting[j:], i, 1)
+            entries = vectors[i, first : first + PADDING]
+            x = scale * vectors[i, j]
+            for c in range(PADDING):
+                entries[c] -= x * parts[c]
+            vectors[i, j] = x
+            turned[j, i] = -x
 
 
 @kernel

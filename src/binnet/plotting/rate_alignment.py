@@ -51,27 +51,29 @@ def list_figures(results: Mapping[str, xr.Dataset]) -> dict[str, Callable[[], Fi
         if labelled.sizes["task"]:
             title = name.replace("-", " ")
             figures[f"cosine-{name}"] = partial(draw_cosines, labelled, title)
-            figures[f"ends-{name}"] = partial(draw_ends, labelled, title)
+            if "gain" not in labelled.dims:
+                figures[f"ends-{name}"] = partial(draw_ends, labelled, title)
     return figures
 
 
 def plot_cosines(cosines: xr.DataArray, ax: Axes) -> Axes:
-    """Draw cosines against updates, a curve for each rule: mean over runs, ± standard deviation.
+    """Draw cosines of each rule as a curve: mean over runs, ± standard deviation.
 
     Parameters
     ----------
     cosines : xarray.DataArray
-        Over "compared", "update" and "seed"; NaN is left out.
+        Over "compared", "seed", and "gain" or "update"; NaN is left out.
     ax : Axes
-        Where to draw; the updates that were measured stand at equal distances.
+        Where to draw; the gains or updates that were measured stand at equal distances.
 
     Returns
     -------
     Axes
         The same Axes.
     """
-    updates = cosines["update"].values
-    x = np.arange(len(updates))
+    along = "gain" if "gain" in cosines.dims else "update"
+    ticks = cosines[along].values
+    x = np.arange(len(ticks))
     for k, rule in enumerate(cosines["compared"].values):
         values = cosines.sel(compared=rule)
         mean, spread = values.mean("seed").values, values.std("seed").values
@@ -82,13 +84,14 @@ def plot_cosines(cosines: xr.DataArray, ax: Axes) -> Axes:
         plot_band(ax, x, mean - spread, mean + spread, _SPREAD, color=colour(k))
     for level in (0.0, 1.0):
         mark_level(ax, level)
-    ax.set_xticks(x, [f"{n}" for n in updates])
-    ax.set(xlabel="update", ylabel="cosine with the exact gradient")
+    ax.set_xticks(x, [f"{value:g}" for value in ticks])
+    xlabel = "initial gain" if along == "gain" else "update"
+    ax.set(xlabel=xlabel, ylabel="cosine with the exact gradient")
     return finish(ax, legend=False)
 
 
 def draw_cosines(result: xr.Dataset, title: str) -> Figure:
-    """Draw cosines of single draws along training: a column for each task, a row for each block.
+    """Draw cosines of single draws: a column for each task, a row for each block of weights.
 
     Parameters
     ----------
@@ -107,7 +110,8 @@ def draw_cosines(result: xr.Dataset, title: str) -> Figure:
     for row, (block, name) in enumerate(_BLOCKS.items()):
         for column, task in enumerate(tasks):
             ax = axes[row * len(tasks) + column]
-            plot_cosines(result["single_cosine"].sel(task=task, block=block), ax)
+            values = result["single_cosine"].sel(task=task, block=block)
+            plot_cosines(values.isel(update=0) if "gain" in values.dims else values, ax)
             ax.set_title(f"{task}: {name}")
             ax.label_outer()
     finish_beside(axes[len(tasks) - 1])

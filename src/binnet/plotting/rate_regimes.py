@@ -109,15 +109,19 @@ def draw_regimes(results: Mapping[str, xr.Dataset], title: str) -> Figure:
     n = len(results)
     size = (2.5 + 4.2 * n, 0.4 + 2.6 * len(_SHOWN))
     figure, axes = make_panels(n, len(_SHOWN), title=title, size=size, sharey="row", sharex=True)
+    levels = LEVELS["romo"]
     for column, (rule, result) in enumerate(results.items()):
         for row, name in enumerate(_SHOWN):
             ax = axes[row * n + column]
             plot_measure(result[name], name, ax)
             if name == "final_loss":
-                level = LEVELS["romo"]["chance"]
-                ax.axhline(level, color="0.3", linestyle=":", lw=1.0)
-                ax.annotate("chance", (0.02, level), xycoords=("axes fraction", "data"),
-                            va="top", fontsize=7, color="0.3")  # fmt: skip
+                ax.axhline(levels["chance"], color="0.3", linestyle=":", lw=1.0)
+                ax.annotate(
+                    "chance", (0.02, levels["chance"]), xycoords=("axes fraction", "data"),
+                    va="top", fontsize=7, color="0.3",
+                )  # fmt: skip
+                # A run that all but diverged would take most of the axis.
+                ax.set_ylim(top=min(ax.get_ylim()[1], 3 * max(levels.values())))
             ax.label_outer()
         axes[column].set_title(rule)
     finish_beside(axes[n - 1])

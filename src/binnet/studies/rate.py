@@ -51,8 +51,8 @@ ITERATIONS = {"bptt": 3400, "eprop": 4400}
 FLOSSED = (1, 8, 16, 64)
 FLOSSED_GAIN = 0.2
 _LARGEST = {"n_exponents": 1}
-# Most networks that are trained at once; together they take no longer than this in memory.
-_CHUNK = 24
+# Networks that are trained at once: enough for a few cores, and few are lost by a stop.
+_CHUNK = 8
 
 
 def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def measure_trainings(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     Parameters
     ----------
     cells : sequence of mapping
-        Parameters of `measure_training`; only of weights, seed and learning rate may they differ.
+        Parameters of `measure_training`.
 
     Returns
     -------
@@ -93,15 +93,6 @@ def measure_trainings(cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]
     return measure_runs([RateConfiguration(**part) for part in parts], n_exponents)
 
 
-# What networks may differ in that are trained at once: how they begin, trials and step size.
-_OWN = {"seed", "gain", "learning_rate", "n_exponents", "floss_exponents", "floss_version"}
-
-
-def _find_group(**parameters: Any) -> tuple[tuple[str, Any], ...]:
-    """Return what networks that are trained at once have in common."""
-    return tuple(sorted((k, v) for k, v in parameters.items() if k not in _OWN))
-
-
 def _check(n_exponents: int | None = None, **parameters: Any) -> None:
     """Refuse a cell before any is measured."""
     configuration = RateConfiguration(**parameters)
@@ -111,7 +102,7 @@ def _check(n_exponents: int | None = None, **parameters: Any) -> None:
         check_integer("n_exponents", n_exponents, 1, configuration.n_hidden)
 
 
-TRAINING = Observable(measure_training, check=_check)
+TRAINING = Observable(measure_training, check=_check, many=measure_trainings, chunk=_CHUNK)
 """`measure_training` with its checks, for `sweeps.run`."""
 
 

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from binnet._validation import check_integer
-from binnet.rate import RateConfiguration, RateRNN, alignment, start_network, train
+from binnet.rate import DivergenceError, RateConfiguration, RateRNN, alignment, start_network, train
 from binnet.rate.alignments import BLOCKS, MEASURES
 from binnet.rate.starting import draw_feedback
 from binnet.rate.tasks import TASKS, get
-from binnet.studies.rate import Experiment
+from binnet.studies.rate import GAINS, Experiment
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
@@ -65,7 +66,8 @@ def measure_alignment(
     -------
     dict
         The measures of `binnet.rate.Alignment` over (update, compared, block), "exact_norm" over
-        (update, block), and over (update) "probe_loss". NaN from where training diverged on.
+        (update, block), and over (update) "probe_loss". NaN from where training diverged on, and
+        of a rule whose gradient is not finite.
     """
     c = RateConfiguration(**parameters, iterations=max(1, updates[-1]))
     trials = get(c.task)(TRIALS, (c.seed, _PROBE)).masked(c.loss_mask)
@@ -81,24 +83,21 @@ def measure_alignment(
         if n not in updates:
             return
         k = list(updates).index(n)
-        for names, feedback in (
-            ([rule for rule in compared if rule != RFLO], None),
-            ([rule for rule in compared if rule == RFLO], random),
-        ):
-            if not names:
-                continue
-            here = alignment(
-                network, *batch, rules=[_find_rule(name) for name in names], loss=trials.loss,
-                n_draws=n_draws, feedback=feedback, seed=(c.seed, _PROBE, n),
-            )  # fmt: skip
-            rows = [list(compared).index(name) for name in names]
-            for name in MEASURES:
-                found[name][k, rows] = getattr(here, name)
+        for row, name in enumerate(compared):
+            try:
+                here = alignment(
+                    network, *batch, rules=[_find_rule(name)], loss=trials.loss, n_draws=n_draws,
+                    feedback=random if name == RFLO else None, seed=(c.seed, _PROBE, n),
+                )  # fmt: skip
+            except DivergenceError:
+                continue  # of this rule here: the others may well be finite
+            for measure in MEASURES:
+                found[measure][k, row] = getattr(here, measure)[0]
             norms[k], losses[k] = here.exact_norm, here.loss
 
     try:
         result = train(c, network=network, on_update=look)
-    except ArithmeticError:  # training or a gradient is not finite any more
+    except DivergenceError:
         pass
     else:
         if not result.completed:
@@ -148,8 +147,9 @@ def plan_alignment(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     Returns
     -------
     list of Experiment
-        In the order in which they are run: all rules in dense networks of gain 1 that BPTT or
-        e-prop trains; the same in networks of gain 0.2; and snap-n in sparse ones.
+        In the order in which they are run: before training, over the gain, all rules in dense
+        networks and snap-n in sparse ones; the same along training by BPTT or e-prop, from gain 1
+        and of dense ones also from gain 0.2.
     """
     # The seed is the first axis: a study that is stopped has all conditions with fewer seeds.
     every = tuple(range(check_integer("seeds", seeds, 1)))
@@ -157,21 +157,34 @@ def plan_alignment(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     axes: dict[str, tuple[Any, ...]] = {"seed": every, "task": TASKS}
     if quick:
         axes, updates = {"seed": (0, 1), "task": ("romo",)}, UPDATES[:3]
-    dense = {"compared": COMPARED, "updates": updates, "n_draws": 8 if quick else 32}
-    sparse = {"compared": COMPARED_SPARSE, "updates": updates, "structure": "sparse-8"}
+    dense = {"compared": COMPARED, "n_draws": 8 if quick else 32}
+    sparse = {"compared": COMPARED_SPARSE, "structure": "sparse-8"}
+    start, trained = {"updates": (0,)}, {"updates": updates}
+    gains = {**axes, "gain": (0.2, 1.0) if quick else GAINS}
 
-    def plan(name: str, rule: str, fixed: dict[str, Any]) -> Experiment:
-        fixed = {"rule": rule, "learning_rate": LEARNING_RATES[rule], **fixed}
-        return Experiment(name, axes, fixed, ALIGNMENT)
+    def train_by(rule: str, **fixed: Any) -> dict[str, Any]:
+        return {"rule": rule, "learning_rate": LEARNING_RATES[rule], **trained, **fixed}
 
-    grids = [plan(f"trained-by-{rule}", rule, dense) for rule in LEARNING_RATES]
-    grids.append(plan("sparse-trained-by-bptt", "bptt", sparse))
-    if not quick:
-        grids += [
-            plan(f"gain-0.2-trained-by-{rule}", rule, {**dense, "gain": 0.2})
+    grids = [
+        Experiment("start", gains, {**start, **dense}, ALIGNMENT),
+        Experiment("start-sparse", gains, {**start, **sparse}, ALIGNMENT),
+    ]
+    grids += [
+        Experiment(f"trained-by-{rule}", axes, train_by(rule, **dense), ALIGNMENT)
+        for rule in LEARNING_RATES
+    ]
+    if quick:
+        return grids
+    return [
+        *grids,
+        Experiment("trained-by-bptt-sparse", axes, train_by("bptt", **sparse), ALIGNMENT),
+        *(
+            Experiment(
+                f"trained-by-{rule}-gain-0.2", axes, train_by(rule, gain=0.2, **dense), ALIGNMENT
+            )
             for rule in LEARNING_RATES
-        ]
-    return grids
+        ),
+    ]
 
 
 def label(result: xr.Dataset) -> xr.Dataset:
@@ -206,31 +219,31 @@ def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
     Returns
     -------
     list of dict
-        Task, number of updates, rule and how many runs there are; for the recurrent and the input
-        weights the mean and standard deviation over seeds of cosine and norm ratio of single
-        draws; for the recurrent ones also of the cosine of the mean of draws, the squared bias
-        (with the mean of its standard errors) and the variance. Conditions that are not measured
-        yet are left out.
+        Task, gain if it is an axis, number of updates, rule and how many runs there are; for the
+        recurrent and the input weights the mean and standard deviation over seeds of cosine and
+        norm ratio of single draws; for the recurrent ones also of the cosine of the mean of draws,
+        the squared bias (with the mean of its standard errors) and the variance. Conditions that
+        are not measured yet are left out.
     """
     labelled = label(result)
-    ends = [labelled["update"].values[0], labelled["update"].values[-1]]
+    ends = dict.fromkeys([labelled["update"].values[0], labelled["update"].values[-1]])
+    outer = [name for name in ("task", "gain") if name in labelled.dims]
     records = []
-    for task in labelled["task"].values:
-        for update in dict.fromkeys(ends):
-            for rule in labelled["compared"].values:
-                row = labelled.sel(task=task, update=update, compared=rule)
-                runs = int(row["cosine"].sel(block="recurrent").notnull().sum())
-                if runs == 0:
-                    continue
-                record: dict[str, Any] = {
-                    "task": str(task), "updates": int(update), "compared": str(rule), "runs": runs,
-                }  # fmt: skip
-                for block, names in _SHOWN.items():
-                    for name in names:
-                        values = row[name].sel(block=block)
-                        key = f"{name}_{block}"
-                        record[key] = float(values.mean())
-                        if name != "squared_bias_error":
-                            record[f"{key}_std"] = float(values.std())
-                records.append(record)
+    for values in product(*(labelled[name].values for name in outer), ends):
+        here = labelled.sel(dict(zip([*outer, "update"], values, strict=True)))
+        for rule in labelled["compared"].values:
+            row = here.sel(compared=rule)
+            runs = int(row["cosine"].sel(block="recurrent").notnull().sum())
+            if runs == 0:
+                continue
+            record: dict[str, Any] = {name: row[name].item() for name in outer}
+            record |= {"updates": int(row["update"]), "compared": str(rule), "runs": runs}
+            for block, names in _SHOWN.items():
+                for name in names:
+                    seeds = row[name].sel(block=block)
+                    key = f"{name}_{block}"
+                    record[key] = float(seeds.mean())
+                    if name != "squared_bias_error":
+                        record[f"{key}_std"] = float(seeds.std())
+            records.append(record)
     return records

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._threads import resolve_threads, share_out
 from binnet.rate import (
     DivergenceError,
     RateConfiguration,
@@ -16,6 +18,7 @@ from binnet.rate import (
     lyapunov_spectrum,
     start_network,
     train,
+    train_together,
 )
 from binnet.rate.tasks import Task, get
 
@@ -46,7 +49,10 @@ def measure_run(
         As of `binnet.studies.rate.measure_training`.
     """
     start = _begin(configuration, n_exponents, task)
-    return _describe(start, configuration, _train(configuration, start.network, task))
+    result: RateTrainingResult | None = None
+    with contextlib.suppress(DivergenceError):
+        result = train(configuration, task=task, network=start.network)
+    return _describe(start, configuration, result)
 
 
 def measure_runs(
@@ -66,19 +72,19 @@ def measure_runs(
     list of dict
         In the same order.
     """
-    starts = [_begin(c, n, None) for c, n in zip(configurations, n_exponents, strict=True)]
-    results = [_train(c, s.network) for c, s in zip(configurations, starts, strict=True)]
-    return [_describe(*parts) for parts in zip(starts, configurations, results, strict=True)]
+    threads = resolve_threads(None)
 
+    def begin(k: int) -> _Start:  # flossing and exponents take as long as a part of the training
+        return _begin(configurations[k], n_exponents[k], None)
 
-def _train(
-    configuration: RateConfiguration, network: RateRNN, task: Task | None = None
-) -> RateTrainingResult | None:
-    """Return what there is of a run; None of one that diverged."""
-    try:
-        return train(configuration, task=task, network=network)
-    except DivergenceError:
-        return None
+    starts = share_out(threads, begin, range(len(configurations)))
+    results = train_together(configurations, networks=[start.network for start in starts])
+
+    def describe(k: int) -> dict[str, Any]:
+        result = None if results[k].diverged else results[k]
+        return _describe(starts[k], configurations[k], result)
+
+    return list(share_out(threads, describe, range(len(configurations))))
 
 
 class _Start(NamedTuple):

@@ -33,21 +33,16 @@ def modprop(p: Pass) -> dict[str, Floats]:
     bounds = split_types(n, n if p.number is None else p.number)
     sizes = np.diff(bounds)
     mean_slope = p.slopes[:, 1:].mean(dtype=np.float64)  # h_0 = 0 says nothing about the network
-    scratch = np.zeros((2, len(sizes)), dtype)
+    couplings = average_couplings(p.network.recurrent, bounds).astype(dtype)
+    carry, types = (mean_slope * sizes).astype(dtype), np.repeat(np.arange(len(sizes)), sizes)
+    total, received = np.zeros((2, len(sizes)), dtype)
     modulated = p.work.take("modulated signals", p.signals.shape, dtype)
-    add_modulation(
-        average_couplings(p.network.recurrent, bounds).astype(dtype),
-        (mean_slope * sizes).astype(dtype),
-        np.repeat(np.arange(len(sizes)), sizes),
-        p.signals,
-        p.slopes,
-        dtype.type(p.network.leak),
-        scratch[0],
-        scratch[1],
-        modulated,
-    )
     rates, sums = p.trajectory.rates, Sums(p)
     for b in cut_trials(rates):
+        add_modulation(
+            couplings, carry, types, p.signals[b], p.slopes[b], sums.leak, total, received,
+            modulated[b],
+        )  # fmt: skip
         accumulate_traces(
             modulated[b], rates[b], p.inputs[b], sums.leak, sums.scratch, sums.lists[1],
             sums.grads, sums.input_grads_t,

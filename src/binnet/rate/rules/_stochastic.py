@@ -12,6 +12,7 @@ from binnet.rate._trajectories import Floats, pad_columns
 from binnet.rate.rules._pass import Pass
 
 Seed = int | tuple[int, ...]
+_MOST_AT_ONCE = 10**7  # numbers in gradients of groups of trials: what is held beside the result
 
 
 def uoro(p: Pass) -> dict[str, Floats]:
@@ -63,30 +64,42 @@ def draw_gradients(p: Pass, kind: str, seeds: Sequence[Seed]) -> dict[str, Float
     n_presynaptic = activity.shape[2]
     slopes, signals = p.slopes[:, :-1], p.signals[:, 1:]
     weights = pad_columns(p.network.recurrent.T, "recurrent_t", p.work)
-    panels = (-(-n // PANEL) + 1, -(-n // ROWS) * ROWS, PANEL)
+    n_rows, n_panels = -(-n // ROWS) * ROWS, -(-n // PANEL)
     kinds: dict[str, tuple[Callable[..., None], tuple[int, ...]]] = {
-        "uoro": (add_uoro, (n, n_presynaptic)),
-        "kf-rtrl": (add_kronecker, panels),
+        "uoro": (add_uoro, (n_rows, n_presynaptic)),
+        "kf-rtrl": (add_kronecker, (n_panels + 1, n_rows, PANEL)),
     }
     compute, shape = kinds[kind]
     keys: NDArray[np.uint64] = np.array([make_key(seed) for seed in seeds], np.uint64)
     n_groups = -(-n_samples // GROUP)
-    n_pieces = len(keys) * n_groups
-    grads = p.work.take("drawn gradients", (n_pieces, n, n_presynaptic), dtype)
-    size = cut_for(p.threads, n_pieces)
+    both = np.empty((len(keys), n, n_presynaptic), dtype)
 
-    def take(first: int) -> None:
-        """Compute some of the pieces; which of them a thread gets makes no difference."""
-        influence, active = np.zeros(shape, dtype), np.empty(n, np.int64)
-        vectors = np.zeros((N_VECTORS, max(weights.shape[1], n_presynaptic)), dtype)
-        for begin, end in in_pieces(min(size, n_pieces - first)):
-            compute(
-                weights, slopes, activity, signals, dtype.type(p.network.leak), keys,
-                first + begin, first + end, grads, influence, vectors, active,
-            )  # fmt: skip
+    def draw(begin: int, end: int) -> None:
+        """Compute the gradients of some of the seeds."""
+        n_pieces = (end - begin) * n_groups
+        pieces = p.work.take("pieces of gradients", (n_pieces, n, n_presynaptic), dtype)
+        size = cut_for(p.threads, n_pieces)
 
-    share_out(p.threads, take, range(0, n_pieces, size))
-    both = grads.reshape(len(keys), n_groups, n, n_presynaptic).sum(axis=1)
+        def take(first: int) -> None:
+            """Compute some of the pieces; which of them a thread gets makes no difference."""
+            influence, active = np.zeros(shape, dtype), np.empty(n, np.int64)
+            vectors = np.zeros((N_VECTORS, max(weights.shape[1], n_presynaptic)), dtype)
+            for start, stop in in_pieces(min(size, n_pieces - first)):
+                compute(
+                    weights, slopes, activity, signals, dtype.type(p.network.leak),
+                    keys[begin:end], first + start, first + stop, pieces, influence, vectors,
+                    active,
+                )  # fmt: skip
+
+        share_out(p.threads, take, range(0, n_pieces, size))
+        of_groups = pieces.reshape(end - begin, n_groups, n, n_presynaptic)
+        both[begin:end] = of_groups[:, 0]
+        for group in range(1, n_groups):
+            both[begin:end] += of_groups[:, group]
+
+    at_once = max(1, _MOST_AT_ONCE // (n_groups * n * n_presynaptic))
+    for begin in range(0, len(keys), at_once):
+        draw(begin, min(begin + at_once, len(keys)))
     return {"recurrent": both[..., :n].copy(), "input_weights": both[..., n:].copy()}
 
 
