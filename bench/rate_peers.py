@@ -1,4 +1,4 @@
-"""Learning rules of rate networks in lean NumPy: what bench/bench_rate.py compares with.
+"""Learning rules of rate networks in lean NumPy: what bench/bench_rate_rules.py compares with.
 
 Each is what somebody would write who knows NumPy: products of whole batches, and a Python loop over
 the steps where there is no way around one.
@@ -14,6 +14,65 @@ from binnet.rate import RateRNN
 from binnet.rate.tasks import Trials
 
 Array = np.ndarray[Any, Any]
+
+
+def bptt_numpy(network: RateRNN, trials: Trials, chunk: int | None = None) -> dict[str, Array]:
+    """Return BPTT's gradient, whole or in chunks, for the squared loss and ReLU."""
+    z, slopes, signals, readout = _run(network, trials)
+    a, n = network.dtype.type(network.leak), network.n_neurons
+    deltas, g = np.empty_like(signals), np.zeros_like(signals[0])
+    for t in range(len(z) - 1, -1, -1):
+        if t + 1 == len(z) or (chunk and (t + 1) % chunk == 0):
+            g = signals[t]
+        else:
+            g = signals[t] + a * g + slopes[t + 1] * ((1 - a) * g @ network.recurrent)
+        deltas[t] = (1 - a) * g
+    return _cut(deltas.reshape(-1, n).T @ z.reshape(-1, z.shape[2]), n, readout)
+
+
+def eprop_numpy(network: RateRNN, trials: Trials) -> dict[str, Array]:
+    """Return e-prop's gradient, for the squared loss and ReLU."""
+    z, _, signals, readout = _run(network, trials)
+    a, n = network.dtype.type(network.leak), network.n_neurons
+    traces = (1 - a) * z
+    for t in range(1, len(z)):
+        traces[t] += a * traces[t - 1]
+    return _cut(signals.reshape(-1, n).T @ traces.reshape(-1, z.shape[2]), n, readout)
+
+
+def eprop_self_numpy(network: RateRNN, trials: Trials) -> dict[str, Array]:
+    """Return the gradient of e-prop with self term, for the squared loss and ReLU."""
+    z, slopes, signals, readout = _run(network, trials)
+    a, n = network.dtype.type(network.leak), network.n_neurons
+    own = (1 - a) * network.recurrent.diagonal()
+    traces = np.zeros((z.shape[1], n, z.shape[2]), z.dtype)
+    grads = np.zeros((n, z.shape[2]), z.dtype)
+    for t in range(len(z)):
+        traces *= (a + own * slopes[t])[:, :, None]
+        traces += (1 - a) * z[t][:, None]
+        grads += np.einsum("bi,bik->ik", signals[t], traces)
+    return _cut(grads, n, readout)
+
+
+def rtrl_numpy(network: RateRNN, trials: Trials) -> dict[str, Array]:
+    """Return RTRL's gradient, for the squared loss and ReLU."""
+    z, slopes, signals, readout = _run(network, trials)
+    a, n = network.dtype.type(network.leak), network.n_neurons
+    n_samples, n_presynaptic = z.shape[1:]
+    influence = np.zeros((n_samples, n, n * n_presynaptic), z.dtype)
+    blocks = influence.reshape(n_samples, n, n, n_presynaptic)
+    grads, diagonal = np.zeros(n * n_presynaptic, z.dtype), np.arange(n)
+    for t in range(len(z)):
+        jacobian = (1 - a) * network.recurrent * slopes[t][:, None]
+        jacobian[:, diagonal, diagonal] += a
+        influence[...] = jacobian @ influence
+        blocks[:, diagonal, diagonal] += (1 - a) * z[t][:, None]
+        grads += (signals[t][:, None] @ influence).sum(axis=(0, 1))
+    return _cut(grads.reshape(n, -1), n, readout)
+
+
+def _cut(both: Array, n: int, readout: Array) -> dict[str, Array]:
+    return {"recurrent": both[:, :n], "input_weights": both[:, n:], "readout": readout}
 
 
 def modprop_numpy(network: RateRNN, trials: Trials, n_types: int = 2) -> dict[str, Array]:

@@ -188,3 +188,19 @@ def test_flossing_between_updates_is_an_option(tmp_path: Path) -> None:
     refused = run("train", "--floss-every", "5", "--out", tmp_path / "none")
     assert refused.exit_code == 1
     assert "--floss-every = 5 flosses during training and needs --floss >= 1" in refused.output
+
+
+def test_a_last_update_that_leaves_finite_nonsense_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run(
+        "train", "--optimiser", "sgd", "--learning-rate", "1e30", "--iterations", "1",
+        "--hidden", "16", "--out", folder,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "learned none, as activity overflows" in result.stdout
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["max_lyapunov_exponent"]["learned"] is None
+    assert metrics["max_lyapunov_exponent"]["drawn"]["mean"] < 1
+    refused = run("lyapunov", folder)
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: the activity grows beyond float64 at step")

@@ -353,3 +353,15 @@ def test_signs_are_those_of_the_loops() -> None:
         at = derive_keys(derive_keys(key, trial, 1)[0], step, 1)[0]
         stochastic.draw_signs(at, 130, signs)
         assert signs.tolist() == naive.draw_signs((1, 2), trial, step, 130)
+
+
+@pytest.mark.parametrize(("activation", "loss"), CASES)
+def test_kf_rtrl_is_exact_for_a_single_step_and_uoro_is_not(activation: str, loss: str) -> None:
+    network, trials = make(activation, loss, n_steps=1)
+    trials["mask"][:] = 1
+    exact, kronecker, of_rank_one = (
+        gradient(network, **trials, rule=rule).grads for rule in ("bptt", "kf-rtrl", "uoro")
+    )
+    name = "input_weights"  # h_0 = 0: the couplings have no gradient yet
+    close(kronecker[name], exact[name], 1e-12)
+    assert np.abs(of_rank_one[name] - exact[name]).max() > 0.1 * np.abs(exact[name]).max()

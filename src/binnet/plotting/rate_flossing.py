@@ -92,19 +92,20 @@ def plot_final_by_exponents(result: xr.Dataset, ax: Axes) -> Axes:
 
 def _collect_recipes(best: Mapping[str, xr.Dataset]) -> dict[str, dict[str, Any]]:
     """Return learning curves at the smallest gain: a panel for each k, a line for each recipe."""
-    recipes: dict[str, xr.DataArray] = {}
+    recipes: list[tuple[str, xr.DataArray]] = []
     if _GRID in best and "floss_version" in best[_GRID].dims:
         first = best[_GRID].sel(floss_version="local", gain=0.2)
-        recipes["100 steps before"] = first["loss"]
-    if f"{_GRID}-longer" in best:
-        longer = best[f"{_GRID}-longer"]
-        for steps in longer["floss_iterations"].values:
-            recipes[f"{steps} steps before"] = longer.sel(floss_iterations=steps)["loss"]
+        recipes.append(("100 steps before", first["loss"]))
+    for name in (f"{_GRID}-longer", f"{_GRID}-32"):
+        if name in best:
+            for steps in best[name]["floss_iterations"].values:
+                longer = best[name].sel(floss_iterations=steps)["loss"]
+                recipes.append((f"{steps} steps before", longer))
     for name, result in best.items():
         if name.startswith(f"{_GRID}-every-"):
-            recipes[f"every {name.rpartition('-')[2]} updates"] = result["loss"]
+            recipes.append((f"every {name.rpartition('-')[2]} updates", result["loss"]))
     panels: dict[str, dict[str, Any]] = {}
-    for label, loss in recipes.items():
+    for label, loss in recipes:
         for k in loss["floss_exponents"].values:
             runs = loss.sel(floss_exponents=k).transpose("seed", "block").values
             panels.setdefault(f"k = {k}", {})[label] = runs

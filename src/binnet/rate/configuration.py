@@ -38,7 +38,7 @@ class RateConfiguration:
     feedback : {"readout", "random", "learned"}, default "readout"
         What carries the error back in rules that are not exact: the readout, a fixed random matrix
         (RFLO), or one that learns as the readout does (Kolen and Pollack 1994).
-    feedback_decay : float, default 3.0
+    feedback_decay : float, default 1.0
         Decay of learned feedback and readout per update, in units of the learning rate: both are
         multiplied by 1 - learning_rate * feedback_decay, and so is their difference. From 0 to
         1 / learning_rate.
@@ -88,7 +88,7 @@ class RateConfiguration:
     loss_mask: str = "task"
     rule: str = "bptt"
     feedback: str = "readout"
-    feedback_decay: float = 3.0
+    feedback_decay: float = 1.0
     n_hidden: int = 64
     gain: float = 1.0
     structure: str = "gaussian"

@@ -18,7 +18,7 @@ from binnet.rate import DivergenceError, RateConfiguration, RateRNN, alignment, 
 from binnet.rate.alignments import BLOCKS, MEASURES
 from binnet.rate.starting import draw_feedback
 from binnet.rate.tasks import TASKS, get
-from binnet.studies.rate import GAINS, Experiment
+from binnet.studies.rate import Experiment
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def plan_alignment(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
     dense = {"compared": COMPARED, "n_draws": 8 if quick else 32}
     sparse = {"compared": COMPARED_SPARSE, "structure": "sparse-8"}
     start, trained = {"updates": (0,)}, {"updates": updates}
-    gains = {**axes, "gain": (0.2, 1.0) if quick else GAINS}
+    gains = {**axes, "gain": (0.2, 1.0)}
 
     def train_by(rule: str, **fixed: Any) -> dict[str, Any]:
         return {"rule": rule, "learning_rate": LEARNING_RATES[rule], **trained, **fixed}

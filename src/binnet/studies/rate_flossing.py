@@ -62,6 +62,7 @@ def plan_flossing(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
             {"floss_exponents": FEW_EXPONENTS, "floss_iterations": LONGER},
             recipe,
         ),
+        grid("flossing-32", {"floss_exponents": (32,), "floss_iterations": LONGER}, recipe),
         *(
             grid(
                 f"flossing-every-{updates}",

@@ -81,8 +81,8 @@ def _join(draw: Task, first: Trials, n_steps: int, seed: tuple[int, ...]) -> Tri
     rows, steps = np.arange(batch_size)[:, None], begin + np.arange(n_steps)
 
     def cut(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        whole: NDArray[Any] = np.concatenate(arrays, axis=1)
-        return whole[rows, steps]
+        found: NDArray[Any] = np.concatenate(arrays, axis=1)[rows, steps]
+        return found
 
     inputs, targets = cut([t.inputs for t in more]), cut([t.targets for t in more])
     mask = cut([t.mask for t in more])
