@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from binnet.cli import main
-from binnet.rate import load_result, trainer
+from binnet.rate import load_result
+from binnet.rate._state import State
 
 SMALL = ["--hidden", "16", "--iterations", "40", "--batch-size", "8"]
 
@@ -91,7 +92,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
 ) -> None:
     import signal
 
-    learn, calls = trainer.State.learn, []
+    learn, calls = State.learn, []
 
     def learn_and_interrupt(self: Any, *arguments: Any) -> float:
         calls.append(1)
@@ -102,7 +103,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
     folder, unstopped = tmp_path / "run", tmp_path / "unstopped"
     assert run("train", *SMALL, "--out", unstopped).exit_code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.State, "learn", learn_and_interrupt)
+        patch.setattr(State, "learn", learn_and_interrupt)
         result = run("train", *SMALL, "--out", folder)
     assert result.exit_code == 130
     assert result.stdout.splitlines()[-1] == (
@@ -188,3 +189,19 @@ def test_flossing_between_updates_is_an_option(tmp_path: Path) -> None:
     refused = run("train", "--floss-every", "5", "--out", tmp_path / "none")
     assert refused.exit_code == 1
     assert "--floss-every = 5 flosses during training and needs --floss >= 1" in refused.output
+
+
+def test_a_last_update_that_leaves_finite_nonsense_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    result = run(
+        "train", "--optimiser", "sgd", "--learning-rate", "1e30", "--iterations", "1",
+        "--hidden", "16", "--out", folder,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "learned none, as activity overflows" in result.stdout
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["max_lyapunov_exponent"]["learned"] is None
+    assert metrics["max_lyapunov_exponent"]["drawn"]["mean"] < 1
+    refused = run("lyapunov", folder)
+    assert refused.exit_code == 1
+    assert refused.output.startswith("Error: the activity grows beyond float64 at step")

@@ -14,8 +14,8 @@ LEAK = 0.4
 
 
 def make_network(n: int = 6, activation: str = "relu", seed: int = 0, **options: Any) -> RateRNN:
-    options = {"gain": 1.2, "leak": LEAK, "dtype": "float64"} | options
-    return RateRNN.initialise(2, 1, n, activation=activation, seed=seed, **options)
+    given: dict[str, Any] = {"gain": 1.2, "leak": LEAK, "dtype": "float64"} | options
+    return RateRNN.initialise(2, 1, n, activation=activation, seed=seed, **given)
 
 
 def make_inputs(n_trials: int = 3, n_steps: int = 20, seed: int = 1) -> Any:

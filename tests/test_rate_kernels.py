@@ -40,7 +40,7 @@ def follow(w: Any, w_x: Any, inputs: Any, activation: str) -> tuple[Any, Any]:
     sources = np.full((len(weights_t), 1), np.nan, w.dtype)
     steps.run_rate(
         weights_t, inputs, number(LEAK), activation == "tanh", states, rates, field, sources,
-        np.empty(len(weights_t), np.int64),
+        sources.view(f"i{w.dtype.itemsize}"), np.empty(len(weights_t), np.int64),
     )  # fmt: skip
     return states, rates
 

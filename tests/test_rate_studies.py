@@ -18,7 +18,13 @@ from binnet.rate import RateConfiguration, tasks, train  # noqa: E402
 from binnet.studies import rate as study  # noqa: E402
 from binnet.studies.rate_flossing import plan_flossing  # noqa: E402
 from binnet.studies.rate_rules import plan_rules  # noqa: E402
-from binnet.studies.rate_tasks import make_task, measure_task, plan_tasks  # noqa: E402
+from binnet.studies.rate_tasks import (  # noqa: E402
+    judge_order,
+    make_task,
+    measure_task,
+    plan_tasks,
+    summarise,
+)
 
 
 @pytest.mark.parametrize("quick", [True, False])
@@ -158,6 +164,32 @@ def test_figures_of_whole_and_of_begun_studies(
         begun[name][last] = np.nan
     for draw in plotting.list_figures({first: begun}).values():
         draw()
+
+
+def test_the_order_of_gains() -> None:
+    clear = np.array([[3.0, 3.1], [2.0, 2.1], [1.0, 1.1]])
+    assert judge_order(clear) == "yes"
+    assert judge_order(clear[::-1]) == "no"
+    assert judge_order(clear[[0, 2, 1]]) == "no"
+    assert judge_order(np.array([[3.0, 3.1], [2.0, 2.1], [1.9, 2.1]])) == "ends"
+    assert judge_order(np.array([[3.0, 0.1], [2.0, 0.2], [1.0, 0.1]])) == "no"
+    assert judge_order(np.array([[3.0, np.nan], [2.0, 2.1], [1.9, 2.1]])) == "one seed"
+
+
+def test_the_summary_of_the_scan() -> None:
+    result = invent({"seed": (0, 1), "leak": (0.0, 0.5), "gain": (0.2, 1.0),
+                     "learning_rate": (1e-3,)})  # fmt: skip
+    result["final_loss"][0, 1] = 0.5
+    result["final_loss"][1, 1, 1] = np.nan  # one run is missing, at leak 0.5
+    result["final_loss"][:, 0, 0] = [[0.3], [0.4]]
+    result["final_loss"][:, 0, 1] = [[0.01], [0.02]]
+    rows = {(row["leak"], row["loss"]): row for row in summarise(result)}
+    assert rows.keys() == {(a, b) for a in (0.0, 0.5) for b in ("first 500", "first 1000", "final")}
+    assert rows[0.0, "final"]["gain 0.2"] == pytest.approx(0.35)
+    assert rows[0.0, "final"]["gain 0.2_std"] == pytest.approx(0.05)
+    assert rows[0.0, "final"]["order"] == "yes"
+    assert (rows[0.5, "final"]["runs"], rows[0.5, "final"]["order"]) == (1, "one seed")
+    assert rows[0.0, "first 500"]["learning_rate"] == 1e-3
 
 
 def test_tables() -> None:

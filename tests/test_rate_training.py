@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from binnet.rate import (
+    RULES,
     SGD,
     DivergenceError,
     RateConfiguration,
@@ -23,6 +24,7 @@ from binnet.rate import (
     train,
     trainer,
 )
+from binnet.rate._state import State
 
 SMALL = RateConfiguration(n_hidden=16, iterations=60, batch_size=8)
 
@@ -99,7 +101,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
     """Deliver Ctrl-C while update n is at work."""
     import signal
 
-    learn, calls = trainer.State.learn, []
+    learn, calls = State.learn, []
 
     def learn_and_interrupt(self: Any, *arguments: Any) -> float:
         calls.append(1)
@@ -107,7 +109,7 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
             signal.raise_signal(signal.SIGINT)
         return learn(self, *arguments)
 
-    monkeypatch.setattr(trainer.State, "learn", learn_and_interrupt)
+    monkeypatch.setattr(State, "learn", learn_and_interrupt)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +281,58 @@ def test_a_run_with_flossing_between_updates_is_taken_up_bit_by_bit(
     short = tmp_path / "short.safetensors"
     train(replace(REFLOSSED, iterations=14), checkpoint=short)
     assert same(resume(short, iterations=25), unstopped)
+
+
+def test_activity_that_overflows_is_refused_by_every_function() -> None:
+    network = RateRNN.initialise(1, 2, 16, gain=5.0)
+    x = np.zeros((3, 200, 1), np.float32)
+    x[1] = 1
+    goal = np.zeros((3, 200, 2), np.float32)
+    where = r"the activity grows beyond float32 at step \d+ of trial 1; take a smaller gain"
+    with pytest.raises(DivergenceError, match=where):
+        network.run(x)
+    for rule in RULES:
+        with pytest.raises(DivergenceError, match=where):
+            gradient(network, x, goal, rule=rule)
+    short = network.run(x[:, :50])
+    assert np.isfinite(short.states).all()
+    recurrent, input_weights, readout = (w.astype(float) for w in network.weights().values())
+    double = RateRNN(recurrent, input_weights, readout)
+    states = double.run(x).states  # as the message says, float64 helps
+    assert np.isfinite(states).all()
+    with pytest.raises(DivergenceError, match=where) as caught:
+        network.run(x)
+    step = int(str(caught.value).split("at step ")[1].split()[0])
+    largest = np.abs(states[1]).max(axis=1)
+    assert largest[step] < np.finfo(np.float32).max < 10 * largest[step + 1]
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.5])
+def test_a_silent_neuron_that_overflows_is_not_silence(leak: float) -> None:
+    """ReLU of -inf is 0, and no output knows of it."""
+    recurrent = np.array([[2.0, 0.0], [-1e10, 0.0]], np.float32)
+    drive = np.array([[1e30], [0.0]], np.float32)
+    network = RateRNN(recurrent, drive, np.array([[1e-30, 0.0]], np.float32), leak)
+    x = np.zeros((1, 6, 1), np.float32)
+    x[0, 0] = 1
+    with pytest.raises(DivergenceError, match=r"beyond float32 at step [12] of trial 0"):
+        network.run(x)
+
+
+def test_a_gradient_that_overflows_is_refused() -> None:
+    """Activity and loss are small numbers, or differences of large ones."""
+    drive = np.full((2, 1), 1e15, np.float32)
+    readout = np.array([[1e15, -1e15]], np.float32)
+    network = RateRNN(np.zeros((2, 2), np.float32), drive, readout, 0.0)
+    x, goal = np.ones((1, 3, 1)), np.full((1, 3, 1), 1e10)
+    assert not network.run(x).outputs.any()
+    for rule in set(RULES) - {"uoro"}:  # whose random signs may cancel the error
+        with pytest.raises(
+            DivergenceError, match=f"the gradient of recurrent by {rule} is not finite; take a"
+        ):
+            gradient(network, x, goal, rule=rule)
+    with pytest.raises(DivergenceError, match=r"the loss is inf; take a smaller gain"):
+        gradient(network, x, 1e20 * goal)
 
 
 def test_inputs_with_a_nan_are_refused() -> None:

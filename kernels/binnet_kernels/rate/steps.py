@@ -24,7 +24,7 @@ _sum_rows = make_row_sum(1, WIDTH)
 
 
 @kernel
-def run_rate(weights_t, inputs, leak, is_tanh, states, rates, field, sources, active):
+def run_rate(weights_t, inputs, leak, is_tanh, states, rates, field, sources, bits, active):
     """Follow the network from ``states[:, 0]``.
 
     Parameters
@@ -43,6 +43,8 @@ def run_rate(weights_t, inputs, leak, is_tanh, states, rates, field, sources, ac
         Scratch.
     sources : array (N + N_in, 1)
         Scratch: [r_t x_t].
+    bits : int array (N + N_in, 1)
+        The memory of `sources` as integers: what is not 0 is found in half the instructions.
     active : int array (N + N_in,)
         Scratch: those of them that are not 0.
     """
@@ -60,7 +62,7 @@ def run_rate(weights_t, inputs, leak, is_tanh, states, rates, field, sources, ac
             n_active = 0
             for j in range(n + n_inputs):
                 active[n_active] = j
-                n_active += sources[j, 0] != 0
+                n_active += bits[j, 0] != 0
             field[0] = 0
             for start in range(0, field.shape[1], WIDTH):
                 _sum_rows(field, 0, start, one, weights_t, active, sources, active, 0, n_active)

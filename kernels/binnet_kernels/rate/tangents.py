@@ -286,14 +286,35 @@ def _write_symmetric(q_bar, q, pull, s, counting):
 
 
 @kernel
+def _pull_back_factor(
+    q, q_bar, factor, pull, is_full, inner, m_turned, q_turned, scale, counting
+):  # fmt: skip
+    """Write the transpose of M_bar = Q_bar R^{-T} + Q (S R^{-T}), for M = Q R."""
+    k, inverse, s, product = len(pull), inner[0], inner[1], inner[2]
+    _invert_factor(factor, k, inverse, counting)
+    scale[:] = 1.0
+    _turn(q, scale, q_turned, k)
+    if is_full:
+        _write_symmetric(q_bar, q, pull, s, counting)
+        _multiply(product, 0.0, s, counting, inverse, counting, k)
+    else:
+        for c in range(k):
+            for d in range(k):
+                product[c, d] = pull[c] * inverse[c, d]
+    _multiply(m_turned, 0.0, product, counting, q_turned, counting, k)
+    if is_full:
+        _turn(q_bar, scale, q_turned, k)
+        _multiply(m_turned, 1.0, inverse, counting, q_turned, counting, k)
+
+
+@kernel
 def pull_back_tangents(
     recurrent, slopes, leak, bases, factors, pulls, is_full, recurrent_bar, slopes_bar, panels,
     inner, turned, counting,
 ):  # fmt: skip
     """Carry the gradient of a function of the exponents back through the tangent vectors.
 
-    With S and R of eq. (4.3), M_bar = Q_bar R^{-T} + Q' (S R^{-T}); products are taken with the
-    transposed matrices, whose rows are long.
+    Products are taken with the transposed matrices, whose rows are long.
 
     Parameters
     ----------
@@ -325,9 +346,7 @@ def pull_back_tangents(
     n_trials, n_steps, n = slopes.shape
     k, gain = pulls.shape[1], 1.0 - leak
     q_bar, m_bar, back = panels[0], panels[1], panels[2]
-    inverse, s, product = inner[0], inner[1], inner[2]
     m_turned, q_turned, scale = turned[0], turned[1], turned[2, 0]
-    s[:] = 0.0
     m_bar[:] = 0.0
     for b in range(n_trials):
         q_bar[:] = 0.0
@@ -342,21 +361,10 @@ def pull_back_tangents(
                 if is_full:
                     slopes_bar[b, t] = 0.0
                 continue
-            _invert_factor(factor, k, inverse, counting)
-            after = bases[b, t + 1]
-            scale[:n] = 1.0
-            _turn(after, scale, q_turned, k)
-            if is_full:
-                _write_symmetric(q_bar, after, pull, s, counting)
-                _multiply(product, 0.0, s, counting, inverse, counting, k)
-            else:
-                for c in range(k):
-                    for d in range(k):
-                        product[c, d] = pull[c] * inverse[c, d]
-            _multiply(m_turned, 0.0, product, counting, q_turned, counting, k)
-            if is_full:
-                _turn(q_bar, scale, q_turned, k)
-                _multiply(m_turned, 1.0, inverse, counting, q_turned, counting, k)
+            _pull_back_factor(
+                bases[b, t + 1], q_bar, factor, pull, is_full, inner, m_turned, q_turned, scale,
+                counting,
+            )  # fmt: skip
             for i in range(n):
                 scale[i] = gain * slope[i]
             _turn(before, scale, q_turned, k)

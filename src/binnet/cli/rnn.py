@@ -210,27 +210,33 @@ def _write_configuration(folder: Path, configuration: RateConfiguration) -> None
     _folders.write_tables(folder, {"rnn": configuration.to_dict()})
 
 
-def _measure_exponents(result: RateTrainingResult) -> dict[str, LyapunovSpectrum]:
-    """Return the largest exponent of the network as drawn and as learned."""
+def _measure_exponents(result: RateTrainingResult) -> dict[str, LyapunovSpectrum | None]:
+    """Return the largest exponent of the network as drawn and learned; None where it overflows."""
     inputs = tasks.get(result.configuration.task)(_TRIALS, _TRIALS_SEED).inputs
     networks = {
         "drawn": start_network(result.configuration, flossed=False),
         "learned": result.network,
     }
-    return {name: lyapunov_spectrum(network, inputs) for name, network in networks.items()}
+    exponents: dict[str, LyapunovSpectrum | None] = {}
+    for name, network in networks.items():
+        try:
+            exponents[name] = lyapunov_spectrum(network, inputs)
+        except DivergenceError:  # a last update far too large: the run has ended all the same
+            exponents[name] = None
+    return exponents
 
 
 def _write_metrics(
     folder: Path,
     result: RateTrainingResult,
-    exponents: dict[str, LyapunovSpectrum] | None = None,
+    exponents: dict[str, LyapunovSpectrum | None] | None = None,
 ) -> None:
     metrics: dict[str, Any] = {"iterations": len(result.losses), "completed": result.completed}
     if len(result.losses):
         metrics |= {"final_loss": result.final_loss, "lowest_loss": result.lowest_loss}
     if exponents is not None:
         metrics["max_lyapunov_exponent"] = {
-            name: {"mean": float(s.exponents[0]), "standard_error": float(s.errors[0])}
+            name: s and {"mean": float(s.exponents[0]), "standard_error": float(s.errors[0])}
             for name, s in exponents.items()
         }
     write_json(
@@ -250,7 +256,7 @@ def _draw(folder: Path, result: RateTrainingResult) -> None:
 
 
 def _report(
-    folder: Path, result: RateTrainingResult, exponents: dict[str, LyapunovSpectrum]
+    folder: Path, result: RateTrainingResult, exponents: dict[str, LyapunovSpectrum | None]
 ) -> None:
     n, total = len(result.losses), result.configuration.iterations
     if n:
@@ -259,7 +265,8 @@ def _report(
             f"(lowest mean of {WINDOW}: {result.lowest_loss:.5f})"
         )
     values = ", ".join(
-        f"{k} {s.exponents[0]:.3f} ± {s.errors[0]:.3f}" for k, s in exponents.items()
+        f"{k} {s.exponents[0]:.3f} ± {s.errors[0]:.3f}" if s else f"{k} none, as activity overflows"
+        for k, s in exponents.items()
     )
     click.echo(f"max Lyapunov exponent per step: {values}")
     click.echo(_folders.describe_files(folder))

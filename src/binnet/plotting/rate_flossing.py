@@ -99,8 +99,8 @@ def _collect_recipes(best: Mapping[str, xr.Dataset]) -> dict[str, dict[str, Any]
     for name in (f"{_GRID}-longer", f"{_GRID}-32"):
         if name in best:
             for steps in best[name]["floss_iterations"].values:
-                runs = best[name].sel(floss_iterations=steps)["loss"]
-                recipes.append((f"{steps} steps before", runs))
+                longer = best[name].sel(floss_iterations=steps)["loss"]
+                recipes.append((f"{steps} steps before", longer))
     for name, result in best.items():
         if name.startswith(f"{_GRID}-every-"):
             recipes.append((f"every {name.rpartition('-')[2]} updates", result["loss"]))

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from binnet._memory import check_memory
 from binnet._validation import check_integer
-from binnet.rate._trajectories import Workspace, compute_slopes
+from binnet.rate._trajectories import Floats, Workspace, compute_slopes
 from binnet.rate.model import RateRNN, check_inputs, follow
 
 Doubles = NDArray[np.float64]
@@ -35,9 +35,9 @@ class Tangents(NamedTuple):
     """
 
     network: RateRNN
-    inputs: Doubles
-    rates: Doubles
-    slopes: Doubles
+    inputs: Floats
+    rates: Floats
+    slopes: Floats
     diagonals: Doubles
     bases: Doubles
     factors: Doubles

@@ -268,12 +268,13 @@ def follow(network: RateRNN, inputs: Floats, work: Workspace) -> Trajectory:
     weights_t[:n, :n], weights_t[n:, :n] = network.recurrent.T, network.input_weights.T
     field = work.take("field", (1, weights_t.shape[1]), dtype)
     sources = work.take("sources", (n_sources, 1), dtype)
+    bits = sources.view(f"i{dtype.itemsize}")
     active = work.take("active", (n_sources,), np.int64)
     is_tanh = network.activation == "tanh"
     for b in cut_trials(states):
         run_rate(
             weights_t, inputs[b], dtype.type(network.leak), is_tanh, states[b], rates[b], field,
-            sources, active,
+            sources, bits, active,
         )  # fmt: skip
     outputs = work.take("outputs", (n_samples, n_steps + 1, network.n_outputs), dtype)
     trajectory = Trajectory(states, rates, outputs[:, 1:])

@@ -16,13 +16,12 @@ from binnet._validation import check_choice, check_integer
 from binnet.rate import RateConfiguration
 from binnet.rate.configuration import CUSTOM
 from binnet.rate.tasks import LOSS_MASKS, Task, Trials, delayed_match, two_alternative
-from binnet.studies.rate import GAINS, Experiment, measure_run, summarise
+from binnet.studies.rate import BLOCK, GAINS, Experiment, measure_run
 from binnet.sweeps import Observable
 
 if TYPE_CHECKING:
+    import xarray as xr
     from numpy.typing import NDArray
-
-__all__ = ["TASKS", "VARIANTS", "make_task", "measure_task", "plan_tasks", "summarise"]
 
 _DRAWN: dict[str, Task] = {
     "two-alternative": two_alternative,
@@ -81,8 +80,8 @@ def _join(draw: Task, first: Trials, n_steps: int, seed: tuple[int, ...]) -> Tri
     rows, steps = np.arange(batch_size)[:, None], begin + np.arange(n_steps)
 
     def cut(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        whole: NDArray[Any] = np.concatenate(arrays, axis=1)
-        return whole[rows, steps]
+        found: NDArray[Any] = np.concatenate(arrays, axis=1)[rows, steps]
+        return found
 
     inputs, targets = cut([t.inputs for t in more]), cut([t.targets for t in more])
     mask = cut([t.mask for t in more])
@@ -177,4 +176,77 @@ def plan_tasks(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
             "fixation",
             {"variant": VARIANTS[1:2], **leaks, **gains, "learning_rate": middle},
         ),
+        # Small learning rates with all seeds, where the scans show differences between the gains.
+        grid(
+            "small-rates",
+            {
+                "seed": tuple(range(seeds)),
+                "variant": VARIANTS,
+                **gains,
+                "learning_rate": LEARNING_RATES[:2],
+            },
+        ),
     ]
+
+
+def summarise(result: xr.Dataset) -> list[dict[str, float | str]]:
+    """Say of each setting and learning rate whether the loss falls with the gain.
+
+    Parameters
+    ----------
+    result : xarray.Dataset
+        Measurements of one grid.
+
+    Returns
+    -------
+    list of dict
+        Of each condition whose gains are all measured, for the mean loss of the first 500 and 1000
+        updates and for the final loss: mean and standard deviation over seeds at each gain, runs at
+        the gain that has the fewest, and "order", as `judge_order` says.
+    """
+    first = {f"first {n}": result["loss"].isel(block=slice(n // BLOCK)) for n in (500, 1000)}
+    losses = {name: part.mean("block") for name, part in first.items()}
+    losses["final"] = result["final_loss"]
+    dims = [str(d) for d in result["final_loss"].dims if d not in ("seed", "gain")]
+    records = []
+    for index in np.ndindex(*(result.sizes[name] for name in dims)):
+        here = dict(zip(dims, index, strict=True))
+        for measure, loss in losses.items():
+            values = loss.isel(here).transpose("gain", "seed")
+            runs = values.notnull().sum("seed")
+            if int(runs.min()) == 0:
+                continue
+            record: dict[str, Any] = {name: result[name][k].item() for name, k in here.items()}
+            record |= {"runs": int(runs.min()), "loss": measure}
+            for gain in values["gain"].values:
+                record[f"gain {gain:g}"] = float(values.sel(gain=gain).mean())
+                record[f"gain {gain:g}_std"] = float(values.sel(gain=gain).std())
+            record["order"] = judge_order(values.values)
+            records.append(record)
+    return records
+
+
+def judge_order(losses: NDArray[np.float64]) -> str:
+    """Say whether losses fall with the gain.
+
+    Parameters
+    ----------
+    losses : ndarray, shape (n_gains, n_seeds)
+        Losses by rising gain; NaN where there is none.
+
+    Returns
+    -------
+    str
+        "yes": the mean falls at each step by more than 2 standard errors of the difference; "ends":
+        it falls at each step, and by more than 2 standard errors from first to last; "no"; "one
+        seed" where there is no standard error.
+    """
+    n = np.isfinite(losses).sum(axis=1)
+    if n.min() < 2:
+        return "one seed"
+    means, variances = np.nanmean(losses, axis=1), np.nanvar(losses, axis=1, ddof=1) / n
+    falls = means[:-1] - means[1:]
+    if (falls > 2 * np.sqrt(variances[:-1] + variances[1:])).all():
+        return "yes"
+    whole = means[0] - means[-1] > 2 * np.sqrt(variances[0] + variances[-1])
+    return "ends" if (falls > 0).all() and whole else "no"
