@@ -10,7 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from binnet.cli import main
-from binnet.rate import load_result, trainer
+from binnet.rate import load_result
+from binnet.rate._state import State
 
 SMALL = ["--hidden", "16", "--iterations", "40", "--batch-size", "8"]
 
@@ -91,7 +92,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
 ) -> None:
     import signal
 
-    learn, calls = trainer.State.learn, []
+    learn, calls = State.learn, []
 
     def learn_and_interrupt(self: Any, *arguments: Any) -> float:
         calls.append(1)
@@ -102,7 +103,7 @@ def test_a_stopped_run_says_how_to_go_on_and_ends_like_an_unstopped_one(
     folder, unstopped = tmp_path / "run", tmp_path / "unstopped"
     assert run("train", *SMALL, "--out", unstopped).exit_code == 0
     with monkeypatch.context() as patch:
-        patch.setattr(trainer.State, "learn", learn_and_interrupt)
+        patch.setattr(State, "learn", learn_and_interrupt)
         result = run("train", *SMALL, "--out", folder)
     assert result.exit_code == 130
     assert result.stdout.splitlines()[-1] == (
