@@ -215,5 +215,7 @@ def _run(
             save()
         except DivergenceError as error:  # nothing was saved: the state is of no use
             kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
-            raise DivergenceError.at(state.iteration, error.cause, c, kept) from error
+            raise DivergenceError.at(
+                state.iteration, error.cause, kept, gain=c.gain, learning_rate=c.learning_rate
+            ) from error
     return state.result(provenance)
