@@ -33,7 +33,7 @@ def test_a_cell_is_what_its_functions_say() -> None:
     c = RateConfiguration(**SMALL, seed=3)  # type: ignore[arg-type]
     before, result = start_network(c), train(c)
     probe = tasks.romo(32, (3, 10**9 + 2))
-    regime = learning_regime(before, result.network, probe.inputs, study.find_response(probe))
+    regime = learning_regime(before, result.network, probe.inputs, probe.response)
     assert found["recurrent_change"] == regime.weight_change["recurrent"]
     assert found["input_change"] == regime.weight_change["input_weights"]
     assert found["readout_change"] == regime.weight_change["readout"]
@@ -51,13 +51,12 @@ def test_a_cell_that_diverged_is_nan() -> None:
     assert np.isnan(list(found.values())).all()
 
 
-@pytest.mark.parametrize("task", tasks.TASKS)
-def test_the_steps_of_the_response(task: str) -> None:
-    trials = tasks.get(task)(6, 0)
-    there = study.find_response(trials)
-    length = {"romo": 20, "two-alternative": 1, "delayed-match": 9}[task]
-    assert there.shape == trials.inputs.shape[:2]
-    assert (there.sum(axis=1) == length).all()
+def test_a_cell_whose_flossing_diverged_is_nan() -> None:
+    found = study.measure_regime(
+        **SMALL, floss_exponents=1, floss_iterations=5, floss_learning_rate=1e20
+    )
+    assert np.isnan(found.pop("loss")[1]).all()
+    assert np.isnan(list(found.values())).all()
 
 
 def test_the_plan() -> None:
