@@ -115,7 +115,8 @@ def test_train_together(benchmark: Any, quick: bool, tmp_path: Path, rule: str) 
     run_together()  # compiles
     benchmark.pedantic(run_together, rounds=1)
     rounds = 1 if quick else 3
-    apart, together = [], []
+    apart: list[float] = []
+    together: list[float] = []
     for _ in range(rounds):
         for work, into in ((run_apart, apart), (run_together, together)):
             begun = time.perf_counter()

@@ -195,6 +195,22 @@ def test_eprop_is_exact_for_a_single_step_and_not_for_three(
                 assert difference > 1e-4
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_many_more_inputs_than_neurons(dtype: str) -> None:
+    """Without couplings all rules that draw nothing are exact, and scratch must hold 100 inputs."""
+    rng = np.random.default_rng(4)
+    network = RateRNN(
+        np.zeros((3, 3), dtype), rng.standard_normal((3, 100)).astype(dtype),
+        rng.standard_normal((2, 3)).astype(dtype), activation="tanh",
+    )  # fmt: skip
+    inputs, targets = rng.standard_normal((2, 5, 100)) / 10, rng.standard_normal((2, 5, 2))
+    exact = gradient(network, inputs, targets).grads["input_weights"]
+    for rule in RULES:
+        if rule not in ("uoro", "kf-rtrl"):
+            ours = gradient(network, inputs, targets, rule=rule).grads["input_weights"]
+            close(ours, exact, 1e-12 if dtype == "float64" else 1e-5)
+
+
 @pytest.mark.parametrize("rule", EPROP)
 def test_random_feedback_replaces_the_readout_in_the_learning_signal(rule: str) -> None:
     network, trials = make("relu", "squared")

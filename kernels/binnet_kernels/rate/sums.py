@@ -70,11 +70,12 @@ def accumulate_eprop(
         a, in the arrays' precision.
     is_tanh : bool
     scratch : array (4, T + 1, W)
-        0 from N on; W is a multiple of 32, and not less than N or N_in.
+        Scratch, 0 from N on but for the last, the traces of inputs; W is a multiple of 32, and not
+        less than N_padded or N_in.
     steps : int array (T + 1,)
         Scratch.
-    grads : array (W, W)
-        Added to.
+    grads : array (N_padded, N_padded)
+        Added to; N_padded is a multiple of 32.
     input_grads_t : array (N_in, N)
         Added to: the gradient of W_x, transposed.
     """
@@ -132,12 +133,12 @@ def accumulate_bptt(
     chunk : int
         Steps after which nothing flows back: at its multiples; T or more for the whole.
     scratch : array (4, T + 1, W)
-        0 from N on; W is a multiple of 32.
+        Scratch, 0 from N on but for the last; W is a multiple of 32, and not less than N_padded.
     field : array (1, N_padded)
         Scratch.
     lists : int array (2, >= max(N, T + 1))
         Scratch, and 0, 1, 2, ...
-    grads : array (W, W)
+    grads : array (N_padded, N_padded)
         Added to.
     input_grads_t : array (N_in, N)
         Added to: the gradient of W_x, transposed.

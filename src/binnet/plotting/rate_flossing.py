@@ -96,7 +96,7 @@ def _collect_recipes(best: Mapping[str, xr.Dataset]) -> dict[str, dict[str, Any]
     if _GRID in best and "floss_version" in best[_GRID].dims:
         first = best[_GRID].sel(floss_version="local", gain=0.2)
         recipes.append(("100 steps before", first["loss"]))
-    for name in (f"{_GRID}-longer", f"{_GRID}-32"):
+    for name in (f"{_GRID}-steps", f"{_GRID}-longer", f"{_GRID}-32"):
         if name in best:
             for steps in best[name]["floss_iterations"].values:
                 longer = best[name].sel(floss_iterations=steps)["loss"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from binnet.plotting._style import colour, finish, make_panels, marker, plot_bars
 from binnet.plotting.rate import draw_levels
-from binnet.studies.rate import select_best
+from binnet.studies.rate import BLOCK, select_best
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,22 +37,29 @@ def list_figures(results: Mapping[str, xr.Dataset]) -> dict[str, Callable[[], Fi
 
 
 def _draw(name: str, result: xr.Dataset) -> Figure:
-    """Draw the final loss against the gain, a panel for each task and a line for each setting."""
-    best = select_best(result)
-    variants = [str(v) for v in best["variant"].values]
-    figure, axes = make_panels(len(variants), title=f"{name}, e-prop: best learning rate")
-    for variant, ax in zip(variants, axes, strict=True):
-        plot_gains(best.sel(variant=variant), ax, task=variant).set_title(variant)
+    """Draw losses against the gain: final ones above, of the first 500 updates below."""
+    rate = float(result["learning_rate"].min())
+    early = result["loss"].isel(block=slice(500 // BLOCK)).mean("block").sel(learning_rate=rate)
+    rows = {
+        "final loss, best learning rate": select_best(result)["final_loss"],
+        f"mean loss of 500 updates, rate {rate:g}": early,
+    }
+    variants = [str(v) for v in result["variant"].values]
+    figure, axes = make_panels(len(variants), 2, title=f"{name}: e-prop by initial gain")
+    for k, (label, losses) in enumerate(rows.items()):
+        for variant, ax in zip(variants, axes[k * len(variants) :], strict=False):
+            task = variant if k == 0 else ""
+            plot_gains(losses.sel(variant=variant), ax, task=task).set(ylabel=label, title=variant)
     return figure
 
 
-def plot_gains(result: xr.Dataset, ax: Axes, *, task: str = "") -> Axes:
-    """Draw final losses against the gain: means over seeds, ± standard deviations.
+def plot_gains(losses: xr.DataArray, ax: Axes, *, task: str = "") -> Axes:
+    """Draw losses against the gain: means over seeds, ± standard deviations.
 
     Parameters
     ----------
-    result : xarray.Dataset
-        Measurements at one learning rate of each condition.
+    losses : xarray.DataArray
+        Losses by gain and seed; each combination of what other dimensions there are is a line.
     ax : Axes
         Where to draw.
     task : str, optional
@@ -63,8 +70,8 @@ def plot_gains(result: xr.Dataset, ax: Axes, *, task: str = "") -> Axes:
     Axes
         The same Axes.
     """
-    others = [str(name) for name in result["final_loss"].dims if name not in _AXES]
-    loss = result["final_loss"].transpose(*others, "gain", "seed")
+    others = [str(name) for name in losses.dims if name not in _AXES]
+    loss = losses.transpose(*others, "gain", "seed")
     for k, index in enumerate(np.ndindex(*(loss.sizes[name] for name in others))):
         part: Any = loss.isel(dict(zip(others, index, strict=True)))
         values = part.values
@@ -72,9 +79,9 @@ def plot_gains(result: xr.Dataset, ax: Axes, *, task: str = "") -> Axes:
             continue
         label = ", ".join(f"{name} {part[name].item()}" for name in others) or "all"
         plot_bars(
-            ax, result["gain"].values, np.nanmean(values, axis=1), np.nanstd(values, axis=1),
+            ax, losses["gain"].values, np.nanmean(values, axis=1), np.nanstd(values, axis=1),
             "± std. dev. of runs", color=colour(k), marker=marker(k), capsize=3, label=label,
         )  # fmt: skip
     draw_levels(task.removesuffix("-first-step"), ax)
-    ax.set(xlabel="initial gain", ylabel="final loss", yscale="log")
+    ax.set(xlabel="initial gain", yscale="log")
     return finish(ax)

@@ -13,9 +13,11 @@ __all__ = ["EXPONENTS", "plan_flossing", "summarise"]
 EXPONENTS = (1, 4, 8, 16, 32)
 #: Those of the recipes, which helped at the smallest gain.
 FEW_EXPONENTS = (8, 16)
+MANY_EXPONENTS = (16, 32)
 LEARNING_RATES = (3e-4, 1e-3)
 #: Steps of flossing before training; the first grid has 100.
 LONGER = (300, 1000)
+STEPS = (50, 100, 200)
 #: Rounds of flossing in training: updates between two, and steps of each.
 ROUNDS = ((100, 20), (500, 100))
 
@@ -60,6 +62,12 @@ def plan_flossing(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
         grid(
             "flossing-longer",
             {"floss_exponents": FEW_EXPONENTS, "floss_iterations": LONGER},
+            recipe,
+        ),
+        # Around the 100 steps: 300 and more make the largest exponents positive.
+        grid(
+            "flossing-steps",
+            {"floss_exponents": MANY_EXPONENTS, "floss_iterations": STEPS},
             recipe,
         ),
         grid("flossing-32", {"floss_exponents": (32,), "floss_iterations": LONGER}, recipe),

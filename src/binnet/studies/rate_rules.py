@@ -12,7 +12,7 @@ __all__ = ["FEEDBACKS", "RULES", "SPARSE_RULES", "plan_rules", "summarise"]
 #: Rules with the readout as feedback; eprop-self is snap-1.
 RULES = ("bptt", "tbptt-8", "eprop", "eprop-self", "uoro", "kf-rtrl", "modprop-2")
 #: Those of a sparse network, where snap-n is cheaper than rtrl.
-SPARSE_RULES = ("bptt", "eprop", "snap-1", "snap-2", "snap-3")
+SPARSE_RULES = ("bptt", "eprop", "snap-1", "snap-2")
 SPARSE = "sparse-8"
 FEEDBACKS = ("random", "learned")
 GAIN = 1.0

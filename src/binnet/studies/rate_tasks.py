@@ -182,6 +182,7 @@ def plan_tasks(*, quick: bool = False, seeds: int = 5) -> list[Experiment]:
             {
                 "seed": tuple(range(seeds)),
                 "variant": VARIANTS,
+                "leak": (0.5, 0.8),
                 **gains,
                 "learning_rate": LEARNING_RATES[:2],
             },

@@ -16,7 +16,8 @@ class Sums:
         _, n_times, n = p.trajectory.rates.shape
         n_inputs = p.network.n_inputs
         self.leak, self.is_tanh = dtype.type(p.network.leak), p.network.activation == "tanh"
-        self.scratch = p.work.take("sums", (4, n_times, pad_width(n)), dtype)
+        width = pad_width(max(n, n_inputs))  # of traces of neurons, and of those of inputs
+        self.scratch = p.work.take("sums", (4, n_times, width), dtype)
         self.lists = p.work.take("lists", (2, max(n, n_times)), np.int64)
         self.lists[1] = np.arange(self.lists.shape[1])
         self.grads = np.zeros((pad_width(n), pad_width(n)), dtype)
