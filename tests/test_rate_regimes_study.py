@@ -15,6 +15,7 @@ from binnet.plotting._style import make_panels  # noqa: E402
 from binnet.plotting.rate_regimes import list_figures, plot_measure  # noqa: E402
 from binnet.rate import (  # noqa: E402
     STRUCTURES,
+    DivergenceError,
     RateConfiguration,
     learning_regime,
     start_network,
@@ -51,10 +52,13 @@ def test_a_cell_that_diverged_is_nan() -> None:
     assert np.isnan(list(found.values())).all()
 
 
-def test_a_cell_whose_flossing_diverged_is_nan() -> None:
-    found = study.measure_regime(
-        **SMALL, floss_exponents=1, floss_iterations=5, floss_learning_rate=1e20
-    )
+def diverge(*_: Any) -> Any:
+    raise DivergenceError("flossing diverged")
+
+
+def test_a_cell_whose_flossing_diverged_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "start_network", diverge)
+    found = study.measure_regime(**SMALL)
     assert np.isnan(found.pop("loss")[1]).all()
     assert np.isnan(list(found.values())).all()
 
