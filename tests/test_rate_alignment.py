@@ -53,7 +53,13 @@ def add_rule(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that adds a stochastic rule "noisy"."""
 
     def add(sigma: float, shift: float = 0.0) -> None:
-        kind = _gradients.Kind(noisy(sigma, shift), is_stochastic=True)
+        compute = noisy(sigma, shift)
+
+        def draw(p: Pass, seeds: Any) -> dict[str, Any]:
+            drawn = [compute(replace(p, seed=seed)) for seed in seeds]
+            return {name: np.stack([grads[name] for grads in drawn]) for name in drawn[0]}
+
+        kind = _gradients.Kind(compute, draw=draw)
         monkeypatch.setitem(_gradients.KINDS, "noisy", kind)
         monkeypatch.setitem(_gradients.LETTERS, "noisy", None)
 

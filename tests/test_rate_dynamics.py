@@ -194,6 +194,8 @@ def test_bad_input_is_refused_with_the_reason() -> None:
         lyapunov_spectrum(network, np.full_like(x, np.inf))
     with pytest.raises(ValueError, match="version must be one of local, full"):
         flossing_gradient(network, x, 1, version="global")
+    with pytest.raises(ValueError, match=r"n_exponents must be an integer in 1..6, got -1"):
+        floss(network, "romo", -1)
     with pytest.raises(ValueError, match="task must be one of romo"):
         floss(network, "go-nogo")
     with pytest.raises(ValueError, match="dt must be a finite number > 0"):

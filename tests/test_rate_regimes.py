@@ -187,6 +187,7 @@ def test_what_cannot_be_compared() -> None:
         ((network, make(5)[0], inputs), "must have weights of the same shapes"),
         ((network, replace(network, leak=0.4), inputs), "same leak, got 0.5 and 0.4"),
         ((network, make(activation="relu")[0], inputs), "same activation"),
+        ((network, make(structure="sparse-2")[0], inputs), "must have the same connections"),
         ((network, network, inputs[:, :, :1]), "inputs must have shape"),
         ((network, network, inputs, mask[:2]), r"mask must be real weights of shape \(B, T\)"),
         ((network, network, inputs, -mask), "mask must hold finite weights >= 0"),

@@ -15,6 +15,7 @@ from binnet.plotting._style import make_panels  # noqa: E402
 from binnet.plotting.rate_regimes import list_figures, plot_measure  # noqa: E402
 from binnet.rate import (  # noqa: E402
     STRUCTURES,
+    DivergenceError,
     RateConfiguration,
     learning_regime,
     start_network,
@@ -33,7 +34,7 @@ def test_a_cell_is_what_its_functions_say() -> None:
     c = RateConfiguration(**SMALL, seed=3)  # type: ignore[arg-type]
     before, result = start_network(c), train(c)
     probe = tasks.romo(32, (3, 10**9 + 2))
-    regime = learning_regime(before, result.network, probe.inputs, study.find_response(probe))
+    regime = learning_regime(before, result.network, probe.inputs, probe.response)
     assert found["recurrent_change"] == regime.weight_change["recurrent"]
     assert found["input_change"] == regime.weight_change["input_weights"]
     assert found["readout_change"] == regime.weight_change["readout"]
@@ -51,13 +52,15 @@ def test_a_cell_that_diverged_is_nan() -> None:
     assert np.isnan(list(found.values())).all()
 
 
-@pytest.mark.parametrize("task", tasks.TASKS)
-def test_the_steps_of_the_response(task: str) -> None:
-    trials = tasks.get(task)(6, 0)
-    there = study.find_response(trials)
-    length = {"romo": 20, "two-alternative": 1, "delayed-match": 9}[task]
-    assert there.shape == trials.inputs.shape[:2]
-    assert (there.sum(axis=1) == length).all()
+def diverge(*_: Any) -> Any:
+    raise DivergenceError("flossing diverged")
+
+
+def test_a_cell_whose_flossing_diverged_is_nan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "start_network", diverge)
+    found = study.measure_regime(**SMALL)
+    assert np.isnan(found.pop("loss")[1]).all()
+    assert np.isnan(list(found.values())).all()
 
 
 def test_the_plan() -> None:

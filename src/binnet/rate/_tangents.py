@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from binnet._memory import check_memory
 from binnet._validation import check_integer
 from binnet.rate._trajectories import Floats, Workspace, compute_slopes
-from binnet.rate.model import RateRNN, check_inputs, follow
+from binnet.rate.model import RateRNN, check_inputs, follow, to_double
 
 Doubles = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ def measure_tangents(
     """
     from binnet_kernels.rate.tangents import follow_tangents
 
-    double = _to_double(network)
+    double = to_double(network)
     x = check_inputs(double, inputs)
     n, (n_trials, n_steps) = network.n_neurons, x.shape[:2]
     k = check_integer("n_exponents", n_exponents, 1, n)
@@ -121,15 +121,6 @@ def measure_tangents(
             np.zeros(n, np.int64), np.arange(most + 1),
         )  # fmt: skip
     return Tangents(double, x, rates, slopes, diagonals, bases, factors)
-
-
-def _to_double(network: RateRNN) -> RateRNN:
-    if network.dtype == np.float64:
-        return network
-    recurrent, input_weights, readout = (
-        weights.astype(np.float64) for weights in network.weights().values()
-    )
-    return RateRNN(recurrent, input_weights, readout, network.leak, network.activation)
 
 
 def take_logs(diagonals: Doubles) -> Doubles:

@@ -16,7 +16,7 @@ from binnet._validation import check_choice, check_integer, check_matrix
 from binnet.rate._losses import LOSSES, make_goal
 from binnet.rate._trajectories import Floats, Workspace
 from binnet.rate.model import WEIGHTS, RateRNN, check_inputs
-from binnet.rate.rules._gradients import RULES, compute_gradient, find_kind
+from binnet.rate.rules._gradients import RULES, compute_draws, compute_gradient, find_kind
 
 if TYPE_CHECKING:
     import xarray
@@ -177,20 +177,26 @@ def alignment(
         check_memory(f"n_draws = {n_draws}: the gradients", n_bytes, "take fewer")
     n_threads, work = resolve_threads(threads), Workspace()
 
-    def compute(rule: str, draw: int = 0) -> tuple[float, dict[str, _Values]]:
-        own = feedback if find_kind(rule)[0].takes_feedback else None
-        found = compute_gradient(network, x, goal, rule, own, n_threads, work, (*stem, draw))
-        return found.loss, {name: found.grads[name].astype(np.float64).ravel() for name in WEIGHTS}
+    found = compute_gradient(network, x, goal, "bptt", None, n_threads, work)
+    exact = {name: found.grads[name].astype(np.float64).ravel() for name in WEIGHTS}
 
-    value, exact = compute("bptt")
-    rows = []
-    for rule in names:
-        n = n_draws if find_kind(rule)[0].is_stochastic else 1
-        rows.append(_compare(exact, [compute(rule, draw)[1] for draw in range(n)]))
+    def draw(rule: str) -> dict[str, _Values]:
+        """Return the gradients of a rule by block, a row for each draw."""
+        kind, _ = find_kind(rule)
+        own = feedback if kind.takes_feedback else None
+        given = (network, x, goal, rule, own, n_threads, work)
+        n = n_draws if kind.is_stochastic else 1
+        if kind.is_stochastic:
+            grads = compute_draws(*given, [(*stem, k) for k in range(n)])
+        else:
+            grads = compute_gradient(*given).grads
+        return {name: grads[name].astype(np.float64).reshape(n, -1) for name in WEIGHTS}
+
+    rows = [_compare(exact, draw(rule)) for rule in names]
     measured = {name: np.array([row[name] for row in rows]) for name in MEASURES}
     norms = np.array([_norm(exact[name]) for name in WEIGHTS])
     return Alignment(
-        names, BLOCKS, value, np.append(norms, _norm(norms)), n_draws=n_draws, **measured
+        names, BLOCKS, found.loss, np.append(norms, _norm(norms)), n_draws=n_draws, **measured
     )
 
 
@@ -247,15 +253,12 @@ class _Products(NamedTuple):
         return nothing | found
 
 
-def _compare(exact: dict[str, _Values], draws: list[dict[str, _Values]]) -> dict[str, list[float]]:
+def _compare(exact: dict[str, _Values], draws: dict[str, _Values]) -> dict[str, list[float]]:
     """Return each measure by block."""
     # In units of the largest entry: the squares of small or large gradients are numbers too.
-    largest = max(float(np.abs(grad).max()) for grads in (exact, *draws) for grad in grads.values())
+    largest = max(float(np.abs(grad).max()) for grads in (exact, draws) for grad in grads.values())
     unit = largest or 1.0
-    products = [
-        _Products.of(exact[name] / unit, np.stack([grads[name] for grads in draws]) / unit)
-        for name in WEIGHTS
-    ]
+    products = [_Products.of(exact[name] / unit, draws[name] / unit) for name in WEIGHTS]
     products.append(_Products(*(sum(parts) for parts in zip(*products, strict=True))))
     found = [product.measure() for product in products]
     return {name: [block[name] for block in found] for name in MEASURES}

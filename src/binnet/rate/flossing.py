@@ -144,10 +144,11 @@ def _refuse_singular(diagonals: Doubles, warmup: int, leak: float) -> None:
     trial, step, _ = np.argwhere(lost)[0].tolist()
     k, n_lost = lost.shape[2], int(lost[trial, step].sum())
     why = "fewer ReLUs are active" if leak == 0 else "it is singular"
+    fewer = f"floss at most {k - n_lost} exponents, " if n_lost < k else ""
     raise DivergenceError(
         f"{n_lost} of {k} Lyapunov exponents are -inf, which no flossing brings to 0: the Jacobian "
         f"of step {step + warmup} of trial {trial} has a rank of {k - n_lost}, as {why}",
-        f"floss at most {k - n_lost} exponents, drop more first steps (warmup), or take a leak > 0",
+        f"{fewer}drop more first steps (warmup), or take a leak > 0",
     )
 
 
@@ -227,6 +228,7 @@ def floss(
     """
     draw = get(task) if isinstance(task, str) else task
     iterations = check_integer("iterations", iterations, 0)
+    n_exponents = check_integer("n_exponents", n_exponents, 1, network.n_neurons)
     check_choice("version", version, FLOSSINGS)
     optimiser, work = Adam(learning_rate), Workspace()
     flossed = network.copy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -317,3 +317,11 @@ def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:
         )
     array = np.ascontiguousarray(array, network.dtype)
     return check_matrix("inputs", array, array.shape, "(B, T, N_in)")
+
+
+def to_double(network: RateRNN) -> RateRNN:
+    """Return the network in float64: itself if it is, else a copy."""
+    if network.dtype == np.float64:
+        return network
+    recurrent, input_weights, readout = (w.astype(np.float64) for w in network.weights().values())
+    return replace(network, recurrent=recurrent, input_weights=input_weights, readout=readout)

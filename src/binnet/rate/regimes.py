@@ -8,7 +8,7 @@ weights; rich learning changes kernel and activity (docs/model/rate.md, section 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from binnet.rate._trajectories import (
     cut_trials,
     pad_columns,
 )
-from binnet.rate.model import WEIGHTS, RateRNN, check_inputs, follow
+from binnet.rate.model import WEIGHTS, RateRNN, check_inputs, follow, to_double
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ def learning_regime(
     True
     """
     _check_alike(before, after)
-    one, other = _to_double(before), _to_double(after)
+    one, other = to_double(before), to_double(after)
     x = check_inputs(one, inputs)
     steps = _check_steps(mask, x.shape[:2])
     kernels, rates = [], []
@@ -142,7 +142,7 @@ def tangent_kernel(
     TypeError, ValueError
         If inputs or mask have a wrong type or shape, or a trial has no step that counts.
     """
-    double = _to_double(network)
+    double = to_double(network)
     x = check_inputs(double, inputs)
     steps, work = _check_steps(mask, x.shape[:2]), Workspace()
     rows = _differentiate(double, x, follow(double, x, work), steps, work)
@@ -163,11 +163,18 @@ def _check_alike(before: RateRNN, after: RateRNN) -> None:
                 f"before and after must have the same {name}, got {one!r} and {other!r}: pass one "
                 "network before and after learning"
             )
+    if not np.array_equal(_find_connections(before), _find_connections(after)):
+        raise ValueError(
+            "before and after must have the same connections, got others: pass one network before "
+            "and after learning"
+        )
 
 
-def _to_double(network: RateRNN) -> RateRNN:
-    recurrent, input_weights, readout = (w.astype(np.float64) for w in network.weights().values())
-    return replace(network, recurrent=recurrent, input_weights=input_weights, readout=readout)
+def _find_connections(network: RateRNN) -> NDArray[np.bool_]:
+    """Return which couplings exist, shape (N, N)."""
+    if network.connections is None:
+        return np.ones(network.recurrent.shape, np.bool_)
+    return network.connections
 
 
 def _check_steps(mask: ArrayLike | None, shape: tuple[int, ...]) -> Floats:

@@ -70,7 +70,7 @@ def measure_training(n_exponents: int | None = None, **parameters: Any) -> dict[
     dict
         "loss", the learning curve in blocks of 20 updates; "final_loss", the mean of the last 100
         updates; "lowest_loss", the lowest mean of 100 in a row; "exponents_before" and
-        "exponents_after" training (and after flossing, if any). NaN where training diverged.
+        "exponents_after" training (and after flossing, if any). NaN where one of them diverged.
     """
     return measure_run(RateConfiguration(**parameters), n_exponents)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from binnet._validation import check_integer
-from binnet.rate import DivergenceError, RateConfiguration, RateRNN, alignment, start_network, train
+from binnet.rate import DivergenceError, RateConfiguration, RateRNN, alignment, train
 from binnet.rate.alignments import BLOCKS, MEASURES
 from binnet.rate.starting import draw_feedback
 from binnet.rate.tasks import TASKS, get
@@ -66,14 +66,12 @@ def measure_alignment(
     -------
     dict
         The measures of `binnet.rate.Alignment` over (update, compared, block), "exact_norm" over
-        (update, block), and over (update) "probe_loss". NaN from where training diverged on, and
-        of a rule whose gradient is not finite.
+        (update, block), and over (update) "probe_loss". NaN from where training, or flossing before
+        it, diverged on, and of a rule whose gradient is not finite.
     """
     c = RateConfiguration(**parameters, iterations=max(1, updates[-1]))
     trials = get(c.task)(TRIALS, (c.seed, _PROBE)).masked(c.loss_mask)
     batch = (trials.inputs, trials.targets, trials.mask)
-    network = start_network(c)
-    random = draw_feedback(c.seed, network)
     shape = (len(updates), len(compared), len(BLOCKS))
     found = {name: np.full(shape, np.nan) for name in MEASURES}
     norms, losses = np.full((shape[0], shape[2]), np.nan), np.full(shape[0], np.nan)
@@ -82,6 +80,7 @@ def measure_alignment(
         """Compare, if it is time to."""
         if n not in updates:
             return
+        random = draw_feedback(c.seed, network)
         k = list(updates).index(n)
         for row, name in enumerate(compared):
             try:
@@ -96,7 +95,7 @@ def measure_alignment(
             norms[k], losses[k] = here.exact_norm, here.loss
 
     try:
-        result = train(c, network=network, on_update=look)
+        result = train(c, on_update=look)
     except DivergenceError:
         pass
     else:

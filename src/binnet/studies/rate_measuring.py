@@ -50,8 +50,9 @@ def measure_run(
     """
     start = _begin(configuration, n_exponents, task)
     result: RateTrainingResult | None = None
-    with contextlib.suppress(DivergenceError):
-        result = train(configuration, task=task, network=start.network)
+    if start.network is not None:
+        with contextlib.suppress(DivergenceError):
+            result = train(configuration, task=task, network=start.network)
     return _describe(start, configuration, result)
 
 
@@ -77,18 +78,22 @@ def measure_runs(
     def begin(k: int) -> _Start:  # flossing and exponents take as long as a part of the training
         return _begin(configurations[k], n_exponents[k], None)
 
-    starts = share_out(threads, begin, range(len(configurations)))
-    results = train_together(configurations, networks=[start.network for start in starts])
+    starts = list(share_out(threads, begin, range(len(configurations))))
+    begun = {k: start.network for k, start in enumerate(starts) if start.network is not None}
+    trained = train_together([configurations[k] for k in begun], networks=list(begun.values()))
+    results = dict(zip(begun, trained, strict=True))
 
     def describe(k: int) -> dict[str, Any]:
-        result = None if results[k].diverged else results[k]
+        result = results.get(k)
+        if result is not None and result.diverged:
+            result = None
         return _describe(starts[k], configurations[k], result)
 
     return list(share_out(threads, describe, range(len(configurations))))
 
 
 class _Start(NamedTuple):
-    network: RateRNN
+    network: RateRNN | None  # None where flossing before the training diverged
     inputs: NDArray[np.float32]  # trials for the exponents
     exponents: NDArray[np.float64]
 
@@ -96,8 +101,11 @@ class _Start(NamedTuple):
 def _begin(configuration: RateConfiguration, n_exponents: int | None, task: Task | None) -> _Start:
     draw = get(configuration.task) if task is None else task
     inputs = draw(_TRIALS_FOR_EXPONENTS, (configuration.seed, _MEASURED)).inputs
-    network = start_network(configuration, task)
     n = n_exponents or configuration.n_hidden
+    try:
+        network = start_network(configuration, task)
+    except DivergenceError:
+        return _Start(None, inputs, np.full(n, np.nan))
     return _Start(network, inputs, _measure_exponents(network, inputs, n))
 
 

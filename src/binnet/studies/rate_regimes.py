@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from binnet._validation import check_integer
 from binnet.rate import (
@@ -20,7 +19,7 @@ from binnet.rate import (
     start_network,
     train,
 )
-from binnet.rate.tasks import Trials, get
+from binnet.rate.tasks import get
 from binnet.studies.rate import BLOCK, GAINS, Experiment
 from binnet.sweeps import Observable
 
@@ -62,20 +61,20 @@ def measure_regime(**parameters: Any) -> dict[str, Any]:
     -------
     dict
         The names of `MEASURES`, and "loss", the learning curve in blocks of 20 updates. NaN where
-        training diverged, but for "exponent_before".
+        training, or flossing before it, diverged, but for "exponent_before" if there was one.
     """
     c = RateConfiguration(**parameters)
     probe = get(c.task)(_TRIALS, (c.seed, _PROBE))
-    network = start_network(c)
     n_blocks = c.iterations // BLOCK
     curve = np.full(n_blocks, np.nan)
     found: dict[str, Any] = dict.fromkeys(MEASURES, np.nan)
-    found["exponent_before"] = lyapunov_spectrum(network, probe.inputs).exponents[0]
     try:
+        network = start_network(c)
+        found["exponent_before"] = lyapunov_spectrum(network, probe.inputs).exponents[0]
         result = train(c, network=network)
         if not result.completed:
             raise KeyboardInterrupt  # no half-trained network among the results
-        regime = learning_regime(network, result.network, probe.inputs, find_response(probe))
+        regime = learning_regime(network, result.network, probe.inputs, probe.response)
         found["exponent_after"] = lyapunov_spectrum(result.network, probe.inputs).exponents[0]
     except ArithmeticError:  # it is not finite any more
         return {**found, "loss": ("block", curve)}
@@ -91,23 +90,6 @@ def measure_regime(**parameters: Any) -> dict[str, Any]:
     found["final_loss"], found["lowest_loss"] = result.final_loss, result.lowest_loss
     curve = result.losses[: n_blocks * BLOCK].reshape(n_blocks, BLOCK).mean(axis=1)
     return {**found, "loss": ("block", curve)}
-
-
-def find_response(trials: Trials) -> NDArray[np.bool_]:
-    """Return in which steps of each trial the network is to answer, shape (B, T).
-
-    Parameters
-    ----------
-    trials : Trials
-        Trials of a task of `binnet.rate.tasks`.
-
-    Returns
-    -------
-    ndarray of bool, shape (B, T)
-        Where a target is not 0.
-    """
-    answers: NDArray[np.bool_] = np.any(np.atleast_3d(trials.targets != 0), axis=2)
-    return answers
 
 
 def _check(**parameters: Any) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,15 +31,20 @@ class Kind(NamedTuple):
         That number, where nobody says another.
     takes_feedback : bool
         Whether another matrix may carry the error back in place of the readout.
-    is_stochastic : bool
-        Whether it draws random numbers.
+    draw : callable, optional
+        Of a stochastic rule: as `compute`, for many seeds at once, ``draw(p, seeds=seeds)``.
     """
 
     compute: Callable[[Pass], dict[str, Floats]]
     letter: str | None = None
     usual: int | None = None
     takes_feedback: bool = True
-    is_stochastic: bool = False
+    draw: Callable[..., dict[str, Floats]] | None = None
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether it draws random numbers."""
+        return self.draw is not None
 
 
 KINDS = {
@@ -49,8 +55,8 @@ KINDS = {
     "eprop-self": Kind(_eprop.eprop_self),
     "snap": Kind(_snap.snap, letter="N", usual=2),
     "modprop": Kind(_modprop.modprop, letter="C", usual=2),
-    "uoro": Kind(_stochastic.uoro, is_stochastic=True),
-    "kf-rtrl": Kind(_stochastic.kf_rtrl, is_stochastic=True),
+    "uoro": Kind(_stochastic.uoro, draw=partial(_stochastic.draw_gradients, kind="uoro")),
+    "kf-rtrl": Kind(_stochastic.kf_rtrl, draw=partial(_stochastic.draw_gradients, kind="kf-rtrl")),
 }
 LETTERS = {name: kind.letter for name, kind in KINDS.items()}
 #: A rule of each kind, with the usual number where its name has one.
@@ -126,9 +132,47 @@ def compute_gradient(
         grads = kind.compute(p)
         if network.connections is not None:
             grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
-        grads["readout"] = error.T @ p.trajectory.rates.reshape(-1, network.n_neurons)
+        grads["readout"] = _differentiate_readout(p, error)
     _check_finite(loss, grads, rule)
     return Gradient(loss, grads, p.trajectory.outputs)
+
+
+def compute_draws(
+    network: RateRNN,
+    inputs: Floats,
+    goal: Goal,
+    rule: str,
+    feedback: Floats | None,
+    threads: int,
+    work: Workspace,
+    seeds: Sequence[int | tuple[int, ...]],
+) -> dict[str, Floats]:
+    """Return gradients of a stochastic rule, one for each seed along the first axis, by one pass.
+
+    Each is what `compute_gradient` returns for its seed, bit by bit.
+
+    Raises
+    ------
+    DivergenceError
+        If activity, loss or a gradient is not finite.
+    """
+    kind, _ = find_kind(rule)
+    assert kind.draw is not None
+    with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
+        p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work)
+        grads = kind.draw(p, seeds=seeds)
+        if network.connections is not None:
+            grads["recurrent"] *= network.connections
+        readout = _differentiate_readout(p, error)
+        grads["readout"] = np.broadcast_to(readout, (len(seeds), *readout.shape))
+    _check_finite(loss, grads, rule)
+    return grads
+
+
+def _differentiate_readout(p: Pass, error: Floats) -> Floats:
+    """Return the gradient of the readout, which is exact whatever the rule."""
+    gradient: Floats = error.T @ p.trajectory.rates.reshape(-1, p.network.n_neurons)
+    return gradient
 
 
 def go_through(
