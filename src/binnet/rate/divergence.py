@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
-
-if TYPE_CHECKING:
-    from binnet.rate.configuration import RateConfiguration
+from typing import Self
 
 
 class DivergenceError(ArithmeticError):
@@ -53,7 +50,9 @@ class DivergenceError(ArithmeticError):
         )
 
     @classmethod
-    def at(cls, iteration: int, cause: float | str, c: RateConfiguration, kept: str) -> Self:
+    def at(
+        cls, iteration: int, cause: float | str, gain: float, learning_rate: float, kept: str
+    ) -> Self:
         """Return the error of a training run, with its cause and a remedy.
 
         Parameters
@@ -62,7 +61,7 @@ class DivergenceError(ArithmeticError):
             Updates that were done.
         cause : float or str
             A loss that is not finite, or what else is not.
-        c : RateConfiguration
+        gain, learning_rate : float
             Parameters of the run.
         kept : str
             What is left of the run.
@@ -76,11 +75,11 @@ class DivergenceError(ArithmeticError):
         if iteration == 0:
             text = (
                 f"{what} before the first update, whatever the learning rate; try a gain below "
-                f"{c.gain:g}"
+                f"{gain:g}"
             )
         else:
             text = (
                 f"training diverged: {what} at iteration {iteration} with learning_rate "
-                f"{c.learning_rate:g}; try a lower one"
+                f"{learning_rate:g}; try a lower one"
             )
         return cls(f"{text}; {kept}" if kept else text)
