@@ -51,7 +51,7 @@ class DivergenceError(ArithmeticError):
 
     @classmethod
     def at(
-        cls, iteration: int, cause: float | str, gain: float, learning_rate: float, kept: str
+        cls, iteration: int, cause: float | str, kept: str, *, gain: float, learning_rate: float
     ) -> Self:
         """Return the error of a training run, with its cause and a remedy.
 
@@ -61,10 +61,10 @@ class DivergenceError(ArithmeticError):
             Updates that were done.
         cause : float or str
             A loss that is not finite, or what else is not.
-        gain, learning_rate : float
-            Parameters of the run.
         kept : str
             What is left of the run.
+        gain, learning_rate : float
+            Those of the run.
 
         Returns
         -------

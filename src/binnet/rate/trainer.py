@@ -217,6 +217,6 @@ def _run(
         except DivergenceError as error:  # nothing was saved: the state is of no use
             kept = f"the checkpoint of iteration {saved} is kept" if checkpoint else ""
             raise DivergenceError.at(
-                state.iteration, error.cause, c.gain, c.learning_rate, kept
+                state.iteration, error.cause, kept, gain=c.gain, learning_rate=c.learning_rate
             ) from error
     return state.result(provenance)

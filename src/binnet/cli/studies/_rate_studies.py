@@ -74,12 +74,12 @@ def tabulate(table: list[dict[str, Any]]) -> list[str]:
     if {"learning_rate", "final_loss", "lowest_loss", "exponent_after"} <= table[0].keys():
         return _tabulate_training(table)
     names = [name for name in table[0] if f"{name}_std" in table[0] or not name.endswith("_std")]
-    rows = [names, *([_show(row, name) for name in names] for row in table)]
+    rows = [names, *([_write_cell(row, name) for name in names] for row in table)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(names))]
     return ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
 
 
-def _show(row: Mapping[str, Any], name: str) -> str:
+def _write_cell(row: Mapping[str, Any], name: str) -> str:
     value, spread = row[name], row.get(f"{name}_std")
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if spread is None else f"{text} ± {spread:.2g}"
