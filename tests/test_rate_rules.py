@@ -278,10 +278,16 @@ def test_bad_input_is_refused_with_the_reason() -> None:
     inputs, mask = trials["inputs"], trials["mask"]
     with pytest.raises(ValueError, match=r"rule must be one of bptt, .*rtrl.*got 'backprop'"):
         bad(rule="backprop")
+    for rule in ("snap", "snap-0", "tbptt-0", "uoro-3", "tbptt-" + 19 * "9", "tbptt-" + 5000 * "9"):
+        with pytest.raises(ValueError, match=r"rule must be one of bptt, .* numbers >= 1"):
+            bad(rule=rule)
+    assert bad(rule="tbptt-" + 18 * "9").loss == bad().loss
     with pytest.raises(ValueError, match="loss must be one of"):
         bad(loss="hinge")
     with pytest.raises(ValueError, match="mask is all zeros: no step would count"):
         bad(mask=0 * mask)
+    with pytest.raises(ValueError, match="mask is all zeros: no step would count"):
+        bad(mask=1e-320 * mask)
     with pytest.raises(ValueError, match="mask must hold finite weights >= 0"):
         bad(mask=-mask)
     with pytest.raises(ValueError, match="mask must be real weights of shape"):

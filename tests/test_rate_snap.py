@@ -24,6 +24,7 @@ from binnet.rate import (
     train,
     trainer,
 )
+from binnet.rate._trajectories import Workspace
 from binnet_kernels.rate import snap
 
 CASES = [(f, loss) for f in ("relu", "tanh") for loss in ("squared", "cross_entropy")]
@@ -267,7 +268,6 @@ def test_threads_change_no_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> N
 def test_batches_of_other_sizes_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The lanes of a batch that the next one does not fill are cleared."""
     from binnet.rate import rules
-    from binnet.rate._trajectories import Workspace
 
     network, trials = make(sparse(11, 0.3, 5))
     fewer = {k: v[:2] if k != "loss" else v for k, v in trials.items()}
@@ -333,7 +333,7 @@ def same(one: RateTrainingResult, other: RateTrainingResult) -> bool:
 @pytest.mark.parametrize("optimiser", ["adam", "sgd"])
 @pytest.mark.parametrize("rule", ["bptt", "eprop", "snap-1", "snap-2", "snap-3"])
 def test_training_keeps_couplings_that_do_not_exist_at_0(rule: str, optimiser: str) -> None:
-    c = replace(SMALL, rule=rule, optimiser=optimiser, learning_rate=3e-3)
+    c = replace(SMALL, rule=rule, optimiser=optimiser, learning_rate=3e-3, activation="tanh")
     network = replace(start_sparse(c), activation="tanh")  # where no neuron is silent
     after = train(c, network=network).network
     assert network.connections is not None
@@ -407,9 +407,21 @@ def test_an_influence_that_does_not_fit_is_refused(monkeypatch: pytest.MonkeyPat
     trials = tasks.romo(batch_size=2, seed=0)
     arguments = (network, trials.inputs, trials.targets, trials.mask)
     monkeypatch.setattr(_memory, "find_memory", lambda: 3e6)
-    with pytest.raises(MemoryError, match=r"n_hidden = 100: the influence .* rule 'snap-1'"):
-        gradient(*arguments, rule="snap-2")
+    for rule in ("snap-2", "rtrl"):
+        with pytest.raises(MemoryError, match=r"n_hidden = 100: the influence .* rule 'snap-1'"):
+            gradient(*arguments, rule=rule)
+    with pytest.raises(MemoryError, match="n_hidden = 100: the influence of all weights, by rule"):
+        train(RateConfiguration(rule="rtrl", n_hidden=100))
     gradient(*arguments, rule="snap-1")
+    # What is there already takes no more: the second update has it, whatever is left.
+    left = iter([5e6])
+    monkeypatch.setattr(_memory, "find_memory", lambda: next(left, 1e5))
+    work = Workspace()
+    for _ in range(2):
+        work.take("influence", (1000, 1000), np.float32, ("the influence", "take fewer"))
+    with pytest.raises(MemoryError, match="the influence would take"):
+        work.take("another", (1000, 1000), np.float32, ("the influence", "take fewer"))
+    monkeypatch.setattr(_memory, "find_memory", lambda: 3e6)
     # A sparse network holds the block of one neuron at a time.
     connections = sparse(100, 0.1, 0)
     few = replace(network, recurrent=network.recurrent * connections, connections=connections)

@@ -83,6 +83,16 @@ def test_a_network_that_diverges_does_not_stop_the_others(threads: int | None) -
     assert same(results[2], train(replace(SMALL, seed=3)))
 
 
+def test_flossing_that_diverges_does_not_stop_the_others() -> None:
+    wild = replace(SMALL, gain=1e30, floss_exponents=1, floss_iterations=1)
+    with pytest.raises(DivergenceError):
+        train(wild)
+    results = train_together([wild, SMALL], threads=1)
+    assert [r.diverged for r in results] == [True, False]
+    assert [len(r.losses) for r in results] == [0, SMALL.iterations]
+    assert not results[0].completed
+
+
 def test_ctrl_c_ends_all_and_returns_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert threading.current_thread() is threading.main_thread()
     learn, calls = _state.State.learn, []
@@ -114,6 +124,16 @@ def test_bad_arguments_are_refused_with_the_reason() -> None:
     network = RateRNN.initialise(1, 2, 10)
     with pytest.raises(ValueError, match="networks must be one for each of the 2 configurations"):
         train_together([SMALL, SMALL], networks=[network])
+    for other, name in (
+        (RateRNN.initialise(1, 2, 9), "n_hidden 9"),
+        (RateRNN.initialise(1, 2, 10, leak=0.2), r"leak 0\.2"),
+        (RateRNN.initialise(1, 2, 10, activation="tanh"), "activation 'tanh'"),
+        (RateRNN.initialise(1, 2, 10, dtype="float64"), "dtype 'float64'"),
+    ):
+        with pytest.raises(ValueError, match=f"network has {name}, and the configuration"):
+            train_together([SMALL], networks=[other])
+        with pytest.raises(ValueError, match=f"network has {name}, and the configuration"):
+            train(SMALL, network=other)
     with pytest.raises(ValueError, match="pass a function as task with, and only with"):
         train_together([replace(SMALL, task="custom")])
     with pytest.raises(ValueError, match="threads must be an integer >= 1"):

@@ -56,7 +56,13 @@ PARAMETERS = (
         "steps that count: the task's, or those of the response alone",
         "",
     ),
-    Parameter("--rule", "rule", str, f"learning rule: {', '.join(RULES)}", ""),
+    Parameter(
+        "--rule",
+        "rule",
+        str,
+        f"learning rule, any number >= 1 at the end of its name: {', '.join(RULES)}",
+        "",
+    ),
     Parameter("--gain", "gain", float, "initial gain: W_h is drawn from N(0, gain²/N)", ">= 0"),
     Parameter("--structure", "structure", str, f"how W_h is drawn: {', '.join(STRUCTURES)}", ""),
     Parameter("--learning-rate", "learning_rate", float, "step size", "> 0"),
@@ -70,7 +76,8 @@ PARAMETERS = (
         "--feedback",
         "feedback",
         click.Choice(FEEDBACKS),
-        "what carries the error back in e-prop; random: RFLO; learned: as the readout learns",
+        "what carries the error back, but in bptt, tbptt and rtrl; random: RFLO in e-prop; "
+        "learned: as the readout learns",
         "",
     ),
     Parameter(
@@ -137,7 +144,9 @@ def rnn() -> None:
     help="TOML file of parameters, in the form of a run's config.toml; options go before it",
 )
 @lambda command: add_options(command, PARAMETERS, _describe)
-@click.option("--threads", type=int, help="threads of rtrl  [up to cores; default 1]")
+@click.option(
+    "--threads", type=int, help="threads of rtrl, snap, uoro and kf-rtrl  [up to cores; default 1]"
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

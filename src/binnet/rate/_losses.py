@@ -36,9 +36,13 @@ def make_goal(
                 f"targets must be real numbers of shape (B, T, N_out) = {shape}, got "
                 f"{array.dtype} of shape {array.shape}"
             )
-        array = array.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):  # told in one sentence
+            array = array.astype(dtype, copy=False)
         if not np.isfinite(array).all():
-            raise ValueError("targets must be finite, got NaN or infinity; mask such steps out")
+            raise ValueError(
+                "targets must be finite, got NaN or infinity; such steps "
+                "take a target of 0 and a weight of 0 in mask"
+            )
     else:
         if array.shape != steps or array.dtype.kind not in "iu":
             raise ValueError(
@@ -62,15 +66,17 @@ def _check_mask(
             f"mask must be real weights of shape (B, T) = {steps} or that of the targets, got "
             f"{weights.dtype} of shape {weights.shape}"
         )
+    with np.errstate(over="ignore"):  # told in one sentence
+        weights = weights.astype(dtype)
     if not np.isfinite(weights).all() or weights.min() < 0:
         raise ValueError("mask must hold finite weights >= 0; 0 leaves a step out")
-    if not weights.any():
+    if not weights.sum() >= np.finfo(dtype).tiny:  # or nothing can be divided by it
         raise ValueError(
             "mask is all zeros: no step would count; give a weight > 0 to at least one step"
         )
     if weights.shape != shape:
-        weights = np.broadcast_to(weights[..., None], shape)
-    return weights.astype(dtype)
+        weights = np.ascontiguousarray(np.broadcast_to(weights[..., None], shape))
+    return weights
 
 
 def compute_error(outputs: Floats, goal: Goal) -> tuple[float, Floats]:

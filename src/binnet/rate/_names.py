@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+_DIGITS = 18  # what a 64-bit integer holds, whatever they are
+
 
 class Name(NamedTuple):
     """A name and the number behind it, if its kind has one."""
@@ -21,7 +23,7 @@ def parse_name(what: str, name: object, numbered: Mapping[str, str | None]) -> N
     what : str
         What it names, for the error.
     name : object
-        "KIND", or "KIND-NUMBER" with a whole number of at least 1.
+        "KIND", or "KIND-NUMBER" with a whole number of at least 1, of at most 18 digits.
     numbered : mapping of str to (str or None)
         The kinds, and the letter that stands for the number of each, None where it has none.
 
@@ -39,11 +41,11 @@ def parse_name(what: str, name: object, numbered: Mapping[str, str | None]) -> N
     kind, _, digits = text.rpartition("-")
     if numbered.get(text, "") is None:
         return Name(text, None)
-    if numbered.get(kind) and digits.isdecimal() and int(digits) >= 1:
+    if numbered.get(kind) and digits.isdecimal() and len(digits) <= _DIGITS and int(digits) >= 1:
         return Name(kind, int(digits))
     forms = [k if letter is None else f"{k}-{letter}" for k, letter in numbered.items()]
     letters = ", ".join(letter for letter in numbered.values() if letter)
     raise ValueError(
-        f"{what} must be one of {', '.join(forms)} with whole numbers >= 1 for {letters}, "
-        f"got {name!r}"
+        f"{what} must be one of {', '.join(forms)} with whole numbers >= 1 (up to {_DIGITS} "
+        f"digits) for {letters}, got {name!r}"
     )

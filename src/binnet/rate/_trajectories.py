@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from binnet._memory import check_memory
 from binnet._threads import in_pieces
 from binnet._validation import check_real
 from binnet.rate.divergence import DivergenceError
@@ -59,10 +60,22 @@ class Workspace:
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray[Any]] = {}
 
-    def take(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any] | type) -> NDArray[Any]:
-        """Return the array of that name; what it holds is what was last written into it."""
+    def take(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any] | type,
+        large: tuple[str, str] | None = None,
+    ) -> NDArray[Any]:
+        """Return the array of that name; what it holds is what was last written into it.
+
+        `large` says what makes it large, and what to do where there is no memory for it.
+        """
         array = self._arrays.get(name)
         if array is None or array.shape != shape or array.dtype != dtype:
+            if large is not None:  # what is there already takes no more
+                what, remedy = large
+                check_memory(what, float(math.prod(shape)) * np.dtype(dtype).itemsize, remedy)
             array = self._arrays[name] = aligned_zeros(shape, dtype)
         return array
 

@@ -164,6 +164,10 @@ class RateConfiguration:
             (f"n_hidden = {self.n_hidden}: the weights", 16.0 * self.n_hidden**2),
             (f"batch_size = {self.batch_size}: the trials", 500.0 * self.batch_size),
             (f"iterations = {self.iterations}: the losses", 8.0 * self.iterations),
+            (
+                f"n_hidden = {self.n_hidden}: the influence of all weights, by rule {self.rule},",
+                4.0 * self.n_hidden**3 * (self.rule == "rtrl"),
+            ),
         ):
             check_memory(what, n_bytes, "take fewer")
 

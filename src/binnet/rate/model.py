@@ -76,7 +76,9 @@ class RateRNN:
     def __post_init__(self) -> None:
         for name in WEIGHTS:
             if np.ndim(getattr(self, name)) != 2:
-                raise ValueError(f"{name} must be a matrix, got shape {np.shape(self.recurrent)}")
+                raise ValueError(
+                    f"{name} must be a matrix, got shape {np.shape(getattr(self, name))}"
+                )
         n = len(self.recurrent)
         check_matrix("recurrent", self.recurrent, (n, n), "(N, N)")
         n_inputs, n_outputs = self.input_weights.shape[1], len(self.readout)
@@ -315,7 +317,8 @@ def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:
             f"inputs must have shape (B, T, N_in) with N_in = {n_inputs}, the network's inputs, "
             f"and B, T >= 1, got {array.shape}"
         )
-    array = np.ascontiguousarray(array, network.dtype)
+    with np.errstate(over="ignore"):  # told in one sentence
+        array = np.ascontiguousarray(array, network.dtype)
     return check_matrix("inputs", array, array.shape, "(B, T, N_in)")
 
 

@@ -54,6 +54,35 @@ def start_network(
     return network
 
 
+def check_network(network: RateRNN, configuration: RateConfiguration) -> None:
+    """Refuse a network to begin with that a checkpoint, read by the configuration, would change.
+
+    Parameters
+    ----------
+    network : RateRNN
+        The network.
+    configuration : RateConfiguration
+        Parameters of the run.
+
+    Raises
+    ------
+    ValueError
+        If the two do not agree.
+    """
+    for name, value in (
+        ("n_hidden", network.n_neurons),
+        ("leak", network.leak),
+        ("activation", network.activation),
+        ("dtype", network.dtype.name),
+    ):
+        if value != getattr(configuration, name):
+            raise ValueError(
+                f"network has {name} {value!r}, and the configuration "
+                f"{getattr(configuration, name)!r}: give both the same, as a checkpoint is read by "
+                "its configuration"
+            )
+
+
 def floss_between(network: RateRNN, c: RateConfiguration, draw: Task, iteration: int) -> None:
     """Floss the network, in place, if a round is due between two updates of its training.
 

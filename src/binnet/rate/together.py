@@ -23,7 +23,7 @@ from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN
 from binnet.rate.results import RateTrainingResult
-from binnet.rate.starting import find_task, start_network
+from binnet.rate.starting import check_network, find_task, start_network
 
 _TURN_SECONDS = 0.1  # that a thread stays with a network: all of them end at about the same time
 
@@ -82,9 +82,11 @@ def train_together(
             f"networks must be one for each of the {len(chosen)} configurations, got "
             f"{len(networks)}; pass none to draw them"
         )
-    for c in chosen:
+    for k, c in enumerate(chosen):
         c.check_memory()
         find_task(c, None)
+        if networks is not None:
+            check_network(networks[k], c)
     n_threads = resolve_threads(threads)
     with ExitStack() as stack:
         interrupt = stack.enter_context(DeferredInterrupt())
@@ -97,12 +99,13 @@ def train_together(
             )
         )  # fmt: skip
 
-        def begin(k: int) -> State:
-            network = networks[k].copy() if networks is not None else start_network(chosen[k])
-            return State(chosen[k], network, np.empty(0))
+        def begin(k: int) -> tuple[State, bool]:
+            return _begin(chosen[k], None if networks is None else networks[k])
 
-        states = share_out(n_threads, begin, range(len(chosen)))
+        begun = share_out(n_threads, begin, range(len(chosen)))
+        states = [state for state, _ in begun]
         turns = _Turns(states, n_threads, interrupt, bar)
+        turns.leave_out(k for k, (_, diverged) in enumerate(begun) if diverged)
         share_out(n_threads, turns.work, range(n_threads))
     return [
         replace(
@@ -112,6 +115,19 @@ def train_together(
         )
         for k, state in enumerate(states)
     ]
+
+
+def _begin(c: RateConfiguration, network: RateRNN | None) -> tuple[State, bool]:
+    """Return a run before its first update, and whether flossing has diverged."""
+    diverged = False
+    if network is None:
+        try:
+            network = start_network(c)
+        except DivergenceError:
+            network, diverged = start_network(c, flossed=False), True
+    else:
+        network = network.copy()
+    return State(c, network, np.empty(0)), diverged
 
 
 class _Turns:
@@ -126,6 +142,11 @@ class _Turns:
         self._waiting = deque(range(len(states)))
         self.diverged: set[int] = set()
         self._lock, self._failed = threading.Lock(), False
+
+    def leave_out(self, diverged: Iterable[int]) -> None:
+        """Note networks that have diverged before their first update."""
+        self.diverged.update(diverged)
+        self._waiting = deque(k for k in self._waiting if k not in self.diverged)
 
     @property
     def _ended(self) -> bool:

@@ -20,7 +20,7 @@ from binnet.rate.configuration import RateConfiguration
 from binnet.rate.divergence import DivergenceError
 from binnet.rate.model import RateRNN
 from binnet.rate.results import WINDOW, RateTrainingResult
-from binnet.rate.starting import find_task, start_network
+from binnet.rate.starting import check_network, find_task, start_network
 from binnet.rate.tasks import Task
 
 # Updates between two checkpoints: a second or less of work.
@@ -54,7 +54,7 @@ def train(
     network : RateRNN, optional
         What to begin with; it is not changed. Default: what `start_network` returns.
     threads : int, optional
-        Threads of rtrl and snap; the other rules run on one. None: all cores.
+        Threads of rtrl, snap, uoro and kf-rtrl; the others run on one. None: all cores.
     checkpoint : path-like, optional
         File (.safetensors) to write every 250 updates and when stopped.
     overwrite : bool, default False
@@ -98,6 +98,7 @@ def train(
     n_threads = resolve_threads(threads)
     if network is None:
         network = start_network(configuration, task)
+    check_network(network, configuration)
     state = State(configuration, network.copy(), np.empty(0))
     with overwriting(overwrite):
         return _run(state, task, n_threads, checkpoint, on_checkpoint, progress, on_update)

@@ -65,8 +65,8 @@ def gradient(
     loss : {"squared", "cross_entropy"}, default "squared"
         ``sum m (y - target)² / (2 sum m)``, or the mean cross-entropy of softmax(y).
     feedback : ndarray, shape (N_out, N), optional
-        Fixed matrix B that e-prop's learning signal uses in place of the readout w. The
-        gradient of the readout stays exact.
+        Fixed matrix B that the learning signal uses in place of the readout w, in all rules but
+        bptt, tbptt and rtrl. The gradient of the readout stays exact.
     threads : int, optional
         Threads for rtrl, snap, uoro and kf-rtrl; the others run on one. None: all cores.
     seed : int or tuple of int, default 0
@@ -105,8 +105,8 @@ def gradient(
     if feedback is not None:
         if not kind.takes_feedback:
             raise ValueError(
-                f"feedback replaces the readout in e-prop's learning signal; rule {rule!r} has "
-                f"none: pass rule='eprop', or no feedback"
+                f"feedback replaces the readout in a learning signal; rule {rule!r} has none: pass "
+                f"no feedback, or one of the rules {', '.join(LOCAL_RULES)}"
             )
         feedback = np.asarray(feedback)
         check_matrix("feedback", feedback, network.readout.shape, "(N_out, N)")

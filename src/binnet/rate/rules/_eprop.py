@@ -12,7 +12,8 @@ from binnet.rate.rules._sums import Sums
 def eprop(p: Pass) -> dict[str, Floats]:
     """Return the gradient by presynaptic traces that leak (eq. (2.4)).
 
-    O(N^2) time per step and trial, the sum over time, and O(N T) memory, of one trial.
+    O(N K) of time per step and trial, K = N + N_in, the sum over time, and O(K T) of memory beside
+    the trajectories, of one trial.
     """
     from binnet_kernels.rate.sums import accumulate_eprop
 
@@ -26,7 +27,11 @@ def eprop(p: Pass) -> dict[str, Floats]:
 
 
 def eprop_self(p: Pass) -> dict[str, Floats]:
-    """Return the gradient by traces with the coupling of a neuron to itself (eq. (2.5))."""
+    """Return the gradient by traces with the coupling of a neuron to itself (eq. (2.5)).
+
+    O(N K) of time per step and trial, K = N + N_in; beside the trajectories O(K) of memory, as the
+    traces of one neuron are taken through a trial at a time.
+    """
     from binnet_kernels.rate.steps import accumulate_self_traces
 
     own = np.ascontiguousarray(p.network.recurrent.diagonal())

@@ -33,7 +33,11 @@ def bptt(p: Pass) -> dict[str, Floats]:
 
 
 def rtrl(p: Pass) -> dict[str, Floats]:
-    """Return the gradient by real-time recurrent learning (eq. (2.3))."""
+    """Return the gradient by real-time recurrent learning (eq. (2.3)).
+
+    O(N^3 K) of time per step and trial, K = N + N_in, and O(N^2 K) of memory, one influence matrix.
+    Silent neurons are left out of the product.
+    """
     from binnet_kernels.rate.rtrl import PANEL, advance_influence
 
     (n_samples, n_times, n), dtype = p.slopes.shape, p.network.dtype
@@ -41,7 +45,11 @@ def rtrl(p: Pass) -> dict[str, Floats]:
     n_columns = n * activity.shape[2]
     n_panels = -(-n_columns // PANEL)
     # One sample after the other: the memory is that of one influence matrix.
-    influence = p.work.take("influence", (1, n_panels, n, PANEL), dtype)
+    influence = p.work.take("influence", (1, n_panels, n, PANEL), dtype, (
+        f"n_hidden = {n}: the influence of all weights in {dtype}",
+        "take fewer, rule 'bptt' for the exact gradient, rule 'snap-1', or snap-N in a network "
+        "with fewer connections",
+    ))  # fmt: skip
     grads = np.zeros((n_panels, PANEL), dtype)
     weights = np.ascontiguousarray(p.network.recurrent.T)
     work_of_panel = n_times * n * n * PANEL

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from binnet._memory import check_memory
 from binnet._threads import cut_for, in_pieces, share_out
 from binnet.rate._trajectories import Floats
 from binnet.rate.rules._eprop import eprop_self
@@ -28,16 +27,9 @@ def snap(p: Pass) -> dict[str, Floats]:
 
     Where all couplings exist, n = 1 is ``eprop-self`` and n >= 2 is RTRL, at its costs.
     """
-    connections, n = p.network.connections, p.network.n_neurons
+    connections = p.network.connections
     if connections is None or connections.all():
-        if p.number == 1:
-            return eprop_self(p)
-        check_memory(
-            f"n_hidden = {n}: the influence in {p.network.dtype}, as all couplings exist,",
-            float(n) * n * (n + p.network.n_inputs) * p.network.dtype.itemsize,
-            "take fewer, rule 'snap-1', or a network with fewer connections",
-        )
-        return rtrl(p)
+        return eprop_self(p) if p.number == 1 else rtrl(p)
     return advance(p, connections)
 
 

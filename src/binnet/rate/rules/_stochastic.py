@@ -18,7 +18,8 @@ _MOST_AT_ONCE = 10**7  # numbers in gradients of groups of trials: what is held 
 def uoro(p: Pass) -> dict[str, Floats]:
     """Return the gradient by unbiased online recurrent optimisation (eq. (2.6)).
 
-    O(N K) of time per step and trial, K = N + N_in, and O(N K) of memory.
+    O(N K) of time per step and trial, K = N + N_in, and O(N K) of memory for its influence; beside
+    it the gradients of groups of four trials, O(B N K).
     """
     return {name: drawn[0] for name, drawn in draw_gradients(p, "uoro", [p.seed]).items()}
 
@@ -27,7 +28,8 @@ def kf_rtrl(p: Pass) -> dict[str, Floats]:
     """Return the gradient by Kronecker factors (eq. (2.7)).
 
     O(N^3 + N K) of time per step and trial, K = N + N_in, and O(N^2 + K) of memory for its
-    influence. Silent neurons are left out of the product.
+    influence, beside the gradients of groups of four trials. Silent neurons are left
+    out of the product.
     """
     return {name: drawn[0] for name, drawn in draw_gradients(p, "kf-rtrl", [p.seed]).items()}
 
