@@ -21,6 +21,8 @@ from binnet.rate.model import WEIGHTS
 from binnet.rate.rules import _exact, _gradients
 from binnet.rate.rules._pass import Pass
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 LOCAL = ("eprop", "eprop-self")
 
 

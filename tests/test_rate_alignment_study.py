@@ -17,6 +17,8 @@ from binnet.rate.starting import draw_feedback  # noqa: E402
 from binnet.studies import rate_alignment as study  # noqa: E402
 from binnet.studies.rate import Experiment  # noqa: E402
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 SMALL: dict[str, Any] = {"n_hidden": 8, "batch_size": 4, "learning_rate": 1e-2, "seed": 3}
 COMPARED, UPDATES = ("bptt", "rflo", "eprop"), (0, 3, 7)
 

@@ -10,6 +10,8 @@ import naive_rate_modprop as naive
 from binnet.rate import RULES, RateConfiguration, RateRNN, gradient, train
 from binnet.rate.rules._modprop import average_couplings, split_types
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 BLOCKS = ("recurrent", "input_weights")
 B, T, N, N_IN, N_OUT = 3, 8, 9, 2, 2
 

@@ -25,6 +25,8 @@ from binnet.rate import (  # noqa: E402
 from binnet.studies import rate_regimes as study  # noqa: E402
 from binnet.studies.rate import Experiment  # noqa: E402
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 SMALL = {"n_hidden": 8, "iterations": 40, "batch_size": 4, "structure": "sparse-3"}
 
 

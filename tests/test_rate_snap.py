@@ -27,6 +27,8 @@ from binnet.rate import (
 from binnet.rate._trajectories import Workspace
 from binnet_kernels.rate import snap
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 CASES = [(f, loss) for f in ("relu", "tanh") for loss in ("squared", "cross_entropy")]
 N_IN, N_OUT, B, T = 2, 3, 5, 12
 HIDDEN = ("recurrent", "input_weights")

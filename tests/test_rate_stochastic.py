@@ -22,6 +22,8 @@ from binnet.rate.rules._stochastic import draw_gradients, make_key
 from binnet_kernels.lowlevel.rng import derive_keys
 from binnet_kernels.rate import stochastic
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 RULES = tuple(naive.RULES)
 CASES = [(a, loss) for a in ("relu", "tanh") for loss in ("squared", "cross_entropy")]
 BLOCKS = ("recurrent", "input_weights")

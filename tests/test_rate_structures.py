@@ -164,7 +164,7 @@ def test_flossing_moves_only_couplings_that_exist() -> None:
         ("sparse-9", 8, "couplings K must be 1..8 .* take a smaller number or more neurons"),
         ("dale", 2, "needs n_hidden >= 3"),
         ("sparse", 8, "must be one of gaussian, orthogonal, low-rank-R, block-B, sparse-K, dale"),
-        ("sparse-0", 8, "whole numbers >= 1 for R, B, K, got 'sparse-0'"),
+        ("sparse-0", 8, "whole numbers >= 1 .* for R, B, K, got 'sparse-0'"),
         ("gaussian-2", 8, "got 'gaussian-2'"),
         (None, 8, "got None"),
     ],

@@ -26,6 +26,8 @@ from binnet.studies.rate_tasks import (  # noqa: E402
     summarise,
 )
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 
 @pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize("name", STUDIES)

@@ -116,6 +116,7 @@ def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "_plan_quick", lambda: list(plan()))
 
 
+@pytest.mark.long
 def test_the_command_runs_goes_on_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

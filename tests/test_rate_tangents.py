@@ -11,6 +11,8 @@ from binnet.rate._tangents import first_basis, measure_tangents, pad
 from binnet.rate._trajectories import Workspace
 from binnet.rate.flossing import _pull_back
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 
 def factorise(q: Any, k: int, tolerance: float, spare: Any) -> Any:
     """Q in place; R is returned."""

@@ -19,6 +19,8 @@ from binnet.rate import (
     train_together,
 )
 
+pytestmark = pytest.mark.long  # kernels, or studies of tiny networks: CI's
+
 SMALL = RateConfiguration(n_hidden=10, iterations=12, batch_size=4, rule="eprop")
 MIXED = [
     SMALL,

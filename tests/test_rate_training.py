@@ -34,6 +34,7 @@ def same(one: RateTrainingResult, other: RateTrainingResult) -> bool:
     return np.array_equal(one.losses, other.losses) and all(np.array_equal(a, b) for a, b in pairs)
 
 
+@pytest.mark.long
 def test_bptt_solves_romo_from_a_large_gain_before_it_does_from_a_small_one() -> None:
     large, small = (
         train(RateConfiguration(gain=gain, iterations=500, learning_rate=1e-3, seed=1))
