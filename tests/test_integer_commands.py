@@ -130,6 +130,7 @@ def test_quantize_refuses(tmp_path: Path, arguments: tuple[str, ...], message: s
     assert "Traceback" not in result.output
 
 
+@pytest.mark.long
 def test_the_figure_of_bits_is_taken_up_again(tmp_path: Path) -> None:
     output = tmp_path / "bits.png"
     small = ("--hidden", "20", "--epochs", "1", "--seeds", "1", "--samples", "64")

@@ -205,6 +205,7 @@ def test_absent_couplings_stay_absent() -> None:
     assert not learned.W_out[:, :20].any()
 
 
+@pytest.mark.long
 def test_dyadic_numbers_are_learned_exactly() -> None:
     """1/sqrt(16), the rates and the decays are powers of two: there is nothing to round."""
     rule = naive.Rule((0.5, 0.25, 0.5), (0.5, 0.0, 0.5), threshold=1.5, readout_threshold=2.0)

@@ -86,6 +86,7 @@ def test_a_step_between_two_values_is_not_known_better_than_that() -> None:
     assert found["threshold_error"].item() == pytest.approx(0.3 / np.sqrt(12), rel=0.1)
 
 
+@pytest.mark.long
 def test_networks_are_drawn_anew_and_not_runs() -> None:
     """Where the 10 runs of a network end alike there are a tenth of as many independent ones."""
     rng = np.random.default_rng(3)
@@ -124,6 +125,7 @@ def test_samples_keep_their_places_where_a_curve_lacks_their_networks() -> None:
     np.testing.assert_array_equal(samples.sel(kind="one").notnull(), drawn)
 
 
+@pytest.mark.long
 def test_errors_of_the_limit_hold_the_limit_as_often_as_they_say() -> None:
     """68 % intervals over 100 draws of the whole sweep, within 99.9 % of the binomial law."""
     pulls, p_values = [], []

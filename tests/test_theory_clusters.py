@@ -143,6 +143,7 @@ def test_gap_numbers_lie_within_their_errors():
             assert getattr(exact, error) < 1e-7
 
 
+@pytest.mark.long
 def test_critical_self_coupling_to_three_decimals():
     point = theory.critical_self_coupling()
     assert point.error < 5e-4
