@@ -323,7 +323,18 @@ def check_inputs(network: RateRNN, inputs: ArrayLike) -> Floats:
 
 
 def to_double(network: RateRNN) -> RateRNN:
-    """Return the network in float64: itself if it is, else a copy."""
+    """Return the network in float64: itself if it is, else a copy.
+
+    Parameters
+    ----------
+    network : RateRNN
+        The network.
+
+    Returns
+    -------
+    RateRNN
+        The same in float64.
+    """
     if network.dtype == np.float64:
         return network
     recurrent, input_weights, readout = (w.astype(np.float64) for w in network.weights().values())

@@ -147,7 +147,25 @@ def draw_feedback(seed: int, network: RateRNN) -> Floats:
 
 
 def find_task(configuration: RateConfiguration, task: Task | None) -> Task:
-    """Return the function that draws the trials of a run."""
+    """Return the function that draws the trials of a run.
+
+    Parameters
+    ----------
+    configuration : RateConfiguration
+        Parameters of the run.
+    task : callable, optional
+        For a custom task, and for no other, ``task(batch_size, seed) -> Trials``.
+
+    Returns
+    -------
+    callable
+        ``task(batch_size, seed) -> Trials``.
+
+    Raises
+    ------
+    ValueError
+        If a function is missing, or there is one too many.
+    """
     if (task is not None) != (configuration.task == CUSTOM):
         raise ValueError(
             f"pass a function as task with, and only with, the configuration's task {CUSTOM!r}; "
