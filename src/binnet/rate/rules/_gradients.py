@@ -128,11 +128,11 @@ def compute_gradient(
     """
     kind, _ = find_kind(rule)
     with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
-        p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
+        p, loss = go_through(network, inputs, goal, rule, feedback, threads, work, seed)
         grads = kind.compute(p)
         if network.connections is not None:
             grads["recurrent"] *= network.connections  # couplings that do not exist do not learn
-        grads["readout"] = _differentiate_readout(p, error)
+        grads["readout"] = _differentiate_readout(p)
     _check_finite(loss, grads, rule)
     return Gradient(loss, grads, p.trajectory.outputs)
 
@@ -159,19 +159,20 @@ def compute_draws(
     kind, _ = find_kind(rule)
     assert kind.draw is not None
     with np.errstate(over="ignore", invalid="ignore"):  # told in one sentence
-        p, loss, error = go_through(network, inputs, goal, rule, feedback, threads, work)
+        p, loss = go_through(network, inputs, goal, rule, feedback, threads, work)
         grads = kind.draw(p, seeds=seeds)
         if network.connections is not None:
             grads["recurrent"] *= network.connections
-        readout = _differentiate_readout(p, error)
+        readout = _differentiate_readout(p)
         grads["readout"] = np.broadcast_to(readout, (len(seeds), *readout.shape))
     _check_finite(loss, grads, rule)
     return grads
 
 
-def _differentiate_readout(p: Pass, error: Floats) -> Floats:
+def _differentiate_readout(p: Pass) -> Floats:
     """Return the gradient of the readout, which is exact whatever the rule."""
-    gradient: Floats = error.T @ p.trajectory.rates.reshape(-1, p.network.n_neurons)
+    n, n_outputs = p.network.n_neurons, p.network.n_outputs
+    gradient: Floats = p.error.reshape(-1, n_outputs).T @ p.trajectory.rates.reshape(-1, n)
     return gradient
 
 
@@ -184,11 +185,8 @@ def go_through(
     threads: int,
     work: Workspace,
     seed: int | tuple[int, ...] = 0,
-) -> tuple[Pass, float, Floats]:
-    """Return the pass that rules are given, the loss and the error of the outputs.
-
-    The error has the shape (B (T + 1), N_out). All arrays are of the workspace.
-    """
+) -> tuple[Pass, float]:
+    """Return the pass that rules are given, and the loss; all arrays are of the workspace."""
     trajectory = follow(network, inputs, work)
     n_samples, n_times, _ = trajectory.rates.shape
     loss, output_error = compute_error(trajectory.outputs, goal)
@@ -197,7 +195,7 @@ def go_through(
     carrier = network.readout if feedback is None else feedback
     _, number = find_kind(rule)
     p = Pass(network, inputs, trajectory, error, carrier, number, seed, threads, work)
-    return p, loss, error.reshape(-1, network.n_outputs)
+    return p, loss
 
 
 def _check_finite(loss: float, grads: dict[str, Floats], rule: str) -> None:
